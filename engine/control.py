@@ -1,0 +1,41 @@
+"""Pause, resume and stop: flags that a run looks at between small pieces of work."""
+
+import threading
+
+
+class Stopped(Exception):  # noqa: N818 - a request, not an error
+    """Raised inside a run by `Control.check` once a stop was asked for."""
+
+
+class Control:
+    """Thread-safe switches of one run. Whoever holds it may call any method from any thread."""
+
+    def __init__(self) -> None:
+        self._running = threading.Event()
+        self._running.set()
+        self._stop = threading.Event()
+
+    @property
+    def paused(self) -> bool:
+        return not self._running.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def pause(self) -> None:
+        self._running.clear()
+
+    def resume(self) -> None:
+        self._running.set()
+
+    def stop(self) -> None:
+        """Ask the run to end; a paused run wakes up to do so."""
+        self._stop.set()
+        self._running.set()
+
+    def check(self) -> None:
+        """Wait while paused; raise `Stopped` when a stop was asked for. Cheap: call it in every inner loop."""
+        self._running.wait()
+        if self._stop.is_set():
+            raise Stopped

@@ -1,0 +1,25 @@
+"""The one family of errors that users meet. Each text says what is wrong, where, and what to do."""
+
+
+class PalimpsestError(Exception):
+    """Base of every error whose text is written for the user. Pages and the command line show it as it is."""
+
+
+class ConfigError(PalimpsestError):
+    """The experiment's description is wrong; the text names the field."""
+
+
+class TaskError(PalimpsestError):
+    """A task's text can't be used; the text names the file and the line or column."""
+
+
+class ModelError(PalimpsestError):
+    """The base model can't be loaded or can't do what is asked of it."""
+
+
+class TrainingError(PalimpsestError):
+    """A run can't go on, such as a loss that is no longer finite."""
+
+
+class StoreError(PalimpsestError):
+    """What was recorded can't be read or written."""

@@ -1,0 +1,277 @@
+"""The experiment as validated data, to and from YAML."""
+
+import itertools
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass as validated
+
+from engine import strategies
+from engine.errors import ConfigError
+from engine.parameters import parameter
+from engine.strategies.base import Strategy
+
+SPLITS = ("auto", "blank line", "line", "file", "row")
+Split = Literal["auto", "blank line", "line", "file", "row"]
+
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskSpec(BaseModel):
+    """Where a task's text comes from and how it is cut into documents. Paths are relative to the experiment file."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1, max_length=80)
+    train: tuple[str, ...] = Field(min_length=1)
+    test: tuple[str, ...] = ()
+    """Held-out files; without them a share of the documents is held out."""
+    split: Split = "auto"
+    """auto: table rows for tables, blank lines for text that has them, else lines; a file of its own for .md."""
+    text_column: str | None = None
+    prompt_column: str | None = None
+    completion_column: str | None = None
+    encoding: str | None = None
+    """None: recognised."""
+    held_out_share: float = Field(0.1, gt=0, lt=1)
+    split_seed: int = 0
+
+    @field_validator("train", "test", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> "TaskSpec":
+        if (self.prompt_column is None) != (self.completion_column is None):
+            raise ValueError("prompt_column and completion_column go together; give both or neither")
+        if self.prompt_column is not None and self.text_column is not None:
+            raise ValueError("give either text_column or the pair prompt_column and completion_column, not both")
+        return self
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class Training:
+    """How every stage of every run of an experiment is trained."""
+
+    epochs: int = parameter(
+        3, label="Epochs per task", minimum=1, maximum=1000, high=20, help="How often each task's training text is read."
+    )
+    stage_tokens: int | None = parameter(
+        None, label="Token budget per task", minimum=1, low=10_000, high=1_000_000, scale="log", unit="tokens",
+        help="End a stage after this many target tokens even if the epochs are not over; empty: no limit.",
+    )  # fmt: skip
+    learning_rate: float = parameter(
+        5e-4, label="Learning rate", minimum=1e-8, maximum=1.0, low=1e-5, high=1e-2, scale="log",
+        help="Peak of AdamW's learning rate in each stage.",
+    )  # fmt: skip
+    warmup_share: float = parameter(
+        0.05, label="Warm-up", minimum=0.0, maximum=1.0, help="Share of a stage's steps over which the rate rises."
+    )
+    decay: Literal["cosine", "linear", "constant"] = parameter(
+        "cosine", label="Decay", help="How the learning rate falls after the warm-up, afresh in each stage."
+    )
+    weight_decay: float = parameter(
+        0.0, label="Weight decay", minimum=0.0, maximum=1.0, help="AdamW's decoupled pull of the weights towards zero."
+    )
+    gradient_clip: float | None = parameter(
+        1.0, label="Gradient clipping", minimum=1e-6, maximum=1e6, low=0.1, high=10.0, scale="log",
+        help="Largest norm of a step's gradient; empty: no clipping.",
+    )  # fmt: skip
+    block_size: int = parameter(
+        256, label="Block size", minimum=8, maximum=1_048_576, low=64, high=1024, unit="tokens",
+        help="Longest context trained on; documents are packed into blocks of this size, longer ones are cut.",
+    )  # fmt: skip
+    tokens_per_step: int = parameter(
+        2048, label="Tokens per step", minimum=8, maximum=100_000_000, low=256, high=65_536, scale="log", unit="tokens",
+        help="New-task tokens that one optimiser step sees.",
+    )  # fmt: skip
+    optimizer_state: Literal["reset", "keep"] = parameter(
+        "reset", label="Optimiser state", help="Whether AdamW's moments are kept from one stage to the next."
+    )
+    evaluations_per_stage: int = parameter(
+        6, label="Evaluations per stage", minimum=1, maximum=1000, high=30,
+        help="How often held-out text is scored inside a stage, its end included.",
+    )  # fmt: skip
+    evaluation_tokens: int = parameter(
+        4096, label="Held-out tokens inside stages", minimum=1, low=1024, high=65_536, scale="log", unit="tokens",
+        help="How much of each task's held-out text the curves follow; the score matrix always uses all of it.",
+    )  # fmt: skip
+    precision: Literal["auto", "float32", "bfloat16"] = parameter(
+        "auto", label="Precision", help="auto: bfloat16 arithmetic on a GPU that has it, float32 elsewhere."
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = parameter(
+        "auto", label="Device", help="auto: a GPU where there is one, else the CPU."
+    )
+
+
+class StrategySpec(BaseModel):
+    """A strategy by name ("replay", "replay+ewc") with parameter values; a list of values makes several runs."""
+
+    model_config = _STRICT
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+            ((name, parameters),) = value.items()
+            return {"name": name, "parameters": parameters or {}}
+        return value
+
+    @model_validator(mode="after")
+    def _is_known(self) -> "StrategySpec":
+        self.build_all()
+        return self
+
+    def build_all(self) -> tuple[Strategy, ...]:
+        """Every combination of the listed values. Raises ConfigError for unknown names or invalid values."""
+        names = list(self.parameters)
+        choices = [v if isinstance(v, list | tuple) else [v] for v in self.parameters.values()]
+        return tuple(
+            strategies.build(self.name, dict(zip(names, values, strict=True))) for values in itertools.product(*choices)
+        )
+
+
+class RunSpec(BaseModel):
+    """One strategy with all its parameters resolved, and one seed."""
+
+    model_config = _STRICT
+
+    strategy: str
+    parameters: dict[str, Any]
+    seed: int
+    label: str
+    """How pages name it: the strategy and the parameters that the experiment sets or varies, without the seed."""
+
+
+class Experiment(BaseModel):
+    """A base model, an ordered list of tasks, training settings, the strategies to compare and the seeds."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1, max_length=120)
+    model: str = "tiny-gpt2"
+    tasks: tuple[TaskSpec, ...] = Field(min_length=1)
+    training: Training = Training()
+    strategies: tuple[StrategySpec, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Experiment":
+        for what, names in (("task", [t.name for t in self.tasks]), ("seed", list(self.seeds))):
+            doubled = sorted({str(n) for n in names if names.count(n) > 1})
+            if doubled:
+                raise ValueError(f"each {what} may stand only once; {', '.join(doubled)} stands more often")
+        if any(seed < 0 for seed in self.seeds):
+            raise ValueError("seeds must be 0 or above")
+        specs = [(s.name, tuple(sorted(s.parameters.items()))) for s in self.runs_of_one_seed()]
+        if len({repr(s) for s in specs}) < len(specs):
+            raise ValueError("strategies: two entries describe the same strategy with the same parameters")
+        return self
+
+    def runs_of_one_seed(self) -> tuple[StrategySpec, ...]:
+        """Every strategy with single, resolved parameter values."""
+        built = (strategy for spec in self.strategies for strategy in spec.build_all())
+        return tuple(StrategySpec(name=s.name, parameters=s.parameters) for s in built)
+
+    def runs(self) -> tuple[RunSpec, ...]:
+        """All runs, seed by seed, so that a first whole comparison is there early."""
+        labels = self._labels()
+        return tuple(
+            RunSpec(strategy=spec.name, parameters=spec.parameters, seed=seed, label=label)
+            for seed in self.seeds
+            for spec, label in zip(self.runs_of_one_seed(), labels, strict=True)
+        )
+
+    def _labels(self) -> list[str]:
+        labels = []
+        for spec in self.strategies:
+            for strategy in spec.build_all():
+                shown = ", ".join(f"{k}={_short(strategy.parameters[k])}" for k in spec.parameters)
+                labels.append(f"{spec.name} ({shown})" if shown else spec.name)
+        return labels
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def parse_experiment(text: str, source: str = "the experiment") -> Experiment:
+    """Read YAML. `source` names the file in errors. Raises ConfigError that names the field."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{source}{where}: this is not valid YAML ({getattr(error, 'problem', error)}).") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source}: expected fields such as name, model, tasks and strategies, one a line.")
+    return experiment_from(data, source)
+
+
+def experiment_from(data: dict[str, Any], source: str = "the experiment") -> Experiment:
+    """Validate plain data. Raises ConfigError that names every wrong field."""
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {explain(error)}") from error
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read an experiment file; relative task paths are taken from its folder."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as UTF-8 text ({error}).") from error
+    return with_absolute_paths(parse_experiment(text, path.name), path.parent)
+
+
+def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
+    """The same experiment with its task files made independent of the working directory."""
+
+    def absolute(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str((folder / name).resolve()) for name in names)
+
+    tasks = tuple(
+        task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)}) for task in experiment.tasks
+    )
+    return experiment.model_copy(update={"tasks": tasks})
+
+
+def to_data(experiment: Experiment) -> dict[str, Any]:
+    """Plain data as YAML and `results.json` hold it: one key per strategy, task fields at their defaults left out."""
+    data = experiment.model_dump(mode="json", exclude={"tasks", "strategies"})
+    tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in experiment.tasks]
+    specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
+    return {
+        "name": data["name"], "model": data["model"], "tasks": tasks,
+        "training": data["training"], "strategies": specs, "seeds": data["seeds"],
+    }  # fmt: skip
+
+
+def to_yaml(experiment: Experiment) -> str:
+    """YAML that `parse_experiment` reads back to an equal experiment."""
+    return yaml.safe_dump(to_data(experiment), sort_keys=False, allow_unicode=True, width=120)
+
+
+def explain(error: ValidationError) -> str:
+    """One sentence per wrong field: where, what was found, what is expected."""
+    sentences = []
+    for problem in error.errors():
+        where = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden" or problem["type"] == "unexpected_keyword_argument":
+            message = "there is no such field; check its spelling"
+        found = problem.get("input")
+        given = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+        sentences.append(f"{where}: {message}{given}" if where else message)
+    return "; ".join(sentences) + "."

@@ -1,0 +1,82 @@
+"""One declaration of a parameter gives the page's form, the YAML check, the command line's help and the table
+in the documentation."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+Scale = Literal["linear", "log"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter, as forms and documentation need it."""
+
+    name: str
+    type: type
+    """int, float, bool or str."""
+    default: Any
+    label: str
+    help: str
+    minimum: float | None
+    maximum: float | None
+    """What is valid. `low` and `high` are what a slider offers."""
+    low: float | None
+    high: float | None
+    scale: Scale
+    unit: str
+    choices: tuple[str, ...]
+    optional: bool
+    """None is a valid value; `help` says what it means."""
+
+
+def parameter(
+    default: Any,
+    *,
+    label: str,
+    help: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    scale: Scale = "linear",
+    unit: str = "",
+) -> Any:
+    """Declare a field of a strategy or of the training settings."""
+    extra = {"label": label, "low": low, "high": high, "scale": scale, "unit": unit}
+    return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
+
+
+def parameters_of(declaring: type) -> tuple[Parameter, ...]:
+    """The parameters that a strategy or settings class declares, in order."""
+    fields: dict[str, FieldInfo] = getattr(declaring, "__pydantic_fields__", {})
+    return tuple(_describe(name, field) for name, field in fields.items() if field.description)
+
+
+def _describe(name: str, field: FieldInfo) -> Parameter:
+    extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    bounds = {type(m).__name__: m for m in field.metadata}
+    minimum, maximum = getattr(bounds.get("Ge"), "ge", None), getattr(bounds.get("Le"), "le", None)
+    annotation = field.annotation
+    members = [a for a in get_args(annotation) if a is not type(None)]
+    optional = type(None) in get_args(annotation) and get_origin(annotation) is not Literal
+    if optional:
+        annotation = members[0]
+    choices = tuple(str(c) for c in get_args(annotation)) if get_origin(annotation) is Literal else ()
+    return Parameter(
+        name=name,
+        type=str if choices else annotation,  # type: ignore[arg-type]
+        default=field.default,
+        label=str(extra.get("label", name)),
+        help=str(field.description),
+        minimum=minimum,
+        maximum=maximum,
+        low=extra.get("low") if extra.get("low") is not None else minimum,
+        high=extra.get("high") if extra.get("high") is not None else maximum,
+        scale=extra.get("scale", "linear"),
+        unit=str(extra.get("unit", "")),
+        choices=choices,
+        optional=optional,
+    )

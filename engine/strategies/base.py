@@ -1,0 +1,110 @@
+"""What a strategy is, and when the training loop calls it.
+
+The order of calls in a run, for stages t = 1 … T:
+
+    state = strategy.initial_state()
+    for t in 1 … T:
+        plan = strategy.plan(t)                        which tasks to train on, from which weights
+        for each step:
+            strategy.terms(batch, state, stage, random) loss terms, weighted; the loop sums and goes backward
+            gradients are clipped, AdamW steps
+            strategy.after_step(parameters, steps, state)  a proximal step on a penalty; returns its value
+        state = strategy.end_stage(stage, state, random)   remember what later stages need
+
+State goes in and comes out; a strategy object holds nothing but its declared parameters.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.blocks import Blocks, EncodedDocument
+from engine.randomness import Streams
+
+State = Any
+"""A dataclass of tensors and plain data, or None; `dataclasses.asdict` of it is what a checkpoint keeps."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which tasks a stage trains on (numbers from 1) and whether from the previous stage's weights or the base's."""
+
+    tasks: tuple[int, ...]
+    start: Literal["previous", "base"] = "previous"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The new-task blocks of one optimiser step, and how to draw further ones of the same shape."""
+
+    blocks: Blocks
+    stage: int
+    step: int
+    """Within the stage, from 1."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """weight · (mean over the target tokens of `blocks` of the token loss): one term of what a step minimises."""
+
+    name: str
+    blocks: Blocks
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class StageEnd:
+    """What a strategy may look at when a stage is over."""
+
+    stage: int
+    model: PreTrainedModel
+    documents: tuple[EncodedDocument, ...]
+    """The stage's own task, training side."""
+    block_size: int
+    check: Callable[[], None]
+    """Call between pieces of work: waits while paused, raises when stopped."""
+
+
+class Strategy:
+    """The empty strategy: every verb at its default. Subclasses are frozen dataclasses of declared parameters."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    """As pages print it."""
+    summary: ClassVar[str]
+    """One sentence for the card: what it minimises and what it remembers."""
+    state_type: ClassVar[type | None] = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of the declared parameters by name."""
+        names = getattr(type(self), "__pydantic_fields__", {})
+        return {name: getattr(self, name) for name in names}
+
+    def initial_state(self) -> State:
+        """The state before the first stage."""
+        return None
+
+    def plan(self, stage: int) -> Plan:
+        """Which tasks stage `stage` trains on."""
+        return Plan((stage,))
+
+    def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
+        """Loss terms beside the new task's own, which the loop always puts first as "new" with weight 1."""
+        return []
+
+    def after_step(self, parameters: Mapping[str, torch.nn.Parameter], step_sizes: "StepSizes", state: State) -> dict[str, float]:
+        """Move the weights by the strategy's penalty, in place, after AdamW's step; return the penalty's value by name."""
+        return {}
+
+    def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
+        """The state that later stages see."""
+        return state
+
+
+StepSizes = Callable[[torch.nn.Parameter], Tensor]
+"""Per weight, the factor by which AdamW's last step scaled a gradient: learning_rate / (√v̂ + ε), shaped like the weight."""
