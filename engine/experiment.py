@@ -13,8 +13,8 @@ from engine.errors import ConfigError
 from engine.parameters import parameter
 from engine.strategies.base import Strategy
 
-SPLITS = ("auto", "blank line", "line", "file", "row")
-Split = Literal["auto", "blank line", "line", "file", "row"]
+SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
+Split = Literal["auto", "two blank lines", "blank line", "line", "file", "row"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,11 @@ class TaskSpec(BaseModel):
     test: tuple[str, ...] = ()
     """Held-out files; without them a share of the documents is held out."""
     split: Split = "auto"
-    """auto: table rows for tables, blank lines for text that has them, else lines; a file of its own for .md."""
+    """Where documents end in texts; tables are always cut into rows, and "row" allows tables only.
+
+    auto: several .md files are a document each; other text is cut at two blank lines where these run through it,
+    else at blank lines, else at lines.
+    """
     text_column: str | None = None
     prompt_column: str | None = None
     completion_column: str | None = None

@@ -1,0 +1,72 @@
+"""What reading a file gives: text, a table, or the reason why neither."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that can't be used. `where` is such as "line 12"; equal reasons are counted together."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file. `format` is "txt" or "md"; `certain` is False where the encoding is a guess."""
+
+    name: str
+    text: str
+    encoding: str
+    how: str
+    certain: bool = True
+    format: str = "txt"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of strings. Its index tells where each row stands in the file, such as line numbers."""
+
+    name: str
+    frame: pd.DataFrame
+    format: str
+    encoding: str = ""
+    """Empty where the format fixes it (Parquet)."""
+    how: str = ""
+    certain: bool = True
+    delimiter: str = ""
+    row_word: str = "line"
+    """What the numbers of the index count: "line", "item" or "row"."""
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file within an archive that can't be used; the others in it can."""
+
+    name: str
+    reason: str
+
+
+Content = Text | Table | Unreadable
+
+
+def explain_left_out(left_out: Iterable[LeftOut]) -> str:
+    """One sentence: how many rows, why, and where the first of them stand; empty where none was left out."""
+    places: dict[str, list[str]] = {}
+    for one in left_out:
+        places.setdefault(one.reason, []).append(one.where)
+    if not places:
+        return ""
+    total = sum(map(len, places.values()))
+    parts = [f"{reason} ({_count(where)})" for reason, where in places.items()]
+    shown = "; ".join(parts[:4]) + (f"; and {len(parts) - 4} other reasons" if len(parts) > 4 else "")
+    return f"{total:,} {'row was' if total == 1 else 'rows were'} left out: {shown}."
+
+
+def _count(where: list[str]) -> str:
+    shown = ", ".join(where[:3])
+    return shown if len(where) <= 3 else f"{shown} and {len(where) - 3:,} more"

@@ -1,0 +1,206 @@
+"""The tasks that a user keeps: plain files in one folder, in an order of the user's own.
+
+FOLDER/tasks/<id>/ holds train.jsonl and test.jsonl (one {"text"} or {"prompt", "completion"} a line) and
+task.json; FOLDER/tasks/order.json lists the ids. Several servers may work on one folder: every change is made
+under one file lock, and every file appears whole or not at all.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from engine.errors import TaskError
+from engine.tasks.documents import Document, Task
+
+if TYPE_CHECKING:
+    from engine.experiment import TaskSpec
+
+TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
+MAX_NAME = 80
+
+
+@dataclass(frozen=True)
+class LibraryTask:
+    """A kept task: where its files are and the facts to list it by."""
+
+    task_id: str
+    name: str
+    folder: Path
+    created_at: str
+    documents: int
+    held_out_documents: int
+    train_bytes: int
+    held_out_bytes: int
+    is_pairs: bool
+    sources: tuple[str, ...] = ()
+    """Names of the files it was made from."""
+    notes: tuple[str, ...] = ()
+    """What was left out when it was made."""
+    is_hidden: bool = False
+    """Deleted by the user, but named by an experiment."""
+
+    def spec(self) -> "TaskSpec":
+        """The task as an experiment names it: absolute paths, so that it runs from anywhere."""
+        from engine.experiment import TaskSpec  # the experiment needs strategies, which need the tasks' documents
+
+        return TaskSpec(
+            name=self.name,
+            train=(str(self.folder / TRAIN),),
+            test=(str(self.folder / TEST),),
+            split="row",
+            text_column=None if self.is_pairs else "text",
+            prompt_column="prompt" if self.is_pairs else None,
+            completion_column="completion" if self.is_pairs else None,
+        )
+
+
+class Library:
+    """All kept tasks of one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "tasks"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / ".lock", timeout=30)
+
+    def tasks(self) -> tuple[LibraryTask, ...]:
+        """Every task that is not deleted, in the user's order."""
+        return tuple(task for task in self._all() if not task.is_hidden)
+
+    def get(self, task_id: str) -> LibraryTask:
+        """One task, also a hidden one. Raises TaskError where it is gone."""
+        task = _read(self.folder / task_id) if re.fullmatch(r"[\w-]+", task_id) else None
+        if task is None:
+            raise TaskError(f"There is no task '{task_id}' in the library any more; reload the page.")
+        return task
+
+    def add(self, task: Task, sources: Sequence[str] = (), notes: Sequence[str] = ()) -> LibraryTask:
+        """Keep a task, last in the order. Raises TaskError where its name is taken or unfit."""
+        is_pairs = any(document.prompt for document in task.train + task.held_out)
+        with self._lock:
+            name = self._free_name(task.name)
+            task_id = f"{_slug(name)}-{secrets.token_hex(3)}"
+            kept = LibraryTask(
+                task_id=task_id,
+                name=name,
+                folder=self.folder / task_id,
+                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                documents=len(task.train),
+                held_out_documents=len(task.held_out),
+                train_bytes=text_bytes(task.train),
+                held_out_bytes=text_bytes(task.held_out),
+                is_pairs=is_pairs,
+                sources=tuple(sources),
+                notes=tuple(notes),
+            )
+            unfinished = self.folder / f".{task_id}"
+            unfinished.mkdir()
+            try:
+                _write_documents(unfinished / TRAIN, task.train, is_pairs)
+                _write_documents(unfinished / TEST, task.held_out, is_pairs)
+                _write_facts(unfinished, kept)
+                unfinished.rename(kept.folder)
+            except OSError as error:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise TaskError(f"'{name}' can't be kept in {self.folder} ({error.strerror}); make room.") from error
+            self._write_order([*(t.task_id for t in self._all() if t.task_id != task_id), task_id])
+        return kept
+
+    def rename(self, task_id: str, name: str) -> LibraryTask:
+        """Give a task another name; experiments made before keep the old one. Raises TaskError as `add` does."""
+        with self._lock:
+            task = replace(self.get(task_id), name=self._free_name(name, besides=task_id))
+            _write_facts(task.folder, task)
+        return task
+
+    def delete(self, task_id: str, keep_files: bool = True) -> None:
+        """Take a task out of the library; `keep_files` only hides it, for experiments that name its files."""
+        with self._lock:
+            task = self.get(task_id)
+            if keep_files:
+                _write_facts(task.folder, replace(task, is_hidden=True))
+                return
+            gone = self.folder / f".{task_id}.deleted"
+            task.folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def move(self, task_id: str, new_index: int) -> None:
+        """Put a task at a place, counted from 0, among the tasks shown."""
+        with self._lock:
+            order = [task.task_id for task in self.tasks()]
+            if task_id not in order:
+                raise TaskError(f"There is no task '{task_id}' in the library any more; reload the page.")
+            order.remove(task_id)
+            order.insert(max(0, new_index), task_id)
+            self._write_order(order)
+
+    def _all(self) -> list[LibraryTask]:
+        folders = (path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = [task for task in map(_read, folders) if task is not None]
+        try:
+            order = {str(task_id): place for place, task_id in enumerate(json.loads(_text(self.folder / ORDER)))}
+        except (OSError, ValueError):
+            order = {}
+        return sorted(found, key=lambda t: (order.get(t.task_id, len(order)), t.created_at, t.task_id))
+
+    def _free_name(self, name: str, besides: str = "") -> str:
+        name = " ".join(name.split())
+        if not name or len(name) > MAX_NAME:
+            raise TaskError(f"A task needs a name of 1 to {MAX_NAME} characters; type one.")
+        if any(t.name.casefold() == name.casefold() for t in self.tasks() if t.task_id != besides):
+            raise TaskError(f"There is already a task named '{name}'; choose another name.")
+        return name
+
+    def _write_order(self, order: list[str]) -> None:
+        _write(self.folder / ORDER, json.dumps(order, indent=1))
+
+
+def text_bytes(documents: Sequence[Document]) -> int:
+    """UTF-8 bytes of the documents, prompts included."""
+    return sum(len((d.prompt + d.text).encode("utf-8", "surrogatepass")) for d in documents)
+
+
+def _read(folder: Path) -> LibraryTask | None:
+    try:
+        facts: dict[str, Any] = json.loads(_text(folder / FACTS))
+        facts["sources"], facts["notes"] = tuple(facts["sources"]), tuple(facts["notes"])
+        return LibraryTask(**facts, folder=folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # another program's folder, or a task that another server deletes right now
+
+
+def _write_facts(folder: Path, task: LibraryTask) -> None:
+    facts = asdict(task)
+    del facts["folder"]  # the data folder may move
+    _write(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def _write_documents(path: Path, documents: Sequence[Document], is_pairs: bool) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for document in documents:
+            row = {"prompt": document.prompt, "completion": document.text} if is_pairs else {"text": document.text}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _slug(name: str) -> str:
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:40] or "task"

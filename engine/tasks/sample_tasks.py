@@ -1,0 +1,47 @@
+"""The texts that come with the project, to start from without any of one's own."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.experiment import TaskSpec
+
+FOLDER = Path(__file__).resolve().parents[2] / "samples"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A task that comes with the project."""
+
+    name: str
+    title: str
+    description: str
+    spec: "TaskSpec"
+
+
+@cache
+def samples() -> tuple[Sample, ...]:
+    """All samples, in the order in which the demo learns them, with absolute paths."""
+    from engine.experiment import TaskSpec  # the experiment needs strategies, which need the tasks' documents
+
+    rows = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))
+    return tuple(
+        Sample(
+            row["name"],
+            row["title"],
+            row["description"],
+            TaskSpec(
+                name=row["title"],
+                train=(str(FOLDER / row["file"]),),
+                split=row["split"],
+                text_column=row.get("text_column"),
+                prompt_column=row.get("prompt_column"),
+                completion_column=row.get("completion_column"),
+            ),
+        )
+        for row in rows
+        if (FOLDER / row["file"]).is_file()
+    )
