@@ -1,0 +1,1 @@
+"""Pure functions from data frames to Plotly figures, for pages and exported reports alike."""

@@ -1,0 +1,199 @@
+"""Runs side by side: matrices on one colour scale, what was lost when, stability against plasticity, cost.
+
+Every frame of scores is joined to its run's `label` by `run_id`; runs with one label are one strategy over seeds.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from figures.matrix import color_limit, counts, diagonal, gain_grid, matrix_traces, score_grid
+from figures.theme import DIVERGING, SCORES, empty_figure, escaped, short, strategy_styles, styled
+
+
+def matrices_figure(
+    matrix: pd.DataFrame, runs: pd.DataFrame, tasks: Sequence[str], score: str = "bits_per_byte", columns: int = 3
+) -> go.Figure:
+    """One score matrix per label, means over seeds, all on one colour scale (change against the base model)."""
+    style, last = SCORES[score], len(tasks)
+    groups = {label: matrix[matrix["run_id"].isin(ids)] for label, ids in _runs_by_label(runs).items()}
+    grids = {label: score_grid(part, tasks, score) for label, part in groups.items() if len(part)}
+    if not grids:
+        return empty_figure("No run has scored anything yet.")
+    limit = color_limit([gain_grid(grid, style) for grid in grids.values()])
+    columns = min(columns, len(grids))
+    rows = -(-len(grids) // columns)
+    figure = make_subplots(
+        rows=rows, cols=columns, subplot_titles=[short(label, 40) for label in grids],
+        horizontal_spacing=0.04 / columns + 0.03, vertical_spacing=0.22 / rows,
+    )  # fmt: skip
+    for i, (label, grid) in enumerate(grids.items()):
+        axis = "" if i == 0 else str(i + 1)
+        for trace in matrix_traces(grid, tasks, style, limit, counts(groups[label], tasks), 11):
+            trace.uid = f"{label}-{trace.uid}"
+            figure.add_trace(trace, row=i // columns + 1, col=i % columns + 1)
+        figure.add_shape(diagonal(tasks, f"x{axis}", f"y{axis}"))
+    figure.add_trace(_scale_bar(limit, style.title), row=1, col=1)
+    styled(
+        figure, f"Score matrices, {style.title}, of {', '.join(grids)}.", showlegend=False,
+        height=90 + rows * (70 + 46 * (last + 1)), margin={"l": 8, "r": 8, "t": 40, "b": 60},
+    )  # fmt: skip
+    ticks = [short(t, max(5, 36 // (last * columns) + 2)) for t in tasks]
+    figure.update_xaxes(
+        tickvals=list(range(1, last + 1)), ticktext=ticks, fixedrange=True, showgrid=False, range=[0.5, last + 0.5]
+    )
+    figure.update_yaxes(
+        tickvals=list(range(last + 1)), ticktext=["base"] + [str(t) for t in range(1, last + 1)],
+        fixedrange=True, showgrid=False, range=[last + 0.5, -0.5],
+    )  # fmt: skip
+    return figure
+
+
+def lost_figure(
+    matrix: pd.DataFrame, runs: pd.DataFrame, tasks: Sequence[str], score: str = "nats_per_token"
+) -> go.Figure:
+    """How much worse each past task is than after its own stage, stage by stage; up is forgetting.
+
+    Lines are means over seeds, bars reach from the best to the worst seed. The last task can't be lost yet.
+    """
+    style, past = SCORES[score], list(tasks[:-1])
+    if not past or matrix.empty:
+        return empty_figure("Forgetting can be seen once there are two tasks and a finished second stage.")
+    figure = make_subplots(
+        rows=1, cols=len(past), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[short(t, 20) for t in past]
+    )
+    styles = strategy_styles(runs["label"])
+    for label, ids in _runs_by_label(runs).items():
+        line = styles[label]
+        for j, task in enumerate(past, 1):
+            lost = _lost(matrix[matrix["run_id"].isin(ids)], j, score)
+            if lost.empty:
+                continue
+            mean, low, high = lost.groupby("stage")["lost"].agg(["mean", "min", "max"]).T.to_numpy()
+            stages = sorted(lost["stage"].unique())
+            bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "thickness": 1}
+            unit = "points" if score == "accuracy" else style.unit
+            trace = go.Scatter(
+                x=stages, y=mean, error_y=bars if len(ids) > 1 else None, name=short(label, 48), legendgroup=label,
+                showlegend=j == 1, uid=f"{label}-{task}", mode="lines+markers",
+                line={"color": line.color, "dash": line.dash}, marker={"symbol": line.symbol, "size": 7},
+                hovertemplate=f"<b>{escaped(label)}</b><br>{escaped(task)} after stage %{{x}}: %{{y:+.3f}} {unit} worse"
+                f" than after its own stage<br>{_seeds(len(ids))}<extra></extra>",
+            )  # fmt: skip
+            figure.add_trace(trace, row=1, col=j)
+    styled(figure, f"What each past task lost over the stages, {style.title}; higher is more forgotten.", height=400)
+    figure.update_xaxes(title_text="after stage", dtick=1, range=[0.7, len(tasks) + 0.3])
+    unit = "accuracy points" if score == "accuracy" else style.unit
+    figure.update_yaxes(title_text=f"lost since own stage, {unit}", col=1)
+    figure.update_yaxes(zeroline=True, zerolinecolor="rgba(128,128,128,0.7)")
+    return figure
+
+
+def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token") -> go.Figure:
+    """Stability (backward transfer) against plasticity (learning accuracy), one point a label, with the Pareto front.
+
+    `summaries` has a row per label: label, learning_accuracy, backward_transfer, and for intervals over seeds
+    learning_accuracy_low, learning_accuracy_high, backward_transfer_low, backward_transfer_high (may be missing).
+    """
+    points = summaries.dropna(subset=["learning_accuracy", "backward_transfer"])
+    if points.empty:
+        return empty_figure("Stability and plasticity appear once a run has finished two tasks.")
+    figure = go.Figure()
+    x, y = points["learning_accuracy"].to_numpy(float), points["backward_transfer"].to_numpy(float)
+    front = np.flatnonzero(pareto_front(x, y))
+    order = front[np.argsort(x[front])]
+    figure.add_trace(
+        go.Scatter(x=x[order], y=y[order], mode="lines", name="Pareto front", hoverinfo="skip", uid="front",
+                   line={"color": "rgba(128,128,128,0.8)", "dash": "dot", "shape": "linear"})
+    )  # fmt: skip
+    styles = strategy_styles(points["label"])
+    for row in points.to_dict("records"):
+        line = styles[row["label"]]
+        figure.add_trace(
+            go.Scatter(
+                x=[row["learning_accuracy"]], y=[row["backward_transfer"]], name=short(row["label"], 48),
+                uid=row["label"], mode="markers", error_x=_interval(row, "learning_accuracy"),
+                error_y=_interval(row, "backward_transfer"),
+                marker={"symbol": line.symbol, "size": 12, "color": line.color},
+                hovertemplate=f"<b>{escaped(row['label'])}</b><br>learned: %{{x:.3f}}<br>kept: %{{y:+.3f}} {unit}"
+                "<extra></extra>",
+            )
+        )  # fmt: skip
+    best = ", ".join(str(label) for label in points["label"].to_numpy()[order])
+    styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=440)
+    figure.update_xaxes(title_text=f"learning accuracy, {unit} → learns more")
+    figure.update_yaxes(title_text="backward transfer → keeps more")
+    return figure
+
+
+def pareto_front(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which points no other point beats: at least as high in both and higher in one."""
+    better = (x[None] >= x[:, None]) & (y[None] >= y[:, None]) & ((x[None] > x[:, None]) | (y[None] > y[:, None]))
+    return np.asarray(~better.any(axis=1))
+
+
+def cost_figure(runs: pd.DataFrame) -> go.Figure:
+    """Training time and target tokens per run, means over seeds, one bar a label."""
+    spent = runs.groupby("label", sort=False)[["seconds", "target_tokens"]].mean().dropna()
+    if spent.empty:
+        return empty_figure("Cost appears once a run has trained.")
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+    names = [short(label, 34) for label in spent.index]
+    colors = [style.color for style in strategy_styles(spent.index).values()]
+    for column, name, form in ((1, "seconds", "%{x:,.0f} s"), (2, "target_tokens", "%{x:,.0f} tokens")):
+        hover = "<b>%{y}</b><br>" + form + " a run<extra></extra>"
+        bar = go.Bar(x=spent[name], y=names, orientation="h", marker={"color": colors}, hovertemplate=hover, uid=name)
+        figure.add_trace(bar, row=1, col=column)
+    told = ", ".join(f"{label} {seconds:,.0f} s" for label, seconds in spent["seconds"].items())
+    styled(figure, f"Cost of a run: {told}.", showlegend=False, height=110 + 30 * len(spent), bargap=0.35)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(title_text="seconds a run", rangemode="tozero", row=1, col=1)
+    figure.update_xaxes(title_text="target tokens a run", rangemode="tozero", row=1, col=2)
+    return figure
+
+
+def _runs_by_label(runs: pd.DataFrame) -> dict[str, list[str]]:
+    return {str(label): list(part["run_id"]) for label, part in runs.groupby("label", sort=False)}
+
+
+def _lost(matrix: pd.DataFrame, task_index: int, score: str) -> pd.DataFrame:
+    """run_id, stage, lost: worse than after the own stage, from that stage on; accuracy in points."""
+    own = matrix[matrix["task_index"] == task_index]
+    after = own[own["stage"] == task_index].set_index("run_id")[score]
+    later = own[own["stage"] >= task_index].copy()
+    reference = later["run_id"].map(after)
+    scale = 100 if score == "accuracy" else 1
+    sign = 1 if SCORES[score].lower_is_better else -1
+    later["lost"] = sign * scale * (later[score] - reference)
+    return later.dropna(subset=["lost"])[["run_id", "stage", "lost"]]
+
+
+def _interval(row: dict[str, float], name: str) -> dict[str, object] | None:
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if low is None or high is None or low != low or high != high:
+        return None
+    return {"type": "data", "symmetric": False, "array": [high - row[name]], "arrayminus": [row[name] - low]}
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"mean of {count} seeds, bars from best to worst"
+
+
+def _scale_bar(limit: float, title: str) -> go.Scatter:
+    """An invisible point that carries the colour scale all matrices share."""
+    ends = [-limit, 0, limit]
+    return go.Scatter(
+        x=[None], y=[None], mode="markers", showlegend=False, hoverinfo="skip", uid="scale",
+        marker={
+            "color": [0], "cmin": -limit, "cmax": limit, "colorscale": [list(c) for c in DIVERGING], "showscale": True,
+            "colorbar": {
+                "orientation": "h", "y": -0.04, "yanchor": "top", "thickness": 10, "len": 0.6, "outlinewidth": 0,
+                "tickvals": ends, "ticktext": ["worse than the base model", "base", "better"],
+                "title": {"text": title, "side": "bottom"},
+            },
+        },
+    )  # fmt: skip

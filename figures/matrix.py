@@ -1,0 +1,163 @@
+"""The score matrix of one run: what each stage did to each task's held-out score."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from figures.theme import DIVERGING, EMPTY, GREY, SCORES, ScoreStyle, escaped, ink_on, short, styled
+
+Grid = npt.NDArray[np.float64]
+
+
+def score_grid(matrix: pd.DataFrame, tasks: Sequence[str], score: str) -> Grid:
+    """Scores [T+1, T], stage by task, averaged over the runs in `matrix`; NaN where nothing was scored yet."""
+    grid = np.full((len(tasks) + 1, len(tasks)), np.nan)
+    means = matrix.groupby(["stage", "task_index"])[score].mean()
+    for (stage, task_index), value in means.items():
+        if stage <= len(tasks) and 1 <= task_index <= len(tasks):
+            grid[int(stage), int(task_index) - 1] = value
+    return grid
+
+
+def gain_grid(grid: Grid, style: ScoreStyle) -> Grid:
+    """How much better than the base model (row 0) every cell is; for perplexity the logarithm of the ratio."""
+    values = np.log(grid) if style.name == "perplexity" else grid
+    gain = values - values[0]
+    return -gain if style.lower_is_better else gain
+
+
+def color_limit(gains: Sequence[Grid]) -> float:
+    """The half-width of a colour scale that holds all `gains` and is even around the base model."""
+    finite = [np.abs(g[np.isfinite(g)]).max() for g in gains if np.isfinite(g).any()]
+    return max([float(v) for v in finite] + [1e-3])
+
+
+def matrix_figure(
+    matrix: pd.DataFrame, tasks: Sequence[str], score: str = "nats_per_token", limit: float | None = None
+) -> go.Figure:
+    """Rows are stages (0, the base model, on top), columns tasks in training order.
+
+    Colour is the change against the base model: blue better, orange worse. The outlined diagonal is each stage's
+    new task; cells left of it are past tasks and carry, as a second line, the change since their own stage.
+    """
+    style = SCORES[score]
+    grid = score_grid(matrix, tasks, score)
+    limit = limit or color_limit([gain_grid(grid, style)])
+    figure = go.Figure(matrix_traces(grid, tasks, style, limit, counts(matrix, tasks)))
+    figure.add_shape(diagonal(tasks))
+    last = len(tasks)
+    rows = ["base model"] + [f"after {t} · {short(task, 12)}" for t, task in enumerate(tasks, 1)]
+    styled(figure, describe(grid, tasks, style), margin={"l": 8, "r": 8, "t": 30, "b": 8}, showlegend=False)
+    figure.update_xaxes(
+        side="top", tickvals=list(range(1, last + 1)), ticktext=[short(t, max(6, 48 // last)) for t in tasks],
+        range=[0.5, last + 0.5], fixedrange=True, showgrid=False, ticks="", tickangle=0,
+    )  # fmt: skip
+    figure.update_yaxes(
+        tickvals=list(range(last + 1)),
+        ticktext=rows,
+        range=[last + 0.5, -0.5],
+        fixedrange=True,
+        showgrid=False,
+        ticks="",
+    )
+    return figure
+
+
+def matrix_traces(
+    grid: Grid,
+    tasks: Sequence[str],
+    style: ScoreStyle,
+    limit: float,
+    tokens: dict[int, int] | None = None,
+    size: int = 13,
+) -> list[go.Heatmap | go.Scatter]:
+    """Three layers: a faint one that shows cells not reached yet, the scores as colours, and as numbers of `size` px.
+
+    The colours' `customdata` is [stage, task index].
+    """
+    stages, columns = list(range(len(tasks) + 1)), list(range(1, len(tasks) + 1))
+    waiting = [[_waiting(stage, task) for task in tasks] for stage in stages]
+    common = {"x": columns, "y": stages, "xgap": 3, "ygap": 3, "showscale": False, "hoverinfo": "text"}
+    background = go.Heatmap(
+        z=np.zeros(grid.shape), colorscale=[[0, EMPTY], [1, EMPTY]], hovertext=waiting, uid="empty", **common
+    )
+    gains = gain_grid(grid, style)
+    hovers = [[_hover(grid, stage, j, tasks, style, tokens or {}) for j in range(len(tasks))] for stage in stages]
+    scores = go.Heatmap(
+        z=gains, zmin=-limit, zmax=limit, colorscale=[list(c) for c in DIVERGING], hovertext=hovers, uid="scores",
+        customdata=[[[stage, j] for j in columns] for stage in stages], **common,
+    )  # fmt: skip
+    cells = [(stage, j) for stage in stages for j in range(len(tasks)) if not np.isnan(grid[stage, j])]
+    numbers = go.Scatter(
+        x=[j + 1 for _, j in cells], y=[stage for stage, _ in cells], mode="text", uid="numbers", hoverinfo="skip",
+        text=[_cell(grid, stage, j, style) for stage, j in cells], showlegend=False, cliponaxis=False,
+        textfont={"size": size, "color": [ink_on(gains[cell] / limit) for cell in cells]},
+    )  # fmt: skip
+    return [background, scores, numbers]
+
+
+def diagonal(tasks: Sequence[str], xref: str = "x", yref: str = "y") -> dict[str, object]:
+    """One outline around the cells of all new tasks. Pages draw what is named "ink" in their text colour."""
+    boxes = [f"M{t - 0.47},{t - 0.47}H{t + 0.47}V{t + 0.47}H{t - 0.47}Z" for t in range(1, len(tasks) + 1)]
+    line = {"color": GREY, "width": 3}
+    return {"type": "path", "path": "".join(boxes), "xref": xref, "yref": yref, "line": line, "name": "ink"}
+
+
+def counts(matrix: pd.DataFrame, tasks: Sequence[str]) -> dict[int, int]:
+    """Held-out target tokens by task index."""
+    if "target_tokens" not in matrix:
+        return {}
+    return {int(k): int(v) for k, v in matrix.groupby("task_index")["target_tokens"].max().items()}
+
+
+def describe(grid: Grid, tasks: Sequence[str], style: ScoreStyle) -> str:
+    """The matrix in a sentence or two, for readers who don't see it."""
+    reached = np.flatnonzero(np.isfinite(grid).any(axis=1))
+    if not len(reached):
+        return f"Score matrix, {style.title}: nothing scored yet."
+    last = int(reached[-1])
+    parts = [f"{task} {style.text(grid[last, j])}" for j, task in enumerate(tasks)]
+    when = f"after stage {last} of {len(tasks)}" if last else "of the base model"
+    return f"Score matrix, {style.title}, {when}: {', '.join(parts)}."
+
+
+def _cell(grid: Grid, stage: int, column: int, style: ScoreStyle) -> str:
+    value = grid[stage, column]
+    if np.isnan(value):
+        return ""
+    text = style.text(value)
+    own = grid[column + 1, column]
+    if stage > column + 1 and len(grid) <= 8 and not np.isnan(own):
+        text += f"<br>{style.change(value - own).removesuffix(' points')}"
+    return text
+
+
+def _waiting(stage: int, task: str) -> str:
+    where = "the base model" if stage == 0 else f"stage {stage}"
+    return f"{escaped(task)}: not scored yet (waits for {where})"
+
+
+def _hover(grid: Grid, stage: int, column: int, tasks: Sequence[str], style: ScoreStyle, tokens: dict[int, int]) -> str:
+    value = grid[stage, column]
+    if np.isnan(value):
+        return _waiting(stage, tasks[column])
+    where = "base model, before any training" if stage == 0 else f"after stage {stage} ({escaped(tasks[stage - 1])})"
+    kind = "past task" if stage > column + 1 else "new task" if stage == column + 1 else "not trained on yet"
+    lines = [f"<b>{escaped(tasks[column])}</b>, {where}", f"{style.text(value)} {style.unit} · {kind}"]
+    for name, reference, skip in (
+        ("its own stage", grid[column + 1, column], stage <= column + 1),
+        ("the base model", grid[0, column], stage == 0),
+    ):
+        if not skip and not np.isnan(reference):
+            lines.append(f"{style.change(value - reference)} against {name} ({_verdict(value, reference, style)})")
+    if column + 1 in tokens:
+        lines.append(f"over {tokens[column + 1]:,} held-out tokens")
+    return "<br>".join(lines)
+
+
+def _verdict(value: float, reference: float, style: ScoreStyle) -> str:
+    worse = style.worse_by(value, reference)
+    return "worse" if worse > 0 else "better" if worse < 0 else "the same"

@@ -1,0 +1,162 @@
+"""What all figures share: colours, score names and units, a transparent layout, alternative texts.
+
+Backgrounds are transparent and no text has a colour of its own, so that one figure fits a light and a dark page.
+The colours keep a contrast of 3:1 on white and on near-black and stay apart under the three forms of colour
+blindness (tests/figures/test_theme.py computes both).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+PALETTE = ("#3073e1", "#dc740c", "#18a65f", "#993a8d", "#cc79a3", "#9d4916", "#7428f4", "#296c53")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+GREY = "#808790"
+GRID = "rgba(128,128,128,0.22)"
+SHADE = "rgba(128,128,128,0.13)"
+EMPTY = "rgba(128,128,128,0.16)"
+# Orange for worse, blue for better: the one pair of hues that every common colour blindness keeps apart.
+DIVERGING = (
+    (0.0, "#a84300"),
+    (0.25, "#ef9a4d"),
+    (0.5, "#f2f0ec"),
+    (0.75, "#74a9e6"),
+    (1.0, "#1b4fa8"),
+)
+_FAMILIES = {"naive": 1, "replay": 0, "ewc": 3, "replay+ewc": 2, "joint": 5}
+
+
+@dataclass(frozen=True)
+class ScoreStyle:
+    """How one held-out score is named and written."""
+
+    name: str
+    title: str
+    unit: str
+    lower_is_better: bool
+    format: str
+    change_format: str
+
+    def text(self, value: float) -> str:
+        """The value as figures write it, without its unit; a dash where there is none."""
+        return "–" if value != value else format(value, self.format)
+
+    def change(self, value: float) -> str:
+        """A signed difference; points of a percentage for accuracy."""
+        if value != value:
+            return "–"
+        scaled = 100 * value if self.name == "accuracy" else value
+        return format(scaled, self.change_format) + (" points" if self.name == "accuracy" else "")
+
+    def worse_by(self, value: float, reference: float) -> float:
+        """How much worse `value` is than `reference`, in the score's unit; negative where it is better."""
+        return value - reference if self.lower_is_better else reference - value
+
+
+SCORES = {
+    style.name: style
+    for style in (
+        ScoreStyle("nats_per_token", "Loss (nats per token)", "nats per token", True, ".3f", "+.3f"),
+        ScoreStyle("perplexity", "Perplexity", "perplexity", True, ".4g", "+.3g"),
+        ScoreStyle("bits_per_byte", "Bits per byte", "bits per byte", True, ".3f", "+.3f"),
+        ScoreStyle("accuracy", "Next-token accuracy", "accuracy", False, ".1%", "+.1f"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """Colour, marker and dash of one task or strategy."""
+
+    color: str
+    symbol: str
+    dash: str
+
+
+def task_styles(tasks: Sequence[str]) -> dict[str, LineStyle]:
+    """Styles by a task's place in the order; from the ninth on, colours return with other markers."""
+    count = len(PALETTE)
+    return {
+        task: LineStyle(PALETTE[i % count], SYMBOLS[(i + i // count) % len(SYMBOLS)], "dash")
+        for i, task in enumerate(tasks)
+    }
+
+
+def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
+    """Styles by label: one colour a strategy, whatever else is shown; markers and dashes tell its settings apart."""
+    styles: dict[str, LineStyle] = {}
+    used: dict[str, int] = {}
+    for label in dict.fromkeys(labels):
+        family = label.split(" (")[0]
+        place = _FAMILIES.get(family)
+        if place is None:
+            place = 4 + sum(map(ord, family)) % 4
+        turn = used.get(family, 0)
+        used[family] = turn + 1
+        styles[label] = LineStyle(PALETTE[place], SYMBOLS[turn % len(SYMBOLS)], DASHES[turn % len(DASHES)])
+    return styles
+
+
+def ink_on(gain: float) -> str:
+    """Black or white, whichever reads better on the diverging scale at `gain` from -1 (worse) to 1 (better)."""
+    place = min(1.0, max(0.0, (gain + 1) / 2)) if gain == gain else 0.5
+    upper = next(i for i, (at, _) in enumerate(DIVERGING) if place <= at)
+    (start, low), (end, high) = DIVERGING[max(0, upper - 1)], DIVERGING[upper]
+    share = (place - start) / (end - start) if end > start else 1.0
+    mixed = [a + (b - a) * share for a, b in zip(_channels(low), _channels(high), strict=True)]
+    return "#111111" if luminance(mixed) > 0.18 else "#ffffff"
+
+
+def luminance(channels: Sequence[float]) -> float:
+    """Relative luminance (0 to 1, WCAG 2) of red, green and blue given from 0 to 255."""
+    linear = [c / 255 / 12.92 if c <= 10.3 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _channels(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def short(text: str, length: int = 16) -> str:
+    """`text` for a tick or a label: escaped for Plotly's markup and cut with an ellipsis."""
+    cut = text if len(text) <= length else text[: max(1, length - 1)].rstrip() + "…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "&#37;{")
+
+
+def escaped(text: str) -> str:
+    """`text` in full, escaped for Plotly's markup."""
+    return short(text, len(text) + 1)
+
+
+def styled(figure: go.Figure, alt_text: str, **layout: Any) -> go.Figure:
+    """`figure` with the common layout and its alternative text; `layout` goes on top."""
+    figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 56, "r": 16, "t": 36, "b": 44},
+        hoverlabel={"align": "left"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16, "yanchor": "top", "title": {"text": ""}},
+        meta={"alt_text": alt_text},
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8})
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8})
+    figure.update_layout(**layout)
+    return figure
+
+
+def alt_text(figure: go.Figure) -> str:
+    """The alternative text that `styled` gave to a figure."""
+    meta = figure.layout.meta
+    return str(meta.get("alt_text", "")) if isinstance(meta, dict) else ""
+
+
+def empty_figure(message: str) -> go.Figure:
+    """A figure with nothing but a sentence in its middle."""
+    figure = go.Figure()
+    figure.add_annotation(text=escaped(message), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+    styled(figure, message)
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
