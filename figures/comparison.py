@@ -42,7 +42,7 @@ def matrices_figure(
         figure, f"Score matrices, {style.title}, of {', '.join(grids)}.", showlegend=False,
         height=90 + rows * (70 + 46 * (last + 1)), margin={"l": 8, "r": 8, "t": 40, "b": 60},
     )  # fmt: skip
-    ticks = [short(t, max(5, 36 // (last * columns) + 2)) for t in tasks]
+    ticks = [short(t, max(5, 72 // (last * columns) + 2)) for t in tasks]
     figure.update_xaxes(
         tickvals=list(range(1, last + 1)), ticktext=ticks, fixedrange=True, showgrid=False, range=[0.5, last + 0.5]
     )

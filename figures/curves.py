@@ -1,15 +1,27 @@
 """Losses over steps: what a run minimises, and what that does to every task's held-out text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from figures.theme import GREY, SCORES, SHADE, LineStyle, ScoreStyle, empty_figure, escaped, short, styled, task_styles
+from figures.theme import (
+    AXIS,
+    GREY,
+    SCORES,
+    SHADE,
+    LineStyle,
+    ScoreStyle,
+    base_layout,
+    empty_figure,
+    escaped,
+    short,
+    task_styles,
+)
 
 MAX_POINTS = 1500
 """Most points that one trace carries; longer ones keep the lowest and highest value of every stretch."""
@@ -78,53 +90,66 @@ def loss_figure(
     stages: pd.DataFrame,
     tasks: Sequence[str],
     score: str = "nats_per_token",
-    terms: Sequence[str] = ("new", "replay", "penalty", "total"),
+    terms: Sequence[str] | None = None,
     steps: int | None = None,
 ) -> go.Figure:
     """Training terms (solid) and every task's held-out text (dashed) of one run over its steps; stages shaded.
 
     Training terms are unweighted means in nats per token, averaged over the last few steps where the legend says
-    so. Held-out curves share their axis when `score` is nats_per_token, else they have a panel of their own. A
-    penalty above zero has a panel too. `steps` is the planned length of the run: the whole axis from the start.
+    so. Held-out curves share their axis when `score` is nats_per_token, else they have a panel of their own, as a
+    penalty has. `terms` are those to expect, all that are there when None; `steps` is the planned length of the run:
+    naming both keeps the axes as they are from the first point to the last.
     """
     if losses.empty and curve.empty:
         return empty_figure("The first points appear after the first training step.")
-    shown = [t for t in terms if t in set(losses["term"]) and not (t == "total" and losses["term"].nunique() < 3)]
-    penalty = "penalty" in shown and float(losses.loc[losses["term"] == "penalty", "nats_per_token"].max()) > 0
-    own_panel = score != "nats_per_token"
-    figure, rows = _panels(own_panel, penalty)
+    present = set(losses["term"])
+    shown = [t for t in _TERMS if t in (present if terms is None else set(terms))]
+    shown += sorted(present - set(_TERMS)) if terms is None else []
+    panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * ("penalty" in shown)
+    axes = {name: "y" if i == 0 else f"y{i + 1}" for i, name in enumerate(panels)}
+    held_out_axis = axes.get("held out", "y")
     window = smoothing_window(int(losses["step"].max())) if len(losses) else 1
-    for term in (t for t in shown if t != "penalty" or penalty):
-        row = rows["penalty"] if term == "penalty" else 1
-        for trace in _term_traces(losses[losses["term"] == term], term, window):
-            figure.add_trace(trace, row=row, col=1)
-    styles = task_styles(tasks)
-    onsets = forgetting_onsets(curve, tasks)
+    traces: list[go.Scatter] = []
+    for term in (t for t in shown if t != "total" or len(present) > 2):
+        traces += _term_traces(losses[losses["term"] == term], term, window, axes.get(term, "y"))
+    styles, onsets = task_styles(tasks), forgetting_onsets(curve, tasks)
     for task in tasks:
         points = curve[curve["task"] == task].sort_values("step")
-        figure.add_trace(_held_out_trace(points, task, styles[task], SCORES[score]), row=rows["held out"], col=1)
-    figure.add_trace(_onset_trace(onsets, curve, styles, SCORES[score]), row=rows["held out"], col=1)
-    _shade(figure, stages)
-    styled(figure, _describe(losses, curve, stages, onsets))
-    _title_axes(figure, rows, SCORES[score], steps)
-    return figure
+        traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
+    traces.append(_onset_trace(onsets, curve, styles, SCORES[score], held_out_axis))
+    boxes, notes = _shades(stages)
+    layout = base_layout(_describe(losses, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
+    return go.Figure({"data": traces, "layout": layout | _axes(panels, axes, SCORES[score], steps)})
 
 
-def _panels(own_panel: bool, penalty: bool) -> tuple[go.Figure, dict[str, int]]:
-    names = ["loss"] + ["held out"] * own_panel + ["penalty"] * penalty
-    heights = [{"loss": 3.0, "held out": 2.2, "penalty": 1.0}[name] for name in names]
-    figure = make_subplots(rows=len(names), cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=heights)
-    rows = {name: i for i, name in enumerate(names, 1)}
-    return figure, {"held out": 1, **rows}
+def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps: int | None) -> dict[str, Any]:
+    """Panels one above the other over a single axis of steps."""
+    titles = {"loss": "nats per token", "held out": score.unit, "penalty": "penalty"}
+    weights = [{"loss": 3.0, "held out": 2.2, "penalty": 1.0}[name] for name in panels]
+    gap, top = 0.07, 1.0
+    unit = (1 - gap * (len(panels) - 1)) / sum(weights)
+    layout: dict[str, Any] = {}
+    for name, weight in zip(panels, weights, strict=True):
+        bottom = max(0.0, top - unit * weight)
+        axis = AXIS | {"title": {"text": titles[name], "standoff": 8}, "domain": [bottom, top], "anchor": "x"}
+        if name == "held out" and score.name == "accuracy":
+            axis["tickformat"] = ".0%"
+        if name == "penalty":
+            axis |= {"rangemode": "tozero", "nticks": 3}
+        layout["yaxis" + axes[name][1:]] = axis
+        top = bottom - gap
+    across = {"title": {"text": "optimiser step", "standoff": 8}, "anchor": axes[panels[-1]]}
+    layout["xaxis"] = AXIS | across | ({"range": [0, steps * 1.01]} if steps else {})
+    return layout
 
 
-def _term_traces(points: pd.DataFrame, term: str, window: int) -> list[go.Scatter]:
+def _term_traces(points: pd.DataFrame, term: str, window: int, axis: str) -> list[go.Scatter]:
     name, color, dash = _TERMS.get(term, (escaped(term), GREY, "solid"))
     points = points.sort_values("step")
     x, y = points["step"].to_numpy(dtype=float), points["nats_per_token"].to_numpy(dtype=float)
     visible = "legendonly" if term == "total" else True
     line = {"color": color, "width": 1.8, "dash": dash}
-    common = {"mode": "lines", "legendgroup": term, "visible": visible}
+    common = {"mode": "lines", "legendgroup": term, "visible": visible, "yaxis": axis}
     smooth = window > 1 and term != "penalty"
     traces = []
     if smooth:
@@ -142,19 +167,19 @@ def _term_traces(points: pd.DataFrame, term: str, window: int) -> list[go.Scatte
     return traces
 
 
-def _held_out_trace(points: pd.DataFrame, task: str, style: LineStyle, score: ScoreStyle) -> go.Scatter:
+def _held_out_trace(points: pd.DataFrame, task: str, style: LineStyle, score: ScoreStyle, axis: str) -> go.Scatter:
     x, y = points["step"].to_numpy(dtype=float), points[score.name].to_numpy(dtype=float)
     value = "%{y:.1%}" if score.name == "accuracy" else "%{y:.4g}"
     hover = f"<b>{escaped(task)}</b>, held out<br>step %{{x:,}}: {value} {score.unit}<extra></extra>"
     return go.Scatter(
         x=x, y=y, uid=f"held-out-{task}", name=f"{short(task, 24)}, held out", mode="lines+markers",
-        hovertemplate=hover,
+        hovertemplate=hover, yaxis=axis,
         line={"color": style.color, "width": 2, "dash": "dash"}, marker={"symbol": style.symbol, "size": 6},
     )  # fmt: skip
 
 
 def _onset_trace(
-    onsets: Sequence[Onset], curve: pd.DataFrame, styles: dict[str, LineStyle], score: ScoreStyle
+    onsets: Sequence[Onset], curve: pd.DataFrame, styles: dict[str, LineStyle], score: ScoreStyle, axis: str
 ) -> go.Scatter:
     values = [
         float(curve.loc[(curve["task"] == o.task) & (curve["step"] == o.step), score.name].iloc[-1]) for o in onsets
@@ -167,41 +192,31 @@ def _onset_trace(
     return go.Scatter(
         x=[o.step for o in onsets], y=values, uid="onset", mode="markers+text", hovertext=hovers, hoverinfo="text",
         name="forgetting began", text=[f"{short(o.task, 12)} fades" for o in onsets], textposition="top center",
-        textfont={"size": 11}, cliponaxis=False, showlegend=bool(onsets),
+        textfont={"size": 11}, cliponaxis=False, showlegend=bool(onsets), yaxis=axis,
         marker={"symbol": "x-thin", "size": 13, "color": GREY,
                 "line": {"width": 3.5, "color": [styles[o.task].color for o in onsets]}},
     )  # fmt: skip
 
 
-def _shade(figure: go.Figure, stages: pd.DataFrame) -> None:
+def _shades(stages: pd.DataFrame) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A band behind every other stage, and every stage's name above it."""
     length = max(5, 56 // max(1, len(stages)))
-    for row in stages.sort_values("stage").itertuples():
-        if row.stage < 1:
-            continue
-        left = row.first_step - 0.5
-        right = (row.last_step if row.last_step == row.last_step else row.first_step + row.steps - 1) + 0.5
-        box = {"x0": left, "x1": right, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "layer": "below"}
-        if row.stage % 2:
-            figure.add_shape(type="rect", fillcolor=SHADE, line={"width": 0}, **box)
-        figure.add_annotation(
-            x=(left + right) / 2, y=1, xref="x", yref="paper", yanchor="bottom", showarrow=False, font={"size": 11},
-            text=f"{row.stage} · {short(str(row.task), length)}",
-            hovertext=f"stage {row.stage}: {escaped(str(row.task))}",
-        )  # fmt: skip
+    boxes, notes = [], []
+    for stage, task, left, right in _spans(stages):
+        band = {"x0": left, "x1": right, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "layer": "below"}
+        if stage % 2:
+            boxes.append(band | {"type": "rect", "fillcolor": SHADE, "line": {"width": 0}})
+        note = {"x": (left + right) / 2, "y": 1, "xref": "x", "yref": "paper", "yanchor": "bottom", "showarrow": False}
+        text = {"text": f"{stage} · {short(task, length)}", "hovertext": f"stage {stage}: {escaped(task)}"}
+        notes.append(note | text | {"font": {"size": 11}})
+    return boxes, notes
 
 
-def _title_axes(figure: go.Figure, rows: dict[str, int], score: ScoreStyle, steps: int | None) -> None:
-    figure.update_yaxes(title_text="nats per token", row=1, col=1)
-    if rows["held out"] > 1:
-        figure.update_yaxes(title_text=score.unit, row=rows["held out"], col=1)
-        if score.name == "accuracy":
-            figure.update_yaxes(tickformat=".0%", row=rows["held out"], col=1)
-    if "penalty" in rows:
-        figure.update_yaxes(title_text="penalty", rangemode="tozero", row=rows["penalty"], col=1)
-    last = max(rows.values())
-    figure.update_xaxes(title_text="optimiser step", row=last, col=1)
-    if steps:
-        figure.update_xaxes(range=[0, steps * 1.01])
+def _spans(stages: pd.DataFrame) -> Iterator[tuple[int, str, float, float]]:
+    """Number, task, first and last step of every stage; the planned last step where it is not over."""
+    for row in stages[stages["stage"] >= 1].sort_values("stage").to_dict("records"):
+        last = row["last_step"] if row["last_step"] == row["last_step"] else row["first_step"] + row["steps"] - 1
+        yield int(row["stage"]), str(row["task"]), row["first_step"] - 0.5, last + 0.5
 
 
 def _describe(losses: pd.DataFrame, curve: pd.DataFrame, stages: pd.DataFrame, onsets: Sequence[Onset]) -> str:

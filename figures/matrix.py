@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from figures.theme import DIVERGING, EMPTY, GREY, SCORES, ScoreStyle, escaped, ink_on, short, styled
+from figures.theme import DIVERGING, EMPTY, GREY, SCORES, ScoreStyle, base_layout, escaped, ink_on, short
 
 Grid = npt.NDArray[np.float64]
 
@@ -46,24 +46,17 @@ def matrix_figure(
     style = SCORES[score]
     grid = score_grid(matrix, tasks, score)
     limit = limit or color_limit([gain_grid(grid, style)])
-    figure = go.Figure(matrix_traces(grid, tasks, style, limit, counts(matrix, tasks)))
-    figure.add_shape(diagonal(tasks))
-    last = len(tasks)
+    last, layout = len(tasks), base_layout(describe(grid, tasks, style))
     rows = ["base model"] + [f"after {t} · {short(task, 12)}" for t, task in enumerate(tasks, 1)]
-    styled(figure, describe(grid, tasks, style), margin={"l": 8, "r": 8, "t": 30, "b": 8}, showlegend=False)
-    figure.update_xaxes(
-        side="top", tickvals=list(range(1, last + 1)), ticktext=[short(t, max(6, 48 // last)) for t in tasks],
-        range=[0.5, last + 0.5], fixedrange=True, showgrid=False, ticks="", tickangle=0,
-    )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(last + 1)),
-        ticktext=rows,
-        range=[last + 0.5, -0.5],
-        fixedrange=True,
-        showgrid=False,
-        ticks="",
-    )
-    return figure
+    across = {
+        "side": "top", "tickvals": list(range(1, last + 1)), "ticktext": [short(t, max(6, 48 // last)) for t in tasks],
+        "range": [0.5, last + 0.5], "tickangle": 0,
+    }  # fmt: skip
+    down = {"tickvals": list(range(last + 1)), "ticktext": rows, "range": [last + 0.5, -0.5]}
+    plain = {"fixedrange": True, "showgrid": False, "ticks": "", "zeroline": False, "automargin": True}
+    layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
+    layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
+    return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix, tasks)), "layout": layout})
 
 
 def matrix_traces(
@@ -101,7 +94,7 @@ def matrix_traces(
 
 def diagonal(tasks: Sequence[str], xref: str = "x", yref: str = "y") -> dict[str, object]:
     """One outline around the cells of all new tasks. Pages draw what is named "ink" in their text colour."""
-    boxes = [f"M{t - 0.47},{t - 0.47}H{t + 0.47}V{t + 0.47}H{t - 0.47}Z" for t in range(1, len(tasks) + 1)]
+    boxes = [f"M{t - 0.49},{t - 0.49}H{t + 0.49}V{t + 0.49}H{t - 0.49}Z" for t in range(1, len(tasks) + 1)]
     line = {"color": GREY, "width": 3}
     return {"type": "path", "path": "".join(boxes), "xref": xref, "yref": yref, "line": line, "name": "ink"}
 

@@ -133,19 +133,28 @@ def escaped(text: str) -> str:
 
 def styled(figure: go.Figure, alt_text: str, **layout: Any) -> go.Figure:
     """`figure` with the common layout and its alternative text; `layout` goes on top."""
-    figure.update_layout(
-        template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 56, "r": 16, "t": 36, "b": 44},
-        hoverlabel={"align": "left"},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16, "yanchor": "top", "title": {"text": ""}},
-        meta={"alt_text": alt_text},
-    )
-    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8})
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8})
+    figure.update_layout(base_layout(alt_text))
+    figure.update_xaxes(AXIS)
+    figure.update_yaxes(AXIS)
     figure.update_layout(**layout)
     return figure
+
+
+AXIS = {"gridcolor": GRID, "zeroline": False, "automargin": True, "title": {"standoff": 8}}
+
+
+def base_layout(alt_text: str) -> dict[str, Any]:
+    """The layout that all figures share, but for their axes."""
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.16, "yanchor": "top", "title": {"text": ""}}
+    return {
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 16, "t": 36, "b": 44},
+        "hoverlabel": {"align": "left"},
+        "legend": legend,
+        "meta": {"alt_text": alt_text},
+    }
 
 
 def alt_text(figure: go.Figure) -> str:

@@ -1,0 +1,125 @@
+// One chart for as long as its place on the page exists: every new figure goes to Plotly.react on the same node.
+// What must outlive a refresh hangs on that node: the waiting figure, the pointer, the latest trigger function.
+
+const NARROW_PX = 560;
+const LOAD_TIMEOUT_MS = 30000;
+
+export default function (component) {
+  const node = component.parentElement.querySelector(".palimpsest-chart");
+  const chart = (node.palimpsest ??= mount(node));
+  chart.data = component.data;
+  chart.trigger = component.setTriggerValue;
+  node.setAttribute("aria-label", component.data.alt);
+  chart.ready.then(() => draw(node), (error) => { node.textContent = error.message; });
+  return () => {
+    chart.observer.disconnect();
+    window.removeEventListener("pointerup", chart.release);
+    if (window.palimpsestPlotly) window.palimpsestPlotly.purge(node);
+    delete node.palimpsest;
+  };
+}
+
+function mount(node) {
+  const chart = { held: false, drawing: false, again: false, listening: false, hovered: null };
+  chart.ready = library();
+  chart.observer = new ResizeObserver(() => {
+    if (node.clientWidth && node.clientWidth !== chart.width && chart.data) chart.ready.then(() => draw(node), () => {});
+  });
+  chart.observer.observe(node);
+  // A refresh in the middle of a drag would drop the zoom box that is being drawn.
+  node.addEventListener("pointerdown", () => { chart.held = true; });
+  chart.release = () => {
+    if (!chart.held) return;
+    chart.held = false;
+    if (chart.again) setTimeout(() => draw(node), 50);
+  };
+  window.addEventListener("pointerup", chart.release);
+  node.addEventListener("mousemove", (event) => { chart.hovered = event; });
+  node.addEventListener("mouseleave", () => { chart.hovered = null; });
+  return chart;
+}
+
+function library() {
+  return new Promise((resolve, reject) => {
+    const since = Date.now();
+    const look = () => {
+      if (window.palimpsestPlotly) resolve();
+      else if (Date.now() - since > LOAD_TIMEOUT_MS) reject(new Error("The charts could not be loaded. Reload the page."));
+      else setTimeout(look, 40);
+    };
+    look();
+  });
+}
+
+async function draw(node) {
+  const chart = node.palimpsest;
+  if (!chart) return;
+  if (chart.held || chart.drawing) { chart.again = true; return; }
+  chart.drawing = true;
+  chart.again = false;
+  try {
+    chart.width = node.clientWidth;
+    const narrow = chart.width < NARROW_PX;
+    const height = narrow ? chart.data.narrow_height : chart.data.height;
+    // Held from the first moment on, so that nothing below the chart moves while it is drawn.
+    node.style.height = `${height}px`;
+    if (!chart.width) return;
+    const figure = structuredClone(chart.data.figure);
+    const layout = { ...figure.layout, ...chart.data.layout, width: chart.width, height, autosize: false };
+    dress(layout, figure.data, getComputedStyle(node), narrow);
+    await window.palimpsestPlotly.react(node, figure.data, layout, options());
+    listen(node, chart);
+    const hover = chart.hovered;
+    if (hover && hover.target && hover.target.isConnected && !chart.held) {
+      hover.target.dispatchEvent(new MouseEvent("mousemove", hover));
+    }
+  } finally {
+    chart.drawing = false;
+    if (chart.again && !chart.held) setTimeout(() => draw(node), 0);
+  }
+}
+
+function options() {
+  return {
+    displaylogo: false,
+    displayModeBar: "hover",
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
+    doubleClickDelay: 400,
+  };
+}
+
+// Colours and fonts of the page's theme, and what a narrow screen needs.
+function dress(layout, traces, style, narrow) {
+  const value = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+  const ink = value("--st-text-color", "#333333");
+  layout.font = { ...layout.font, color: ink, family: value("--st-font", "sans-serif"), size: narrow ? 11 : 12 };
+  layout.hoverlabel = {
+    ...layout.hoverlabel,
+    bgcolor: value("--st-secondary-background-color", "#ffffff"),
+    bordercolor: value("--st-border-color", "#888888"),
+    font: { color: ink, family: layout.font.family },
+  };
+  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink, ...layout.modebar };
+  for (const shape of layout.shapes ?? []) {
+    if (shape.name === "ink") shape.line = { ...shape.line, color: ink };
+  }
+  if (!narrow) return;
+  layout.legend = { ...layout.legend, font: { size: 10 } };
+  for (const trace of traces) {
+    if (trace.uid === "numbers") trace.textfont = { ...trace.textfont, size: 10 };
+  }
+  // A drag on a touch screen is meant for the page.
+  if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+}
+
+function listen(node, chart) {
+  if (chart.listening) return;
+  chart.listening = true;
+  node.on("plotly_click", (event) => {
+    const point = event.points[0];
+    if (!point) return;
+    chart.trigger("click", {
+      x: point.x, y: point.y, customdata: point.customdata ?? null, trace: point.data.uid ?? null,
+    });
+  });
+}

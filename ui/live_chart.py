@@ -1,0 +1,87 @@
+"""A Plotly chart that stays the same chart while its figure changes.
+
+`st.plotly_chart` derives its identity from the figure, so that every new point mounts it afresh and zoom, legend
+choices and hover are lost. This component hands each new figure to `Plotly.react` on one DOM node instead. The
+library (5 MB, from the plotly wheel) goes to the browser once, in an element of its own: a component's code is part
+of each of its messages, and Streamlit replaces only messages that didn't change by a reference.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+
+from figures.theme import alt_text
+
+_SCRIPT = Path(__file__).with_name("live_chart.js")
+_LOADER_CSS = ".stElementContainer:has(.palimpsest-plotly) { display: none; }"
+_CHART_CSS = """
+.palimpsest-chart { width: 100%; overflow: hidden; }
+.palimpsest-chart .modebar { opacity: 0.7; }
+.palimpsest-chart:focus-visible { outline: 2px solid var(--st-primary-color); }
+"""
+
+
+def load_plotly() -> None:
+    """Send the charting library to the browser. Call it once a page, outside every fragment that refreshes."""
+    _loader()(key="plotly_library")
+
+
+def live_chart(
+    figure: go.Figure,
+    key: str,
+    height: int = 420,
+    narrow_height: int | None = None,
+    on_click: Callable[[], None] | None = None,
+    revision: str = "",
+) -> dict[str, Any] | None:
+    """Show `figure` at `height` pixels (`narrow_height` on narrow screens); its alternative text comes from `styled`.
+
+    Zoom and legend choices are kept until `revision` changes. Returns the point that was clicked just now: x, y,
+    customdata and the trace's uid; `on_click` runs before, and finds it in `st.session_state[key].click`.
+    """
+    layout = {"uirevision": f"{key} {revision}"}
+    data = {
+        "figure": json.loads(figure.to_json()),
+        "layout": layout,
+        "height": height,
+        "narrow_height": narrow_height or height,
+        "alt": alt_text(figure),
+    }
+    result = _chart()(key=key, data=data, on_click_change=on_click or _nothing)
+    return result.click if isinstance(result.click, dict) else None
+
+
+def _nothing() -> None:
+    """Streamlit passes on only those triggers that have a callback."""
+
+
+@cache
+def _loader() -> Callable[..., Any]:
+    bundle = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
+    script = (
+        f"{bundle.read_text(encoding='utf-8')}\nwindow.palimpsestPlotly = window.Plotly;\nexport default () => {{}};\n"
+    )
+    return st.components.v2.component(
+        "palimpsest_plotly",
+        html='<span class="palimpsest-plotly"></span>',
+        css=_LOADER_CSS,
+        js=script,
+        isolate_styles=False,
+    )
+
+
+@cache
+def _chart() -> Callable[..., Any]:
+    return st.components.v2.component(
+        "palimpsest_live_chart",
+        html='<div class="palimpsest-chart" role="img" tabindex="0"></div>',
+        css=_CHART_CSS,
+        js=_SCRIPT.read_text(encoding="utf-8"),
+        isolate_styles=False,
+    )
