@@ -1,0 +1,23 @@
+"""Palimpsest's engine. In a notebook:
+
+from engine import load_experiment, run_experiment
+results = run_experiment(load_experiment(Path("experiment.yaml")), Path("out"))
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.experiment import load_experiment
+    from engine.headless import run_experiment
+
+__all__ = ["load_experiment", "run_experiment"]
+
+_HOMES = {"load_experiment": "engine.experiment", "run_experiment": "engine.headless"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `import engine.paths` does not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,14 @@
+"""Where everything is kept."""
+
+import os
+from pathlib import Path
+
+VARIABLE = "PALIMPSEST_DATA"
+
+
+def data_folder() -> Path:
+    """The one folder of all data, made on demand: the environment variable PALIMPSEST_DATA, or ~/.palimpsest."""
+    named = os.environ.get(VARIABLE, "").strip()
+    folder = (Path(named).expanduser() if named else Path.home() / ".palimpsest").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,249 @@
+"""What comes out of the store: data frames, one row a fact, and the experiment itself."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import ColumnElement, Row, Select, Table, select
+
+from engine.errors import StoreError
+from engine.experiment import Experiment, RunSpec, experiment_from
+from engine.scores import SCORE_NAMES, Score
+from engine.store import schema
+from engine.store.schema import ACTIVE, GONE, Database, experiments, runs
+from engine.store.writing import effective_status
+
+Ids = str | Sequence[str]
+"""One id or several."""
+
+_EXPERIMENT_COLUMNS = ("experiment_id", "name", "created_at", "model", "tasks", "runs", "finished", "status")
+_RUN_COLUMNS = (
+    "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
+    "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
+    "finished_at", "heartbeat_at", "position", "seconds_left", "attempt",
+)  # fmt: skip
+_TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
+_SCORED = ("run_id", "stage", "step", "task", "task_index", *SCORE_NAMES, "target_tokens", "text_bytes")
+_STATUS_ORDER = ("running", "paused", "queued", "interrupted", "failed", "stopped", "finished")
+"""An experiment has the first of these that one of its runs has."""
+
+
+class Reader(Database):
+    """The reading half of the store."""
+
+    def experiments(self) -> pd.DataFrame:
+        """One row per experiment, the newest first; `runs` and `finished` count its runs."""
+        with self._reading() as connection:
+            found = connection.execute(select(experiments).order_by(experiments.c.created_at.desc())).all()
+            own = connection.execute(select(runs.c.experiment_id, runs.c.status, runs.c.heartbeat_at)).all()
+        statuses: dict[str, list[str]] = {}
+        for run in own:
+            statuses.setdefault(run.experiment_id, []).append(effective_status(run.status, run.heartbeat_at))
+        rows = []
+        for row in found:
+            mine = statuses.get(row.experiment_id, [])
+            status = next((s for s in _STATUS_ORDER if s in mine), "finished")
+            kept = {name: getattr(row, name) for name in ("experiment_id", "name", "created_at", "model", "tasks")}
+            rows.append(kept | {"runs": len(mine), "finished": mine.count("finished"), "status": status})
+        return _frame(rows, _EXPERIMENT_COLUMNS)
+
+    def runs(self, experiment_ids: Ids | None = None, run_ids: Ids | None = None) -> pd.DataFrame:
+        """One row per run in the order of their experiments and numbers.
+
+        `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
+        `seconds_left` is estimated from the measured pace, for waiting runs from their finished likes.
+        """
+        query = (
+            select(runs, experiments.c.name.label("experiment"))
+            .join_from(runs, experiments)
+            .order_by(experiments.c.created_at, runs.c.experiment_id, runs.c.number)
+        )
+        if experiment_ids is not None:
+            query = query.where(runs.c.experiment_id.in_(_listed(experiment_ids)))
+        if run_ids is not None:
+            query = query.where(runs.c.run_id.in_(_listed(run_ids)))
+        queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number)
+        with self._reading() as connection:
+            found = connection.execute(query).all()
+            positions = {run_id: place for place, run_id in enumerate(connection.execute(queue).scalars(), start=1)}
+        rows = [_run_row(row, positions) for row in found]
+        _estimate_waiting(rows)
+        frame = _frame(rows, _RUN_COLUMNS)
+        frame["position"] = frame["position"].astype("Int64")
+        return frame
+
+    def losses(self, run_ids: Ids, after_step: int = 0) -> pd.DataFrame:
+        """Training losses by term, long: one row per run, step and term ("new", "replay", "penalty", "total").
+
+        A live page asks with the last step it has. Steps of a stage that is done again after an interruption are
+        replaced; the run's `attempt` tells.
+        """
+        columns = ("run_id", "stage", "step", "term", "nats_per_token")
+        table = schema.losses
+        query = (
+            _of_runs(table, run_ids)
+            .where(table.c.step > after_step)
+            .order_by(table.c.run_id, table.c.step, table.c.term)
+        )
+        return self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
+
+    def steps(self, run_ids: Ids, after_step: int = 0) -> pd.DataFrame:
+        """One row per run and step: target tokens, seconds, learning rate, gradient norm before clipping."""
+        table = schema.steps
+        query = _of_runs(table, run_ids).where(table.c.step > after_step).order_by(table.c.run_id, table.c.step)
+        return self._rows(query, [column.name for column in table.columns])
+
+    def curve(self, run_ids: Ids, after_step: int = -1) -> pd.DataFrame:
+        """Scores on the fixed sample of each task's held-out text, inside stages: one row per run, step and task."""
+        return self._scores(run_ids, schema.scores.c.whole.is_(False) & (schema.scores.c.step > after_step))
+
+    def matrix(self, run_ids: Ids) -> pd.DataFrame:
+        """The score matrix, long: one row per run, stage (0 is the base model) and task, on all held-out text."""
+        return self._scores(run_ids, schema.scores.c.whole.is_(True))
+
+    def stages(self, run_ids: Ids) -> pd.DataFrame:
+        """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
+        is an absolute path, for an unfinished stage that of a stop, or None."""
+        table = schema.stages
+        columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
+                   "checkpoint", "finished")  # fmt: skip
+        query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
+        frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
+        frame["checkpoint"] = pd.Series(
+            [str(self.folder / kept) if kept else None for kept in frame["checkpoint"]], index=frame.index, dtype=object
+        )
+        return frame
+
+    def task_facts(self, experiment_id: str) -> pd.DataFrame:
+        """What the latest run that began said of its tasks, in order: documents, tokens, fingerprints. Empty before."""
+        query = (
+            select(runs.c.task_facts)
+            .where(runs.c.experiment_id == experiment_id, runs.c.started_at.is_not(None))
+            .order_by(runs.c.started_at.desc())
+        )
+        with self._reading() as connection:
+            kept: list[dict[str, Any]] = next((facts for facts in connection.execute(query).scalars() if facts), [])
+        rows = [{"task": fact["name"], "task_index": number} | fact for number, fact in enumerate(kept, start=1)]
+        return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["task", "task_index", "name"])
+
+    def run_task_facts(self, run_id: str) -> list[dict[str, Any]]:
+        """What this run itself said of its tasks; empty before it began."""
+        return self._run_value(run_id, runs.c.task_facts) or []
+
+    def environment(self, run_id: str) -> dict[str, Any]:
+        """Versions, device, threads, commit that the run was trained with; empty before it began."""
+        return self._run_value(run_id, runs.c.environment) or {}
+
+    def attempt(self, run_id: str) -> int:
+        """How often the run was started."""
+        return int(self._run_value(run_id, runs.c.attempt))
+
+    def experiment(self, experiment_id: str) -> Experiment:
+        """The experiment as configured. Raises StoreError when there is none of this id."""
+        query = select(experiments.c.configuration, experiments.c.name).where(
+            experiments.c.experiment_id == experiment_id
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise StoreError(f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted.")
+        return experiment_from(row.configuration | {"name": row.name}, f"experiment {row.name!r}")
+
+    def run_spec(self, run_id: str) -> tuple[str, RunSpec]:
+        """A run's experiment id and what it shall do. Raises StoreError when there is none of this id."""
+        columns = (runs.c.experiment_id, runs.c.strategy, runs.c.parameters, runs.c.seed, runs.c.label)
+        with self._reading() as connection:
+            row = connection.execute(select(*columns).where(runs.c.run_id == run_id)).one_or_none()
+        if row is None:
+            raise StoreError(_no_run(run_id))
+        spec = RunSpec(strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label)
+        return row.experiment_id, spec
+
+    def finished_stages(self, run_id: str) -> int:
+        """The last finished stage that still has its checkpoint: where the run can go on; 0 for the beginning."""
+        stages = self.stages(run_id)
+        kept = [int(row.stage) for row in stages.itertuples() if row.finished and self._is_there(row.checkpoint)]
+        return max(kept, default=0)
+
+    def _is_there(self, checkpoint: Any) -> bool:
+        return isinstance(checkpoint, str) and (self.folder / checkpoint).is_dir()
+
+    def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
+        with self._reading() as connection:
+            row = connection.execute(select(column).where(runs.c.run_id == run_id)).one_or_none()
+        if row is None:
+            raise StoreError(_no_run(run_id))
+        return row[0]
+
+    def _rows(self, query: Select[Any], columns: Iterable[str]) -> pd.DataFrame:
+        with self._reading() as connection:
+            return pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=list(columns))
+
+    def _scores(self, run_ids: Ids, which: ColumnElement[bool]) -> pd.DataFrame:
+        table = schema.scores
+        query = (
+            select(table, experiments.c.tasks)
+            .join_from(table, runs, table.c.run_id == runs.c.run_id)
+            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+            .where(table.c.run_id.in_(_listed(run_ids)), which)
+        )
+        with self._reading() as connection:
+            found = connection.execute(query).all()
+        rows = [_score_row(row) for row in found]
+        rows.sort(key=lambda row: (row["run_id"], row["stage"], row["step"], row["task_index"]))
+        return pd.DataFrame(rows, columns=list(_SCORED))
+
+
+def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
+    values = dict(row._mapping)
+    values["status"] = effective_status(row.status, row.heartbeat_at)
+    if values["status"] != row.status:
+        values |= {"reason": GONE, "phase": ""}
+    pace = row.seconds_per_step or (row.seconds / row.step if row.step and row.seconds else None)
+    running = values["status"] in ACTIVE
+    values["seconds_left"] = max(0, row.steps - row.step) * pace if running and pace else math.nan
+    values["position"] = positions.get(row.run_id)
+    return values
+
+
+def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
+    """A waiting run will take about as long as its finished likes: of its own strategy, else of its experiment."""
+    took: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
+        if row["status"] == "finished" or running:
+            whole = row["seconds"] + (row["seconds_left"] if running else 0.0)
+            for key in (row["strategy"], ""):
+                took.setdefault((row["experiment_id"], key), []).append(whole)
+    for row in rows:
+        if row["status"] == "queued":
+            likes = took.get((row["experiment_id"], row["strategy"])) or took.get((row["experiment_id"], ""))
+            if likes:
+                row["seconds_left"] = max(0.0, sum(likes) / len(likes) - row["seconds"])
+
+
+def _score_row(row: Row[Any]) -> dict[str, Any]:
+    nats = math.nan if row.total_nats is None else row.total_nats
+    score = Score(nats, row.target_tokens, row.text_bytes, row.correct_tokens)
+    kept = {name: getattr(row, name) for name in ("run_id", "stage", "step", "task", "target_tokens", "text_bytes")}
+    return kept | score.as_dict() | {"task_index": row.tasks.index(row.task) + 1}
+
+
+def _of_runs(table: Table, run_ids: Ids) -> Select[Any]:
+    return select(table).where(table.c.run_id.in_(_listed(run_ids)))
+
+
+def _listed(ids: Ids) -> list[str]:
+    return [ids] if isinstance(ids, str) else list(ids)
+
+
+def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    for name in set(columns) & set(_TIMES):
+        frame[name] = pd.to_datetime(frame[name].astype(float), unit="s", utc=True)
+    return frame
+
+
+def _no_run(run_id: str) -> str:
+    return f"There is no run {run_id!r} in this data folder; it may have been deleted."

@@ -1,0 +1,148 @@
+"""How each event changes the tables."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select, update
+
+from engine import events
+from engine.scores import Score
+from engine.store import schema
+from engine.store.schema import now, runs
+
+_OLD_SHARE = 0.8
+"""Of the running mean of tokens per second, at each batch of steps."""
+
+
+def record_event(connection: Connection, run_id: str, event: events.Event, folder: Path) -> None:
+    """Write down any event but StepDone; checkpoints are kept relative to `folder`."""
+    _RECORDERS[type(event).__name__](connection, run_id, event, folder)
+
+
+def record_steps(connection: Connection, run_id: str, batch: Sequence[events.StepDone]) -> None:
+    """Write down a batch of steps."""
+    if not batch:
+        return
+    rows = [
+        {
+            "run_id": run_id, "step": e.step, "stage": e.stage, "target_tokens": e.target_tokens, "seconds": e.seconds,
+            "learning_rate": e.learning_rate, "gradient_norm": e.gradient_norm,
+        }
+        for e in batch
+    ]  # fmt: skip
+    terms = [
+        {"run_id": run_id, "step": e.step, "term": name, "stage": e.stage, "nats_per_token": value}
+        for e in batch
+        for name, value in e.terms.items()
+    ]
+    connection.execute(_replace(schema.steps), rows)
+    if terms:
+        connection.execute(_replace(schema.losses), terms)
+    tokens, seconds = sum(e.target_tokens for e in batch), sum(e.seconds for e in batch)
+    rate = tokens / seconds if seconds > 0 else None
+    smooth = func.coalesce(runs.c.tokens_per_second * _OLD_SHARE + (1 - _OLD_SHARE) * rate, rate) if rate else rate
+    values: dict[str, Any] = {
+        "stage": batch[-1].stage, "step": batch[-1].step, "phase": "training",
+        "target_tokens": runs.c.target_tokens + tokens, "seconds": runs.c.seconds + seconds,
+    }  # fmt: skip
+    if smooth is not None:
+        values["tokens_per_second"] = smooth
+    _change_run(connection, run_id, values)
+
+
+def _run_started(connection: Connection, run_id: str, event: events.RunStarted, folder: Path) -> None:
+    values = {
+        "status": "running", "reason": "", "steps": event.steps, "stages": event.stages, "stage": event.finished_stages,
+        "environment": event.environment, "task_facts": list(event.tasks),
+        "started_at": func.coalesce(runs.c.started_at, now()), "finished_at": None,
+    }  # fmt: skip
+    _change_run(connection, run_id, values)
+
+
+def _stage_started(connection: Connection, run_id: str, event: events.StageStarted, folder: Path) -> None:
+    row = {
+        "run_id": run_id, "stage": event.stage, "task": event.task, "first_step": event.first_step,
+        "last_step": event.first_step + event.steps - 1, "steps": event.steps, "finished": False,
+    }  # fmt: skip
+    connection.execute(_replace(schema.stages), [row])
+    _change_run(connection, run_id, {"stage": event.stage})
+
+
+def _evaluated(connection: Connection, run_id: str, event: events.Evaluated, folder: Path) -> None:
+    rows = _score_rows(run_id, event, event.sample, False) + _score_rows(run_id, event, event.whole or {}, True)
+    if rows:
+        connection.execute(_replace(schema.scores), rows)
+
+
+def _score_rows(run_id: str, event: events.Evaluated, scores: dict[str, Score], whole: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": run_id, "whole": whole, "stage": event.stage, "step": event.step, "task": task,
+            "total_nats": score.total_nats, "target_tokens": score.target_tokens, "text_bytes": score.text_bytes,
+            "correct_tokens": score.correct_tokens,
+        }
+        for task, score in scores.items()
+    ]  # fmt: skip
+
+
+def _phase(connection: Connection, run_id: str, event: events.Phase, folder: Path) -> None:
+    _change_run(connection, run_id, {"phase": event.text})
+
+
+def _stage_finished(connection: Connection, run_id: str, event: events.StageFinished, folder: Path) -> None:
+    stage = schema.stages
+    own = (stage.c.run_id == run_id) & (stage.c.stage == event.stage)
+    values = {
+        "last_step": event.last_step, "seconds": event.seconds, "target_tokens": event.target_tokens, "finished": True,
+        "checkpoint": _relative(event.checkpoint, folder),
+    }  # fmt: skip
+    connection.execute(update(stage).where(own).values(**values))
+    # a finished stage knows its seconds better than the sum of its steps: evaluation and memory are in it
+    finished = select(func.sum(stage.c.seconds)).where(stage.c.run_id == run_id, stage.c.finished)
+    _change_run(connection, run_id, {"seconds": finished.scalar_subquery(), "stage": event.stage})
+
+
+def _run_finished(connection: Connection, run_id: str, event: events.RunFinished, folder: Path) -> None:
+    _change_run(connection, run_id, {"status": "finished", "reason": "", **_end()})
+
+
+def _run_stopped(connection: Connection, run_id: str, event: events.RunStopped, folder: Path) -> None:
+    if event.checkpoint is not None:
+        stage = schema.stages
+        own = (stage.c.run_id == run_id) & (stage.c.stage == event.stage)
+        connection.execute(update(stage).where(own).values(checkpoint=_relative(event.checkpoint, folder)))
+    reason = (
+        f"Stopped in stage {event.stage}, after step {event.step}." if event.step else "Stopped before its first step."
+    )
+    _change_run(connection, run_id, {"status": "stopped", "reason": reason, **_end()})
+
+
+def _end() -> dict[str, Any]:
+    return {"finished_at": now(), "phase": "", "request": None}
+
+
+def _change_run(connection: Connection, run_id: str, values: dict[str, Any]) -> None:
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
+
+
+def _replace(table: Table) -> Any:
+    """A row said twice is kept once: the later one."""
+    return insert(table).prefix_with("OR REPLACE", dialect="sqlite")
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A data folder that is moved keeps its checkpoints."""
+    path = path.resolve()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+_RECORDERS: dict[str, Callable[[Connection, str, Any, Path], None]] = {
+    "RunStarted": _run_started,
+    "StageStarted": _stage_started,
+    "Evaluated": _evaluated,
+    "Phase": _phase,
+    "StageFinished": _stage_finished,
+    "RunFinished": _run_finished,
+    "RunStopped": _run_stopped,
+}

@@ -1,0 +1,192 @@
+"""The tables, and the connection to them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, String, Table
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from engine.errors import StoreError
+
+STALE_AFTER_SECONDS = 10.0
+"""A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
+ACTIVE = ("running", "paused")
+RESUMABLE = ("interrupted", "stopped", "failed")
+GONE = "The program that ran it ended before the run did; resume it to go on from its last finished stage."
+
+_VERSION = 1
+_metadata = sa.MetaData()
+
+
+def _run_key(**options: Any) -> Column[str]:
+    return Column("run_id", String, ForeignKey("runs.run_id", ondelete="CASCADE"), **options)
+
+
+experiments = Table(
+    "experiments", _metadata,
+    Column("experiment_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("model", String, nullable=False),
+    Column("tasks", JSON, nullable=False),
+    Column("configuration", JSON, nullable=False),
+)  # fmt: skip
+
+runs = Table(
+    "runs", _metadata,
+    Column("run_id", String, primary_key=True),
+    Column("experiment_id", String, ForeignKey("experiments.experiment_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),  # within the experiment, from 0
+    Column("label", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("status", String, nullable=False, index=True),
+    Column("reason", String, nullable=False, default=""),
+    Column("phase", String, nullable=False, default=""),
+    Column("stage", Integer, nullable=False, default=0),
+    Column("stages", Integer, nullable=False, default=0),
+    Column("step", Integer, nullable=False, default=0),
+    Column("steps", Integer, nullable=False, default=0),
+    Column("target_tokens", Integer, nullable=False, default=0),
+    Column("seconds", Float, nullable=False, default=0.0),
+    Column("tokens_per_second", Float),
+    Column("seconds_per_step", Float),  # measured over the current attempt, evaluation included
+    Column("queued_at", Float),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("heartbeat_at", Float),
+    Column("attempt", Integer, nullable=False, default=0),  # how often it was started
+    Column("request", String),
+    Column("environment", JSON),
+    Column("task_facts", JSON),
+)  # fmt: skip
+
+stages = Table(
+    "stages", _metadata,
+    _run_key(primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("task", String, nullable=False),
+    Column("first_step", Integer, nullable=False),
+    Column("last_step", Integer, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("seconds", Float, nullable=False, default=0.0),
+    Column("target_tokens", Integer, nullable=False, default=0),
+    Column("checkpoint", String),
+    Column("finished", Boolean, nullable=False, default=False),
+)  # fmt: skip
+
+steps = Table(
+    "steps", _metadata,
+    _run_key(primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("stage", Integer, nullable=False),
+    Column("target_tokens", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("learning_rate", Float),
+    Column("gradient_norm", Float),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+losses = Table(
+    "losses", _metadata,
+    _run_key(primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("term", String, primary_key=True),
+    Column("stage", Integer, nullable=False),
+    Column("nats_per_token", Float),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+scores = Table(
+    "scores", _metadata,
+    _run_key(primary_key=True),
+    Column("whole", Boolean, primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("task", String, primary_key=True),
+    Column("total_nats", Float),
+    Column("target_tokens", Integer, nullable=False),
+    Column("text_bytes", Integer, nullable=False),
+    Column("correct_tokens", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+sa.Index("runs_in_queue", runs.c.status, runs.c.queued_at, runs.c.number)
+
+
+class Database:
+    """The connection to the tables under `folder`, which is made on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises StoreError when the file is not a database of ours."""
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "palimpsest.db"
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        sa.event.listen(self._engine, "connect", _on_connect)
+        sa.event.listen(self._engine, "begin", _on_begin)
+        try:
+            with self._writing() as connection:
+                _metadata.create_all(connection)
+                self._check_version(connection)
+        except OperationalError as error:
+            raise StoreError(
+                f"{path}: can't be opened ({error.orig}); check the folder's permissions and space."
+            ) from error
+        except DatabaseError as error:
+            raise StoreError(
+                f"{path}: this is not a readable database ({error.orig}); move it away to start anew."
+            ) from error
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run keeps its checkpoints."""
+        return self.folder / "runs" / run_id
+
+    def log_path(self, run_id: str) -> Path:
+        """Where a run's log, tracebacks included, is written."""
+        return self.folder / "logs" / f"{run_id}.log"
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """One transaction that may write: it waits for the others at its start, never half-way."""
+        with self._engine.execution_options(palimpsest_write=True).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+
+    def _check_version(self, connection: sa.Connection) -> None:
+        found = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
+        if found == 0:
+            connection.execute(sa.text(f"PRAGMA user_version = {_VERSION}"))
+        elif found != _VERSION:
+            raise StoreError(
+                f"{self.folder}: was written by another version of Palimpsest; set PALIMPSEST_DATA to another folder."
+            )
+
+
+def now() -> float:
+    """Seconds since 1970, the clock of every time in the store."""
+    return time.time()
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_on_begin` says, not where the driver guesses
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("palimpsest_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

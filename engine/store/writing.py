@@ -1,0 +1,223 @@
+"""What goes into the store: experiments, what runs say, what users ask of runs."""
+
+import secrets
+import shutil
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from engine.errors import StoreError
+from engine.events import Event, StepDone
+from engine.experiment import Experiment, to_data
+from engine.store import schema
+from engine.store.recording import record_event, record_steps
+from engine.store.schema import ACTIVE, GONE, RESUMABLE, STALE_AFTER_SECONDS, Database, experiments, now, runs
+
+Request = Literal["pause", "resume", "stop"]
+
+
+class Writer(Database):
+    """The writing half of the store."""
+
+    def add_experiment(self, experiment: Experiment) -> str:
+        """Keep an experiment and queue its runs, in order; returns its id."""
+        experiment_id = secrets.token_hex(4)
+        created_at = now()
+        rows = [
+            {
+                "run_id": f"{experiment_id}-{number:03d}", "experiment_id": experiment_id, "number": number,
+                "label": run.label, "strategy": run.strategy, "parameters": run.parameters, "seed": run.seed,
+                "status": "queued", "stages": len(experiment.tasks), "queued_at": created_at,
+            }
+            for number, run in enumerate(experiment.runs())
+        ]  # fmt: skip
+        with self._writing() as connection:
+            connection.execute(
+                insert(experiments).values(
+                    experiment_id=experiment_id, name=experiment.name, created_at=created_at, model=experiment.model,
+                    tasks=[task.name for task in experiment.tasks], configuration=to_data(experiment),
+                )
+            )  # fmt: skip
+            connection.execute(insert(runs), rows)
+        return experiment_id
+
+    def rename(self, experiment_id: str, name: str) -> None:
+        """Give an experiment another name. Raises StoreError for an empty one."""
+        name = name.strip()[:120]
+        if not name:
+            raise StoreError("An experiment needs a name; type at least one character.")
+        with self._writing() as connection:
+            found = connection.execute(
+                update(experiments).where(experiments.c.experiment_id == experiment_id).values(name=name)
+            )
+            if not found.rowcount:
+                raise StoreError(_no_experiment(experiment_id))
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Remove an experiment, its records and checkpoints. Raises StoreError while one of its runs is running."""
+        with self._writing() as connection:
+            own = connection.execute(
+                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(runs.c.experiment_id == experiment_id)
+            ).all()
+            if any(effective_status(run.status, run.heartbeat_at) in ACTIVE for run in own):
+                raise StoreError(
+                    "A run of this experiment is still running; stop it first, then delete the experiment."
+                )
+            connection.execute(delete(experiments).where(experiments.c.experiment_id == experiment_id))
+        for run in own:
+            shutil.rmtree(self.run_folder(run.run_id), ignore_errors=True)
+            self.log_path(run.run_id).unlink(missing_ok=True)
+
+    def record(self, run_id: str, *events: Event, seconds_per_step: float | None = None) -> None:
+        """Write events of one run down, in order and in one transaction; also counts as a heartbeat."""
+        with self._writing() as connection:
+            pending: list[StepDone] = []
+            for event in events:
+                # by name: the thread that runs may be older than this module, where Streamlit reloaded it
+                if type(event).__name__ == "StepDone":
+                    pending.append(event)  # type: ignore[arg-type]
+                    continue
+                record_steps(connection, run_id, pending)
+                pending = []
+                record_event(connection, run_id, event, self.folder)
+            record_steps(connection, run_id, pending)
+            values: dict[str, Any] = {"heartbeat_at": now()}
+            if seconds_per_step is not None:
+                values["seconds_per_step"] = seconds_per_step
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
+
+    def set_status(self, run_id: str, status: str, reason: str = "") -> None:
+        """Change a run's status; `reason` is one sentence for the user."""
+        values: dict[str, Any] = {"status": status, "reason": reason}
+        if status in ACTIVE:
+            values["heartbeat_at"] = now()
+        elif status != "queued":
+            values |= {"finished_at": now(), "phase": "", "request": None}
+        with self._writing() as connection:
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
+
+    def set_pause(self, run_id: str, paused: bool) -> None:
+        """Say that a run that has not ended meanwhile is paused, or is running again."""
+        with self._writing() as connection:
+            active = update(runs).where(runs.c.run_id == run_id, runs.c.status.in_(ACTIVE))
+            connection.execute(active.values(status="paused" if paused else "running", heartbeat_at=now()))
+
+    def request(self, run_id: str, what: Request) -> None:
+        """Ask a run to pause, to resume or to stop; a waiting run is taken out of the queue by "stop".
+
+        Raises StoreError when the run is neither waiting nor running.
+        """
+        with self._writing() as connection:
+            status = connection.execute(select(runs.c.status).where(runs.c.run_id == run_id)).scalar_one_or_none()
+            if status == "queued" and what == "stop":
+                values = {
+                    "status": "stopped",
+                    "reason": "Taken out of the queue before it began.",
+                    "finished_at": now(),
+                }
+            elif status in ACTIVE:
+                values = {"request": what}
+            else:
+                raise StoreError(
+                    f"This run is {status or 'gone'}, so it can't {what}; reload the page to see where it stands."
+                )
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
+
+    def requeue(self, run_id: str) -> None:
+        """Put an interrupted, stopped or failed run at the end of the queue, to go on from its last finished stage.
+
+        Raises StoreError for a run in any other state.
+        """
+        with self._writing() as connection:
+            run = connection.execute(
+                select(runs.c.status, runs.c.heartbeat_at).where(runs.c.run_id == run_id)
+            ).one_or_none()
+            status = effective_status(run.status, run.heartbeat_at) if run else "gone"
+            if status not in RESUMABLE:
+                raise StoreError(f"This run is {status}; only interrupted, stopped and failed runs can be resumed.")
+            connection.execute(
+                update(runs).where(runs.c.run_id == run_id).values(
+                    status="queued", reason="", request=None, phase="", queued_at=now(), finished_at=None
+                )
+            )  # fmt: skip
+
+    def claim_next(self, experiment_id: str | None = None) -> str | None:
+        """Mark the first run of the queue as running and return its id; None when nothing waits."""
+        waiting = (
+            select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number).limit(1)
+        )
+        if experiment_id is not None:
+            waiting = waiting.where(runs.c.experiment_id == experiment_id)
+        with self._reading() as connection:  # asked several times a second: don't take the writers' lock for nothing
+            if connection.execute(waiting).first() is None:
+                return None
+        with self._writing() as connection:
+            run_id = connection.execute(waiting).scalar_one_or_none()
+            if run_id is not None:
+                connection.execute(
+                    update(runs).where(runs.c.run_id == run_id).values(
+                        status="running", reason="", request=None, phase="starting", heartbeat_at=now(),
+                        started_at=func.coalesce(runs.c.started_at, now()), attempt=runs.c.attempt + 1,
+                    )
+                )  # fmt: skip
+        return run_id
+
+    def beat(self, run_id: str, attempt: int) -> bool:
+        """Say that attempt `attempt` of a run is alive; False when the run is no longer this attempt's."""
+        with self._writing() as connection:
+            mine = update(runs).where(runs.c.run_id == run_id, runs.c.attempt == attempt, runs.c.status.in_(ACTIVE))
+            return connection.execute(mine.values(heartbeat_at=now())).rowcount == 1
+
+    def take_request(self, run_id: str) -> Request | None:
+        """What the user asks of a run, once."""
+        asked = select(runs.c.request).where(runs.c.run_id == run_id)
+        with self._reading() as connection:
+            what: Request | None = connection.execute(asked).scalar_one_or_none()
+        if what is not None:
+            with self._writing() as connection:
+                same = update(runs).where(runs.c.run_id == run_id, runs.c.request == what)
+                connection.execute(same.values(request=None))
+        return what
+
+    def mark_interrupted(self, reason: str = GONE) -> int:
+        """Set runs that say they run to interrupted; returns how many. Call it only where no other process runs any."""
+        with self._writing() as connection:
+            values = {"status": "interrupted", "reason": reason, "phase": "", "request": None}
+            found = connection.execute(
+                update(runs).where(runs.c.status.in_(ACTIVE)).values(finished_at=runs.c.heartbeat_at, **values)
+            )
+            return found.rowcount
+
+    def drop_after_stage(self, run_id: str, stage: int) -> None:
+        """Remove what was recorded after stage `stage` was finished; 0 removes everything."""
+        with self._writing() as connection:
+            drop_after_stage(connection, run_id, stage)
+
+
+def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:
+    """As `Writer.drop_after_stage`, inside a transaction; the run's counters go back as well."""
+    for table in (schema.stages, schema.steps, schema.losses, schema.scores):
+        later = table.c.stage > stage if stage else table.c.stage >= 0
+        connection.execute(delete(table).where(table.c.run_id == run_id, later))
+    done = schema.stages
+    tokens = select(func.sum(schema.steps.c.target_tokens)).where(schema.steps.c.run_id == run_id)
+    kept = connection.execute(
+        select(func.max(done.c.last_step), func.sum(done.c.seconds), tokens.scalar_subquery()).where(
+            done.c.run_id == run_id
+        )
+    ).one()
+    connection.execute(
+        update(runs).where(runs.c.run_id == run_id).values(
+            stage=stage, step=kept[0] or 0, seconds=kept[1] or 0.0, target_tokens=kept[2] or 0, seconds_per_step=None
+        )
+    )  # fmt: skip
+
+
+def effective_status(status: str, heartbeat_at: float | None) -> str:
+    """The status as it is: what says that it runs without a recent heartbeat is interrupted."""
+    alive = heartbeat_at is not None and heartbeat_at >= now() - STALE_AFTER_SECONDS
+    return "interrupted" if status in ACTIVE and not alive else status
+
+
+def _no_experiment(experiment_id: str) -> str:
+    return f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted."

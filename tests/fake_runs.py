@@ -1,0 +1,94 @@
+"""A run that trains nothing: the events of a real one, at any pace, for tests of all that follows training."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine import events
+from engine.control import Control, Stopped
+from engine.experiment import Experiment, RunSpec, experiment_from
+from engine.scores import Score
+
+STEPS = 4
+"""Per stage."""
+
+
+def experiment(folder: Path, **changes: object) -> Experiment:
+    """Two small tasks on disk, two strategies, one seed."""
+    tasks = []
+    for number, name in enumerate(("bread", "tea"), start=1):
+        path = folder / f"{name}.txt"
+        path.write_text("\n\n".join(f"Note {n} of {name}: {n * number} cups." for n in range(20)), encoding="utf-8")
+        tasks.append({"name": name, "train": [str(path)]})
+    data = {"name": "kitchen", "tasks": tasks, "strategies": ["naive", {"replay": {"replay_weight": 0.5}}], "seeds": [0]}
+    return experiment_from(data | changes)
+
+
+class FakeRun:
+    """Stands in for `execute_run`. A step waits `step_seconds`; `fail_at` raises `error` before that step."""
+
+    def __init__(self, step_seconds: float = 0.0, fail_at: int | None = None, error: Exception | None = None) -> None:
+        self.step_seconds, self.fail_at, self.error = step_seconds, fail_at, error
+        self.started: list[tuple[str, int, int]] = []
+        """Strategy, seed and finished stages of every call, in order."""
+        self.fingerprint = "same"
+
+    def __call__(
+        self, experiment: Experiment, run: RunSpec, folder: Path, control: Control, finished_stages: int = 0
+    ) -> Iterator[events.Event]:
+        self.started.append((run.strategy, run.seed, finished_stages))
+        names = [task.name for task in experiment.tasks]
+        facts = tuple({"name": name, "documents": 18, "fingerprint": self.fingerprint} for name in names)
+        yield events.RunStarted(STEPS * len(names), len(names), finished_stages, {"device": "cpu"}, facts)
+        stage, step = finished_stages, finished_stages * STEPS
+        try:
+            if not finished_stages:
+                yield evaluated(names, 0, 0, whole=True)
+            for stage in range(finished_stages + 1, len(names) + 1):
+                yield events.StageStarted(stage, names[stage - 1], step + 1, STEPS, 100 * STEPS)
+                for _ in range(STEPS):
+                    self._work(control, step + 1)
+                    step += 1
+                    terms = {"new": 3.0 / step, "total": 3.0 / step + run.seed}
+                    yield events.StepDone(stage, step, terms, 100, 0.01, 1e-3, 1.0)
+                    if step % STEPS == STEPS // 2:
+                        yield evaluated(names, stage, step, whole=False)
+                yield evaluated(names, stage, step, whole=True)
+                checkpoint = save(folder / f"stage-{stage}")
+                yield events.StageFinished(stage, names[stage - 1], step, 0.5, 100 * STEPS, checkpoint)
+            yield events.RunFinished(1.0)
+        except Stopped:
+            yield events.RunStopped(stage, step, save(folder / "stopped") if step else None)
+
+    def _work(self, control: Control, step: int) -> None:
+        control.check()
+        time.sleep(self.step_seconds)
+        if step == self.fail_at and self.error is not None:
+            raise self.error
+
+
+def evaluated(names: list[str], stage: int, step: int, whole: bool) -> events.Evaluated:
+    """Scores by hand: 4 nats per token at first, 2 after a task's own stage, 3 once it is a past one."""
+    scores = {}
+    for number, name in enumerate(names, start=1):
+        nats = 4.0 if stage < number else 2.0 if stage == number else 3.0
+        scores[name] = Score(nats * 50, 50, 100, 10 * stage)
+    return events.Evaluated(stage, step, scores, scores if whole else None)
+
+
+def save(folder: Path) -> Path:
+    """A checkpoint's files, without a model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "palimpsest-state.pt").write_bytes(b"state")
+    return folder
+
+
+def wait_until(condition: object, seconds: float = 10.0) -> float:
+    """Wait until `condition()` holds; returns how long it took."""
+    started = time.monotonic()
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() - started > seconds:
+            raise AssertionError(f"not within {seconds} s")
+        time.sleep(0.02)
+    return time.monotonic() - started
