@@ -5,6 +5,7 @@ import streamlit as st
 from ui import session
 
 st.set_page_config(page_title="Palimpsest", page_icon=":material/history_edu:", layout="wide")
+session.app_runs()
 
 st.navigation(
     [

@@ -1,55 +1,62 @@
 """What every page shares: the store, the runner and the library of this server, and the experiment in the URL."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from engine.paths import data_folder
-
-if TYPE_CHECKING:
-    from engine.runner import Runner
-    from engine.store import Store
-    from engine.tasks.library import Library
+from engine.runner import Runner, get_runner
+from engine.store import Store
+from engine.tasks.library import Library
 
 START, TASKS, EXPERIMENT, LIVE, COMPARE = (
     f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare")
 )
 
+_APP_RAN, _APP_ASKED_FOR = "app_ran", "app_asked_for"
 
-def store() -> "Store":
+
+def app_runs() -> None:
+    """Note that `app.py` runs in this session."""
+    st.session_state[_APP_RAN] = True
+
+
+def _need_app() -> None:
+    """Run again, through `app.py`, where a page runs without it.
+
+    Streamlit runs the page that the first request after the server's start names by itself, without `app.py`, where
+    a folder `pages` exists. A browser that was left open on a page sends such a request.
+    """
+    if _APP_RAN not in st.session_state and _APP_ASKED_FOR not in st.session_state:
+        st.session_state[_APP_ASKED_FOR] = True
+        st.rerun()
+
+
+def store() -> Store:
     """The store of this server's data folder."""
+    _need_app()
     return _store(data_folder())
 
 
-def runner() -> "Runner":
-    """The thread that trains, started with the first page that asks for it."""
-    return _runner(data_folder())
+def runner() -> Runner:
+    """The thread that trains, started with the first page that asks for it; it outlives every cache."""
+    _need_app()
+    return get_runner(data_folder())
 
 
-def library() -> "Library":
+def library() -> Library:
     """The library of tasks of this server's data folder."""
+    _need_app()
     return _library(data_folder())
 
 
 @st.cache_resource(show_spinner=False)
-def _store(folder: Path) -> "Store":
-    from engine.store import Store
-
+def _store(folder: Path) -> Store:
     return Store(folder)
 
 
 @st.cache_resource(show_spinner=False)
-def _runner(folder: Path) -> "Runner":
-    from engine.runner import get_runner
-
-    return get_runner(folder)
-
-
-@st.cache_resource(show_spinner=False)
-def _library(folder: Path) -> "Library":
-    from engine.tasks.library import Library
-
+def _library(folder: Path) -> Library:
     return Library(folder)
 
 

@@ -1,0 +1,282 @@
+"""Experiment: choose tasks, model, strategies, training and seeds; see what it will cost; start it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from engine.errors import ConfigError, PalimpsestError
+from engine.experiment import Experiment, TaskSpec, Training, parse_experiment, to_yaml, with_absolute_paths
+from engine.models import describe_models
+from engine.parameters import parameters_of
+from engine.presets import PRESETS
+from ui import draft as drafts
+from ui import session
+from ui.draft import Draft
+from ui.forms import as_text, exact_value, parse_seeds
+from ui.preview import show_estimate, show_look_ahead
+from ui.strategy_cards import strategy_cards
+from ui.text import plain, plural
+
+OTHER_MODEL = "another model"
+_LOADED = "experiment_loaded_from"
+
+
+def known_tasks() -> dict[str, TaskSpec]:
+    """The library's tasks by name, in the user's order."""
+    specs = [task.spec() for task in session.library().tasks()]
+    return {spec.name: spec for spec in specs}
+
+
+def adopt_experiment_of_url(known: dict[str, TaskSpec]) -> None:
+    """Begin from the experiment that the address names, once for each visit."""
+    experiment_id = session.experiment_in_url()
+    if experiment_id is None or st.session_state.get(_LOADED) == experiment_id:
+        return
+    st.session_state[_LOADED] = experiment_id
+    try:
+        drafts.replace(drafts.draft_of(session.store().experiment(experiment_id), known))
+    except PalimpsestError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def file_section(known: dict[str, TaskSpec]) -> None:
+    with st.expander("Start from a saved experiment", icon=":material/upload_file:"):
+        draft = drafts.current()
+        uploaded = st.file_uploader(
+            "Experiment file (YAML)",
+            type=["yaml", "yml"],
+            key=draft.key("upload"),
+            help="As saved from this page, or written by hand. It replaces what is entered below.",
+        )
+        if uploaded is not None:
+            try:
+                experiment = read_experiment(uploaded.name, uploaded.getvalue())
+            except ConfigError as error:
+                st.error(plain(str(error)), icon=":material/error:")
+            else:
+                drafts.replace(drafts.draft_of(experiment, known))
+                st.rerun()
+        if st.button(
+            "Clear the form", key="experiment_clear", icon=":material/restart_alt:",
+            help="Forget what is entered on this page and begin anew.",
+        ):  # fmt: skip
+            drafts.start_afresh()
+            st.rerun()
+
+
+def read_experiment(name: str, content: bytes) -> Experiment:
+    """An uploaded experiment whose files exist. Raises ConfigError."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: this is not UTF-8 text; save the file as UTF-8.") from error
+    experiment = with_absolute_paths(parse_experiment(text, name), Path.cwd())
+    for task in experiment.tasks:
+        missing = next((path for path in (*task.train, *task.test) if not Path(path).is_file()), None)
+        if missing is not None:
+            raise ConfigError(
+                f"{name}: task '{task.name}' names {missing}, which is not on this machine. A browser sends no folders: "
+                "write whole paths into the file, or upload the texts on the Tasks page."
+            )
+    return experiment
+
+
+def tasks_section(draft: Draft, known: dict[str, TaskSpec]) -> None:
+    st.subheader("Tasks")
+    available = {**known, **draft.file_tasks}
+    if not available:
+        st.info("There are no tasks yet. Upload texts or take the samples first.", icon=":material/library_books:")
+        st.page_link(session.TASKS, label="Go to Tasks", icon=":material/arrow_forward:", help="Where tasks are made.")
+        return
+    gone = [name for name in draft.task_names if name not in available]
+    if gone:
+        st.warning(f"No longer in the library, so left out: {plain(', '.join(gone))}.", icon=":material/warning:")
+        draft.task_names = [name for name in draft.task_names if name in available]
+    key = draft.key("tasks")
+    if key in st.session_state:
+        st.session_state[key] = [name for name in st.session_state[key] if name in available]
+    else:
+        st.session_state[key] = list(draft.task_names)
+    draft.task_names = st.multiselect(
+        "Learnt in this order", list(available), key=key, placeholder="Choose tasks",
+        help="The model learns them one after the other; forgetting shows on the earlier ones.",
+    )  # fmt: skip
+    if len(draft.task_names) == 1:
+        st.caption("With one task nothing can be forgotten; choose two or more for a comparison.")
+    for index, name in enumerate(draft.task_names):
+        task_row(draft, key, index, name, from_file=name in draft.file_tasks)
+
+
+def task_row(draft: Draft, key: str, index: int, name: str, from_file: bool) -> None:
+    def move(by: int) -> Callable[[], None]:
+        def moved() -> None:
+            names = list(st.session_state[key])
+            names[index], names[index + by] = names[index + by], names[index]
+            st.session_state[key] = draft.task_names = names
+
+        return moved
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "", key=f"{key}_up{index}", icon=":material/arrow_upward:", type="tertiary", disabled=index == 0,
+            help="Learn it earlier.", on_click=move(-1),
+        )  # fmt: skip
+        st.button(
+            "", key=f"{key}_down{index}", icon=":material/arrow_downward:", type="tertiary",
+            disabled=index == len(draft.task_names) - 1, help="Learn it later.", on_click=move(1),
+        )  # fmt: skip
+        origin = " :gray[(from the loaded file)]" if from_file else ""
+        st.markdown(f"{index + 1}. {plain(name)}{origin}", width="stretch")
+
+
+def model_section(draft: Draft) -> None:
+    st.subheader("Model")
+    choices = {choice.name: choice for choice in describe_models()}
+    key = draft.key("model")
+    st.session_state.setdefault(key, draft.model if draft.model in choices else OTHER_MODEL)
+    picked = st.selectbox(
+        "Base model", [*choices, OTHER_MODEL], key=key, help="Every run starts from it.",
+        format_func=lambda name: f"{choices[name].title}: {choices[name].note}" if name in choices else "Another model …",
+    )  # fmt: skip
+    if picked != OTHER_MODEL:
+        draft.model = picked
+        return
+    other = draft.key("other_model")
+    st.session_state.setdefault(other, "" if draft.model in choices else draft.model)
+    draft.model = st.text_input(
+        "Name on the hub, or a local folder", key=other, placeholder="such as EleutherAI/pythia-70m, or /models/mine",
+        help="Any causal language model of transformers with safetensors weights; remote code is never run.",
+    )  # fmt: skip
+
+
+def seeds_section(draft: Draft) -> None:
+    key = draft.key("seeds")
+    st.session_state.setdefault(key, draft.seeds)
+    draft.seeds = st.text_input(
+        "Seeds, separated by commas", key=key,
+        help="Each seed repeats every strategy; three or more give an interval that tells differences from chance.",
+    )  # fmt: skip
+    try:
+        parse_seeds(draft.seeds)
+    except ConfigError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def training_section(draft: Draft) -> None:
+    st.subheader("Training")
+    left, right = st.columns(2)
+    with left:
+        preset_picker(draft)
+    with right:
+        seeds_section(draft)
+    with st.expander("All training settings", icon=":material/tune:"):
+        columns = st.columns(3)
+        for number, declared in enumerate(parameters_of(Training)):
+            with columns[number % 3]:
+                key = draft.key(f"training_{declared.name}")
+                draft.training[declared.name] = exact_value(declared, draft.training[declared.name], key)
+    preset = drafts.training_values(PRESETS[draft.preset])
+    labels = {declared.name: declared.label for declared in parameters_of(Training)}
+    changed = [name for name, value in preset.items() if draft.training[name] != value]
+    if changed:
+        listed = "; ".join(f"{labels[n]}: {as_text(preset[n])} → {as_text(draft.training[n])}" for n in changed)
+        st.caption(plain(f"Changed from the preset: {listed}"))
+        st.button(
+            "Back to the preset", key="experiment_preset_again", icon=":material/undo:", type="tertiary",
+            help="Set every training value as the preset has it.", on_click=take_preset, args=(draft, draft.preset),
+        )  # fmt: skip
+
+
+def preset_picker(draft: Draft) -> None:
+    key = draft.key("preset")
+    st.session_state.setdefault(key, draft.preset)
+
+    def chosen() -> None:
+        if st.session_state[key]:
+            take_preset(draft, st.session_state[key])
+
+    st.segmented_control(
+        "Preset", list(PRESETS), key=key, format_func=str.capitalize, required=True, on_change=chosen,
+        help="Fills in all training settings: quick for a first look, thorough for results to keep.",
+    )  # fmt: skip
+
+
+def take_preset(draft: Draft, name: str) -> None:
+    """Set all training values, in the draft and in the widgets that show them."""
+    draft.preset = name
+    draft.training = drafts.training_values(PRESETS[name])
+    for setting in draft.training:
+        st.session_state.pop(draft.key(f"training_{setting}"), None)
+
+
+def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> None:
+    st.subheader("Start")
+    key = draft.key("name")
+    st.session_state.setdefault(key, draft.name)
+    draft.name = st.text_input(
+        "Name", key=key, max_chars=120, placeholder=drafts.suggested_name(draft.task_names) or "named after its tasks",
+        help="What lists and exports call this experiment; empty: named after its tasks.",
+    )  # fmt: skip
+    if not draft.task_names:
+        st.info("Choose the tasks first, at the top of this page.", icon=":material/info:")
+    elif experiment is None:
+        st.error(plain(problem), icon=":material/error:")
+    runs = len(experiment.runs()) if experiment else 0
+    if experiment:
+        variants = len(experiment.runs_of_one_seed())
+        st.markdown(f"{plural(variants, 'strategy', 'strategies')} × {plural(len(experiment.seeds), 'seed')} = **{plural(runs, 'run')}**")
+    with st.container(horizontal=True):
+        if st.button(
+            f"Start {plural(runs, 'run')}" if runs else "Start", key="experiment_start", type="primary",
+            icon=":material/play_arrow:", disabled=experiment is None, help="Queues the runs and opens their live view.",
+        ) and experiment:  # fmt: skip
+            start(experiment)
+        st.download_button(
+            "Save as YAML", to_yaml(experiment) if experiment else "", "experiment.yaml", "application/yaml",
+            key="experiment_save", icon=":material/download:", disabled=experiment is None, on_click="ignore",
+            help="A file that this page and the command line read.",
+        )  # fmt: skip
+    with st.expander("The same from the command line", icon=":material/terminal:"):
+        st.code("python -m engine run experiment.yaml --out results", language="bash")
+        st.caption("With the saved file, in the project's folder. Same configuration and seed, same numbers.")
+        if experiment:
+            st.code(to_yaml(experiment), language="yaml")
+
+
+def start(experiment: Experiment) -> None:
+    try:
+        experiment_id = session.store().add_experiment(experiment)
+        session.runner()
+    except PalimpsestError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.session_state[_LOADED] = experiment_id
+    session.go_to(session.LIVE, experiment_id)
+
+
+def page() -> None:
+    st.title("Experiment")
+    st.caption("Choose what is learnt in which order, and which strategies protect what came before.")
+    known = known_tasks()
+    adopt_experiment_of_url(known)
+    file_section(known)
+    draft = drafts.current()
+    tasks_section(draft, known)
+    model_section(draft)
+    st.subheader("Strategies")
+    strategy_cards(draft)
+    training_section(draft)
+    experiment, problem = None, ""
+    try:
+        experiment = draft.experiment(known)
+    except ConfigError as error:
+        problem = str(error)
+    if experiment:
+        st.subheader("Before the start")
+        show_estimate(experiment)
+        show_look_ahead(experiment)
+    start_section(draft, experiment, problem)
+
+
+page()

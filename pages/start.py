@@ -1,0 +1,115 @@
+"""Start: what this is, the demo, the latest experiments."""
+
+import pandas as pd
+import streamlit as st
+
+from engine.demo import demo_experiment
+from engine.errors import PalimpsestError
+from ui import session
+from ui.text import plain, plural
+
+SHOWN = 8
+STATUS = {
+    "running": ("Running", "blue", ":material/play_arrow:"),
+    "queued": ("Waiting", "gray", ":material/schedule:"),
+    "paused": ("Paused", "orange", ":material/pause:"),
+    "stopped": ("Stopped", "gray", ":material/stop:"),
+    "interrupted": ("Interrupted", "orange", ":material/power_off:"),
+    "failed": ("Failed", "red", ":material/error:"),
+    "finished": ("Finished", "green", ":material/check:"),
+}
+
+
+def introduction() -> None:
+    st.title("Palimpsest")
+    st.markdown(
+        "Teach one language model task after task, and see what it **forgets**. Give it texts in an order, choose how "
+        "to protect what it already knows, watch it learn, compare the strategies, and keep the model that kept most."
+    )
+
+
+def way() -> None:
+    st.subheader("With texts of your own")
+    steps = (
+        (":material/library_books:", "Tasks", session.TASKS, "Upload or paste texts, or take the samples."),
+        (":material/science:", "Experiment", session.EXPERIMENT, "Choose model, strategies, replay weight and EWC λ."),
+        (":material/monitoring:", "Live", session.LIVE, "Watch the losses, and what each new task does to the old ones."),
+        (":material/compare_arrows:", "Compare", session.COMPARE, "See what each strategy kept; download the model."),
+    )
+    for column, (icon, title, page, text) in zip(st.columns(4), steps, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.page_link(page, label=f"**{title}**", icon=icon, help=text)
+            st.caption(text)
+
+
+def demo() -> None:
+    with st.container(border=True):
+        st.subheader("See it in three minutes")
+        st.markdown(
+            "A small model that comes with Palimpsest learns three short tasks, once with each strategy: plain "
+            "fine-tuning, replay, EWC, both together, and all tasks at once as the reference. "
+            "It runs on this machine, with no download."
+        )
+        pressed = st.button(
+            "Run the demo",
+            key="start_demo",
+            type="primary",
+            icon=":material/play_circle:",
+            help="Queues a small experiment on the built-in samples and opens its live view.",
+        )
+        if pressed:
+            try:
+                experiment_id = session.store().add_experiment(demo_experiment())
+                session.runner()
+            except PalimpsestError as error:
+                st.error(plain(str(error)), icon=":material/error:")
+            else:
+                session.go_to(session.LIVE, experiment_id)
+
+
+def latest(experiments: pd.DataFrame) -> None:
+    st.subheader("Latest experiments")
+    if experiments.empty:
+        st.info("None yet. Run the demo, or put tasks into the library and set up your own.", icon=":material/info:")
+        return
+    newest_first = experiments.sort_values("created_at", ascending=False).head(SHOWN)
+    for row in newest_first.to_dict("records"):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            label, colour, icon = STATUS.get(row["status"], (str(row["status"]), "gray", ":material/help:"))
+            st.badge(label, color=colour, icon=icon, width=130)
+            st.markdown(f"**{plain(row['name'])}**  \n:gray[{_facts(row)}]", width="stretch")
+            id_ = row["experiment_id"]
+            session.experiment_link(session.LIVE, id_, "Live", ":material/monitoring:", "Curves and matrix of its runs.")
+            session.experiment_link(
+                session.COMPARE, id_, "Compare", ":material/compare_arrows:", "Its strategies side by side."
+            )
+            session.experiment_link(
+                session.EXPERIMENT, id_, "Reuse", ":material/edit_note:", "A new experiment that starts from its settings."
+            )
+    hidden = len(experiments) - SHOWN
+    if hidden > 0:
+        st.caption(f"and {plural(hidden, 'older one')}, to be chosen on the Live and Compare pages")
+
+
+def _facts(row: dict[str, object]) -> str:
+    tasks = row["tasks"]
+    names = [str(name) for name in tasks] if isinstance(tasks, list | tuple) else [str(tasks)]
+    when = pd.Timestamp(str(row["created_at"])).strftime("%d %b %Y, %H:%M")
+    return plain(f"{row['finished']} of {row['runs']} runs finished · {row['model']} · {' → '.join(names)} · {when}")
+
+
+def page() -> None:
+    introduction()
+    watching = session.runner().watching
+    if watching:
+        st.warning(
+            f"{plain(str(watching))} already works on this data folder. This one only watches: what you queue here "
+            "runs over there.",
+            icon=":material/visibility:",
+        )
+    demo()
+    way()
+    latest(session.store().experiments())
+
+
+page()

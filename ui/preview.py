@@ -1,0 +1,190 @@
+"""What an experiment will cost and what can be seen of its tasks, on demand: cached by task, model and settings."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from engine.blocks import encode
+from engine.errors import PalimpsestError
+from engine.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
+from engine.experiment import Experiment, TaskSpec
+from engine.lookahead import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
+from engine.models import EMBEDDED, BaseModel, load_base
+from engine.scores import Score
+from engine.tasks import Task, load_task
+from ui.text import bytes_size, count, duration, plain, plural
+
+_WANTED = "experiment_estimate_wanted"
+"""Models whose estimate was asked for; others than the embedded one may need a download first."""
+_SHOWN_DUPLICATES = 20
+
+
+def show_estimate(experiment: Experiment) -> None:
+    """Time, memory and disk, by run. Other models than the embedded one are loaded only when asked."""
+    wanted: set[str] = st.session_state.setdefault(_WANTED, {EMBEDDED})
+    if experiment.model not in wanted:
+        st.caption("The estimate loads the model and times a few steps; a model of the hub is downloaded first.")
+        if not st.button(
+            "Estimate time and memory", key="experiment_estimate", icon=":material/timer:",
+            help="Loads the chosen model, times a few training steps on this machine and works out the rest.",
+        ):  # fmt: skip
+            return
+    try:
+        with st.spinner("Timing a few steps on this machine …"):
+            sizes = [_size(*_identity(task), experiment.model) for task in experiment.tasks]
+            speed = measure_speed(experiment.model, experiment.training)
+            result = estimate(experiment, sizes, speed)
+    except PalimpsestError as error:
+        wanted.discard(experiment.model)
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    wanted.add(experiment.model)
+    _estimate_metrics(result, speed)
+    with st.expander("By strategy"):
+        st.dataframe(_estimate_table(result), hide_index=True)
+        st.caption(
+            f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
+            f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), timed just now or when it was "
+            "first asked for; other work on this machine slows it down."
+        )
+
+
+def _estimate_metrics(result: Estimate, speed: Speed) -> None:
+    runs = len(result.runs) * result.seeds
+    with st.container(horizontal=True):
+        st.metric("Time", f"≈ {duration(result.seconds)}", help="Of all runs, one after the other.", width=200)
+        st.metric("Runs", runs, help="Strategies, with each combination of their values, times seeds.", width=120)
+        st.metric(
+            "Memory", f"≈ {bytes_size(result.memory_bytes)}", width=200,
+            help="Of the run that needs most: weights, gradients, AdamW's moments, the elastic penalty's tensors, activations.",
+        )  # fmt: skip
+        st.metric(
+            "Disk", f"≈ {bytes_size(result.disk_bytes)}", width=200,
+            help="One checkpoint after each stage of each run.",
+        )  # fmt: skip
+
+
+def _estimate_table(result: Estimate) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Run": [run.label for run in result.runs],
+            "Trained tokens": [run.training_tokens for run in result.runs],
+            "Fisher tokens": [run.fisher_tokens for run in result.runs],
+            "Time": [duration(run.seconds) for run in result.runs],
+            "Memory": [bytes_size(run.memory_bytes) for run in result.runs],
+            "Disk": [bytes_size(run.disk_bytes) for run in result.runs],
+        }
+    )
+
+
+def show_look_ahead(experiment: Experiment) -> None:
+    """Base-model scores, vocabulary overlap, and documents in more than one place."""
+    st.caption("What can be known before training: how hard each task is for the base model, and how alike the tasks are.")
+    key = (experiment.model, tuple(_identity(task) for task in experiment.tasks))
+    pressed = st.button(
+        "Look ahead", key="experiment_look_ahead", icon=":material/visibility:",
+        help="Scores the base model on each task and compares the tasks' vocabularies and documents.",
+    )  # fmt: skip
+    if not pressed and st.session_state.get("experiment_looked_at") != key:
+        return
+    names = [task.name for task in experiment.tasks]
+    try:
+        with st.spinner("Scoring the base model on each task …"):
+            block_size = experiment.training.block_size
+            scores = [_base_score(*_identity(task), experiment.model, block_size) for task in experiment.tasks]
+            counts = [_counts(*_identity(task), experiment.model) for task in experiment.tasks]
+            duplicates = shared_documents([_task(*_identity(task)) for task in experiment.tasks])
+    except PalimpsestError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.session_state["experiment_looked_at"] = key
+    _base_scores(names, scores)
+    _overlap(vocabulary_overlap(counts, names))
+    _duplicates(duplicates)
+
+
+def _base_scores(names: list[str], scores: list[Score]) -> None:
+    st.markdown("**The base model on each task**")
+    table = pd.DataFrame([{"Task": name, **score.as_dict()} for name, score in zip(names, scores, strict=True)])
+    st.dataframe(
+        table.drop(columns="nats_per_token"),
+        hide_index=True,
+        column_config={
+            "perplexity": st.column_config.NumberColumn("Perplexity", format="%.1f", help="exp of nats per token"),
+            "bits_per_byte": st.column_config.NumberColumn(
+                "Bits per byte", format="%.3f", help="Comparable across tasks and languages; lower is better."
+            ),
+            "accuracy": st.column_config.NumberColumn(
+                "Accuracy", format="percent", help="Share of tokens that are the model's first guess."
+            ),
+        },
+    )
+    st.caption("On a sample of the held-out text. A task with a low score has little to gain from training.")
+
+
+def _overlap(matrix: pd.DataFrame) -> None:
+    st.markdown("**Vocabulary overlap**")
+    matrix.index.name = "Task"
+    columns = {
+        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="%.2f") for name in matrix.columns
+    }
+    st.dataframe(matrix, column_config=columns)
+    st.caption(
+        "1: both tasks use the same tokens equally often; 0: they share none. Expect more forgetting between tasks that "
+        "have little in common."
+    )
+
+
+def _duplicates(found: tuple[Shared, ...]) -> None:
+    if not found:
+        st.success("No document stands in two tasks or on both sides of a split.", icon=":material/check:")
+        return
+    leaks = sum(shared.leaks for shared in found)
+    sentence = f"{plural(len(found), 'document stands', 'documents stand')} in more than one place"
+    if leaks:
+        sentence += f"; {leaks} of them are trained on in one and held out in another, which flatters that task's scores"
+    st.warning(sentence + ".", icon=":material/content_copy:")
+    shown = found[:_SHOWN_DUPLICATES]
+    table = {
+        "Document": [shared.excerpt for shared in shown],
+        "Stands in": [", ".join(f"{task} ({side})" for task, side in shared.places) for shared in shown],
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True)
+    if len(found) > len(shown):
+        st.caption(f"The first {len(shown)} of {len(found)}.")
+
+
+def _identity(task: TaskSpec) -> tuple[str, tuple[float, ...]]:
+    """The task's description and its files' times: what the caches below go by."""
+    files = [Path(name) for name in (*task.train, *task.test)]
+    return task.model_dump_json(), tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _task(spec: str, changed_at: tuple[float, ...]) -> Task:
+    return load_task(TaskSpec.model_validate_json(spec))
+
+
+@st.cache_resource(show_spinner=False, max_entries=1, ttl=600)
+def _base(model: str) -> BaseModel:
+    return load_base(model)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _size(spec: str, changed_at: tuple[float, ...], model: str) -> TaskSize:
+    task, base = _task(spec, changed_at), _base(model)
+    train, held_out = (encode(base.tokenizer, side, base.bos, base.eos) for side in (task.train, task.held_out))
+    return TaskSize(task.name, len(train), sum(d.target_tokens for d in train), sum(d.target_tokens for d in held_out))
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Score:
+    return base_score(_base(model), _task(spec, changed_at), block_size)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _counts(spec: str, changed_at: tuple[float, ...], model: str) -> Counter[int]:
+    return token_counts(_task(spec, changed_at), _base(model).tokenizer)
+
