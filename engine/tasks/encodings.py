@@ -140,19 +140,19 @@ def _legacy(name: str, data: bytes) -> Decoded:
     _refuse_control_characters(name, data[:_SAMPLE].decode("latin-1"))
     korean, chinese = _strictly(data, "euc_kr"), _strictly(data, "gb18030")
     if korean and _share(korean, "\uac00", "\ud7a3") >= 0.9:
-        return _finish(name, korean, "euc_kr", "nearly all of it reads as Hangul", certain=False)
+        return _finish(name, korean, "euc_kr", "its Hangul letters", certain=False)
     if chinese and _common_chinese_share(chinese) >= 0.7:
-        return _finish(name, chinese, "gb18030", "reads as common Chinese characters", certain=False)
+        return _finish(name, chinese, "gb18030", "its common Chinese characters", certain=False)
     western = _strictly(data, "windows-1252")
     if western and _accents_stand_alone(data):
         has_extra = any(0x80 <= byte <= 0x9F for byte in data)
         encoding = "windows-1252" if has_extra else "latin-1"
-        return _finish(name, western, encoding, "single accented letters between plain ones", certain=False)
+        return _finish(name, western, encoding, "its single accented letters", certain=False)
     best = charset_normalizer.from_bytes(data[:_SAMPLE]).best()
     text = _strictly(data, best.encoding) if best else None
     if best is None or text is None:
         raise TaskError(f"{name}: its encoding is not recognised; choose it yourself or save the file as UTF-8.")
-    return _finish(name, text, best.encoding, "statistics of its characters", certain=False)
+    return _finish(name, text, best.encoding, "the statistics of its characters", certain=False)
 
 
 def _strictly(data: bytes, encoding: str) -> str | None:

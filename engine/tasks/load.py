@@ -61,7 +61,9 @@ def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
         else:
             documents.extend(Document(piece) for piece in split_text(content.text, splits.of(content)))
         if not content.certain:
-            notes.append(f"{content.name}: read as {content.encoding} ({content.how}); if wrong, choose the encoding.")
+            notes.append(
+                f"{content.name}: read as {content.encoding} because of {content.how}; if wrong, set the encoding."
+            )
     return Cut(tuple(documents), tuple(notes))
 
 

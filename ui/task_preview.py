@@ -1,0 +1,110 @@
+"""A task before it is learnt: sizes, tokens under a chosen model, scripts, lengths and the first documents."""
+
+import streamlit as st
+from transformers import PreTrainedTokenizerBase
+
+from engine.errors import ModelError
+from engine.models import EMBEDDED, describe_models, load_tokenizer
+from engine.tasks.documents import Document, Task
+from engine.tasks.profile import TaskProfile, profile, scripts
+from figures.lengths import lengths_figure
+from figures.theme import alt_text
+from ui.text import bytes_size, count, plain
+
+SHOWN_DOCUMENTS = 3
+SHOWN_CHARACTERS = 1200
+
+
+def task_preview(task: Task, train_bytes: int, held_out_bytes: int, key: str) -> None:
+    """Everything about a task at a glance; `key` keeps several previews of a page apart."""
+    model = st.selectbox(
+        "Count tokens as this model does",
+        [choice.name for choice in describe_models()],
+        key=f"{key}_model",
+        accept_new_options=True,
+        persist_state="session",
+        width=320,
+        help="Models cut text into tokens differently. Type any other model name of the hub, or a local folder.",
+    )
+    found = _profile_or_error(task, model or EMBEDDED)
+    _metrics(task, train_bytes, held_out_bytes, found)
+    if isinstance(found, str):
+        st.error(plain(found), icon=":material/error:")
+    seen = found.scripts if isinstance(found, TaskProfile) else scripts(task.train)
+    shares = ", ".join(f"{plain(script)} {_share(share)}" for script, share in seen[:5])
+    st.markdown(f"**Scripts seen:** {shares or 'no letters'}")
+    if isinstance(found, TaskProfile):
+        figure = lengths_figure(found.lengths)
+        st.plotly_chart(
+            figure, key=f"{key}_lengths", theme="streamlit", config={"displayModeBar": False}, alt=alt_text(figure)
+        )
+    _first_documents(task)
+
+
+def _profile_or_error(task: Task, model: str) -> TaskProfile | str:
+    try:
+        return _profile(task, _tokenizer(model), task.train_fingerprint, task.held_out_fingerprint, model)
+    except ModelError as error:
+        return str(error)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the tokenizer …")
+def _tokenizer(model: str) -> PreTrainedTokenizerBase:
+    return load_tokenizer(model)
+
+
+@st.cache_data(max_entries=32, show_spinner="Counting tokens …")
+def _profile(
+    _task: Task, _tokenizer: PreTrainedTokenizerBase, train_fingerprint: str, held_out_fingerprint: str, model: str
+) -> TaskProfile:
+    return profile(_task, _tokenizer, first=0)
+
+
+def _metrics(task: Task, train_bytes: int, held_out_bytes: int, found: TaskProfile | str) -> None:
+    if isinstance(found, TaskProfile):
+        about = "≈ " if found.tokens_are_estimated else ""
+        tokens = f"{about}{count(found.train_tokens)}"
+        held_out_tokens = f"{about}{count(found.held_out_tokens)} tokens held out"
+    else:
+        tokens, held_out_tokens = "–", "not known for this model"
+    for column, (label, value, below, help) in zip(
+        st.columns(3),
+        (
+            ("Documents", f"{len(task.train):,}", f"{len(task.held_out):,} held out", "Texts that are learnt."),
+            ("Size", bytes_size(train_bytes), f"{bytes_size(held_out_bytes)} held out", "Bytes in UTF-8."),
+            ("Tokens", tokens, held_out_tokens, "Of texts and prompts, under the chosen model."),
+        ),
+        strict=True,
+    ):
+        column.metric(label, value, below, delta_color="off", delta_arrow="off", help=help)
+
+
+def _first_documents(task: Task) -> None:
+    shown = task.train[:SHOWN_DOCUMENTS]
+    st.markdown(
+        f"**The first {len(shown)} of {len(task.train):,} documents**, as they are learnt"
+        if len(shown) > 1
+        else "**The first document**, as it is learnt"
+    )
+    if any(document.prompt for document in shown):
+        st.caption("The prompt is only read; the completion is what is learnt and scored.")
+    for document in shown:
+        _document(document)
+
+
+def _document(document: Document) -> None:
+    with st.container(border=True, gap="xsmall"):
+        if document.prompt:
+            st.caption("Prompt")
+            st.code(_shortened(document.prompt), language=None, wrap_lines=True)
+            st.caption("Completion")
+        st.code(_shortened(document.text), language=None, wrap_lines=True)
+
+
+def _shortened(text: str) -> str:
+    more = len(text) - SHOWN_CHARACTERS
+    return text if more <= 0 else f"{text[:SHOWN_CHARACTERS]}\n… and {more:,} more characters"
+
+
+def _share(share: float) -> str:
+    return "below 1%" if share < 0.01 else f"{share:.0%}"
