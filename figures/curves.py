@@ -103,8 +103,8 @@ def loss_figure(
     if losses.empty and curve.empty:
         return empty_figure("The first points appear after the first training step.")
     present = set(losses["term"])
-    shown = [t for t in _TERMS if t in (present if terms is None else set(terms))]
-    shown += sorted(present - set(_TERMS)) if terms is None else []
+    wanted = present if terms is None else set(terms)
+    shown = [t for t in _TERMS if t in wanted] + sorted(wanted - set(_TERMS))
     panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * ("penalty" in shown)
     axes = {name: "y" if i == 0 else f"y{i + 1}" for i, name in enumerate(panels)}
     held_out_axis = axes.get("held out", "y")
@@ -120,6 +120,29 @@ def loss_figure(
     boxes, notes = _shades(stages)
     layout = base_layout(_describe(losses, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
     return go.Figure({"data": traces, "layout": layout | _axes(panels, axes, SCORES[score], steps)})
+
+
+def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str, score: str) -> go.Figure:
+    """One task's held-out curve inside one stage, with its scores of the base model and after its own stage."""
+    style, line = SCORES[score], task_styles(tasks)[task]
+    points = curve[curve["task"] == task].sort_values("step")
+    inside = points[points["stage"] == stage]
+    if stage == 0 or inside.empty:
+        return empty_figure("No stage has been trained yet." if stage == 0 else "Nothing was scored inside this stage.")
+    before = points[points["stage"] < stage].tail(1)
+    trace = _held_out_trace(pd.concat([before, inside]), task, line, style, "y")
+    text = f"{task} during stage {stage}: from {style.text(trace.y[0])} to {style.text(trace.y[-1])} {style.unit}."
+    own = points[points["stage"] == tasks.index(task) + 1].tail(1)
+    layout = base_layout(text) | _axes(["held out"], {"held out": "y"}, style, None)
+    marks = [(points[points["stage"] == 0], "base model", "dot")]
+    marks += [(own, "after its own stage", "dashdot")] if stage > tasks.index(task) + 1 else []
+    layout["shapes"] = [
+        {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y, "line": {"color": GREY, "dash": dash},
+         "label": {"text": name, "textposition": "start", "font": {"size": 10}}}
+        for found, name, dash in marks for y in found[score]
+    ]  # fmt: skip
+    layout |= {"showlegend": False, "margin": {"l": 48, "r": 8, "t": 12, "b": 40}}
+    return go.Figure({"data": [trace.update(line={"dash": "solid"})], "layout": layout})
 
 
 def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps: int | None) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def matrix_figure(
     plain = {"fixedrange": True, "showgrid": False, "ticks": "", "zeroline": False, "automargin": True}
     layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
     layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
-    return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix, tasks)), "layout": layout})
+    return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix)), "layout": layout})
 
 
 def matrix_traces(
@@ -99,7 +99,7 @@ def diagonal(tasks: Sequence[str], xref: str = "x", yref: str = "y") -> dict[str
     return {"type": "path", "path": "".join(boxes), "xref": xref, "yref": yref, "line": line, "name": "ink"}
 
 
-def counts(matrix: pd.DataFrame, tasks: Sequence[str]) -> dict[int, int]:
+def counts(matrix: pd.DataFrame) -> dict[int, int]:
     """Held-out target tokens by task index."""
     if "target_tokens" not in matrix:
         return {}

@@ -1,0 +1,300 @@
+"""Live: what runs and what waits, the losses as they come, the score matrix as it fills, pause, resume and stop."""
+
+from typing import Any, Literal
+
+import pandas as pd
+import streamlit as st
+
+from engine.errors import PalimpsestError
+from figures.curves import TOLERANCE_NATS_PER_TOKEN, cell_figure
+from figures.theme import SCORES
+from ui import live_data, session
+from ui.live_chart import live_chart, load_plotly
+from ui.text import bytes_size, count, duration, plain, plural
+
+REFRESH_SECONDS = 1.0
+SIGNS = {
+    "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
+    "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
+}  # fmt: skip
+
+
+def page() -> None:
+    """The whole page; only what follows the run is drawn again by itself."""
+    st.title("Live")
+    load_plotly()
+    experiments = session.store().experiments()
+    if experiments.empty:
+        show_empty()
+        return
+    experiment_id = choose_experiment(experiments)
+    tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
+    active = live_data.is_active(session.store().runs(experiment_id))
+    st.fragment(watch, run_every=REFRESH_SECONDS if active else None)(experiment_id, tasks, active)
+
+
+def show_empty() -> None:
+    """Nothing was ever started."""
+    st.info("Nothing has run yet. Set up an experiment and start it, or try the demo from the first page.")
+    with st.container(horizontal=True):
+        session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", icon=":material/science:")
+        session.experiment_link(session.START, None, "Go to the demo", icon=":material/play_circle:")
+
+
+def choose_experiment(experiments: pd.DataFrame) -> str:
+    """The experiment named in the address, else the newest active one; a picker where there are several."""
+    ids = experiments["experiment_id"].tolist()
+    named = session.experiment_in_url()
+    if named is not None and named not in ids:
+        st.warning("The experiment in this page's address is not in the data folder; here is the newest instead.")
+    current: str = named if named is not None and named in ids else live_data.newest_active(experiments)
+    if len(ids) > 1:
+        names = {row["experiment_id"]: f"{row['name']} · {row['status']}" for row in experiments.to_dict("records")}
+        current = st.selectbox(
+            "Experiment", ids, index=ids.index(current), format_func=names.__getitem__,
+            help="All experiments of this data folder, the newest first.",
+        )  # fmt: skip
+    session.remember_in_url(current)
+    return str(current)
+
+
+def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
+    """All that changes while runs train. Starts or ends its own refreshing through a run of the whole page."""
+    runs = session.store().runs(experiment_id)
+    if runs.empty or live_data.is_active(runs) != was_active:
+        st.rerun()
+    watching = session.runner().watching
+    if watching:
+        st.info(
+            f"Runs of this data folder are driven by {plain(watching)}. This page only watches.",
+            icon=":material/visibility:",
+        )
+    show_overview(experiment_id, runs, watching is None)
+    run = choose_run(experiment_id, runs)
+    show_run(run, watching is None)
+    show_charts(experiment_id, run, tasks)
+
+
+def show_overview(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
+    """How many runs are where, and a table of them."""
+    counts = runs["status"].value_counts()
+    parts = [f"{counts[s]} {SIGNS[s].split(' ', 1)[1]}" for s in SIGNS if counts.get(s)]
+    left = runs["seconds_left"].sum()
+    if live_data.is_active(runs) and left > 0:
+        unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
+        parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
+    st.markdown(f"**{plain(runs['experiment'].iloc[0])}** — " + ", ".join(parts))
+    shown = pd.DataFrame(
+        {
+            "Run": runs["label"],
+            "Seed": runs["seed"],
+            "Status": [_status(row) for row in runs.to_dict("records")],
+            "Progress": [100 * _share(row) for row in runs.to_dict("records")],
+            "Stage": [f"{r['stage']} of {r['stages']}" for r in runs.to_dict("records")],
+            "Left": [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]],
+        }
+    )
+    config = {"Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)}
+    st.dataframe(shown, hide_index=True, column_config=config, height=min(36 * len(shown) + 38, 254), key="live_runs")
+    resumable = runs[runs["status"].isin(live_data.RESUMABLE)]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if controls and len(resumable) > 1:
+            st.button(
+                f"Resume all {len(resumable)}", key="live_resume_all", icon=":material/restart_alt:",
+                on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
+                help="Put every interrupted, failed or stopped run into the queue again.",
+            )  # fmt: skip
+        if counts.get("finished"):
+            session.experiment_link(
+                session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
+            )
+
+
+def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
+    """The chosen run, or the one that runs now."""
+    ids = runs["run_id"].tolist()
+    names = {row["run_id"]: f"{row['label']} · seed {row['seed']}" for row in runs.to_dict("records")}
+    follow = live_data.followed(runs)
+    chosen = st.selectbox(
+        "Run shown", ["", *ids], key=f"live_run_{experiment_id}", label_visibility="visible",
+        format_func=lambda run_id: names[run_id] if run_id else f"Follow what runs ({names[follow]})",
+        help="Charts and buttons below belong to this run.",
+    ) if len(ids) > 1 else ""  # fmt: skip
+    return runs[runs["run_id"] == (chosen or follow)].iloc[0]
+
+
+def show_run(run: "pd.Series[Any]", controls: bool) -> None:
+    """Status of one run in words and numbers, with its buttons."""
+    status, share = run["status"], _share(run)
+    words = {
+        "running": run["phase"] or "training",
+        "paused": "paused; resume it to go on",
+        "queued": "waits for its turn",
+    }.get(status, SIGNS[status].split(" ", 1)[1])
+    if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
+        words += f" behind {plural(int(run['position']) - 1, 'other run')}"
+    st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
+    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
+        st.metric("Stage", f"{run['stage']} of {run['stages']}", width="content")
+        st.metric("Step", f"{run['step']:,} of {run['steps']:,}" if run["steps"] else "–", width="content")
+        left = run["seconds_left"]
+        st.metric("Time left", duration(left) if status in live_data.ACTIVE and left == left else "–", width="content")
+        speed = run["tokens_per_second"]
+        st.metric("Tokens per second", count(speed) if speed == speed and speed else "–", width="content")
+        if controls:
+            show_buttons(run)
+    show_reason(run)
+
+
+def show_buttons(run: "pd.Series[Any]") -> None:
+    """Pause, resume and stop, as far as the run's status allows."""
+    run_id, status = run["run_id"], run["status"]
+    if status == "running":
+        st.button("Pause", key=f"live_pause_{run_id}", icon=":material/pause:", on_click=_ask, args=([run_id], "pause"),
+                  help="Hold the run after the current step; nothing is lost.")  # fmt: skip
+    if status == "paused" or status in live_data.RESUMABLE:
+        st.button("Resume", key=f"live_resume_{run_id}", icon=":material/play_arrow:", type="primary",
+                  on_click=_ask, args=([run_id], "resume"),
+                  help="Go on: a paused run at once, any other from its last finished stage.")  # fmt: skip
+    if status in (*live_data.ACTIVE, "queued"):
+        with st.popover("Stop", icon=":material/stop:", key=f"live_stop_{run_id}", help="End this run; asks first."):
+            st.markdown("Finished stages keep their checkpoints, and the run can be resumed from the last of them.")
+            st.button("Stop this run", key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
+                      args=([run_id], "stop"), help="Ends within two seconds.")  # fmt: skip
+            st.button("Stop all runs of this experiment", key=f"live_stop_all_{run_id}", on_click=_stop_all,
+                      args=(run["experiment_id"],), help="Also takes every waiting run out of the queue.")  # fmt: skip
+
+
+def show_reason(run: "pd.Series[Any]") -> None:
+    """Why a run is no longer training, in words."""
+    reason, status = plain(str(run["reason"] or "")), run["status"]
+    if status == "failed":
+        st.error(f"This run failed. {reason}", icon=":material/error:")
+    elif status == "interrupted":
+        st.warning(f"This run was interrupted. {reason}", icon=":material/power_off:")
+    elif status == "stopped":
+        st.info(f"This run was stopped at step {run['step']:,}. {reason}", icon=":material/stop_circle:")
+
+
+def show_charts(experiment_id: str, run: "pd.Series[Any]", tasks: list[str]) -> None:
+    """Losses over steps, the matrix, and what lies behind one of its cells."""
+    score = st.segmented_control(
+        "Score", list(SCORES), default="nats_per_token", key="live_score", format_func=lambda name: SCORES[name].title,
+        help="What the held-out curves and the matrix show. Bits per byte compares across languages and tokenizers.",
+    )  # fmt: skip
+    score = score or "nats_per_token"
+    losses, matrix = live_data.charts(run, tasks, score)
+    st.subheader("Losses", help=(
+        "Solid: what training minimises, term by term, in nats per token. Dashed: each task's held-out text, from a "
+        f"fixed sample. A cross marks the first look in a later stage at which a past task's held-out loss is more "
+        f"than {TOLERANCE_NATS_PER_TOKEN} nats per token above its last in the task's own stage."
+    ))  # fmt: skip
+    revision = f"{run['run_id']} {score}"
+    live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=revision)
+    st.subheader("Past and new tasks", help=(
+        "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
+        "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
+        "tasks not trained on yet."
+    ))  # fmt: skip
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        height = 60 + 58 * (len(tasks) + 1)
+        live_chart(
+            matrix, "live_matrix", height=height, on_click=lambda: _open_cell(experiment_id, tasks), revision=revision
+        )
+        st.caption("Select a cell to open what lies behind it.")
+    with right:
+        show_cell(experiment_id, run, tasks, score)
+
+
+def show_cell(experiment_id: str, run: "pd.Series[Any]", tasks: list[str], score: str) -> None:
+    """Exact numbers, curve and checkpoint behind one cell of the matrix."""
+    matrix = session.store().matrix([run["run_id"]])
+    rows = st.columns(2)
+    stage = rows[0].selectbox(
+        "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
+        format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else "base model", help="Row of the matrix.",
+    )  # fmt: skip
+    task = rows[1].selectbox(
+        "Task", tasks, index=None, key=f"live_task_{experiment_id}", placeholder="Task", help="Column of the matrix."
+    )
+    if stage is None or task is None:
+        st.caption("Nothing chosen yet. Click a cell, or choose its stage and task here.")
+        return
+    own = tasks.index(task) + 1
+    of_task = matrix[matrix["task"] == task].set_index("stage")
+    if stage not in of_task.index:
+        st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
+        return
+    st.dataframe(_numbers(of_task, stage, own), hide_index=True, key="live_cell_numbers")
+    cell = of_task.loc[stage]
+    st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
+    if stage:
+        figure = cell_figure(session.store().curve([run["run_id"]]), tasks, stage, task, score)
+        live_chart(figure, "live_cell_chart", height=200, revision=f"{run['run_id']} {stage} {task} {score}")
+        stages = session.store().stages([run["run_id"]]).set_index("stage")
+        checkpoint = stages["checkpoint"].get(stage)
+        if checkpoint:
+            st.caption(f"Checkpoint after stage {stage}")
+            st.code(str(checkpoint), language=None, wrap_lines=True)
+
+
+def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
+    """Every score of one cell beside its change against the base model and after the task's own stage."""
+    rows = []
+    for style in SCORES.values():
+        value = of_task.loc[stage, style.name]
+        row = {"Score": style.title, "Value": _exact(value, style.name)}
+        for name, reference in (("Against base", 0), ("Against own stage", own)):
+            comparable = reference in of_task.index and reference != stage and reference <= stage
+            row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _exact(value: float, name: str) -> str:
+    return f"{value:.2%}" if name == "accuracy" else f"{value:.5g}"
+
+
+def _status(row: dict[str, Any]) -> str:
+    place = f" ({row['position']})" if row["status"] == "queued" and pd.notna(row["position"]) else ""
+    return SIGNS[row["status"]] + place
+
+
+def _share(row: Any) -> float:
+    if row["status"] == "finished":
+        return 1.0
+    return min(1.0, row["step"] / row["steps"]) if row["steps"] else 0.0
+
+
+def _open_cell(experiment_id: str, tasks: list[str]) -> None:
+    click = st.session_state["live_matrix"].click
+    data = click.get("customdata") if isinstance(click, dict) else None
+    if not data:
+        return
+    stage, index = data
+    st.session_state[f"live_stage_{experiment_id}"] = int(stage)
+    st.session_state[f"live_task_{experiment_id}"] = tasks[int(index) - 1]
+
+
+def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
+    """Pass a wish on to the runner, and say what comes of it."""
+    said = {"pause": "Pausing after the current step.", "stop": "Stopping.", "resume": "Going on."}
+    try:
+        for run_id in run_ids:
+            if what == "resume":
+                session.runner().resume(run_id)
+            else:
+                session.runner().request(run_id, what)
+        st.toast(said[what])
+    except PalimpsestError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+
+
+def _stop_all(experiment_id: str) -> None:
+    runs = session.store().runs(experiment_id)
+    active = runs[runs["status"].isin([*live_data.ACTIVE, live_data.WAITING])]
+    _ask(active.sort_values("position", na_position="last")["run_id"].tolist(), "stop")
+
+
+page()
