@@ -69,9 +69,12 @@ def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
             f"Runs of this data folder are driven by {plain(watching)}. This page only watches.",
             icon=":material/visibility:",
         )
-    show_overview(experiment_id, runs, watching is None)
-    run = choose_run(experiment_id, runs)
-    show_run(run, watching is None)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        run = choose_run(experiment_id, runs)
+        show_run(run, watching is None)
+    with right:
+        show_overview(experiment_id, runs, watching is None)
     show_charts(experiment_id, run, tasks)
 
 
@@ -86,16 +89,17 @@ def show_overview(experiment_id: str, runs: pd.DataFrame, controls: bool) -> Non
     st.markdown(f"**{plain(runs['experiment'].iloc[0])}** — " + ", ".join(parts))
     shown = pd.DataFrame(
         {
-            "Run": runs["label"],
-            "Seed": runs["seed"],
+            "Run": _names(runs).to_numpy(),
             "Status": [_status(row) for row in runs.to_dict("records")],
             "Progress": [100 * _share(row) for row in runs.to_dict("records")],
-            "Stage": [f"{r['stage']} of {r['stages']}" for r in runs.to_dict("records")],
             "Left": [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]],
         }
     )
-    config = {"Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)}
-    st.dataframe(shown, hide_index=True, column_config=config, height=min(36 * len(shown) + 38, 254), key="live_runs")
+    config = {
+        "Run": st.column_config.TextColumn(width="medium"),
+        "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width="small"),
+    }
+    st.dataframe(shown, hide_index=True, column_config=config, height=min(36 * len(shown) + 38, 240), key="live_runs")
     resumable = runs[runs["status"].isin(live_data.RESUMABLE)]
     with st.container(horizontal=True, vertical_alignment="center"):
         if controls and len(resumable) > 1:
@@ -113,7 +117,7 @@ def show_overview(experiment_id: str, runs: pd.DataFrame, controls: bool) -> Non
 def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     """The chosen run, or the one that runs now."""
     ids = runs["run_id"].tolist()
-    names = {row["run_id"]: f"{row['label']} · seed {row['seed']}" for row in runs.to_dict("records")}
+    names = _names(runs)
     follow = live_data.followed(runs)
     chosen = st.selectbox(
         "Run shown", ["", *ids], key=f"live_run_{experiment_id}", label_visibility="visible",
@@ -134,14 +138,15 @@ def show_run(run: "pd.Series[Any]", controls: bool) -> None:
     if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
         words += f" behind {plural(int(run['position']) - 1, 'other run')}"
     st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
-    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="large"):
         st.metric("Stage", f"{run['stage']} of {run['stages']}", width="content")
         st.metric("Step", f"{run['step']:,} of {run['steps']:,}" if run["steps"] else "–", width="content")
         left = run["seconds_left"]
         st.metric("Time left", duration(left) if status in live_data.ACTIVE and left == left else "–", width="content")
         speed = run["tokens_per_second"]
         st.metric("Tokens per second", count(speed) if speed == speed and speed else "–", width="content")
-        if controls:
+    if controls:
+        with st.container(horizontal=True):
             show_buttons(run)
     show_reason(run)
 
@@ -254,6 +259,14 @@ def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
 
 def _exact(value: float, name: str) -> str:
     return f"{value:.2%}" if name == "accuracy" else f"{value:.5g}"
+
+
+def _names(runs: pd.DataFrame) -> "pd.Series[str]":
+    """How runs are called, by run id: the seed only where there are several."""
+    labels = runs.set_index("run_id")["label"]
+    if runs["seed"].nunique() == 1:
+        return labels
+    return labels + " · seed " + runs.set_index("run_id")["seed"].astype(str)
 
 
 def _status(row: dict[str, Any]) -> str:
