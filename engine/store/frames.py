@@ -111,7 +111,9 @@ class Reader(Database):
         query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
         frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
         frame["checkpoint"] = pd.Series(
-            [str(self.folder / kept) if isinstance(kept, str) else None for kept in frame["checkpoint"]], index=frame.index, dtype=object
+            [str(self.folder / kept) if isinstance(kept, str) else None for kept in frame["checkpoint"]],
+            index=frame.index,
+            dtype=object,
         )
         return frame
 
