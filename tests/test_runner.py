@@ -1,0 +1,265 @@
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.drive import drive
+from engine.errors import StoreError, TrainingError
+from engine.runner import Runner, RunnerLock, get_runner
+from engine.store import Store
+from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "data")
+    yield made
+    for thread in threading.enumerate():
+        runner = getattr(thread, "palimpsest_runner", None)
+        if runner is not None and runner.store.folder == made.folder:
+            runner.close()
+    made.close()
+
+
+def start(store: Store, execute: FakeRun) -> Runner:
+    return get_runner(store.folder, execute)
+
+
+def status(store: Store, run_id: str) -> str:
+    return str(store.runs(run_ids=run_id)["status"].item())
+
+
+def add(store: Store, tmp_path: Path, **changes: object) -> list[str]:
+    experiment_id = store.add_experiment(experiment(tmp_path, **changes))
+    ids: list[str] = store.runs(experiment_id)["run_id"].tolist()
+    return ids
+
+
+def test_queued_runs_are_executed_in_order_one_at_a_time(store: Store, tmp_path: Path) -> None:
+    execute = FakeRun()
+    runner = start(store, execute)
+    ids = add(store, tmp_path, seeds=[0, 1])
+    wait_until(lambda: all(status(store, run_id) == "finished" for run_id in ids))
+    assert execute.started == [("naive", 0, 0), ("replay", 0, 0), ("naive", 1, 0), ("replay", 1, 0)]
+    assert runner.watching is None
+
+
+def test_pause_resume_and_stop_take_effect_within_two_seconds(store: Store, tmp_path: Path) -> None:
+    runner = start(store, FakeRun(step_seconds=0.05))
+    # long enough to be caught in the middle
+    import tests.fake_runs as fake
+
+    before, fake.STEPS = fake.STEPS, 400
+    try:
+        run_id, _ = add(store, tmp_path)
+        wait_until(lambda: store.runs(run_ids=run_id)["step"].item() > 2)
+        runner.request(run_id, "pause")
+        assert wait_until(lambda: status(store, run_id) == "paused") < 2
+        time.sleep(0.4)
+        step = store.runs(run_ids=run_id)["step"].item()
+        time.sleep(0.6)
+        assert store.runs(run_ids=run_id)["step"].item() == step
+        runner.resume(run_id)
+        assert wait_until(lambda: store.runs(run_ids=run_id)["step"].item() > step) < 2
+        assert status(store, run_id) == "running"
+        runner.request(run_id, "pause")
+        wait_until(lambda: status(store, run_id) == "paused")
+        runner.request(run_id, "stop")  # a paused run stops as well
+        assert wait_until(lambda: status(store, run_id) == "stopped") < 2
+    finally:
+        fake.STEPS = before
+        runner.close()
+    assert "Stopped in stage 1" in store.runs(run_ids=run_id)["reason"].item()
+    assert Path(store.stages(run_id)["checkpoint"].item()).is_dir()
+
+
+def test_a_failed_run_says_why_in_words_and_the_next_one_runs(store: Store, tmp_path: Path) -> None:
+    ids = add(store, tmp_path)
+    broken = FakeRun(fail_at=2, error=TrainingError("The loss is no longer finite; lower the learning rate."))
+    sound = FakeRun()
+    start(store, lambda e, run, *rest: (broken if run.strategy == "naive" else sound)(e, run, *rest))  # type: ignore[arg-type]
+    wait_until(lambda: status(store, ids[1]) == "finished")
+    first = store.runs(run_ids=ids[0]).iloc[0]
+    assert (first["status"], first["reason"]) == ("failed", "The loss is no longer finite; lower the learning rate.")
+    assert first["step"] == 1  # what was reached stays
+
+
+def test_a_defect_of_ours_goes_to_the_log_and_one_sentence_to_the_user(store: Store, tmp_path: Path) -> None:
+    run_id, _ = add(store, tmp_path)
+    start(store, FakeRun(fail_at=3, error=ZeroDivisionError("secret detail")))
+    wait_until(lambda: status(store, run_id) == "failed")
+    reason = store.runs(run_ids=run_id)["reason"].item()
+    assert "ZeroDivisionError" in reason
+    assert "secret detail" not in reason
+    assert "Traceback" in store.log_path(run_id).read_text(encoding="utf-8")
+
+
+def test_running_out_of_memory_says_what_to_do(store: Store, tmp_path: Path) -> None:
+    run_id, _ = add(store, tmp_path)
+    start(store, FakeRun(fail_at=1, error=MemoryError()))
+    wait_until(lambda: status(store, run_id) == "failed")
+    assert "fewer tokens per step" in store.runs(run_ids=run_id)["reason"].item()
+
+
+def test_a_stopped_run_goes_on_from_its_last_finished_stage_with_the_same_records(store: Store, tmp_path: Path) -> None:
+    whole, cut = add(store, tmp_path, strategies=["naive"], seeds=[0, 1])
+    stopping = FakeRun(fail_at=STEPS + 3, error=TrainingError("The plug was pulled."))
+    runner = start(store, stopping)
+    wait_until(lambda: status(store, cut) == "failed")
+    stopping.fail_at = None
+    runner.resume(whole)
+    runner.resume(cut)
+    wait_until(lambda: status(store, cut) == "finished")
+    assert stopping.started == [("naive", 0, 0), ("naive", 1, 0), ("naive", 0, 1), ("naive", 1, 1)]
+    assert store.losses(whole)["step"].tolist() == store.losses(cut)["step"].tolist()
+    assert store.losses(cut)["step"].drop_duplicates().tolist() == list(range(1, 2 * STEPS + 1))
+    assert store.runs(run_ids=cut)["target_tokens"].item() == 100 * 2 * STEPS
+    assert store.runs(run_ids=cut)["attempt"].item() == 2
+
+
+def test_a_run_whose_texts_changed_meanwhile_does_not_go_on(store: Store, tmp_path: Path) -> None:
+    run_id, _ = add(store, tmp_path)
+    execute = FakeRun(fail_at=STEPS + 1, error=TrainingError("The plug was pulled."))
+    runner = start(store, execute)
+    wait_until(lambda: status(store, run_id) == "failed")
+    execute.fail_at, execute.fingerprint = None, "other"
+    runner.resume(run_id)
+    wait_until(lambda: "changed since this run began" in store.runs(run_ids=run_id)["reason"].item())
+    assert status(store, run_id) == "failed"
+
+
+def test_a_finished_run_can_not_be_resumed(store: Store, tmp_path: Path) -> None:
+    run_id, other = add(store, tmp_path)
+    runner = start(store, FakeRun())
+    wait_until(lambda: status(store, other) == "finished")
+    with pytest.raises(StoreError, match="finished"):
+        runner.resume(run_id)
+
+
+def test_closing_the_program_interrupts_what_runs_and_says_so(store: Store, tmp_path: Path) -> None:
+    run_id, waiting = add(store, tmp_path)
+    runner = start(store, FakeRun(step_seconds=0.3))
+    wait_until(lambda: store.runs(run_ids=run_id)["step"].item() >= 1)
+    runner.close()
+    assert status(store, run_id) == "interrupted"
+    assert "resume" in store.runs(run_ids=run_id)["reason"].item()
+    assert status(store, waiting) == "queued"
+
+
+def test_sessions_caches_and_reloaded_modules_find_the_same_runner(store: Store) -> None:
+    found: list[Runner] = []
+    threads = [threading.Thread(target=lambda: found.append(start(store, FakeRun()))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = sys.modules.pop("engine.runner")
+    try:
+        import engine.runner as reloaded
+
+        assert reloaded is not kept
+        found.append(reloaded.get_runner(store.folder))  # type: ignore[arg-type]
+    finally:
+        sys.modules["engine.runner"] = kept
+        sys.modules["engine"].runner = kept  # type: ignore[attr-defined]
+    assert len({id(runner) for runner in found}) == 1
+
+
+def test_a_runner_that_was_closed_is_replaced(store: Store, tmp_path: Path) -> None:
+    start(store, FakeRun()).close()
+    run_id, _ = add(store, tmp_path)
+    start(store, FakeRun())
+    assert wait_until(lambda: status(store, run_id) == "finished") < 10
+
+
+def test_a_second_process_only_watches_and_takes_over_when_the_first_dies(store: Store, tmp_path: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom engine.runner import get_runner\n"
+        "from tests.fake_runs import FakeRun\n"
+        "runner = get_runner(Path(sys.argv[1]), FakeRun(step_seconds=0.5))\n"
+        "print(runner.watching, flush=True)\ntime.sleep(60)\n"
+    )
+    first, second = add(store, tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(store.folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline().strip() == "None"
+            execute = FakeRun()
+            runner = start(store, execute)
+            assert runner.watching is not None
+            assert f"process {other.pid}" in runner.watching
+            wait_until(lambda: store.runs(run_ids=first)["step"].item() >= 1)
+            assert execute.started == []
+            runner.request(first, "pause")  # a watcher's users reach the run all the same
+            assert wait_until(lambda: status(store, first) == "paused") < 2
+        finally:
+            other.kill()
+    wait_until(lambda: runner.watching is None)
+    wait_until(lambda: status(store, second) == "finished")
+    assert status(store, first) == "interrupted"  # shown, not resumed on its own
+    assert execute.started == [("replay", 0, 0)]
+    runner.resume(first)
+    wait_until(lambda: status(store, first) == "finished")
+
+
+def test_the_lock_is_free_again_after_release(tmp_path: Path) -> None:
+    one, two = RunnerLock(tmp_path), RunnerLock(tmp_path)
+    assert one.take()
+    assert not two.take()
+    assert str(one.holder()).startswith("process ")
+    one.release()
+    assert two.take()
+    two.release()
+
+
+def test_a_long_silence_between_events_does_not_look_like_an_interruption(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.drive.BEAT_SECONDS", 0.2)
+    run_id, _ = add(store, tmp_path)
+    start(store, FakeRun(step_seconds=1.5))
+    wait_until(lambda: not store.stages(run_id).empty)
+    beats = set()
+    for _ in range(12):
+        beats.add(store.runs(run_ids=run_id)["heartbeat_at"].item())
+        time.sleep(0.1)
+    assert len(beats) >= 3
+
+
+def test_a_run_that_was_given_to_somebody_else_is_left_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.control import Control
+
+    monkeypatch.setattr("engine.drive.BEAT_SECONDS", 0.1)
+    run_id, _ = add(store, tmp_path)
+    assert store.claim_next() == run_id
+    control = Control()
+    driving = threading.Thread(target=drive, args=(store, run_id, control, FakeRun(step_seconds=0.2)))
+    driving.start()
+    wait_until(lambda: store.runs(run_ids=run_id)["step"].item() >= 1)
+    store.set_status(run_id, "interrupted", "Taken for dead.")
+    store.requeue(run_id)
+    driving.join(timeout=5)
+    assert not driving.is_alive()
+    assert control.stopping
+
+
+def test_no_step_of_a_fast_run_is_lost(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fake_runs.STEPS", 1000)
+    run_id, _ = add(store, tmp_path)
+    assert store.claim_next() == run_id
+    from engine.control import Control
+
+    started = time.monotonic()
+    drive(store, run_id, Control(), FakeRun())
+    assert time.monotonic() - started < 5
+    assert store.losses(run_id)["step"].drop_duplicates().tolist() == list(range(1, 2001))
