@@ -1,6 +1,7 @@
 """Pause, resume and stop: flags that a run looks at between small pieces of work."""
 
 import threading
+import time
 
 
 class Stopped(Exception):  # noqa: N818 - a request, not an error
@@ -14,6 +15,8 @@ class Control:
         self._running = threading.Event()
         self._running.set()
         self._stop = threading.Event()
+        self.paused_seconds = 0.0
+        """How long `check` has waited in all, so that a pause does not count as training time."""
 
     @property
     def paused(self) -> bool:
@@ -36,6 +39,9 @@ class Control:
 
     def check(self) -> None:
         """Wait while paused; raise `Stopped` when a stop was asked for. Cheap: call it in every inner loop."""
-        self._running.wait()
+        if not self._running.is_set():
+            started = time.monotonic()
+            self._running.wait()
+            self.paused_seconds += time.monotonic() - started
         if self._stop.is_set():
             raise Stopped

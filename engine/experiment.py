@@ -61,7 +61,12 @@ class Training:
     """How every stage of every run of an experiment is trained."""
 
     epochs: int = parameter(
-        3, label="Epochs per task", minimum=1, maximum=1000, high=20, help="How often each task's training text is read."
+        3,
+        label="Epochs per task",
+        minimum=1,
+        maximum=1000,
+        high=20,
+        help="How often each task's training text is read.",
     )
     stage_tokens: int | None = parameter(
         None, label="Token budget per task", minimum=1, low=10_000, high=1_000_000, scale="log", unit="tokens",
@@ -246,7 +251,8 @@ def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
         return tuple(str((folder / name).resolve()) for name in names)
 
     tasks = tuple(
-        task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)}) for task in experiment.tasks
+        task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)})
+        for task in experiment.tasks
     )
     return experiment.model_copy(update={"tasks": tasks})
 

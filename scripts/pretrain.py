@@ -210,13 +210,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--out", type=Path, default=Path("models/tiny-gpt2"))
-    parser.add_argument("--tokens", type=int, default=24_000_000)
+    parser.add_argument("--tokens", type=int, default=22_000_000)
     parser.add_argument("--vocabulary", type=int, default=4096)
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=6)
     parser.add_argument("--batch", type=int, default=16, help="windows of 256 tokens per step")
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--evaluate-every", type=int, default=250)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action="store_true")
@@ -251,7 +251,9 @@ def main() -> None:
     samples = []
     for prompt in PROMPTS:
         inputs = tokenizer(prompt, return_tensors="pt")
-        output = model.generate(**inputs, max_new_tokens=60, do_sample=True, top_k=40, temperature=0.8, pad_token_id=end)
+        output = model.generate(
+            **inputs, max_new_tokens=60, do_sample=True, top_k=40, temperature=0.8, pad_token_id=end
+        )
         samples.append(tokenizer.decode(output[0]))
     figures = {
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -262,7 +264,9 @@ def main() -> None:
         "held_out_nats_per_token": nats / (len(held_out) - 1),
         "held_out_bits_per_byte": nats / math.log(2) / held_out_bytes,
         "four_gram_bits_per_byte": baseline / math.log(2) / held_out_bytes,
-        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("corpus", "out")},
+        "settings": {
+            k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("corpus", "out")
+        },
         "samples": samples,
     }
     (args.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")

@@ -6,9 +6,10 @@ The order of calls in a run, for stages t = 1 … T:
     for t in 1 … T:
         plan = strategy.plan(t)                        which tasks to train on, from which weights
         for each step:
-            strategy.terms(batch, state, stage, random) loss terms, weighted; the loop sums and goes backward
+            strategy.terms(batch, state, random)       loss terms, weighted; the loop sums and goes backward
+            strategy.penalties(weights, state)         values of penalties on the weights, for the report
             gradients are clipped, AdamW steps
-            strategy.after_step(parameters, steps, state)  a proximal step on a penalty; returns its value
+            strategy.proximal_step(weights, step_sizes, state)  the penalties' own step, in place
         state = strategy.end_stage(stage, state, random)   remember what later stages need
 
 State goes in and comes out; a strategy object holds nothing but its declared parameters.
@@ -26,7 +27,11 @@ from engine.blocks import Blocks, EncodedDocument
 from engine.randomness import Streams
 
 State = Any
-"""A dataclass of tensors and plain data, or None; `dataclasses.asdict` of it is what a checkpoint keeps."""
+"""A dataclass of tensors and plain data, or None."""
+
+
+Weights = Mapping[str, torch.nn.Parameter]
+"""The model's trainable weights by name, tied ones once."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Batch:
     stage: int
     step: int
     """Within the stage, from 1."""
+    block_size: int
+    packed: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class StageEnd:
     documents: tuple[EncodedDocument, ...]
     """The stage's own task, training side."""
     block_size: int
+    packed: bool
+    """Whether the model can hold several documents in a row."""
     check: Callable[[], None]
     """Call between pieces of work: waits while paused, raises when stopped."""
 
@@ -77,7 +86,8 @@ class Strategy:
     """As pages print it."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
-    state_type: ClassVar[type | None] = None
+    state_types: ClassVar[tuple[type, ...]] = ()
+    """Every dataclass that its state is made of, so that a checkpoint can be read back."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -97,9 +107,12 @@ class Strategy:
         """Loss terms beside the new task's own, which the loop always puts first as "new" with weight 1."""
         return []
 
-    def after_step(self, parameters: Mapping[str, torch.nn.Parameter], step_sizes: "StepSizes", state: State) -> dict[str, float]:
-        """Move the weights by the strategy's penalty, in place, after AdamW's step; return the penalty's value by name."""
+    def penalties(self, weights: Weights, state: State) -> dict[str, float]:
+        """Values, as minimised, of penalties on the weights themselves; measured where the loss terms are."""
         return {}
+
+    def proximal_step(self, weights: Weights, step_sizes: "StepSizes", state: State) -> None:
+        """Minimise the penalties around AdamW's step, in place: argmin_θ Σ (θ−θ')² / (2 step_size) + penalty(θ)."""
 
     def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
         """The state that later stages see."""

@@ -1,0 +1,128 @@
+"""A run of an experiment from its description: the one function behind the pages, the command line and notebooks."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from engine import events, strategies
+from engine.blocks import cut, encode, pack
+from engine.control import Control
+from engine.errors import ConfigError, ModelError
+from engine.experiment import Experiment, RunSpec, Training
+from engine.models import BaseModel, load_base
+from engine.scoring import prepare
+from engine.tasks import Task, load_task
+from engine.training import EncodedTask, RunSetup, train
+
+
+def execute_run(
+    experiment: Experiment, run: RunSpec, folder: Path, control: Control, finished_stages: int = 0
+) -> Iterator[events.Event]:
+    """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
+
+    With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
+    Raises PalimpsestError with words for the user.
+    """
+    training = experiment.training
+    device = choose_device(training.device)
+    # Threads are set per thread: without this a background thread may compute with another number than the main one.
+    torch.set_num_threads(torch.get_num_threads())
+    yield events.Phase("reading the tasks")
+    tasks = [load_task(spec) for spec in experiment.tasks]
+    yield events.Phase("loading the model")
+    base = load_base(experiment.model, device)
+    if training.block_size > base.context:
+        raise ConfigError(
+            f"training.block_size: {training.block_size} is longer than the context of {experiment.model}, "
+            f"{base.context} tokens; choose {base.context} or less."
+        )
+    yield events.Phase("encoding the tasks")
+    encoded = tuple(encode_task(base, task, training) for task in tasks)
+
+    def load(checkpoint: Path | None) -> BaseModel:
+        return load_base(experiment.model if checkpoint is None else str(checkpoint), device)
+
+    precision = choose_precision(training.precision, device)
+    setup = RunSetup(
+        load_model=load,
+        tasks=encoded,
+        strategy=strategies.build(run.strategy, run.parameters),
+        training=training,
+        seed=run.seed,
+        folder=folder,
+        control=control,
+        environment=environment(device, precision),
+        precision=precision,
+        finished_stages=finished_stages,
+    )
+    del base
+    yield from train(setup)
+
+
+def encode_task(base: BaseModel, task: Task, training: Training) -> EncodedTask:
+    """Tokenise and pack a task for `base`, with the facts that a run records about it."""
+    train_documents = encode(base.tokenizer, task.train, base.bos, base.eos)
+    held_out_documents = encode(base.tokenizer, task.held_out, base.bos, base.eos)
+    pieces = [piece for d in train_documents for piece in cut(d, training.block_size)]
+    blocks = pack(pieces, training.block_size, base.packed)
+    filled = sum(len(piece.input_ids) for piece in pieces)
+    facts = {
+        "name": task.name,
+        "documents": len(task.train),
+        "held_out_documents": len(task.held_out),
+        "target_tokens": blocks.target_tokens,
+        "held_out_target_tokens": sum(d.target_tokens for d in held_out_documents),
+        "fingerprint": task.train_fingerprint,
+        "held_out_fingerprint": task.held_out_fingerprint,
+        "packing_fill": filled / max(blocks.input_ids.numel(), 1),
+    }
+    held_out = prepare(held_out_documents, training.block_size, training.evaluation_tokens, base.packed)
+    return EncodedTask(task.name, train_documents, blocks, held_out, facts)
+
+
+def choose_device(wanted: str) -> str:
+    """The device that "auto" stands for. Raises ModelError where the wanted one is missing."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present[wanted]:
+        raise ModelError(f"training.device: there is no {wanted} device on this machine; choose auto or cpu.")
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """The arithmetic that "auto" stands for on `device`."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def environment(device: str, precision: str) -> dict[str, Any]:
+    """Versions, device, threads and commit: what else than configuration and seed decides a run's numbers."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"{device} ({platform.machine()})",
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The project's commit; None outside a git checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,48 @@
+"""The past documents that replay may use: a fixed number, balanced over the past tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from engine.blocks import Blocks, EncodedDocument, cut, pack
+
+
+@dataclass(frozen=True)
+class Memory:
+    """At most `size` documents. Each task's stand in a random order fixed when they came in, so that making room
+    for a new task keeps a uniform sample of the older ones."""
+
+    size: int
+    tasks: tuple[tuple[EncodedDocument, ...], ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(documents) for documents in self.tasks)
+
+    def with_task(self, documents: Sequence[EncodedDocument], generator: torch.Generator) -> "Memory":
+        """The memory after one more task: every task keeps size // tasks documents, the first ones one more."""
+        order = torch.randperm(len(documents), generator=generator).tolist()
+        tasks = (*self.tasks, tuple(documents[i] for i in order))
+        share, extra = divmod(self.size, len(tasks))
+        kept = tuple(docs[: share + (1 if number < extra else 0)] for number, docs in enumerate(tasks))
+        return Memory(self.size, kept)
+
+    def draw(
+        self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
+    ) -> Blocks | None:
+        """About `target_tokens` target tokens, the same share from every task, packed; None if nothing is kept.
+
+        Whole pieces are drawn without replacement until a task's share is reached, at least one from each.
+        """
+        tasks = [docs for docs in self.tasks if docs]
+        pieces = []
+        for documents in tasks:
+            missing = target_tokens / len(tasks)
+            for index in torch.randperm(len(documents), generator=generator).tolist():
+                parts = cut(documents[index], block_size)
+                part = parts[int(torch.randint(len(parts), (1,), generator=generator))]
+                pieces.append(part)
+                missing -= int((part.targets >= 0).sum())
+                if missing <= 0:
+                    break
+        return pack(pieces, block_size, together) if pieces else None

@@ -1,0 +1,187 @@
+"""Base models and tokenizers: the embedded one, the hub's, or a local folder's."""
+
+import contextlib
+import os
+import re
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from engine.blocks import EncodedDocument, cut, pack
+from engine.errors import ModelError
+from engine.likelihood import logits_of, without_dropout
+
+EMBEDDED = "tiny-gpt2"
+EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
+HUB_TIMEOUT_SECONDS = 3.0
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+_LFS_POINTER = b"version https://git-lfs"
+
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """A causal language model in float32 with its tokenizer, ready to train."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    bos: int
+    eos: int
+    context: int
+    """Longest input in tokens."""
+    packed: bool
+    """Whether the model keeps several documents in one row apart; if not, each gets a row of its own."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """An entry of the model picker."""
+
+    name: str
+    title: str
+    note: str
+
+
+def describe_models() -> tuple[ModelChoice, ...]:
+    """What the picker offers, the embedded model first; any other causal LM's hub name or folder works as well."""
+    return (
+        ModelChoice(EMBEDDED, "tiny-gpt2", "2.6 M parameters, comes with the project: no GPU, no network"),
+        ModelChoice("distilgpt2", "distilgpt2", "82 M parameters, from the hub"),
+        ModelChoice("gpt2", "gpt2", "124 M parameters, from the hub"),
+        ModelChoice("gpt2-medium", "gpt2-medium", "355 M parameters, from the hub; a GPU is advised"),
+    )
+
+
+def locate(name: str) -> Path:
+    """The folder that holds the model's files, downloaded if need be. Raises ModelError with what to do."""
+    if name == EMBEDDED:
+        return _checked(EMBEDDED_FOLDER / EMBEDDED, name)
+    if Path(name).expanduser().is_dir():
+        return _checked(Path(name).expanduser(), name)
+    if name.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise ModelError(
+            f"{name!r} is neither a folder on this machine nor a model name on the hub; check the spelling."
+        )
+    cached = try_to_load_from_cache(name, "config.json")
+    if isinstance(cached, str):
+        return _checked(Path(cached).parent, name)
+    return _checked(_download(name), name)
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a base model. Raises ModelError."""
+    folder = locate(name)
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{name}: its tokenizer can't be loaded ({_first_line(error)}).") from error
+
+
+def load_base(name: str, device: str = "cpu") -> BaseModel:
+    """Load model and tokenizer from safetensors, never with remote code. Raises ModelError with what to do."""
+    folder = locate(name)
+    tokenizer = load_tokenizer(name)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{name}: it can't be loaded as a causal language model ({_first_line(error)}).") from error
+    eos = tokenizer.eos_token_id
+    if eos is None:
+        raise ModelError(f"{name}: its tokenizer has no end-of-text token, which separates documents; choose another.")
+    bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
+    model.requires_grad_(True)
+    model.to(torch.device(device))
+    context = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
+    return BaseModel(name, model, tokenizer, int(bos), int(eos), context, keeps_documents_apart(model))
+
+
+@torch.no_grad()
+def keeps_documents_apart(model: PreTrainedModel) -> bool:
+    """Try two documents in one row against each alone: True where the logits agree to 1e-3."""
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = model.config.get_text_config().vocab_size
+    documents = [
+        EncodedDocument(torch.randint(vocabulary, (n,), generator=generator).int(), 1, n) for n in (6, 4)
+    ]  # fmt: skip
+    pieces = [piece for document in documents for piece in cut(document, 16)]
+    with without_dropout(model), contextlib.suppress(TypeError):
+        row = pack(pieces, 8).to(model.device)
+        together = logits_of(model, row)[0]
+        alone = [logits_of(model, pack([p], 8).to(model.device), packed=False)[0, : len(p.input_ids)] for p in pieces]
+        return bool(torch.allclose(together, torch.cat(alone), atol=1e-3, rtol=1e-3))
+    return False
+
+
+def _checked(folder: Path, name: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{name}: {folder} holds no config.json, so it is not a model folder; check the path.")
+    weights = list(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(
+            f"{name}: there are no safetensors weights in {folder}; other formats can run code when loaded and are "
+            "refused. Convert it with save_pretrained(), which writes safetensors."
+        )
+    for file in weights:
+        with file.open("rb") as opened:
+            if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise ModelError(
+                    f"{name}: {file.name} is a Git LFS pointer, not the weights; run `git lfs pull` there."
+                )
+    return folder
+
+
+def _download(name: str) -> Path:
+    offline = constants.HF_HUB_OFFLINE or not _hub_answers()
+    if offline:
+        raise ModelError(
+            f"{name} is not on this machine and the model hub can't be reached. Connect to the network once to download "
+            f"it, give the folder of a downloaded model, or choose {EMBEDDED}, which comes with the project."
+        )
+    try:
+        return Path(snapshot_download(name, allow_patterns=_FILES, etag_timeout=HUB_TIMEOUT_SECONDS))
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{name} needs its owner's permission; ask for it on its page and log in with `hf auth login`."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"{name} does not exist on the hub (or is private); check the spelling.") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelError(f"{name} could not be downloaded ({_first_line(error)}); try again.") from error
+
+
+def _hub_answers() -> bool:
+    """Whether the hub accepts a connection within a few seconds; assumed where a proxy stands between."""
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    answered = threading.Event()
+
+    def connect() -> None:
+        port = address.port or (80 if address.scheme == "http" else 443)
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((address.hostname or "", port), HUB_TIMEOUT_SECONDS),
+        ):
+            answered.set()
+
+    # In a thread, since looking a name up takes no time limit.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(HUB_TIMEOUT_SECONDS)
+    return answered.is_set()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

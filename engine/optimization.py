@@ -1,0 +1,54 @@
+"""AdamW, its learning rate within a stage, and how far it scales each weight's gradient."""
+
+import math
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.experiment import Training
+from engine.strategies.base import StepSizes
+
+
+def make_optimizer(model: PreTrainedModel, training: Training) -> torch.optim.AdamW:
+    """A fresh AdamW; weight decay spares biases and norms."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in weights if p.dim() > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=training.learning_rate, fused=model.device.type in ("cpu", "cuda"))
+
+
+def learning_rate_at(step: int, steps: int, training: Training) -> float:
+    """The rate of step 1 … `steps` of a stage: a linear warm-up, then the decay, to 0 after the last step."""
+    warmup = math.ceil(training.warmup_share * steps)
+    if step <= warmup:
+        return training.learning_rate * step / warmup
+    remaining = (steps + 1 - step) / (steps + 1 - warmup)
+    shape = {
+        "constant": 1.0,
+        "linear": remaining,
+        "cosine": 0.5 * (1 - math.cos(math.pi * remaining)),
+    }[training.decay]
+    return training.learning_rate * shape
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+
+
+def step_sizes_of(optimizer: torch.optim.AdamW) -> StepSizes:
+    """learning_rate / (√v̂ + ε) of the step just taken, v̂ AdamW's bias-corrected second moment."""
+    groups = {weight: group for group in optimizer.param_groups for weight in group["params"]}
+
+    def step_size(weight: torch.nn.Parameter) -> Tensor:
+        group, state = groups[weight], optimizer.state[weight]
+        if not state:
+            return torch.zeros_like(weight)
+        correction = 1 - group["betas"][1] ** float(state["step"])
+        root = (state["exp_avg_sq"] / correction).sqrt_().add_(group["eps"])
+        return torch.reciprocal(root).mul_(group["lr"])
+
+    return step_size

@@ -1,0 +1,25 @@
+"""One random stream per purpose, derived from the run's seed, so that no use of one shifts another.
+
+A stream is found again from its name and counters alone: nothing has to be saved to resume a run.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The random streams of one run."""
+
+    seed: int
+
+    def number(self, purpose: str, *counters: int) -> int:
+        """A 63-bit seed for `purpose` at `counters` (such as stage and step)."""
+        name = ":".join([str(self.seed), purpose, *map(str, counters)])
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+    def generator(self, purpose: str, *counters: int) -> torch.Generator:
+        """A fresh CPU generator for `purpose` at `counters`."""
+        return torch.Generator().manual_seed(self.number(purpose, *counters))

@@ -1,0 +1,60 @@
+"""The registry of strategies: adding one is a file in this folder and a line in `_STRATEGIES`."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.errors import ConfigError
+from engine.strategies.base import Strategy
+from engine.strategies.combined import Combined
+from engine.strategies.ewc import EWC
+from engine.strategies.joint import Joint
+from engine.strategies.naive import Naive
+from engine.strategies.replay import Replay
+
+_STRATEGIES: tuple[type[Strategy], ...] = (Naive, Replay, EWC, Joint)
+_BY_NAME = {strategy.name: strategy for strategy in _STRATEGIES}
+if len(_BY_NAME) < len(_STRATEGIES):
+    raise RuntimeError("two strategies share a name")
+
+
+def registry() -> dict[str, type[Strategy]]:
+    """Every strategy class by name."""
+    return dict(_BY_NAME)
+
+
+def offered() -> tuple[str, ...]:
+    """The names that pages offer; any others that `build` takes may stand in an experiment file."""
+    return ("naive", "replay", "ewc", "replay+ewc", "joint")
+
+
+def parts_of(name: str) -> tuple[type[Strategy], ...]:
+    """The classes behind a name; "replay+ewc" has two. Raises ConfigError for an unknown one."""
+    names = [part.strip() for part in name.split("+")]
+    for part in names:
+        if part not in _BY_NAME:
+            raise ConfigError(f"strategy {part!r} is not known; choose from {', '.join(_BY_NAME)}, or join two with +")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"strategy {name!r} names the same strategy twice")
+    return tuple(_BY_NAME[part] for part in names)
+
+
+def build(name: str, parameters: dict[str, Any]) -> Strategy:
+    """The strategy with these parameter values, the others at their defaults.
+
+    Raises ConfigError, which names the parameter, for what is unknown or out of range.
+    """
+    classes = parts_of(name)
+    declared = [set(cls.__pydantic_fields__) for cls in classes]  # type: ignore[attr-defined]
+    unknown = sorted(set(parameters) - set().union(*declared))
+    if unknown:
+        known = ", ".join(sorted(set().union(*declared))) or "none"
+        raise ConfigError(f"{name}.{unknown[0]}: there is no such parameter; {name} has: {known}")
+    parts = []
+    for cls, names in zip(classes, declared, strict=True):
+        try:
+            parts.append(cls(**{key: value for key, value in parameters.items() if key in names}))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise ConfigError(f"{name}.{problem['loc'][0]}: {problem['msg']} (found {problem['input']!r})") from error
+    return parts[0] if len(parts) == 1 else Combined(tuple(parts))

@@ -1,0 +1,70 @@
+"""Several strategies at once: their terms and penalties are added, their states kept side by side."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.randomness import Streams
+from engine.strategies.base import Batch, Plan, StageEnd, State, StepSizes, Strategy, Term, Weights
+
+
+@dataclass(frozen=True)
+class Combined(Strategy):
+    """min L(new) + Σ terms and penalties of the parts. The state is the tuple of the parts' states."""
+
+    parts: tuple[Strategy, ...]
+
+    def __post_init__(self) -> None:
+        planners = [p.name for p in self.parts if type(p).plan is not Strategy.plan]
+        if planners:
+            raise ConfigError(f"{self.name}: {planners[0]} decides itself what a stage trains on; it can't be combined")
+        names = [key for part in self.parts for key in part.parameters]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"{self.name}: two of its strategies declare a parameter of the same name")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "+".join(part.name for part in self.parts)
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return " + ".join(part.title for part in self.parts)
+
+    @property
+    def summary(self) -> str:  # type: ignore[override]
+        return " ".join(part.summary for part in self.parts)
+
+    @property
+    def state_types(self) -> tuple[type, ...]:  # type: ignore[override]
+        return tuple(kind for part in self.parts for kind in part.state_types)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {key: value for part in self.parts for key, value in part.parameters.items()}
+
+    def initial_state(self) -> State:
+        return tuple(part.initial_state() for part in self.parts)
+
+    def plan(self, stage: int) -> Plan:
+        return Plan((stage,))
+
+    def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
+        return [term for part, own in zip(self.parts, state, strict=True) for term in part.terms(batch, own, random)]
+
+    def penalties(self, weights: Weights, state: State) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for part, own in zip(self.parts, state, strict=True):
+            found = part.penalties(weights, own)
+            if total.keys() & found.keys():
+                raise ConfigError(
+                    f"{self.name}: two of its strategies report {sorted(total.keys() & found.keys())[0]!r}"
+                )
+            total |= found
+        return total
+
+    def proximal_step(self, weights: Weights, step_sizes: StepSizes, state: State) -> None:
+        for part, own in zip(self.parts, state, strict=True):
+            part.proximal_step(weights, step_sizes, own)
+
+    def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
+        return tuple(part.end_stage(end, own, random) for part, own in zip(self.parts, state, strict=True))

@@ -1,0 +1,20 @@
+"""Training on all tasks so far at once: the reference that sequential strategies try to reach."""
+
+from typing import ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from engine.strategies.base import Plan, Strategy
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Joint(Strategy):
+    """min L(task 1 ∪ … ∪ task t) from the base model, with the summed token budget of its tasks."""
+
+    name: ClassVar[str] = "joint"
+    title: ClassVar[str] = "Joint training"
+    summary: ClassVar[str] = "Starts from the base model at every stage and trains on all tasks so far: the reference."
+
+    def plan(self, stage: int) -> Plan:
+        return Plan(tuple(range(1, stage + 1)), start="base")

@@ -1,0 +1,57 @@
+"""Experience replay: a memory of past documents takes part in every step.
+
+Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual Learning", https://arxiv.org/abs/1902.10486,
+with the weight λ of the memory's loss left free.
+"""
+
+from typing import ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from engine.blocks import EncodedDocument
+from engine.memory import Memory
+from engine.parameters import parameter
+from engine.randomness import Streams
+from engine.strategies.base import Batch, StageEnd, State, Strategy, Term
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Replay(Strategy):
+    """min L(new) + λ · L(memory batch): two means over their own target tokens, added.
+
+    The gradient is ∇L(new) + λ∇L(memory) whatever the sizes of the two batches. λ = 0 draws nothing and is naive
+    bit for bit.
+    """
+
+    name: ClassVar[str] = "replay"
+    title: ClassVar[str] = "Experience replay"
+    summary: ClassVar[str] = "Keeps a few past documents and adds their loss, weighted by λ, to every step."
+    state_types: ClassVar[tuple[type, ...]] = (Memory, EncodedDocument)
+
+    replay_weight: float = parameter(
+        1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0,
+        help="Weight of the replayed documents' loss against the new task's; 0 is naive.",
+    )  # fmt: skip
+    memory_size: int = parameter(
+        200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents",
+        help="Past documents that are kept, shared evenly by the past tasks.",
+    )  # fmt: skip
+    replay_ratio: float = parameter(
+        0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
+    )  # fmt: skip
+
+    def initial_state(self) -> Memory:
+        return Memory(self.memory_size)
+
+    def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
+        if self.replay_weight == 0:
+            return []
+        generator = random.generator("memory draw", batch.stage, batch.step)
+        wanted = max(1, round(batch.blocks.target_tokens * self.replay_ratio))
+        drawn = state.draw(wanted, batch.block_size, generator, batch.packed)
+        return [Term("replay", drawn, self.replay_weight)] if drawn else []
+
+    def end_stage(self, end: StageEnd, state: State, random: Streams) -> Memory:
+        return state.with_task(end.documents, random.generator("memory choice", end.stage))

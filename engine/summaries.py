@@ -1,0 +1,114 @@
+"""What a score matrix says in a few numbers.
+
+R[t][j], t = 0 … T, j = 1 … T: the score on task j's held-out text after stage t; row 0 is the base model. All
+formulas are for a score s where higher is better; a loss is negated first. Backward and forward transfer after
+Lopez-Paz and Ranzato 2017 (https://arxiv.org/abs/1706.08840), forgetting and intransigence after Chaudhry et al.
+2018 (https://arxiv.org/abs/1801.10112).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+Matrix = Sequence[Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Each is None where undefined, with the reason under its name in `reasons`."""
+
+    average: float | None
+    """mean_j s[T, j]"""
+    backward_transfer: float | None
+    """mean_{j<T} (s[T, j] − s[j, j])"""
+    forward_transfer: float | None
+    """mean_{j≥2} (s[j−1, j] − s[0, j]): row 0, the base model, is the baseline"""
+    forgetting: float | None
+    """mean_{j<T} (max_{1≤t<T} s[t, j] − s[T, j]); negative where the last stage improved on every earlier one"""
+    learning_accuracy: float | None
+    """mean_j s[j, j]"""
+    relative_forgetting: tuple[float | None, ...]
+    """per task j < T: (s[j, j] − s[T, j]) / (s[j, j] − s[0, j]); above 1: worse than never having learned it"""
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def summarize(matrix: Matrix, lower_is_better: bool) -> Summary:
+    """Summaries of a (T+1) × T matrix; rows of stages that are not reached yet may be missing or hold None."""
+    tasks = len(matrix[0]) if matrix else 0
+    s = [[None if x is None else (-x if lower_is_better else x) for x in row] for row in matrix]
+    if tasks == 0 or len(s) < tasks + 1 or any(x is None or not math.isfinite(x) for row in s for x in row):
+        reason = "the run has not finished all its stages" if len(s) < tasks + 1 else "the matrix is not complete"
+        names = ("average", "backward_transfer", "forward_transfer", "forgetting", "learning_accuracy")
+        nothing = (None,) * max(tasks - 1, 0)
+        return Summary(None, None, None, None, None, nothing, dict.fromkeys((*names, "relative_forgetting"), reason))
+    full = [[float(x) for x in row if x is not None] for row in s]
+    return _complete(full, tasks)
+
+
+def _complete(s: list[list[float]], tasks: int) -> Summary:
+    """All of them from a complete matrix; s[t][j] with j from 0."""
+    last, own = s[tasks], [s[j + 1][j] for j in range(tasks)]
+    reasons: dict[str, str] = {}
+    backward = forward = forgetting = None
+    if tasks > 1:
+        past = range(tasks - 1)
+        backward = fmean(last[j] - own[j] for j in past)
+        forward = fmean(s[j][j] - s[0][j] for j in range(1, tasks))
+        forgetting = fmean(max(s[t][j] for t in range(1, tasks)) - last[j] for j in past)
+    else:
+        reasons |= dict.fromkeys(
+            ("backward_transfer", "forward_transfer", "forgetting", "relative_forgetting"), "it takes two tasks or more"
+        )
+    relative: list[float | None] = []
+    for j in range(tasks - 1):
+        learned = own[j] - s[0][j]
+        relative.append((own[j] - last[j]) / learned if learned > 0 else None)
+        if learned <= 0:
+            reasons["relative_forgetting"] = "a task whose own stage taught nothing has nothing to forget"
+    return Summary(fmean(last), backward, forward, forgetting, fmean(own), tuple(relative), reasons)
+
+
+def intransigence(joint: Matrix, matrix: Matrix, lower_is_better: bool) -> float | None:
+    """mean_j (s_joint[j, j] − s[j, j]): how much a strategy learns each task less well than joint training does."""
+    a, b = summarize(joint, lower_is_better).learning_accuracy, summarize(matrix, lower_is_better).learning_accuracy
+    return None if a is None or b is None else a - b
+
+
+def stability_gap(after_own_stage: float, inside_later_stages: Sequence[float], lower_is_better: bool) -> float | None:
+    """How far an old task fell at its worst inside a later stage, in the score's own unit, 0 where it never fell."""
+    if not inside_later_stages:
+        return None
+    worst = max(inside_later_stages) if lower_is_better else min(inside_later_stages)
+    return max(0.0, worst - after_own_stage if lower_is_better else after_own_stage - worst)
+
+
+_STUDENT_975 = (
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+    2.201,
+    2.179,
+    2.160,
+    2.145,
+    2.131,
+)
+"""97.5% quantiles of Student's t at 1, 2, … degrees of freedom."""
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Mean over seeds with its 95% interval by Student's t; no bounds for a single value. Empty input is an error."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return mean, None, None
+    freedom = len(values) - 1
+    quantile = _STUDENT_975[freedom - 1] if freedom <= len(_STUDENT_975) else 1.96 + 2.4 / freedom
+    half = quantile * stdev(values) / math.sqrt(len(values))
+    return mean, mean - half, mean + half

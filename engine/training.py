@@ -1,0 +1,256 @@
+"""The loop: one run over all tasks, as a generator of events. It owns batching, precision, accumulation, clipping,
+optimiser, schedule, evaluation and checkpoints; the strategy owns its mathematics."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine import events
+from engine.blocks import Blocks, EncodedDocument
+from engine.checkpoints import load_resumable, save_checkpoint, stage_folder
+from engine.control import Control, Stopped
+from engine.errors import TrainingError
+from engine.experiment import Training
+from engine.likelihood import autocast, logits_of, rows_per_forward, summed_nats
+from engine.models import BaseModel
+from engine.optimization import learning_rate_at, make_optimizer, set_learning_rate, step_sizes_of
+from engine.randomness import Streams
+from engine.scores import Score
+from engine.scoring import HeldOut, score
+from engine.stages import StageData, stage_data, stage_steps
+from engine.strategies.base import Batch, Plan, StageEnd, State, Strategy, Term
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTask:
+    """A task in the model's tokens, packed once for the whole run."""
+
+    name: str
+    documents: tuple[EncodedDocument, ...]
+    blocks: Blocks
+    held_out: HeldOut
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class RunSetup:
+    """Everything that determines a run. `load_model(None)` gives the base model, else a checkpoint folder's."""
+
+    load_model: Callable[[Path | None], BaseModel]
+    tasks: tuple[EncodedTask, ...]
+    strategy: Strategy
+    training: Training
+    seed: int
+    folder: Path
+    control: Control
+    environment: dict[str, Any]
+    precision: str
+    """ "float32" or "bfloat16"."""
+    finished_stages: int = 0
+
+
+@dataclass
+class _Progress:
+    """What changes while a run goes on."""
+
+    base: BaseModel
+    optimizer: torch.optim.AdamW
+    state: State
+    stage: int
+    step: int
+    stage_step: int = 0
+
+
+def train(setup: RunSetup) -> Iterator[events.Event]:
+    """Run all stages after `finished_stages`. Raises TrainingError when the loss stops being finite.
+
+    A stop asked for through `setup.control` ends the iteration with `RunStopped`, the weights reached kept.
+    """
+    started = time.monotonic()
+    first = setup.finished_stages + 1
+    progress = _begin(setup)
+    try:
+        yield events.RunStarted(
+            steps=sum(_steps_of(setup, t) for t in _stages(setup)),
+            stages=len(setup.tasks),
+            finished_stages=setup.finished_stages,
+            environment=setup.environment,
+            tasks=tuple(task.facts for task in setup.tasks),
+        )
+        if first == 1:
+            yield events.Phase("scoring the base model")
+            yield _evaluate(setup, progress, whole=True)
+        for stage in range(first, len(setup.tasks) + 1):
+            yield from _run_stage(setup, progress, stage)
+        yield events.RunFinished(time.monotonic() - started - setup.control.paused_seconds)
+    except Stopped:
+        checkpoint = None
+        if progress.stage_step:
+            checkpoint = setup.folder / "stopped"
+            save_checkpoint(checkpoint, progress.base.model, progress.base.tokenizer, None)
+        yield events.RunStopped(progress.stage, progress.step, checkpoint)
+
+
+def _stages(setup: RunSetup) -> range:
+    return range(1, len(setup.tasks) + 1)
+
+
+def _steps_of(setup: RunSetup, stage: int) -> int:
+    tasks = setup.strategy.plan(stage).tasks
+    rows = [stage_steps(setup.tasks[t - 1].blocks, setup.training) for t in tasks]
+    return rows[0] if len(rows) == 1 else len(_data(setup, stage).steps)
+
+
+def _begin(setup: RunSetup) -> _Progress:
+    """The model and state before the first stage to run."""
+    done = setup.finished_stages
+    folder = stage_folder(setup.folder, done) if done else None
+    base = setup.load_model(folder)
+    optimizer = make_optimizer(base.model, setup.training)
+    step = sum(_steps_of(setup, t) for t in range(1, done + 1))
+    state = setup.strategy.initial_state()
+    if folder is not None:
+        saved = load_resumable(folder, setup.strategy.state_types)
+        state = _to_device(saved["strategy"], base.model.device)
+        if setup.training.optimizer_state == "keep":
+            optimizer.load_state_dict(saved["optimizer"])
+    return _Progress(base, optimizer, state, stage=done, step=step)
+
+
+def _data(setup: RunSetup, stage: int) -> StageData:
+    blocks = [setup.tasks[t - 1].blocks for t in setup.strategy.plan(stage).tasks]
+    return stage_data(blocks, setup.training, Streams(setup.seed), stage)
+
+
+def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[events.Event]:
+    started, paused = time.monotonic(), setup.control.paused_seconds
+    task, plan, data = setup.tasks[stage - 1], setup.strategy.plan(stage), _data(setup, stage)
+    progress.stage, progress.stage_step = stage, 0
+    _prepare_weights(setup, progress, plan, stage)
+    steps = len(data.steps)
+    yield events.StageStarted(stage, task.name, progress.step + 1, steps, data.target_tokens)
+    evaluations = {
+        round(steps * k / setup.training.evaluations_per_stage)
+        for k in range(1, setup.training.evaluations_per_stage + 1)
+    }
+    tokens = 0
+    for number, rows in enumerate(data.steps, start=1):
+        done = _take_step(setup, progress, data.blocks.select(rows), number, steps)
+        tokens += done.target_tokens
+        yield done
+        if number in evaluations and number < steps:
+            yield _evaluate(setup, progress, whole=False)
+    yield events.Phase(f"scoring after {task.name}")
+    yield _evaluate(setup, progress, whole=True)
+    yield events.Phase(f"remembering {task.name}")
+    _end_stage(setup, progress, task)
+    seconds = time.monotonic() - started - (setup.control.paused_seconds - paused)
+    folder = stage_folder(setup.folder, stage)
+    yield events.StageFinished(stage, task.name, progress.step, seconds, tokens, folder)
+
+
+def _prepare_weights(setup: RunSetup, progress: _Progress, plan: Plan, stage: int) -> None:
+    """The base model's weights if the plan wants them; a fresh optimiser unless its state is kept."""
+    from_base = plan.start == "base" and stage > 1
+    if from_base:
+        progress.base = setup.load_model(None)
+    if from_base or setup.training.optimizer_state == "reset":
+        progress.optimizer = make_optimizer(progress.base.model, setup.training)
+
+
+def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int, steps: int) -> events.StepDone:
+    """One optimiser step on the sum of the strategy's terms; what is reported is what was minimised."""
+    started, paused = time.monotonic(), setup.control.paused_seconds
+    training, strategy, model = setup.training, setup.strategy, progress.base.model
+    random = Streams(setup.seed)
+    batch = Batch(blocks, progress.stage, number, training.block_size, progress.base.packed)
+    terms = [Term("new", blocks), *strategy.terms(batch, progress.state, random)]
+    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    penalties = strategy.penalties(weights, progress.state)
+
+    # Dropout draws from torch's global stream: seeded at each step, it needs no saving.
+    torch.manual_seed(random.number("dropout", progress.stage, number))
+    model.train()
+    model.zero_grad(set_to_none=True)
+    values = {term.name: _backward(setup, progress.base, term) for term in terms}
+    total = sum(term.weight * values[term.name] for term in terms) + sum(penalties.values())
+    if not math.isfinite(total):
+        raise TrainingError(
+            f"The loss is no longer a finite number at step {number} of stage {progress.stage}. Lower the learning rate "
+            f"(now {training.learning_rate:g}) or the weights of the strategy's terms."
+        )
+    limit = training.gradient_clip if training.gradient_clip is not None else math.inf
+    norm = torch.nn.utils.clip_grad_norm_(weights.values(), limit)
+    rate = learning_rate_at(number, steps, training)
+    set_learning_rate(progress.optimizer, rate)
+    progress.optimizer.step()
+    strategy.proximal_step(weights, step_sizes_of(progress.optimizer), progress.state)
+    progress.step, progress.stage_step = progress.step + 1, number
+    return events.StepDone(
+        stage=progress.stage,
+        step=progress.step,
+        terms={**values, **penalties, "total": total},
+        target_tokens=sum(term.blocks.target_tokens for term in terms),
+        seconds=time.monotonic() - started - (setup.control.paused_seconds - paused),
+        learning_rate=rate,
+        gradient_norm=float(norm),
+    )
+
+
+def _backward(setup: RunSetup, base: BaseModel, term: Term) -> float:
+    """Add the gradient of weight · mean token loss over the term's blocks; return the mean, in nats per token."""
+    device, tokens, nats = base.model.device, term.blocks.target_tokens, 0.0
+    rows = rows_per_forward(base.model, setup.training.block_size, device)
+    for part in term.blocks.split(rows):
+        setup.control.check()
+        part = part.to(device)
+        with autocast(device, setup.precision):
+            logits = logits_of(base.model, part, base.packed)
+        loss = summed_nats(logits, part.targets)
+        setup.control.check()
+        (loss * (term.weight / tokens)).backward()  # type: ignore[no-untyped-call]
+        nats += loss.item()
+    return nats / tokens
+
+
+def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evaluated:
+    """Score every task's held-out sample, and all of it where `whole`."""
+    samples: dict[str, Score] = {}
+    wholes: dict[str, Score] = {}
+    for task in setup.tasks:
+        held_out = task.held_out
+        arguments = {"check": setup.control.check, "packed": progress.base.packed}
+        samples[task.name] = score(progress.base.model, held_out.sample, held_out.sample_bytes, **arguments)
+        if whole:
+            wholes[task.name] = samples[task.name]
+            if held_out.rest is not None:
+                wholes[task.name] += score(progress.base.model, held_out.rest, held_out.rest_bytes, **arguments)
+    return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None)
+
+
+def _end_stage(setup: RunSetup, progress: _Progress, task: EncodedTask) -> None:
+    """Let the strategy remember the stage, and write the checkpoint."""
+    base = progress.base
+    end = StageEnd(
+        progress.stage, base.model, task.documents, setup.training.block_size, base.packed, setup.control.check
+    )
+    progress.state = setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
+    resumable: dict[str, Any] = {"strategy": progress.state}
+    if setup.training.optimizer_state == "keep":
+        resumable["optimizer"] = progress.optimizer.state_dict()
+    save_checkpoint(stage_folder(setup.folder, progress.stage), base.model, base.tokenizer, resumable)
+
+
+def _to_device(value: Any, device: torch.device) -> Any:
+    """Move a restored state's weight-shaped tensors beside the model; token ids stay where packing happens."""
+    if device.type == "cpu":
+        return value
+    if isinstance(value, tuple):
+        return tuple(_to_device(item, device) for item in value)
+    moved = getattr(value, "to", None)
+    return moved(device) if callable(moved) else value
