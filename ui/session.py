@@ -1,8 +1,10 @@
 """What every page shares: the store, the runner and the library of this server, and the experiment in the URL."""
 
+import contextlib
 from pathlib import Path
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from engine.paths import data_folder
 from engine.runner import Runner, get_runner
@@ -16,6 +18,19 @@ START, TASKS, EXPERIMENT, LIVE, COMPARE = (
 _APP_RAN, _APP_ASKED_FOR = "app_ran", "app_asked_for"
 
 
+def navigation() -> "st.Page":
+    """The pages of the app; gives the one that the browser asks for."""
+    return st.navigation(
+        [
+            st.Page(START, title="Start", icon=":material/home:", default=True),
+            st.Page(TASKS, title="Tasks", icon=":material/library_books:"),
+            st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
+            st.Page(LIVE, title="Live", icon=":material/monitoring:"),
+            st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
+        ]
+    )
+
+
 def app_runs() -> None:
     """Note that `app.py` runs in this session."""
     st.session_state[_APP_RAN] = True
@@ -24,11 +39,14 @@ def app_runs() -> None:
 def _need_app() -> None:
     """Run again, through `app.py`, where a page runs without it.
 
-    Streamlit runs the page that the first request after the server's start names by itself, without `app.py`, where
-    a folder `pages` exists. A browser that was left open on a page sends such a request.
+    Until `app.py` has run once, Streamlit takes every file of the folder `pages` for a page of its own. A browser that
+    was left open on one of them asks for it as soon as the server is back.
     """
-    if _APP_RAN not in st.session_state and _APP_ASKED_FOR not in st.session_state:
-        st.session_state[_APP_ASKED_FOR] = True
+    if _APP_RAN in st.session_state or _APP_ASKED_FOR in st.session_state:
+        return
+    st.session_state[_APP_ASKED_FOR] = True
+    with contextlib.suppress(StreamlitAPIException):  # a page that is tested by itself has no others beside it
+        navigation()
         st.rerun()
 
 
