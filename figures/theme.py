@@ -107,7 +107,7 @@ def ink_on(gain: float) -> str:
     (start, low), (end, high) = DIVERGING[max(0, upper - 1)], DIVERGING[upper]
     share = (place - start) / (end - start) if end > start else 1.0
     mixed = [a + (b - a) * share for a, b in zip(_channels(low), _channels(high), strict=True)]
-    return "#111111" if luminance(mixed) > 0.18 else "#ffffff"
+    return "#000000" if luminance(mixed) > 0.179 else "#ffffff"
 
 
 def luminance(channels: Sequence[float]) -> float:

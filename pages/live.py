@@ -138,7 +138,7 @@ def show_run(run: "pd.Series[Any]", controls: bool) -> None:
     if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
         words += f" behind {plural(int(run['position']) - 1, 'other run')}"
     st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Stage", f"{run['stage']} of {run['stages']}", width="content")
         st.metric("Step", f"{run['step']:,} of {run['steps']:,}" if run["steps"] else "–", width="content")
         left = run["seconds_left"]

@@ -19,7 +19,11 @@ import streamlit as st
 from figures.theme import alt_text
 
 _SCRIPT = Path(__file__).with_name("live_chart.js")
-_LOADER_CSS = ".stElementContainer:has(.palimpsest-plotly) { display: none; }"
+# A page that draws itself again every second is never out of date for long: fading it at each turn is flicker.
+_LOADER_CSS = """
+.stElementContainer:has(.palimpsest-plotly) { display: none; }
+.stElementContainer[data-stale="true"] { opacity: 1 !important; transition: none !important; }
+"""
 _CHART_CSS = """
 .palimpsest-chart { width: 100%; overflow: hidden; }
 .palimpsest-chart .modebar { opacity: 0.7; }

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from figures.curves import MAX_POINTS, cell_figure, forgetting_onsets, loss_figure, smoothing_window, thin
+from figures.theme import alt_text
+from tests.figures import frames
+from tests.figures.frames import TASKS
+
+FORGOTTEN = {
+    "bread": [(0, 0, 4.0), (1, 5, 3.0), (1, 10, 2.0), (2, 13, 2.015), (2, 16, 2.3), (2, 20, 2.5)],
+    "tea": [(0, 0, 4.0), (1, 10, 4.1), (2, 20, 2.0)],
+    "soup": [(0, 0, 4.0), (1, 10, 4.0), (2, 20, 4.0)],
+}
+
+
+def figure(**changes: object):
+    arguments = {
+        "losses": frames.losses(20), "curve": frames.curve(FORGOTTEN), "stages": frames.stages(10, 20), "tasks": TASKS,
+    }  # fmt: skip
+    return loss_figure(**(arguments | changes))
+
+
+def named(drawn, uid: str):
+    return next(trace for trace in drawn.data if trace.uid == uid)
+
+
+def test_forgetting_begins_at_the_first_look_that_is_worse_by_more_than_the_tolerance() -> None:
+    (onset,) = forgetting_onsets(frames.curve(FORGOTTEN), TASKS)
+    assert (onset.task, onset.stage, onset.step) == ("bread", 2, 16)
+    assert onset.worse_by_nats_per_token == pytest.approx(0.3)
+
+
+def test_a_smaller_tolerance_finds_the_onset_earlier() -> None:
+    (onset,) = forgetting_onsets(frames.curve(FORGOTTEN), TASKS, tolerance=0.01)
+    assert onset.step == 13
+
+
+def test_a_rise_within_its_own_stage_or_before_it_is_not_forgetting() -> None:
+    rising = {"bread": [(1, 5, 2.0), (1, 10, 3.0), (2, 20, 3.0)], "tea": [(0, 0, 3.0), (1, 10, 5.0)]}
+    assert forgetting_onsets(frames.curve(rising), TASKS) == []
+
+
+def test_the_onset_is_marked_on_its_task_s_own_curve() -> None:
+    marks = named(figure(), "onset")
+    assert list(marks.x) == [16]
+    assert list(marks.y) == [2.3]
+    assert "bread" in marks.hovertext[0]
+    assert "step 16" in alt_text(figure())
+
+
+def test_every_task_has_a_dashed_curve_over_the_solid_training_terms() -> None:
+    drawn = figure()
+    assert named(drawn, "new").line.dash == "solid"
+    assert {named(drawn, f"held-out-{task}").line.dash for task in TASKS} == {"dash"}
+    assert {named(drawn, f"held-out-{task}").yaxis for task in TASKS} == {"y"}
+
+
+def test_another_score_has_a_panel_of_its_own_below_the_losses() -> None:
+    drawn = figure(score="accuracy")
+    assert named(drawn, "held-out-bread").yaxis == "y2"
+    assert drawn.layout.yaxis2.title.text == "accuracy"
+    assert drawn.layout.yaxis.domain[0] > drawn.layout.yaxis2.domain[1]
+
+
+def test_an_expected_penalty_has_its_panel_before_its_first_point() -> None:
+    drawn = figure(terms=["new", "penalty"])
+    assert drawn.layout.yaxis2.title.text == "penalty"
+
+
+def test_axes_name_their_units_and_span_the_whole_plan_from_the_start() -> None:
+    drawn = figure(steps=40)
+    assert drawn.layout.yaxis.title.text == "nats per token"
+    assert drawn.layout.xaxis.title.text == "optimiser step"
+    assert drawn.layout.xaxis.range[1] > 40
+
+
+def test_stages_are_shaded_in_turn_and_named() -> None:
+    drawn = figure()
+    assert [(shape.x0, shape.x1) for shape in drawn.layout.shapes] == [(0.5, 10.5)]
+    assert [note.text for note in drawn.layout.annotations] == ["1 · bread", "2 · tea"]
+
+
+def test_traces_keep_their_identity_while_a_run_goes_on() -> None:
+    early = figure(losses=frames.losses(3), curve=frames.curve({}), stages=frames.stages(10))
+    assert [trace.uid for trace in early.data] == [trace.uid for trace in figure().data]
+
+
+def test_short_runs_are_drawn_as_measured_and_long_ones_say_what_they_average() -> None:
+    assert named(figure(), "new").name == "new task, training"
+    drawn = figure(losses=frames.losses(400))
+    assert smoothing_window(400) == 10
+    assert named(drawn, "new").name == "new task, training (mean of 10 steps)"
+    assert named(drawn, "new").y[9] == pytest.approx(np.mean(1 / np.arange(1, 11)))
+    assert named(drawn, "new-raw").y[9] == pytest.approx(1 / 10)
+
+
+def test_smoothing_never_reaches_into_the_stage_before() -> None:
+    first, second = frames.losses(200), frames.losses(200, stage=2, first=201)
+    second["nats_per_token"] = 7.0
+    drawn = figure(losses=frames.pd.concat([first, second], ignore_index=True))
+    assert named(drawn, "new").y[200] == pytest.approx(7.0)
+
+
+def test_thinning_keeps_the_ends_and_every_spike() -> None:
+    x = np.arange(20_000.0)
+    y = np.sin(x / 1000)
+    y[12_345] = 99.0
+    kept_x, kept_y = thin(x, y)
+    assert len(kept_x) <= MAX_POINTS
+    assert (kept_x[0], kept_x[-1]) == (0, 19_999)
+    assert kept_y.max() == 99.0
+    assert (np.diff(kept_x) > 0).all()
+
+
+def test_few_points_are_left_as_they_are() -> None:
+    x = np.arange(10.0)
+    assert thin(x, x) == (x, x) or (thin(x, x)[0] == x).all()
+
+
+def test_before_the_first_point_the_figure_says_what_it_waits_for() -> None:
+    drawn = figure(losses=frames.losses(0), curve=frames.curve({}))
+    assert "first training step" in drawn.layout.annotations[0].text
+
+
+def test_a_cell_shows_its_task_inside_its_stage_against_base_and_own_stage() -> None:
+    drawn = cell_figure(frames.curve(FORGOTTEN), TASKS, 2, "bread", "nats_per_token")
+    assert list(drawn.data[0].x) == [10, 13, 16, 20]
+    assert [shape.y0 for shape in drawn.layout.shapes] == [4.0, 2.0]
+    assert "from 2.000 to 2.500" in alt_text(drawn)

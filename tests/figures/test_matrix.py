@@ -1,0 +1,87 @@
+import math
+
+import numpy as np
+import pytest
+
+from figures.matrix import color_limit, gain_grid, matrix_figure, score_grid
+from figures.theme import SCORES, alt_text
+from tests.figures import frames
+from tests.figures.frames import TASKS
+
+HALF = frames.matrix([[4.0, 4.0, 4.0], [2.0, 4.1, 3.9], [3.0, 2.0, 4.0]])
+
+
+def layer(figure, uid: str):
+    return next(trace for trace in figure.data if trace.uid == uid)
+
+
+def test_rows_are_stages_from_the_base_model_and_unreached_cells_are_empty() -> None:
+    grid = score_grid(HALF, TASKS, "nats_per_token")
+    assert grid.shape == (4, 3)
+    assert grid[2].tolist() == [3.0, 2.0, 4.0]
+    assert np.isnan(grid[3]).all()
+
+
+def test_cells_of_several_runs_are_their_means() -> None:
+    both = frames.pd.concat([frames.matrix([[4.0, 4.0, 4.0]]), frames.matrix([[2.0, 4.0, 4.0]], "b")])
+    assert score_grid(both, TASKS, "nats_per_token")[0, 0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("score", list(SCORES))
+def test_gain_is_positive_where_the_model_got_better_whatever_the_score(score: str) -> None:
+    gain = gain_grid(score_grid(HALF, TASKS, score), SCORES[score])
+    assert gain[1, 0] > 0 > gain[1, 1]
+    assert (gain[0] == 0).all()
+
+
+def test_perplexity_is_coloured_by_its_ratio() -> None:
+    gain = gain_grid(score_grid(HALF, TASKS, "perplexity"), SCORES["perplexity"])
+    assert gain[1, 0] == pytest.approx(2.0)  # ln(e^4 / e^2)
+
+
+def test_one_limit_holds_several_matrices() -> None:
+    assert color_limit([np.array([[0.5, np.nan]]), np.array([[-2.0]])]) == 2.0
+    assert color_limit([np.full((2, 2), np.nan)]) > 0
+
+
+def test_past_tasks_carry_their_change_since_their_own_stage_and_others_do_not() -> None:
+    numbers = layer(matrix_figure(HALF, TASKS), "numbers")
+    texts = {(y, x): text for x, y, text in zip(numbers.x, numbers.y, numbers.text, strict=True)}
+    assert texts[2, 1] == "3.000<br>+1.000"
+    assert texts[2, 2] == "2.000"
+    assert texts[1, 2] == "4.100"
+    assert (3, 1) not in texts
+
+
+def test_new_tasks_are_outlined() -> None:
+    (outline,) = matrix_figure(HALF, TASKS).layout.shapes
+    assert outline.path.count("M") == 3
+
+
+def test_a_click_finds_stage_and_task_and_empty_cells_say_what_they_wait_for() -> None:
+    figure = matrix_figure(HALF, TASKS)
+    assert layer(figure, "scores").customdata[2][0] == (2, 1) or list(layer(figure, "scores").customdata[2][0]) == [
+        2,
+        1,
+    ]
+    assert layer(figure, "scores").hovertext[3][0] == "bread: not scored yet (waits for stage 3)"
+
+
+def test_hovers_compare_with_the_own_stage_and_the_base_model() -> None:
+    hover = layer(matrix_figure(HALF, TASKS), "scores").hovertext[2][0]
+    assert "3.000 nats per token · past task" in hover
+    assert "+1.000 against its own stage (worse)" in hover
+    assert "-1.000 against the base model (better)" in hover
+    assert "50 held-out tokens" in hover
+
+
+def test_the_alternative_text_tells_the_last_row() -> None:
+    assert alt_text(matrix_figure(HALF, TASKS)).endswith("after stage 2 of 3: bread 3.000, tea 2.000, soup 4.000.")
+    assert "nothing scored yet" in alt_text(matrix_figure(HALF.iloc[:0], TASKS))
+
+
+def test_an_infinite_perplexity_does_not_break_the_scale() -> None:
+    broken = HALF.copy()
+    broken.loc[3, "perplexity"] = math.inf
+    scores = layer(matrix_figure(broken, TASKS, "perplexity"), "scores")
+    assert math.isfinite(scores.zmax)

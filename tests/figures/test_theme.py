@@ -1,0 +1,80 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from figures import theme
+
+# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as seen with the three forms of colour blindness.
+VISIONS = {
+    "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no long cones": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "no medium cones": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "no short cones": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9309, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def channels(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def lab(color: str, vision: list[list[float]]) -> np.ndarray:
+    values = np.array(channels(color)) / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    xyz = XYZ @ np.clip(np.array(vision) @ linear, 0, 1) / np.array([0.9505, 1.0, 1.089])
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(theme.luminance(channels(color)) + 0.05 for color in (one, other))
+    return high / low
+
+
+@pytest.mark.parametrize("vision", VISIONS.values(), ids=list(VISIONS))
+def test_colours_stay_apart_for_every_form_of_colour_vision(vision: list[list[float]]) -> None:
+    distances = [np.linalg.norm(lab(a, vision) - lab(b, vision)) for a, b in itertools.combinations(theme.PALETTE, 2)]
+    assert min(distances) > 18  # about 2 is just visible side by side
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#fdfcf9", "#171613"])
+def test_colours_stand_out_on_light_and_dark_pages(background: str) -> None:
+    assert min(contrast(color, background) for color in theme.PALETTE) > 2.85
+
+
+@pytest.mark.parametrize("gain", np.linspace(-1, 1, 41))
+def test_numbers_in_cells_are_legible_on_every_shade(gain: float) -> None:
+    ends = np.array([at for at, _ in theme.DIVERGING])
+    shades = np.array([channels(color) for _, color in theme.DIVERGING])
+    mixed = [float(np.interp((gain + 1) / 2, ends, shades[:, c])) for c in range(3)]
+    low, high = sorted((theme.luminance(mixed) + 0.05, theme.luminance(channels(theme.ink_on(gain))) + 0.05))
+    assert high / low >= 4.5
+
+
+def test_a_strategy_keeps_its_colour_and_its_settings_differ_in_marker_and_dash() -> None:
+    styles = theme.strategy_styles(["naive", "replay (replay_weight=1)", "replay (replay_weight=2)"])
+    one, two = styles["replay (replay_weight=1)"], styles["replay (replay_weight=2)"]
+    assert one.color == two.color != styles["naive"].color
+    assert (one.symbol, one.dash) != (two.symbol, two.dash)
+    assert theme.strategy_styles(["replay (replay_weight=2)"])["replay (replay_weight=2)"].color == two.color
+
+
+def test_the_ninth_task_takes_the_first_colour_with_another_marker() -> None:
+    styles = theme.task_styles([f"task {i}" for i in range(9)])
+    assert styles["task 0"].color == styles["task 8"].color
+    assert styles["task 0"].symbol != styles["task 8"].symbol
+
+
+def test_names_cannot_bring_markup_or_templates_into_a_figure() -> None:
+    assert theme.escaped("<b>%{x} & co") == "&lt;b&gt;&#37;{x} &amp; co"
+
+
+def test_long_names_are_cut_with_an_ellipsis() -> None:
+    assert theme.short("customer support", 9) == "customer…"
+
+
+def test_changes_of_accuracy_are_told_in_points() -> None:
+    assert theme.SCORES["accuracy"].change(-0.031) == "-3.1 points"
+    assert theme.SCORES["accuracy"].worse_by(0.4, 0.5) == pytest.approx(0.1)
+    assert theme.SCORES["nats_per_token"].worse_by(2.5, 2.0) == pytest.approx(0.5)

@@ -1,0 +1,227 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import events
+from engine.control import Control
+from engine.store import Store
+from tests.fake_runs import FakeRun, experiment
+from ui import session
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "live.py")
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    made = Store(tmp_path / "data")
+    monkeypatch.setattr(session, "store", lambda: made)
+    # links need the pages of the whole app, which a test of one page doesn't have
+    monkeypatch.setattr(
+        session, "experiment_link", lambda page, experiment_id, *_, **__: links.append((page, experiment_id))
+    )
+    links.clear()
+    yield made
+    made.close()
+
+
+links: list[tuple[str, str | None]] = []
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What the page asks of the runner."""
+    said: list[tuple[str, str]] = []
+    runner = SimpleNamespace(
+        watching=None,
+        request=lambda run_id, what: said.append((run_id, what)),
+        resume=lambda run_id: said.append((run_id, "resume")),
+    )
+    monkeypatch.setattr(session, "runner", lambda: runner)
+    return said
+
+
+@pytest.fixture
+def added(store: Store, tmp_path: Path) -> tuple[str, list[str]]:
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    return experiment_id, store.runs(experiment_id)["run_id"].tolist()
+
+
+@pytest.fixture
+def play(store: Store) -> Callable[..., None]:
+    """Claim the next run and record a fake run's events, up to and with the first that `last` accepts."""
+
+    def go(last: Callable[[events.Event], bool] = lambda _: False) -> None:
+        run_id = store.claim_next()
+        assert run_id is not None
+        experiment_id, spec = store.run_spec(run_id)
+        for event in FakeRun()(store.experiment(experiment_id), spec, store.run_folder(run_id), Control(), 0):
+            store.record(run_id, event)
+            if last(event):
+                return
+        store.set_status(run_id, "finished")
+
+    return go
+
+
+def in_stage_two(event: events.Event) -> bool:
+    return isinstance(event, events.Evaluated) and event.stage == 2
+
+
+def show(experiment_id: str | None = None) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=30)
+    if experiment_id is not None:
+        page.query_params["experiment"] = experiment_id
+    page.run()
+    assert not page.exception
+    return page
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def test_without_experiments_the_page_says_what_to_do_next() -> None:
+    page = show()
+    assert "Nothing has run yet" in page.info[0].value
+    assert [target for target, _ in links] == [session.EXPERIMENT, session.START]
+
+
+@pytest.mark.usefixtures("added")
+def test_a_waiting_run_shows_its_place_and_can_be_taken_out_of_the_queue() -> None:
+    page = show()
+    assert page.dataframe[0].value["Status"].tolist() == ["… waiting (1)", "… waiting (2)"]
+    assert "Pause" not in labels(page)
+    assert "Stop this run" in labels(page)
+
+
+def test_a_running_run_shows_progress_and_can_be_paused(
+    added: tuple[str, list[str]], play: Callable[..., None], asked: list[tuple[str, str]]
+) -> None:
+    play(in_stage_two)
+    page = show()
+    assert page.dataframe[0].value["Status"].tolist() == ["▶ running", "… waiting (1)"]
+    assert [metric.value for metric in page.metric][:2] == ["2 of 2", "6 of 8"]
+    next(button for button in page.button if button.label == "Pause").click().run()
+    assert asked == [(added[1][0], "pause")]
+
+
+def test_a_stop_is_asked_for_only_by_the_second_button(
+    added: tuple[str, list[str]], play: Callable[..., None], asked: list[tuple[str, str]]
+) -> None:
+    play(in_stage_two)
+    page = show()
+    assert "Stop" not in labels(page)
+    next(button for button in page.button if button.label == "Stop this run").click().run()
+    assert asked == [(added[1][0], "stop")]
+
+
+def test_stopping_everything_empties_the_queue_before_it_stops_what_runs(
+    added: tuple[str, list[str]], play: Callable[..., None], asked: list[tuple[str, str]]
+) -> None:
+    play(in_stage_two)
+    page = show()
+    next(button for button in page.button if button.label == "Stop all runs of this experiment").click().run()
+    assert asked == [(added[1][1], "stop"), (added[1][0], "stop")]
+
+
+def test_a_paused_run_can_be_resumed(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None], asked: list[tuple[str, str]]
+) -> None:
+    play(in_stage_two)
+    store.set_pause(added[1][0], True)
+    page = show()
+    assert "Pause" not in labels(page)
+    next(button for button in page.button if button.label == "Resume").click().run()
+    assert asked == [(added[1][0], "resume")]
+
+
+def test_a_failed_run_says_why_and_can_be_resumed(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None]
+) -> None:
+    play(in_stage_two)
+    store.set_status(added[1][0], "failed", "The memory of this machine ran out; choose a smaller block size.")
+    page = show()
+    page.selectbox(key=f"live_run_{added[0]}").select(added[1][0]).run()
+    assert "choose a smaller block size" in page.error[0].value
+    assert "Resume" in labels(page)
+
+
+def test_interrupted_runs_can_all_be_resumed_at_once(
+    added: tuple[str, list[str]], store: Store, asked: list[tuple[str, str]]
+) -> None:
+    for run_id in added[1]:
+        store.set_status(run_id, "interrupted", "The program was shut down.")
+    page = show()
+    assert "interrupted" in page.warning[0].value
+    next(button for button in page.button if button.label == "Resume all 2").click().run()
+    assert asked == [(run_id, "resume") for run_id in added[1]]
+
+
+def test_a_finished_run_has_no_buttons_and_leads_to_the_comparison(
+    added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play()
+    play()
+    page = show()
+    assert labels(page) == []
+    assert page.dataframe[0].value["Progress"].tolist() == [100, 100]
+    assert (session.COMPARE, added[0]) in links
+
+
+@pytest.mark.usefixtures("added")
+def test_while_another_server_runs_the_page_only_watches(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(in_stage_two)
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching="process 7 on *kitchen*"))
+    page = show()
+    assert "only watches" in page.info[0].value
+    assert "\\*kitchen\\*" in page.info[0].value
+    assert labels(page) == []
+
+
+def test_the_address_chooses_the_experiment_and_an_unknown_one_is_said_to_be_gone(
+    added: tuple[str, list[str]], store: Store, tmp_path: Path
+) -> None:
+    newer = store.add_experiment(experiment(tmp_path, name="newer"))
+    assert show(added[0]).selectbox[0].value == added[0]
+    assert show().selectbox[0].value == newer
+    page = show("gone")
+    assert "not in the data folder" in page.warning[0].value
+    assert page.query_params["experiment"] in (newer, [newer])
+
+
+def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None]
+) -> None:
+    play()
+    page = show()
+    page.selectbox(key=f"live_run_{added[0]}").select(added[1][0])
+    page.selectbox(key=f"live_stage_{added[0]}").select(2)
+    page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
+    assert not page.exception
+    numbers = page.dataframe[1].value.set_index("Score")
+    assert numbers.loc["Loss (nats per token)"].tolist() == ["3", "-1.000", "+1.000"]
+    assert page.code[0].value == str(store.run_folder(added[1][0]) / "stage-2")
+
+
+def test_a_cell_that_was_not_reached_says_when_it_will_be(
+    added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play(in_stage_two)
+    page = show()
+    page.selectbox(key=f"live_stage_{added[0]}").select(2)
+    page.selectbox(key=f"live_task_{added[0]}").select("tea").run()
+    assert "once stage 2 is over" in page.info[0].value
+
+
+@pytest.mark.usefixtures("added")
+def test_every_control_has_a_help(play: Callable[..., None]) -> None:
+    play(in_stage_two)
+    page = show()
+    controls = [*page.button, *page.selectbox, *page.get("button_group")]
+    assert len(controls) >= 6
+    assert all(control.help for control in controls if hasattr(control, "help"))
