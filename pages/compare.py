@@ -1,0 +1,367 @@
+"""Compare: what each strategy kept and lost, at what price, and what to take home."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.comparison import configuration_differences
+from engine.errors import PalimpsestError
+from engine.fairness import PENDING
+from engine.scores import SCORE_NAMES
+from engine.store import Store
+from figures.theme import SCORES
+from ui import session
+from ui.compare_sections import figure_sections, front
+from ui.compare_tables import MAIN_MEASURES, MEASURE_COLUMNS, column_helps, runs_view, settings_view, summary_view
+from ui.compared import Comparison, Everything, compare, read
+from ui.downloads import (
+    checkpoint_file,
+    experiment_file,
+    file_name,
+    kept_checkpoints,
+    report_file,
+    results_file,
+    scores_file,
+)
+from ui.live_chart import live_chart, load_plotly
+from ui.run_choice import choice_table, choose, chosen_runs
+from ui.text import bytes_size, plain, plural
+
+REFRESH_SECONDS = 4
+SCORE_HELP = {
+    "bits_per_byte": "Bits per byte compares across tasks, languages and tokenizers.",
+    "nats_per_token": "Nats per token is the loss that training minimises.",
+    "perplexity": "Perplexity is the exponential of the loss per token.",
+    "accuracy": "Next-token accuracy is the share of tokens that the model puts first.",
+}
+# On a phone the wide figures are scrolled sideways instead of being squeezed until nothing can be read.
+WIDE = """<style>
+@media (max-width: 640px) {
+  .st-key-compare_wide_matrices, .st-key-compare_wide_lost { overflow-x: auto; }
+  .st-key-compare_wide_matrices .palimpsest-chart, .st-key-compare_wide_lost .palimpsest-chart { min-width: 820px; }
+}
+</style>"""
+
+
+def choose_experiments(experiments: pd.DataFrame) -> list[str]:
+    """Which experiments to look at: those of the address first, else the newest."""
+    names = _unique_names(experiments)
+    wanted = [each for each in session.experiments_in_url() if each in names]
+    missing = [each for each in session.experiments_in_url() if each not in names]
+    if missing:
+        st.warning(
+            f"Not found here, perhaps deleted: {plain(', '.join(missing))}. Choose from the experiments below.",
+            icon=":material/search_off:",
+        )
+    chosen = st.multiselect(
+        "Experiments",
+        list(names),
+        default=wanted or list(names)[:1],
+        format_func=lambda each: names[each],
+        key="compare_experiments",
+        help="Runs of several experiments can stand side by side; what makes them hard to compare is marked.",
+    )
+    session.remember_in_url(*chosen)
+    return list(chosen)
+
+
+def choose_score() -> str:
+    score: str = st.selectbox(
+        "Score",
+        sorted(SCORE_NAMES, key=lambda name: name != "bits_per_byte"),
+        format_func=lambda name: SCORES[name].title,
+        key="compare_score",
+        help=" ".join(SCORE_HELP.values()),
+    )
+    return score
+
+
+def show_state(every: Everything) -> None:
+    """What is still to come and what went wrong, in one line each."""
+    statuses = every.runs["status"]
+    pending = every.runs[statuses.isin(PENDING)]
+    if len(pending):
+        done = int(every.runs["complete"].astype(bool).sum())
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"**Partial results.** {done} of {plural(len(every.runs), 'run')} complete; "
+                f"{_counted(pending['status'])}. The page follows by itself.",
+                width="stretch",
+            )
+            session.experiment_link(
+                session.LIVE, str(pending.iloc[0]["experiment_id"]), "Watch it live", ":material/monitoring:"
+            )
+    for status, colour in (("failed", st.error), ("stopped", st.info)):
+        gone = every.runs[statuses == status]
+        if len(gone):
+            reasons = [f"- {plain(_name(run))}: {plain(run['reason'] or 'no reason is known')}" for run in _dicts(gone)]
+            colour(f"{plural(len(gone), 'run')} {status}:\n" + "\n".join(reasons), icon=":material/error:")
+
+
+def show_verdict(comparison: Comparison) -> None:
+    with st.container(border=True, key="compare_verdict"):
+        first, *rest = comparison.verdict.sentences
+        st.markdown(f"#### {plain(first)}")
+        if rest:
+            st.markdown(" ".join(plain(sentence) for sentence in rest))
+
+
+def show_findings(comparison: Comparison) -> None:
+    """What differs between the runs, beside the switch that was read before the comparison."""
+    if comparison.findings:
+        lines = "\n".join(f"- {plain(finding.text)}" for finding in comparison.findings)
+        st.warning(f"Not all of these runs can be compared fairly:\n{lines}", icon=":material/balance:")
+    if comparison.findings or st.session_state.get("compare_judge_all"):
+        st.toggle(
+            "Let the verdict use them all the same",
+            key="compare_judge_all",
+            help="Off: runs that differ in more than their strategy are shown, but the verdict leaves them out.",
+        )
+
+
+def show_runs(every: Everything, comparison: Comparison) -> None:
+    run_ids = list(every.runs["run_id"])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Runs", width="stretch", help="Tick the runs that tables, figures and verdict shall use.")
+        fair = [run_id for run_id in comparison.runs["run_id"] if run_id not in comparison.unfair]
+        buttons = (
+            ("All", run_ids, "Choose every run."),
+            ("Finished", _ids(every.runs[every.runs["complete"].astype(bool)]), "Choose the runs that are complete."),
+            ("Comparable", fair, "Of the chosen runs, keep those that can be compared fairly."),
+        )
+        for label, ids, text in buttons:
+            st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
+    view = runs_view(every.runs, comparison.unfair, every.score)
+    choice_table(
+        view,
+        run_ids,
+        alt="The runs of the chosen experiments",
+        height=min(38 + 35 * len(view), 400),
+        column_config={
+            "Differs in": st.column_config.TextColumn(help="Why this run can't be compared fairly with the rest."),
+            "Tokens": st.column_config.TextColumn(help="Target tokens of every loss term, replayed ones included."),
+            **_columns(
+                column_helps(comparison.table, every.score, ("earlier_tasks", "forgetting", "learning_accuracy"))
+            ),
+        },
+    )
+    st.caption(f"{len(comparison.runs)} of {plural(len(run_ids), 'run')} chosen.")
+
+
+def show_summary(comparison: Comparison) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Summary", width="stretch")
+        more = st.toggle(
+            "All measures", key="compare_all_measures", help="Also transfer, stability gap and intransigence."
+        )
+    measures = tuple(MEASURE_COLUMNS) if more else MAIN_MEASURES
+    st.caption(
+        f"{SCORES[comparison.score].title}: mean over seeds ± half the width of its 95% interval. "
+        "A dash means that there is no value; the column's help says why."
+    )
+    st.dataframe(
+        summary_view(comparison.table, front(comparison), comparison.score, measures),
+        key="compare_summary",
+        hide_index=True,
+        alt="Summary of each configuration over its seeds",
+        column_config={
+            "Strategy": st.column_config.TextColumn(pinned=True),
+            "Pareto front": st.column_config.TextColumn(
+                help="yes: no other configuration both keeps more and learns better."
+            ),
+            **_columns(column_helps(comparison.table, comparison.score, measures)),
+        },
+    )
+
+
+def show_figures(comparison: Comparison) -> None:
+    load_plotly()
+    st.html(WIDE)
+    for number, section in enumerate(figure_sections(comparison)):
+        st.subheader(plain(section.title))
+        st.caption(plain(section.text))
+        if section.figure is None:
+            continue
+        wide = next((name for name in ("matrices", "lost") if name in section.title.lower()), "narrow")
+        # A key per place: the container's class carries the width rule, and two may be of one kind.
+        with st.container(key=f"compare_wide_{wide}" if number < 3 else f"compare_figure_{number}"):
+            live_chart(section.figure, key=f"compare_chart_{number}", height=int(section.figure.layout.height or 420))
+
+
+def show_differences(comparison: Comparison) -> None:
+    st.subheader("Settings that differ", help="Settings that are equal in all chosen configurations are left out.")
+    differences = configuration_differences(comparison.runs, comparison.experiments)
+    if differences.empty:
+        st.caption("The chosen runs differ in nothing but their seeds.")
+        return
+    st.dataframe(
+        settings_view(differences),
+        key="compare_differences",
+        hide_index=True,
+        alt="Settings in which the configurations differ",
+        column_config={"Setting": st.column_config.TextColumn(pinned=True)},
+    )
+
+
+def show_downloads(store: Store, every: Everything, comparison: Comparison) -> None:
+    st.subheader("Take it with you")
+    offer_checkpoint(every, comparison)
+    ids, name = list(every.experiments), _title(every)
+    with st.container(horizontal=True):
+        _offer("Report (HTML)", report_file(comparison), file_name(name, "-report.html"), "text/html",
+               "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
+        _offer("Scores (CSV)", scores_file(store, ids), file_name(name, "-scores.csv"), "text/csv",
+               "Every score of every run, stage and task of these experiments.")  # fmt: skip
+        _offer("Everything (JSON)", results_file(store, ids), file_name(name, "-results.json"), "application/json",
+               "Configuration, environment, matrices and summaries, as the command line writes them.")  # fmt: skip
+        for experiment_id, experiment in every.experiments.items():
+            label = "Experiment (YAML)" if len(ids) == 1 else f"{plain(experiment.name)} (YAML)"
+            _offer(label, experiment_file(experiment), file_name(experiment.name, ".yaml"), "application/yaml",
+                   "Run it again with: python -m engine run EXPERIMENT.yaml --out DIR", experiment_id)  # fmt: skip
+
+
+def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
+    """The weights of one run after one stage; what kept most is chosen first."""
+    kept = kept_checkpoints(every.stages)
+    runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
+    if runs.empty:
+        st.info("Checkpoints appear here as soon as a run has finished its first stage.", icon=":material/save:")
+        return
+    names = {run["run_id"]: _name(run) for run in _dicts(runs)}
+    if comparison.best_run in names:
+        names[comparison.best_run] += " · kept most"
+    options = sorted(names, key=lambda run_id: run_id != comparison.best_run)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run_id = st.selectbox(
+            "Checkpoint of run", options, format_func=lambda each: names[each], key="compare_checkpoint_run",
+            width=420, help="The run whose final model scores best on the earlier tasks stands first; joint is not it.",
+        )  # fmt: skip
+        stages = kept[kept["run_id"] == run_id].sort_values("stage", ascending=False)
+        tasks = {int(row.stage): f"{row.stage} · {row.task}" for row in stages.itertuples()}
+        stage = st.selectbox(
+            "after stage", list(tasks), format_func=lambda each: tasks[each], key=f"compare_checkpoint_stage_{run_id}",
+            width=260, help="The model as it was when this stage had ended; the last one knows all tasks.",
+        )  # fmt: skip
+        chosen = stages[stages["stage"] == stage].iloc[0]
+        ending = f"-{names[run_id].removesuffix(' · kept most')}-stage-{stage}"
+        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})", checkpoint_file(chosen["checkpoint"]),
+               file_name(_title(every)[:24] + ending, ".zip"), "application/zip",
+               "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer.",
+               f"{run_id}_{stage}", primary=True)  # fmt: skip
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def follow(experiment_ids: Sequence[str], seen: tuple[tuple[str, str, int], ...]) -> None:
+    """Draw the page again once a run has changed its status or finished a stage, and only then."""
+    if _signature(session.store().runs(list(experiment_ids))) != seen:
+        st.rerun()
+
+
+def main() -> None:
+    st.title("Compare")
+    store = session.store()
+    experiments = store.experiments()
+    if experiments.empty:
+        st.info(
+            "There is nothing to compare yet: an experiment with two strategies or more fills this page.",
+            icon=":material/compare_arrows:",
+        )
+        session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", ":material/science:")
+        session.experiment_link(session.START, None, "Or run the demo", ":material/play_circle:")
+        return
+    left, right = st.columns([3, 1])
+    with left:
+        chosen = choose_experiments(experiments)
+    with right:
+        score = choose_score()
+    if not chosen:
+        st.info("Choose an experiment above.", icon=":material/arrow_upward:")
+        return
+    every = read(store, chosen, score)
+    if every.runs["status"].isin(PENDING).any():
+        follow(chosen, _signature(every.runs))
+    show_comparison(store, every)
+
+
+def show_comparison(store: Store, every: Everything) -> None:
+    run_ids = chosen_runs(list(every.runs["run_id"]))
+    comparison = compare(store, every, run_ids, bool(st.session_state.get("compare_judge_all")))
+    show_state(every)
+    if run_ids:
+        show_verdict(comparison)
+        show_findings(comparison)
+    show_runs(every, comparison)
+    if not run_ids:
+        st.info("No run is chosen: tick some in the table, or press All.", icon=":material/check_box:")
+        return
+    if comparison.matrix.empty:
+        st.info("No scores yet. They appear once the first run has scored the base model.", icon=":material/hourglass:")
+    else:
+        show_summary(comparison)
+        show_figures(comparison)
+    show_differences(comparison)
+    show_downloads(store, every, comparison)
+
+
+def _offer(
+    label: str, data: Callable[[], bytes], name: str, mime: str, text: str, key: str = "", primary: bool = False
+) -> None:
+    st.download_button(
+        label,
+        data,
+        file_name=name,
+        mime=mime,
+        key=f"compare_download_{key or name}",
+        on_click="ignore",
+        help=text,
+        type="primary" if primary else "secondary",
+        icon=":material/download:",
+    )
+
+
+def _unique_names(experiments: pd.DataFrame) -> dict[str, str]:
+    """Names by id; where two experiments share one, with the time of creation and the id."""
+    often = experiments["name"].value_counts()
+    return {
+        row["experiment_id"]: row["name"]
+        if often[row["name"]] == 1
+        else f"{row['name']} ({row['created_at']:%d %b %H:%M}, {row['experiment_id']})"
+        for row in _dicts(experiments)
+    }
+
+
+def _signature(runs: pd.DataFrame) -> tuple[tuple[str, str, int], ...]:
+    return tuple((run["run_id"], run["status"], int(run["stage"] or 0)) for run in _dicts(runs))
+
+
+def _counted(statuses: pd.Series) -> str:
+    words = {"queued": "waiting"}
+    return ", ".join(f"{number} {words.get(str(status), status)}" for status, number in statuses.value_counts().items())
+
+
+def _columns(helps: dict[str, str]) -> dict[str, object]:
+    return {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
+
+
+def _name(run: dict[Any, Any]) -> str:
+    return f"{run['configuration']}, seed {run['seed']}"
+
+
+def _ids(runs: pd.DataFrame) -> list[str]:
+    return list(runs["run_id"])
+
+
+def _dicts(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    return frame.to_dict("records")
+
+
+def _title(every: Everything) -> str:
+    return next(iter(every.experiments.values())).name
+
+
+try:
+    main()
+except PalimpsestError as error:
+    st.error(plain(str(error)), icon=":material/error:")

@@ -1,0 +1,129 @@
+"""The compare page's tables as people read them: text cells, and what each column means."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from engine.comparison import GAINS, LEVELS, LOSSES
+from engine.verdict import UNITS, amount
+from ui.text import count, duration, plain
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure's heading and its one-line explanation."""
+
+    title: str
+    help: str
+
+
+MEASURE_COLUMNS = {
+    "earlier_tasks": Column("Earlier tasks, at the end", "Mean score of the final model on every task but the last."),
+    "forgetting": Column(
+        "Forgetting",
+        "How far the earlier tasks fell from their best, mean over them; 0 is none, below 0 they improved.",
+    ),
+    "learning_accuracy": Column(
+        "Just learned", "Learning accuracy: mean score on each task right after its own stage; how well it learns."
+    ),
+    "average": Column("Average, at the end", "Mean score of the final model on all tasks."),
+    "backward_transfer": Column(
+        "Backward transfer", "What later stages did to earlier tasks since their own stage; below 0 is loss."
+    ),
+    "forward_transfer": Column(
+        "Forward transfer", "What earlier stages did to a task before its own, against the base model; above 0 helps."
+    ),
+    "stability_gap": Column("Stability gap", "How far earlier tasks fell at worst while a later stage was training."),
+    "intransigence": Column("Intransigence", "How much less well it learns each task than joint training does."),
+}
+MAIN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy", "average")
+
+
+def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: str) -> pd.DataFrame:
+    """One row per run: what it is, how far it is, what it kept, what it cost, and why it may not be comparable."""
+    view = pd.DataFrame(index=runs.index)
+    if runs["experiment_id"].nunique() > 1:
+        view["Experiment"] = runs["experiment"]
+    view["Strategy"] = runs["label"]
+    view["Seed"] = runs["seed"].astype(int)
+    view["Status"] = [_status(run) for run in runs.to_dict("records")]
+    view["Differs in"] = [", ".join(unfair.get(run_id, ())) for run_id in runs["run_id"]]
+    for name in ("earlier_tasks", "forgetting", "learning_accuracy"):
+        view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
+    view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
+    view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
+    return view
+
+
+def summary_view(table: pd.DataFrame, front: pd.Series, score: str, measures: Sequence[str]) -> pd.DataFrame:
+    """One row per configuration: mean ± half the width of its 95% interval over seeds."""
+    view = pd.DataFrame({"Strategy": table["configuration"]})
+    view["Seeds"] = [", ".join(str(seed) for seed in seeds) or NOTHING for seeds in table["seeds"]]
+    for name in measures:
+        view[MEASURE_COLUMNS[name].title] = [with_interval(row, name, score) for row in table.to_dict("records")]
+    view["Pareto front"] = ["yes" if on else "" for on in front]
+    view["Time a run"] = [NOTHING if pd.isna(value) else duration(value) for value in table["seconds"]]
+    view["Tokens a run"] = [NOTHING if pd.isna(value) else count(value) for value in table["target_tokens"]]
+    return view
+
+
+def column_helps(table: pd.DataFrame, score: str, measures: Sequence[str]) -> dict[str, str]:
+    """By column title, what it means, its unit and direction, and why some of its cells are empty (Markdown)."""
+    helps = {}
+    for name in measures:
+        column = MEASURE_COLUMNS[name]
+        text = f"{column.help} {_unit(name, score)}"
+        why: dict[str, list[str]] = {}
+        for row in table.to_dict("records"):
+            if pd.isna(row[name]):
+                why.setdefault(row[f"{name}_reason"], []).append(row["configuration"])
+        for reason, names in why.items():
+            text += f" {NOTHING} stands for {', '.join(names)}: {reason}."
+        helps[column.title] = plain(text)
+    return helps
+
+
+def number(value: float | None, measure: str, score: str) -> str:
+    """A measure without its unit; differences of accuracy in points, other differences with their sign."""
+    if value is None or pd.isna(value):
+        return NOTHING
+    if measure in LEVELS:
+        return amount(value, score)
+    if score == "accuracy":
+        return f"{100 * value:+.1f}"
+    return f"{value:+.4g}" if score == "perplexity" else f"{value:+.3f}"
+
+
+def with_interval(row: Mapping[str, float], measure: str, score: str) -> str:
+    """`2.310 ± 0.042`; the mean alone where there is one seed."""
+    text = number(row[measure], measure, score)
+    high = row[f"{measure}_high"]
+    if text == NOTHING or high is None or pd.isna(high):
+        return text
+    return f"{text} ± {number(high - row[measure], measure, score).lstrip('+')}"
+
+
+def settings_view(differences: pd.DataFrame) -> pd.DataFrame:
+    """The differing settings as a table with the settings in its first column."""
+    return differences.rename_axis("Setting").reset_index()
+
+
+def _unit(name: str, score: str) -> str:
+    if name in LEVELS:
+        better = "higher" if score == "accuracy" else "lower"
+        return f"In {UNITS[score]}; {better} is better."
+    unit = "percentage points" if score == "accuracy" else UNITS[score]
+    better = {True: "lower", False: "higher"}[name in LOSSES and name not in GAINS]
+    return f"In {unit}; {better} is better."
+
+
+def _status(run: Mapping[str, object]) -> str:
+    status = str(run["status"])
+    if run["complete"]:
+        return status
+    if status in ("running", "paused", "interrupted", "stopped", "failed"):
+        return f"{status}, {run['stages_scored']} of {run['stages']} stages scored"
+    return {"queued": "waiting"}.get(status, status)

@@ -1,0 +1,81 @@
+"""What the compare page looks at: the chosen runs with their scores, findings and verdict, read from the store."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from engine.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
+from engine.experiment import Experiment
+from engine.fairness import Finding, conditions, unfair, unfair_runs
+from engine.store import Store
+from engine.verdict import Verdict, verdict
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All runs of the chosen experiments."""
+
+    score: str
+    experiments: dict[str, Experiment]
+    runs: pd.DataFrame
+    """The store's columns, `configuration` and every measure."""
+    matrix: pd.DataFrame
+    stages: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The chosen runs side by side."""
+
+    score: str
+    experiments: dict[str, Experiment]
+    runs: pd.DataFrame
+    matrix: pd.DataFrame
+    table: pd.DataFrame
+    """One row per configuration."""
+    findings: list[Finding]
+    judged: tuple[str, ...]
+    """The runs that the verdict rests on."""
+    verdict: Verdict
+    best_run: str | None
+    """The run whose final checkpoint kept most."""
+
+    @property
+    def unfair(self) -> dict[str, tuple[str, ...]]:
+        return unfair_runs(self.findings)
+
+
+def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
+    """Read the runs of some experiments. Raises StoreError when one of them is gone."""
+    experiments = {experiment_id: store.experiment(experiment_id) for experiment_id in experiment_ids}
+    runs = with_configurations(store.runs(list(experiment_ids)))
+    run_ids = list(runs["run_id"])
+    matrix = store.matrix(run_ids)
+    measured = run_frame(runs, matrix, store.curve(run_ids), score)
+    return Everything(score, experiments, measured, matrix, store.stages(run_ids))
+
+
+def compare(store: Store, every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:
+    """Compare the chosen runs; the verdict leaves out what can't be compared fairly, unless `judge_all`."""
+    runs = every.runs[every.runs["run_id"].isin(chosen)]
+    of_run = {
+        run.run_id: conditions(every.experiments[run.experiment_id], store.run_task_facts(run.run_id))
+        for run in runs.itertuples()
+    }
+    findings = unfair(runs, of_run)
+    marked = unfair_runs(findings)
+    judged = runs if judge_all else runs[~runs["run_id"].isin(list(marked))]
+    found = verdict(judged, every.score)
+    winners = list(judged.loc[judged["configuration"] == found.winner, "run_id"])
+    return Comparison(
+        score=every.score,
+        experiments=every.experiments,
+        runs=runs,
+        matrix=every.matrix[every.matrix["run_id"].isin(runs["run_id"])],
+        table=configuration_frame(runs) if len(runs) else pd.DataFrame(),
+        findings=findings,
+        judged=tuple(judged["run_id"]),
+        verdict=found,
+        best_run=best_checkpoint(judged, every.score, among=winners),
+    )

@@ -1,0 +1,98 @@
+"""What a user takes away from the compare page. Every file is made when its button is pressed, not before."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from engine import export
+from engine.experiment import Experiment, to_yaml
+from engine.store import Store
+from figures.report import Section, report_html
+from ui.compare_sections import figure_sections, table_sections
+from ui.compare_tables import runs_view
+from ui.compared import Comparison
+
+
+def file_name(name: str, ending: str) -> str:
+    """A file name of letters, digits and dashes that any system takes."""
+    words = re.sub(r"[^\w]+", "-", name, flags=re.UNICODE).strip("-_").lower()
+    return f"{words[:60].rstrip('-') or 'palimpsest'}{ending}"
+
+
+def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
+    """The stages whose checkpoint still lies on the disk, with its folder's size in `bytes`."""
+    kept = stages[[isinstance(path, str) and Path(path).is_dir() for path in stages["checkpoint"]]].copy()
+    kept["bytes"] = [_folder_bytes(Path(path)) for path in kept["checkpoint"]]
+    return kept
+
+
+def checkpoint_file(checkpoint: str) -> Callable[[], bytes]:
+    """The checkpoint as a zip."""
+
+    def make() -> bytes:
+        file = io.BytesIO()
+        export.checkpoint_zip(Path(checkpoint), file)
+        return file.getvalue()
+
+    return make
+
+
+def scores_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], bytes]:
+    """The score matrices of all runs of some experiments as one CSV, with a mark by which spreadsheets see UTF-8."""
+
+    def make() -> bytes:
+        parts = [pd.read_csv(io.StringIO(export.scores_csv(store, each)), dtype=str) for each in experiment_ids]
+        text = pd.concat(parts).to_csv(index=False, lineterminator="\n")
+        return str(text).encode("utf-8-sig")
+
+    return make
+
+
+def results_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], bytes]:
+    """`results.json` of one experiment, or a list of them."""
+
+    def make() -> bytes:
+        found = [export.results(store, each) for each in experiment_ids]
+        return json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False).encode()
+
+    return make
+
+
+def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
+    """The experiment as YAML, as the command line takes it."""
+    return lambda: to_yaml(experiment).encode()
+
+
+def report_file(comparison: Comparison) -> Callable[[], bytes]:
+    """The comparison as one HTML file."""
+    return lambda: report(comparison).encode()
+
+
+def report(comparison: Comparison) -> str:
+    """The page's verdict, tables and figures, every run, and the experiments as YAML."""
+    names = [experiment.name for experiment in comparison.experiments.values()]
+    sections = [*_fairness(comparison), *table_sections(comparison), *figure_sections(comparison)]
+    sections.append(Section("Runs", table=runs_view(comparison.runs, comparison.unfair, comparison.score)))
+    for experiment in comparison.experiments.values():
+        sections.append(Section(f"Experiment: {experiment.name}", code=to_yaml(experiment)))
+    made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
+    return report_html(f"What was kept: {', '.join(names)}", comparison.verdict.sentences, sections, made)
+
+
+def _fairness(comparison: Comparison) -> list[Section]:
+    if not comparison.findings:
+        return []
+    judged = set(comparison.judged)
+    used = all(run_id in judged for finding in comparison.findings for run_id in finding.run_ids)
+    text = "The verdict uses them all the same." if used else "The verdict leaves these runs out."
+    found = pd.DataFrame({"What differs": [finding.text for finding in comparison.findings]})
+    return [Section("Not fairly comparable", text, table=found)]
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != export.STATE_FILE)

@@ -1,0 +1,62 @@
+"""Choosing runs in a table: what is kept is run ids, never the row positions that the table reports."""
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+LEFT_OUT = "compare_left_out"
+_ROUND = "compare_runs_round"
+
+
+def chosen_runs(run_ids: Sequence[str]) -> list[str]:
+    """The ids that the user has not left out; runs that are new are chosen."""
+    left_out = st.session_state.get(LEFT_OUT, frozenset())
+    return [run_id for run_id in run_ids if run_id not in left_out]
+
+
+def choose(run_ids: Collection[str], among: Collection[str]) -> None:
+    """Choose exactly `run_ids` among those shown; the table is drawn afresh with these rows ticked."""
+    st.session_state[LEFT_OUT] = left_out_after(st.session_state.get(LEFT_OUT, frozenset()), among, run_ids)
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+
+
+def left_out_after(left_out: Collection[str], shown: Collection[str], chosen: Collection[str]) -> frozenset[str]:
+    """What is left out once `chosen` of the `shown` runs are ticked; runs not shown keep their place."""
+    return frozenset(left_out) - frozenset(shown) | (frozenset(shown) - frozenset(chosen))
+
+
+def choice_table(view: pd.DataFrame, run_ids: Sequence[str], alt: str, **options: Any) -> None:
+    """Show `view`, whose rows are the runs `run_ids`, with the chosen ones ticked."""
+    key = _key(run_ids)
+    chosen = set(chosen_runs(run_ids))
+    ticked = [position for position, run_id in enumerate(run_ids) if run_id in chosen]
+    st.dataframe(
+        view,
+        key=key,
+        hide_index=True,
+        on_select=_taker(key, tuple(run_ids)),
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": ticked, "columns": [], "cells": []}},
+        alt=alt,
+        **options,
+    )
+
+
+def _taker(key: str, run_ids: tuple[str, ...]) -> Callable[[], None]:
+    """A callback that belongs to the very rows that the browser shows, so that a position means what was clicked."""
+
+    def take() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        chosen = {run_ids[row] for row in rows if row < len(run_ids)}
+        st.session_state[LEFT_OUT] = left_out_after(st.session_state.get(LEFT_OUT, frozenset()), run_ids, chosen)
+
+    return take
+
+
+def _key(run_ids: Sequence[str]) -> str:
+    """Other rows make another table: its ticks are set anew from the ids, and no old position is read as a new one."""
+    digest = hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:12]
+    return f"compare_runs_{digest}_{st.session_state.get(_ROUND, 0)}"
