@@ -76,8 +76,8 @@ def read_experiment(name: str, content: bytes) -> Experiment:
         missing = next((path for path in (*task.train, *task.test) if not Path(path).is_file()), None)
         if missing is not None:
             raise ConfigError(
-                f"{name}: task '{task.name}' names {missing}, which is not on this machine. A browser sends no folders: "
-                "write whole paths into the file, or upload the texts on the Tasks page."
+                f"{name}: task '{task.name}' names {missing}, which is not on this machine. "
+                "A browser sends no folders: write whole paths into the file, or upload the texts on the Tasks page."
             )
     return experiment
 
@@ -137,7 +137,7 @@ def model_section(draft: Draft) -> None:
     st.session_state.setdefault(key, draft.model if draft.model in choices else OTHER_MODEL)
     picked = st.selectbox(
         "Base model", [*choices, OTHER_MODEL], key=key, help="Every run starts from it.",
-        format_func=lambda name: f"{choices[name].title}: {choices[name].note}" if name in choices else "Another model …",
+        format_func=lambda n: f"{choices[n].title}: {choices[n].note}" if n in choices else "Another model …",
     )  # fmt: skip
     if picked != OTHER_MODEL:
         draft.model = picked
@@ -224,12 +224,14 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
         st.error(plain(problem), icon=":material/error:")
     runs = len(experiment.runs()) if experiment else 0
     if experiment:
-        variants = len(experiment.runs_of_one_seed())
-        st.markdown(f"{plural(variants, 'strategy', 'strategies')} × {plural(len(experiment.seeds), 'seed')} = **{plural(runs, 'run')}**")
+        variants, seeds = len(experiment.runs_of_one_seed()), len(experiment.seeds)
+        sentence = f"{plural(variants, 'setting')} of a strategy × {plural(seeds, 'seed')} = **{plural(runs, 'run')}**"
+        st.markdown(sentence)
     with st.container(horizontal=True):
         if st.button(
             f"Start {plural(runs, 'run')}" if runs else "Start", key="experiment_start", type="primary",
-            icon=":material/play_arrow:", disabled=experiment is None, help="Queues the runs and opens their live view.",
+            icon=":material/play_arrow:", disabled=experiment is None,
+            help="Queues the runs and opens their live view.",
         ) and experiment:  # fmt: skip
             start(experiment)
         st.download_button(

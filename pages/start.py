@@ -33,7 +33,12 @@ def way() -> None:
     steps = (
         (":material/library_books:", "Tasks", session.TASKS, "Upload or paste texts, or take the samples."),
         (":material/science:", "Experiment", session.EXPERIMENT, "Choose model, strategies, replay weight and EWC λ."),
-        (":material/monitoring:", "Live", session.LIVE, "Watch the losses, and what each new task does to the old ones."),
+        (
+            ":material/monitoring:",
+            "Live",
+            session.LIVE,
+            "Watch the losses, and what a new task does to the old.",
+        ),
         (":material/compare_arrows:", "Compare", session.COMPARE, "See what each strategy kept; download the model."),
     )
     for column, (icon, title, page, text) in zip(st.columns(4), steps, strict=True):
@@ -79,12 +84,18 @@ def latest(experiments: pd.DataFrame) -> None:
             st.badge(label, color=colour, icon=icon, width=130)
             st.markdown(f"**{plain(row['name'])}**  \n:gray[{_facts(row)}]", width="stretch")
             id_ = row["experiment_id"]
-            session.experiment_link(session.LIVE, id_, "Live", ":material/monitoring:", "Curves and matrix of its runs.")
+            session.experiment_link(
+                session.LIVE, id_, "Live", ":material/monitoring:", "Curves and matrix of its runs."
+            )
             session.experiment_link(
                 session.COMPARE, id_, "Compare", ":material/compare_arrows:", "Its strategies side by side."
             )
             session.experiment_link(
-                session.EXPERIMENT, id_, "Reuse", ":material/edit_note:", "A new experiment that starts from its settings."
+                session.EXPERIMENT,
+                id_,
+                "Reuse",
+                ":material/edit_note:",
+                "A new experiment that starts from its settings.",
             )
     hidden = len(experiments) - SHOWN
     if hidden > 0:

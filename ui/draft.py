@@ -37,7 +37,9 @@ class Card:
             for declared in declared_parameters(self.strategy):
                 values = parse_values(declared, self.texts.get(declared.name, as_text(self.values[declared.name])))
                 given[declared.name] = values if len(values) > 1 else values[0]
-        varied = {n: v for n, v in given.items() if isinstance(v, list) or v != _defaults(self.strategy)[n] or n in MAIN}
+        varied = {
+            n: v for n, v in given.items() if isinstance(v, list) or v != _defaults(self.strategy)[n] or n in MAIN
+        }
         return StrategySpec(name=self.strategy, parameters=varied)
 
 

@@ -112,7 +112,8 @@ def _parse(parameter: Parameter, part: str) -> Any:
 
 
 def _label(parameter: Parameter) -> str:
-    return f"{parameter.label} ({parameter.unit})" if parameter.unit else parameter.label
+    said = parameter.unit.lower() in parameter.label.lower()
+    return parameter.label if said else f"{parameter.label} ({parameter.unit})"
 
 
 def _seed(key: str, value: Any) -> None:

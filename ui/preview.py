@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.blocks import encode
 from engine.errors import PalimpsestError
-from engine.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
+from engine.estimate import Estimate, TaskSize, estimate, measure_speed
 from engine.experiment import Experiment, TaskSpec
 from engine.lookahead import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models import EMBEDDED, BaseModel, load_base
@@ -41,24 +41,24 @@ def show_estimate(experiment: Experiment) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     wanted.add(experiment.model)
-    _estimate_metrics(result, speed)
+    _estimate_metrics(result)
     with st.expander("By strategy"):
         st.dataframe(_estimate_table(result), hide_index=True)
         st.caption(
             f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
-            f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), timed just now or when it was "
-            "first asked for; other work on this machine slows it down."
+            f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
+            "this was first asked for; other work on this machine slows it down."
         )
 
 
-def _estimate_metrics(result: Estimate, speed: Speed) -> None:
+def _estimate_metrics(result: Estimate) -> None:
     runs = len(result.runs) * result.seeds
     with st.container(horizontal=True):
         st.metric("Time", f"≈ {duration(result.seconds)}", help="Of all runs, one after the other.", width=200)
         st.metric("Runs", runs, help="Strategies, with each combination of their values, times seeds.", width=120)
         st.metric(
             "Memory", f"≈ {bytes_size(result.memory_bytes)}", width=200,
-            help="Of the run that needs most: weights, gradients, AdamW's moments, the elastic penalty's tensors, activations.",
+            help="Of the run that needs most: weights, gradients, AdamW's moments, the penalty's tensors, activations.",
         )  # fmt: skip
         st.metric(
             "Disk", f"≈ {bytes_size(result.disk_bytes)}", width=200,
@@ -81,7 +81,9 @@ def _estimate_table(result: Estimate) -> pd.DataFrame:
 
 def show_look_ahead(experiment: Experiment) -> None:
     """Base-model scores, vocabulary overlap, and documents in more than one place."""
-    st.caption("What can be known before training: how hard each task is for the base model, and how alike the tasks are.")
+    st.caption(
+        "What can be known before training: how hard each task is for the base model, and how alike the tasks are."
+    )
     key = (experiment.model, tuple(_identity(task) for task in experiment.tasks))
     pressed = st.button(
         "Look ahead", key="experiment_look_ahead", icon=":material/visibility:",
@@ -128,12 +130,13 @@ def _overlap(matrix: pd.DataFrame) -> None:
     st.markdown("**Vocabulary overlap**")
     matrix.index.name = "Task"
     columns = {
-        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="%.2f") for name in matrix.columns
+        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="%.2f")
+        for name in matrix.columns
     }
     st.dataframe(matrix, column_config=columns)
     st.caption(
-        "1: both tasks use the same tokens equally often; 0: they share none. Expect more forgetting between tasks that "
-        "have little in common."
+        "1: both tasks use the same tokens equally often; 0: they share none. Expect more forgetting between tasks "
+        "that have little in common."
     )
 
 
@@ -144,7 +147,9 @@ def _duplicates(found: tuple[Shared, ...]) -> None:
     leaks = sum(shared.leaks for shared in found)
     sentence = f"{plural(len(found), 'document stands', 'documents stand')} in more than one place"
     if leaks:
-        sentence += f"; {leaks} of them are trained on in one and held out in another, which flatters that task's scores"
+        sentence += (
+            f"; {leaks} of them are trained on in one and held out in another, which flatters that task's scores"
+        )
     st.warning(sentence + ".", icon=":material/content_copy:")
     shown = found[:_SHOWN_DUPLICATES]
     table = {
@@ -163,7 +168,7 @@ def _identity(task: TaskSpec) -> tuple[str, tuple[float, ...]]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _task(spec: str, changed_at: tuple[float, ...]) -> Task:
+def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # noqa: ARG001 - a part of the cache's key
     return load_task(TaskSpec.model_validate_json(spec))
 
 
@@ -187,4 +192,3 @@ def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size
 @st.cache_data(show_spinner=False, max_entries=256)
 def _counts(spec: str, changed_at: tuple[float, ...], model: str) -> Counter[int]:
     return token_counts(_task(spec, changed_at), _base(model).tokenizer)
-
