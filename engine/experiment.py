@@ -174,8 +174,8 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Experiment":
-        for what, names in (("task", [t.name for t in self.tasks]), ("seed", list(self.seeds))):
-            doubled = sorted({str(n) for n in names if names.count(n) > 1})
+        for what, names in (("task", [t.name for t in self.tasks]), ("seed", [str(s) for s in self.seeds])):
+            doubled = sorted({n for n in names if names.count(n) > 1})
             if doubled:
                 raise ValueError(f"each {what} may stand only once; {', '.join(doubled)} stands more often")
         if any(seed < 0 for seed in self.seeds):

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import torch
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -83,7 +84,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     folder = locate(name)
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{name}: its tokenizer can't be loaded ({_first_line(error)}).") from error
 
 
@@ -95,7 +96,7 @@ def load_base(name: str, device: str = "cpu") -> BaseModel:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name}: it can't be loaded as a causal language model ({_first_line(error)}).") from error
     eos = tokenizer.eos_token_id
     if eos is None:

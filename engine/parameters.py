@@ -45,7 +45,7 @@ def parameter(
     unit: str = "",
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
-    extra = {"label": label, "low": low, "high": high, "scale": scale, "unit": unit}
+    extra: dict[str, Any] = {"label": label, "low": low, "high": high, "scale": scale, "unit": unit}
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
 

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,12 +178,12 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
     torch.manual_seed(random.number("dropout", progress.stage, number))
     model.train()
     model.zero_grad(set_to_none=True)
-    values = {term.name: _backward(setup, progress.base, term) for term in terms}
+    values = {term.name: accumulate_gradient(progress.base, term, setup.precision, setup.control.check) for term in terms}
     total = sum(term.weight * values[term.name] for term in terms) + sum(penalties.values())
     if not math.isfinite(total):
         raise TrainingError(
-            f"The loss is no longer a finite number at step {number} of stage {progress.stage}. Lower the learning rate "
-            f"(now {training.learning_rate:g}) or the weights of the strategy's terms."
+            f"The loss is no longer a finite number at step {number} of stage {progress.stage}. Lower the learning "
+            f"rate (now {training.learning_rate:g}) or the weights of the strategy's terms."
         )
     limit = training.gradient_clip if training.gradient_clip is not None else math.inf
     norm = torch.nn.utils.clip_grad_norm_(weights.values(), limit)
@@ -202,18 +203,20 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
     )
 
 
-def _backward(setup: RunSetup, base: BaseModel, term: Term) -> float:
-    """Add the gradient of weight · mean token loss over the term's blocks; return the mean, in nats per token."""
+def accumulate_gradient(
+    base: BaseModel, term: Term, precision: str = "float32", check: Callable[[], None] = lambda: None
+) -> float:
+    """Add to `.grad` the gradient of weight · mean token loss over the term's blocks; return the mean, in nats per token."""
     device, tokens, nats = base.model.device, term.blocks.target_tokens, 0.0
-    rows = rows_per_forward(base.model, setup.training.block_size, device)
+    rows = rows_per_forward(base.model, term.blocks.input_ids.shape[1], device)
     for part in term.blocks.split(rows):
-        setup.control.check()
+        check()
         part = part.to(device)
-        with autocast(device, setup.precision):
+        with autocast(device, precision):
             logits = logits_of(base.model, part, base.packed)
         loss = summed_nats(logits, part.targets)
-        setup.control.check()
-        (loss * (term.weight / tokens)).backward()  # type: ignore[no-untyped-call]
+        check()
+        (loss * (term.weight / tokens)).backward()
         nats += loss.item()
     return nats / tokens
 
@@ -222,14 +225,14 @@ def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evalu
     """Score every task's held-out sample, and all of it where `whole`."""
     samples: dict[str, Score] = {}
     wholes: dict[str, Score] = {}
+    score_blocks = partial(score, progress.base.model, check=setup.control.check, packed=progress.base.packed)
     for task in setup.tasks:
         held_out = task.held_out
-        arguments = {"check": setup.control.check, "packed": progress.base.packed}
-        samples[task.name] = score(progress.base.model, held_out.sample, held_out.sample_bytes, **arguments)
+        samples[task.name] = score_blocks(held_out.sample, held_out.sample_bytes)
         if whole:
             wholes[task.name] = samples[task.name]
             if held_out.rest is not None:
-                wholes[task.name] += score(progress.base.model, held_out.rest, held_out.rest_bytes, **arguments)
+                wholes[task.name] += score_blocks(held_out.rest, held_out.rest_bytes)
     return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None)
 
 

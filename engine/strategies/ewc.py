@@ -34,8 +34,11 @@ class Elastic:
 
     def to(self, device: torch.device) -> "Elastic":
         """The same beside weights on `device`."""
-        moved = [{name: t.to(device) for name, t in part.items()} for part in (self.importance, self.anchor)]
-        return Elastic(*moved, self.constant)
+
+        def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+        return Elastic(moved(self.importance), moved(self.anchor), self.constant)
 
 
 def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Elastic:
@@ -68,7 +71,7 @@ def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: f
 
 
 @torch.no_grad()
-def proximal_step(elastic: Elastic, weights: Mapping[str, Tensor], step_sizes: StepSizes, ewc_lambda: float) -> None:
+def proximal_step(elastic: Elastic, weights: Weights, step_sizes: StepSizes, ewc_lambda: float) -> None:
     """θ ← argmin_θ (θ−θ')²/(2s) + (λ/2)A(θ−μ)²  =  θ' + (μ−θ') sλA/(1+sλA), in place, s = AdamW's step size.
 
     The penalty's gradient at the result is the step that was taken, so a resting point satisfies

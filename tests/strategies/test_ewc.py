@@ -1,0 +1,125 @@
+import torch
+from torch import Tensor
+
+from engine.strategies import ewc
+from engine.strategies.ewc import EWC, Elastic
+from engine.training import train
+from tests.builders import small_setup
+
+LAMBDA = 3.0
+
+
+def weight(values: Tensor) -> torch.nn.Parameter:
+    return torch.nn.Parameter(values.clone())
+
+
+def linear_gaussian(tasks: int, seed: int = 0, size: int = 6) -> tuple[list[Tensor], list[Tensor]]:
+    """Losses L_t = ½ Σ h_t (θ − m_t)² with diagonal curvature: (h_t, m_t) per task, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    curvature = [torch.rand(size, generator=generator, dtype=torch.float64) + 0.1 for _ in range(tasks)]
+    optimum = [torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(tasks)]
+    return curvature, optimum
+
+
+def minimise(h: Tensor, m: Tensor, elastic: Elastic, start: Tensor, ewc_lambda: float) -> Tensor:
+    """Gradient steps on the task's loss, each followed by the proximal step, until they rest."""
+    theta, size = weight(start), 0.3
+    for _ in range(400):
+        with torch.no_grad():
+            theta.sub_(size * h * (theta - m))
+        ewc.proximal_step(elastic, {"w": theta}, lambda w: torch.full_like(w, size), ewc_lambda)
+    return theta.detach()
+
+
+def test_online_ewc_on_an_orthogonal_linear_gaussian_problem_is_joint_least_squares() -> None:
+    curvature, optimum = linear_gaussian(3)
+    elastic, theta = Elastic(), torch.zeros(6, dtype=torch.float64)
+    for h, m in zip(curvature, optimum, strict=True):
+        theta = minimise(h, m, elastic, theta, 1.0)
+        elastic = ewc.follow(elastic, {"w": h}, {"w": theta}, decay=1.0)
+    joint = sum(h * m for h, m in zip(curvature, optimum, strict=True)) / sum(curvature)
+    assert torch.allclose(theta, joint, atol=1e-9)
+
+
+def test_two_tensors_equal_the_explicit_sum_over_fifty_tasks_in_value_and_gradient() -> None:
+    fishers, anchors = linear_gaussian(50)
+    fishers[3][2] = 0.0
+    elastic = Elastic()
+    for number, (f, a) in enumerate(zip(fishers, anchors, strict=True), start=1):
+        elastic = ewc.accumulate(elastic, {"w": f}, {"w": weight(a)})
+        if number == 2:
+            after_two = sum(t.numel() for t in (*elastic.importance.values(), *elastic.anchor.values()))
+    theta = torch.linspace(-1, 1, 6, dtype=torch.float64)
+    value = LAMBDA / 2 * sum(float((f * (theta - a) ** 2).sum()) for f, a in zip(fishers, anchors, strict=True))
+    gradient = LAMBDA * sum(f * (theta - a) for f, a in zip(fishers, anchors, strict=True))
+    assert abs(ewc.penalty_value(elastic, {"w": theta}, LAMBDA) - value) < 1e-9 * abs(value)
+    assert torch.allclose(LAMBDA * elastic.importance["w"] * (theta - elastic.anchor["w"]), gradient)
+    assert sum(t.numel() for t in (*elastic.importance.values(), *elastic.anchor.values())) == after_two == 12
+
+
+def test_weights_that_no_task_used_stay_free() -> None:
+    elastic = ewc.accumulate(Elastic(), {"w": torch.zeros(2)}, {"w": torch.ones(2)})
+    elastic = ewc.accumulate(elastic, {"w": torch.zeros(2)}, {"w": torch.zeros(2)})
+    theta = weight(torch.tensor([5.0, -7.0]))
+    ewc.proximal_step(elastic, {"w": theta}, torch.ones_like, 1e12)
+    assert theta.tolist() == [5.0, -7.0]
+
+
+def test_the_step_taken_is_the_penaltys_gradient_and_not_zero() -> None:
+    elastic = Elastic({"w": torch.tensor([0.5, 2.0])}, {"w": torch.tensor([1.0, -1.0])})
+    before = torch.tensor([3.0, 3.0])
+    theta, size = weight(before), 0.1
+    ewc.proximal_step(elastic, {"w": theta}, lambda w: torch.full_like(w, size), LAMBDA)
+    gradient = LAMBDA * elastic.importance["w"] * (theta.detach() - elastic.anchor["w"])
+    assert torch.allclose((before - theta.detach()) / size, gradient, atol=1e-5)
+    assert float(gradient.abs().min()) > 1
+
+
+def test_the_reported_penalty_has_that_gradient() -> None:
+    fishers, anchors = linear_gaussian(2)
+    elastic = Elastic()
+    for f, a in zip(fishers, anchors, strict=True):
+        elastic = ewc.accumulate(elastic, {"w": f}, {"w": a})
+    theta, step = torch.linspace(-1, 1, 6, dtype=torch.float64), 1e-5
+    for k in range(6):
+        shift = torch.zeros(6, dtype=torch.float64)
+        shift[k] = step
+        up, down = (ewc.penalty_value(elastic, {"w": theta + s}, LAMBDA) for s in (shift, -shift))
+        exact = LAMBDA * elastic.importance["w"][k] * (theta[k] - elastic.anchor["w"][k])
+        assert abs((up - down) / (2 * step) - exact) < 1e-6
+
+
+def test_later_weight_updates_do_not_move_the_anchor() -> None:
+    for remember in (lambda e, f, w: ewc.accumulate(e, f, w), lambda e, f, w: ewc.follow(e, f, w, 0.9)):
+        theta, fisher = weight(torch.ones(3)), torch.ones(3)
+        elastic = remember(Elastic(), {"w": fisher}, {"w": theta})
+        with torch.no_grad():
+            theta.add_(5)
+            fisher.add_(5)
+        assert torch.equal(elastic.anchor["w"], torch.ones(3))
+        assert torch.equal(elastic.importance["w"], torch.ones(3))
+
+
+def test_over_twelve_orders_of_lambda_training_stays_finite_and_drift_falls(tmp_path) -> None:
+    drifts = []
+    for number, exponent in enumerate(range(-6, 7, 2)):
+        strategy = EWC(ewc_lambda=10.0**exponent)
+        setup = small_setup(strategy, tmp_path / str(number), tasks=2)
+        for event in train(setup):
+            if type(event).__name__ == "StepDone":
+                assert all(abs(v) < float("inf") for v in event.terms.values())
+        weights = [setup.load_model(setup.folder / f"stage-{t}").model for t in (1, 2)]
+        pairs = zip(*(w.parameters() for w in weights), strict=True)
+        drifts.append(sum(float((a - b).detach().square().sum()) for a, b in pairs))
+    assert drifts == sorted(drifts, reverse=True)
+    assert drifts[-1] < 0.05 * drifts[0]
+
+
+def test_explicit_gradient_steps_would_diverge_where_the_proximal_step_does_not() -> None:
+    elastic = Elastic({"w": torch.ones(1)}, {"w": torch.zeros(1)})
+    theta, explicit = weight(torch.ones(1)), torch.ones(1)
+    for _ in range(20):
+        ewc.proximal_step(elastic, {"w": theta}, torch.ones_like, 1e6)
+        explicit = explicit - 1e6 * explicit
+    assert abs(float(theta.detach())) < 1e-6
+    assert not abs(float(explicit)) < 1e30

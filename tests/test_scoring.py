@@ -1,0 +1,76 @@
+import math
+
+import pytest
+import torch
+
+from engine import blocks, likelihood, scoring
+from engine.scores import Score
+from tests.builders import BLOCK, Unigram, blocks_of, document, random_documents, tiny_gpt2
+
+
+@torch.no_grad()
+def by_hand(model: torch.nn.Module, documents: list) -> tuple[float, int, int]:
+    """Summed nats, target tokens and correct tokens, one plain pass a document."""
+    nats, tokens, correct = 0.0, 0, 0
+    for d in documents:
+        ids = d.token_ids.long()
+        log_p = model(input_ids=ids[None, :-1]).logits[0].log_softmax(-1)[d.first_target - 1 :]
+        targets = ids[d.first_target :]
+        nats -= float(log_p.gather(1, targets[:, None]).sum())
+        tokens += len(targets)
+        correct += int((log_p.argmax(-1) == targets).sum())
+    return nats, tokens, correct
+
+
+def test_scores_equal_a_loop_over_documents() -> None:
+    model, documents = tiny_gpt2().eval(), random_documents(9, seed=1)
+    found = scoring.score(model, blocks_of(documents), text_bytes=100)
+    nats, tokens, correct = by_hand(model, documents)
+    assert found.total_nats == pytest.approx(nats, rel=1e-5)
+    assert (found.target_tokens, found.correct_tokens, found.text_bytes) == (tokens, correct, 100)
+
+
+def test_scores_do_not_depend_on_batching_or_on_what_shares_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, documents = tiny_gpt2(dropout=0.3).train(), random_documents(11, seed=2)
+    packed = scoring.score(model, blocks_of(documents), 1)
+    alone = scoring.score(
+        model, blocks.pack([p for d in documents for p in blocks.cut(d, BLOCK)], 60, False), 1, packed=False
+    )
+    monkeypatch.setattr(likelihood, "LOGITS_PER_FORWARD", 1)
+    row_by_row = scoring.score(model, blocks_of(documents[::-1]), 1)
+    assert packed.total_nats == pytest.approx(alone.total_nats, rel=1e-5)
+    assert packed.total_nats == pytest.approx(row_by_row.total_nats, rel=1e-5)
+    assert model.training
+
+
+def test_prompts_are_read_but_not_scored() -> None:
+    model = tiny_gpt2().eval()
+    documents = [document([0, 5, 6, 7, 8, 9], first_target=4), document([0, 3, 4, 2], first_target=2)]
+    found = scoring.score(model, blocks_of(documents), 1)
+    assert found.target_tokens == 2 + 2
+    assert found.total_nats == pytest.approx(by_hand(model, documents)[0], rel=1e-5)
+
+
+def test_padding_counts_for_nothing() -> None:
+    model = Unigram(4)
+    found = scoring.score(model, blocks_of([document([0, 1, 2])], block_size=50), 1)
+    assert (found.target_tokens, found.nats_per_token) == (2, pytest.approx(math.log(4)))
+
+
+def test_perplexity_is_exp_of_the_mean_over_tokens() -> None:
+    total = Score(10.0, 10, 30, 4) + Score(90.0, 10, 30, 2)
+    assert total.perplexity == pytest.approx(math.exp(5.0))
+    assert total.nats_per_token == 5.0
+    assert total.bits_per_byte == pytest.approx(100 / math.log(2) / 60)
+    assert total.accuracy == pytest.approx(0.3)
+    assert Score(1e6, 1, 1, 0).perplexity == math.inf
+
+
+def test_the_sample_and_the_rest_are_all_held_out_text_once() -> None:
+    documents = random_documents(40, seed=3)
+    held_out = scoring.prepare(documents, BLOCK, sample_tokens=60)
+    assert held_out.rest is not None
+    assert held_out.sample.target_tokens + held_out.rest.target_tokens == sum(d.target_tokens for d in documents)
+    assert held_out.sample_bytes + held_out.rest_bytes == sum(d.text_bytes for d in documents)
+    assert 30 <= held_out.sample.target_tokens <= 120
+    assert scoring.prepare(documents, BLOCK, sample_tokens=10**6).rest is None

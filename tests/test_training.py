@@ -1,0 +1,142 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from engine import events, strategies
+from engine.control import Control
+from engine.errors import TrainingError
+from engine.experiment import Training
+from engine.optimization import learning_rate_at
+from engine.randomness import Streams
+from engine.stages import stage_data
+from engine.training import RunSetup, train
+from tests.builders import blocks_of, random_documents, small_setup
+
+
+def naive_setup(folder: Path, **changes: object) -> RunSetup:
+    return small_setup(strategies.build("naive", {}), folder, tasks=2, **changes)
+
+
+def test_events_come_in_the_order_of_the_run(tmp_path: Path) -> None:
+    happened = [e for e in train(naive_setup(tmp_path, epochs=1)) if not isinstance(e, events.Phase)]
+    kinds = [type(e).__name__ for e in happened if not isinstance(e, events.StepDone)]
+    stage = ["StageStarted", "Evaluated", "Evaluated", "StageFinished"]
+    assert kinds == ["RunStarted", "Evaluated", *stage, *stage, "RunFinished"]
+    steps = [e.step for e in happened if isinstance(e, events.StepDone)]
+    assert steps == list(range(1, happened[0].steps + 1))
+    whole = [e.stage for e in happened if isinstance(e, events.Evaluated) and e.whole]
+    assert whole == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["naive", "joint"])
+def test_the_promised_steps_and_tokens_are_those_taken(name: str, tmp_path: Path) -> None:
+    happened = list(train(small_setup(strategies.build(name, {}), tmp_path, stage_tokens=90)))
+    promised = next(e for e in happened if isinstance(e, events.RunStarted)).steps
+    assert promised == sum(isinstance(e, events.StepDone) for e in happened)
+    for started in (e for e in happened if isinstance(e, events.StageStarted)):
+        done = [e for e in happened if isinstance(e, events.StepDone) and e.stage == started.stage]
+        assert len(done) == started.steps
+        assert sum(e.target_tokens for e in done) == started.target_tokens
+
+
+def test_training_learns_and_naive_training_forgets(tmp_path: Path) -> None:
+    rows = [e.whole for e in train(naive_setup(tmp_path, epochs=15)) if isinstance(e, events.Evaluated) and e.whole]
+    first = [row["task 0"].nats_per_token for row in rows]
+    second = [row["task 1"].nats_per_token for row in rows]
+    assert first[1] < first[0] - 0.3
+    assert first[2] > first[1] + 0.3
+    assert second[2] < second[1] - 0.3
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tmp_path: Path) -> None:
+    def numbers(folder: str, seed: int) -> list[dict[str, float]]:
+        setup = replace(naive_setup(tmp_path / folder, epochs=1), seed=seed)
+        return [e.terms for e in train(setup) if isinstance(e, events.StepDone)]
+
+    assert numbers("a", 0) == numbers("b", 0)
+    assert numbers("a", 0) != numbers("c", 1)
+
+
+def test_a_stop_keeps_the_weights_reached(tmp_path: Path) -> None:
+    setup = naive_setup(tmp_path)
+    happened = []
+    for event in train(setup):
+        happened.append(event)
+        if isinstance(event, events.StepDone) and event.stage == 2:
+            setup.control.stop()
+    stopped = happened[-1]
+    assert isinstance(stopped, events.RunStopped)
+    assert (stopped.stage, stopped.checkpoint) == (2, tmp_path / "stopped")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "stopped")
+    assert (tmp_path / "stage-1").is_dir()
+    assert not (tmp_path / "stage-2").exists()
+
+
+def test_a_stop_before_the_first_step_keeps_nothing(tmp_path: Path) -> None:
+    setup = naive_setup(tmp_path)
+    setup.control.stop()
+    last = list(train(setup))[-1]
+    assert isinstance(last, events.RunStopped)
+    assert last.checkpoint is None
+
+
+def test_paused_time_is_not_training_time() -> None:
+    import threading
+
+    control = Control()
+    control.pause()
+    threading.Timer(0.2, control.resume).start()
+    control.check()
+    assert control.paused_seconds >= 0.15
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_in_words(tmp_path: Path) -> None:
+    setup = naive_setup(tmp_path, learning_rate=1.0, gradient_clip=None)
+    original = setup.load_model
+
+    def broken(checkpoint: Path | None) -> object:
+        base = original(checkpoint)
+        with torch.no_grad():
+            next(base.model.parameters()).fill_(float("nan"))
+        return base
+
+    with pytest.raises(TrainingError, match="step 1 of stage 1"):
+        list(train(replace(setup, load_model=broken)))
+
+
+def test_gradient_accumulation_changes_nothing_beyond_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def last(folder: str) -> float:
+        return [e for e in train(naive_setup(tmp_path / folder)) if isinstance(e, events.StepDone)][-1].terms["new"]
+
+    whole = last("a")
+    monkeypatch.setattr("engine.likelihood.LOGITS_PER_FORWARD", 1)
+    assert last("b") == pytest.approx(whole, rel=1e-3)
+
+
+def test_a_stages_learning_rate_warms_up_and_falls_to_nothing() -> None:
+    training = Training(learning_rate=1.0, warmup_share=0.1, decay="cosine")
+    rates = [learning_rate_at(step, 100, training) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == max(rates) == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+    assert learning_rate_at(1, 1, training) > 0
+    assert learning_rate_at(50, 100, Training(learning_rate=1.0, warmup_share=0.0, decay="constant")) == 1.0
+
+
+def test_a_token_budget_ends_a_stage_with_the_row_that_reaches_it() -> None:
+    packed = blocks_of(random_documents(60, seed=1))
+    data = stage_data([packed], Training(block_size=16, tokens_per_step=32, stage_tokens=100, epochs=3), Streams(0), 1)
+    assert 100 <= data.target_tokens < 100 + 16
+
+
+def test_joint_training_gives_every_task_its_own_budget() -> None:
+    small, large = blocks_of(random_documents(20, seed=1)), blocks_of(random_documents(80, seed=2))
+    training = Training(block_size=16, tokens_per_step=32, epochs=2)
+    data = stage_data([small, large], training, Streams(0), 2)
+    assert data.target_tokens == 2 * (small.target_tokens + large.target_tokens)
+    rows = torch.cat(data.steps)
+    assert int((rows < len(small)).sum()) == 2 * len(small)
