@@ -19,7 +19,7 @@ class RunStarted:
     finished_stages: int
     environment: dict[str, Any]
     tasks: tuple[dict[str, Any], ...]
-    """Per task: name, documents, held_out_documents, target_tokens, held_out_target_tokens, fingerprint, packing_fill."""
+    """Per task what `execute.encode_task` says of it: documents, target tokens, fingerprints, packing fill."""
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,8 @@ def _download(name: str) -> Path:
     offline = constants.HF_HUB_OFFLINE or not _hub_answers()
     if offline:
         raise ModelError(
-            f"{name} is not on this machine and the model hub can't be reached. Connect to the network once to download "
-            f"it, give the folder of a downloaded model, or choose {EMBEDDED}, which comes with the project."
+            f"{name} is not on this machine and the model hub can't be reached. Connect to the network once to "
+            f"download it, give the folder of a downloaded model, or choose {EMBEDDED}, which comes with the project."
         )
     try:
         return Path(snapshot_download(name, allow_patterns=_FILES, etag_timeout=HUB_TIMEOUT_SECONDS))

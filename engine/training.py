@@ -178,7 +178,8 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
     torch.manual_seed(random.number("dropout", progress.stage, number))
     model.train()
     model.zero_grad(set_to_none=True)
-    values = {term.name: accumulate_gradient(progress.base, term, setup.precision, setup.control.check) for term in terms}
+    precision, check = setup.precision, setup.control.check
+    values = {term.name: accumulate_gradient(progress.base, term, precision, check) for term in terms}
     total = sum(term.weight * values[term.name] for term in terms) + sum(penalties.values())
     if not math.isfinite(total):
         raise TrainingError(
@@ -206,7 +207,7 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
 def accumulate_gradient(
     base: BaseModel, term: Term, precision: str = "float32", check: Callable[[], None] = lambda: None
 ) -> float:
-    """Add to `.grad` the gradient of weight · mean token loss over the term's blocks; return the mean, in nats per token."""
+    """Add to `.grad` the gradient of weight · (the blocks' mean token loss); return that mean, in nats per token."""
     device, tokens, nats = base.model.device, term.blocks.target_tokens, 0.0
     rows = rows_per_forward(base.model, term.blocks.input_ids.shape[1], device)
     for part in term.blocks.split(rows):

@@ -16,7 +16,8 @@ from tests.strategies import test_ewc, test_replay
 MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
     "the square of a batch's mean gradient as Fisher": (
         fisher,
-        "for document in documents:\n            check()\n            blocks = pack(cut(document, block_size), block_size, packed)",
+        "for document in documents:\n            check()\n"
+        "            blocks = pack(cut(document, block_size), block_size, packed)",
         "for document in documents[:1]:\n            pieces = [p for d in documents for p in cut(d, block_size)]\n"
         "            blocks = pack(pieces, block_size, packed)",
         test_fisher.test_fisher_of_a_unigram_model_at_its_optimum_is_p_times_one_minus_p,

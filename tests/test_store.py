@@ -29,9 +29,7 @@ def add(store: Store, tmp_path: Path, **changes: object) -> tuple[str, list[str]
 def play(store: Store, run_id: str, until: type | None = None, finished_stages: int = 0) -> None:
     """Record a fake run's events, up to and with the first of type `until`."""
     experiment_id, spec = store.run_spec(run_id)
-    for event in FakeRun()(
-        store.experiment(experiment_id), spec, store.run_folder(run_id), Control(), finished_stages
-    ):
+    for event in FakeRun()(store.experiment(experiment_id), spec, store.run_folder(run_id), Control(), finished_stages):
         store.record(run_id, event)
         if until is not None and isinstance(event, until):
             return
@@ -70,7 +68,9 @@ def test_the_frames_hold_what_the_events_said(store: Store, tmp_path: Path) -> N
     assert run["seconds"] == 1.0  # two stages of 0.5 s
     losses = store.losses(run_id)
     assert list(losses.columns) == ["run_id", "stage", "step", "term", "nats_per_token"]
-    assert losses[losses["term"] == "new"]["nats_per_token"].tolist() == [3.0 / step for step in range(1, 2 * STEPS + 1)]
+    assert losses[losses["term"] == "new"]["nats_per_token"].tolist() == [
+        3.0 / step for step in range(1, 2 * STEPS + 1)
+    ]
     matrix = store.matrix([run_id])
     assert matrix["stage"].tolist() == [0, 0, 1, 1, 2, 2]
     assert matrix["task_index"].tolist() == [1, 2] * 3

@@ -43,12 +43,12 @@ def test_the_promised_steps_and_tokens_are_those_taken(name: str, tmp_path: Path
 
 
 def test_training_learns_and_naive_training_forgets(tmp_path: Path) -> None:
-    rows = [e.whole for e in train(naive_setup(tmp_path, epochs=15)) if isinstance(e, events.Evaluated) and e.whole]
+    rows = [e.whole for e in train(naive_setup(tmp_path, epochs=6)) if isinstance(e, events.Evaluated) and e.whole]
     first = [row["task 0"].nats_per_token for row in rows]
     second = [row["task 1"].nats_per_token for row in rows]
-    assert first[1] < first[0] - 0.3
-    assert first[2] > first[1] + 0.3
-    assert second[2] < second[1] - 0.3
+    assert first[1] < first[0] - 0.2
+    assert first[2] > first[1] + 0.2
+    assert second[2] < second[1] - 0.2
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tmp_path: Path) -> None:

@@ -120,4 +120,4 @@ class Strategy:
 
 
 StepSizes = Callable[[torch.nn.Parameter], Tensor]
-"""Per weight, the factor by which AdamW's last step scaled a gradient: learning_rate / (√v̂ + ε), shaped like the weight."""
+"""Per weight, how AdamW's last step scaled a gradient: learning_rate / (√v̂ + ε), shaped like the weight."""

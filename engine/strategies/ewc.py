@@ -116,7 +116,7 @@ class EWC(Strategy):
     )  # fmt: skip
     fisher: Literal["empirical", "sampled"] = parameter(
         "empirical", label="Fisher",
-        help="empirical: gradients of the text's own tokens; sampled: of tokens drawn from the model (the true Fisher).",
+        help="empirical: gradients of the text's own tokens; sampled: of tokens the model draws (the true Fisher).",
     )  # fmt: skip
     fisher_documents: int = parameter(
         200, label="Fisher documents", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",

@@ -1,0 +1,39 @@
+# make app    the app, on http://localhost:8501       make test   every test
+# make check  what CI runs: format, lint, types, tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
+
+.PHONY: app test check lint clean
+
+app: $(VENV)/.app
+	$(BIN)/python -m streamlit run app.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Palimpsest needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 app"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes first and alone: an open range in another package would otherwise choose the build.
+$(VENV)/.app: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: requirements-test.txt $(VENV)/.app
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

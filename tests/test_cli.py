@@ -1,0 +1,184 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import engine
+from engine.cli import app
+from engine.errors import ConfigError
+from engine.experiment import to_yaml
+from engine.parameters import parameters_of
+from engine.runner import RunnerLock
+from engine.store import Store
+from engine.strategies import registry
+from tests.fake_runs import STEPS, FakeRun, experiment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(to_yaml(experiment(tmp_path)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    """No training, and no model to check for."""
+    run = FakeRun()
+    defaults = engine.headless.run_experiment.__kwdefaults__  # type: ignore[attr-defined]
+    monkeypatch.setitem(defaults, "execute", run)
+    monkeypatch.setattr("engine.headless.load_tokenizer", lambda name: None)
+    return run
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_run_writes_results_and_shows_progress_on_stderr_only(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    code, out, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 0
+    assert [run["status"] for run in json.loads((tmp_path / "out/results.json").read_text())["runs"]] == [
+        "finished"
+    ] * 2
+    assert "replay (replay_weight=0.5), seed 0: finished" in out
+    assert "[2/2] replay" in err
+    assert "[2/2]" not in out
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"epochs": "many"}, "epochs"),
+        ({"epoch": 3}, "training.epoch"),
+        ({"learning_rate": -1}, "learning_rate"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_sentence(
+    change: dict[str, object], named: str, described: Path, tmp_path: Path
+) -> None:
+    described.write_text(
+        f"name: x\ntasks: [{{name: a, train: a.txt}}]\nstrategies: [naive]\ntraining: {json.dumps(change)}\n"
+    )
+    code, out, err = call("run", described, "--out", tmp_path / "out")
+    assert code != 0
+    assert named in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_task_file_is_refused_before_anything_is_written(
+    described: Path, tmp_path: Path, fake: FakeRun
+) -> None:
+    (tmp_path / "tea.txt").unlink()
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code != 0
+    assert "tea.txt" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_experiment_file_is_refused(tmp_path: Path) -> None:
+    code, _, err = call("run", tmp_path / "none.yaml", "--out", tmp_path / "out")
+    assert code != 0
+    assert "none.yaml" in err
+
+
+def test_a_folder_with_results_is_refused_without_resume(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    assert call("run", described, "--out", tmp_path / "out")[0] == 0
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code != 0
+    assert "--resume" in err
+    code, _, _ = call("run", described, "--out", tmp_path / "out", "--resume")
+    assert code == 0
+    assert len(fake.started) == 2  # nothing was run twice
+
+
+def test_resume_refuses_another_experiment_and_says_what_differs(
+    described: Path, tmp_path: Path, fake: FakeRun
+) -> None:
+    assert call("run", described, "--out", tmp_path / "out")[0] == 0
+    described.write_text(to_yaml(experiment(tmp_path, seeds=[7])), encoding="utf-8")
+    code, _, err = call("run", described, "--out", tmp_path / "out", "--resume")
+    assert code != 0
+    assert "other seeds" in err
+
+
+def test_a_failed_run_fails_the_command_with_its_reason(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    fake.fail_at, fake.error = 2, ConfigError("training.block_size: too long; choose 256 or less.")
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 1
+    assert "2 of 2 runs failed: training.block_size: too long; choose 256 or less." in err
+    assert "Traceback" not in err
+
+
+def test_a_folder_in_use_is_refused(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    lock = RunnerLock(tmp_path / "out")
+    assert lock.take()
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    lock.release()
+    assert code == 1
+    assert f"process {os.getpid()}" in err
+
+
+def test_control_c_keeps_what_was_reached_and_says_how_to_go_on(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    fake.before_step = lambda step: os.kill(os.getpid(), signal.SIGINT) if step == STEPS + 2 else None
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 130
+    assert "--resume" in err
+    runs = json.loads((tmp_path / "out/results.json").read_text())["runs"]
+    assert [run["status"] for run in runs] == ["stopped", "queued"]
+    assert [Path(path).name for path in runs[0]["checkpoints"]] == ["stage-1", "stopped"]
+    fake.before_step = None
+    assert call("run", described, "--out", tmp_path / "out", "--resume")[0] == 0
+    assert fake.started == [("naive", 0, 0), ("replay", 0, 0), ("naive", 0, 1)]
+    runs = json.loads((tmp_path / "out/results.json").read_text())["runs"]
+    assert [run["status"] for run in runs] == ["finished", "finished"]
+    assert [Path(path).name for path in runs[0]["checkpoints"]] == ["stage-1", "stage-2"]
+
+
+def test_a_second_control_c_ends_at_once_and_the_run_counts_as_interrupted(
+    described: Path, tmp_path: Path, fake: FakeRun
+) -> None:
+    def twice(step: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    fake.before_step = twice
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 130
+    assert "--resume" in err
+    store = Store(tmp_path / "out")
+    assert store.runs()["status"].tolist() == ["interrupted", "queued"]
+    store.close()
+
+
+def test_a_notebook_gets_what_results_json_holds(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    from engine import load_experiment, run_experiment
+
+    results = run_experiment(load_experiment(described), tmp_path / "out")
+    assert results == json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
+
+
+def test_every_declared_parameter_is_listed() -> None:
+    code, out, _ = call("strategies")
+    assert code == 0
+    for name, strategy in registry().items():
+        assert f"{name}: " in out
+        for parameter in parameters_of(strategy):
+            assert f"  {parameter.name} " in out
+
+
+def test_importing_the_package_does_not_load_torch() -> None:
+    script = "import sys, engine, engine.paths\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
