@@ -1,5 +1,10 @@
 """`python -m engine`."""
 
-from engine.cli import app
+import sys
 
-app(prog_name="python -m engine")
+try:
+    from engine.cli import app
+
+    app(prog_name="python -m engine")
+except KeyboardInterrupt:  # before the command had begun
+    sys.exit(130)

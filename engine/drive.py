@@ -52,7 +52,7 @@ def drive(
     except PalimpsestError as error:
         status, reason = "failed", str(error)
         log(store, run_id, reason)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the store must say how the run ended
+    except Exception as error:  # whatever it is, the store must say how the run ended
         status, reason = "failed", _in_words(error, store.log_path(run_id))
         log(store, run_id, traceback.format_exc())
     finally:
@@ -191,7 +191,7 @@ class _Pulse(threading.Thread):
                     self.lost = not self._store.beat(self._run_id, self._attempt)
                 self._recorder.flush()
                 self._obey()
-            except Exception:  # noqa: BLE001 - a busy or full disk: the next beat tries again, and a stale heartbeat tells
+            except Exception:  # a busy or full disk: the next beat tries again, and a stale heartbeat tells
                 log(self._store, self._run_id, traceback.format_exc())
         if self.lost:
             self._control.stop()

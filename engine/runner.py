@@ -127,7 +127,7 @@ class Runner:
             while not self._closing.is_set():
                 try:
                     pause_seconds = self._turn()
-                except Exception:  # noqa: BLE001 - a full disk, a locked database: the queue must outlive it
+                except Exception:  # a full disk, a locked database: the queue must outlive it
                     _complain(self.store.folder, traceback.format_exc())
                     pause_seconds = 4 * LOOK_SECONDS
                 if pause_seconds:

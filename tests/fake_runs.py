@@ -1,7 +1,7 @@
 """A run that trains nothing: the events of a real one, at any pace, for tests of all that follows training."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine import events
@@ -20,7 +20,12 @@ def experiment(folder: Path, **changes: object) -> Experiment:
         path = folder / f"{name}.txt"
         path.write_text("\n\n".join(f"Note {n} of {name}: {n * number} cups." for n in range(20)), encoding="utf-8")
         tasks.append({"name": name, "train": [str(path)]})
-    data = {"name": "kitchen", "tasks": tasks, "strategies": ["naive", {"replay": {"replay_weight": 0.5}}], "seeds": [0]}
+    data = {
+        "name": "kitchen",
+        "tasks": tasks,
+        "strategies": ["naive", {"replay": {"replay_weight": 0.5}}],
+        "seeds": [0],
+    }
     return experiment_from(data | changes)
 
 
@@ -32,6 +37,7 @@ class FakeRun:
         self.started: list[tuple[str, int, int]] = []
         """Strategy, seed and finished stages of every call, in order."""
         self.fingerprint = "same"
+        self.before_step: Callable[[int], None] | None = None
 
     def __call__(
         self, experiment: Experiment, run: RunSpec, folder: Path, control: Control, finished_stages: int = 0
@@ -61,6 +67,8 @@ class FakeRun:
             yield events.RunStopped(stage, step, save(folder / "stopped") if step else None)
 
     def _work(self, control: Control, step: int) -> None:
+        if self.before_step is not None:
+            self.before_step(step)
         control.check()
         time.sleep(self.step_seconds)
         if step == self.fail_at and self.error is not None:
@@ -84,10 +92,10 @@ def save(folder: Path) -> Path:
     return folder
 
 
-def wait_until(condition: object, seconds: float = 10.0) -> float:
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> float:
     """Wait until `condition()` holds; returns how long it took."""
     started = time.monotonic()
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() - started > seconds:
             raise AssertionError(f"not within {seconds} s")
         time.sleep(0.02)
