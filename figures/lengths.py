@@ -18,7 +18,10 @@ def lengths_figure(lengths: Sequence[int], unit: str = "tokens") -> go.Figure:
     edges = _edges(lengths, wide)
     counts, _ = np.histogram(lengths, bins=edges)
     lows, highs = np.array(edges[:-1]), np.array(edges[1:])
-    spans = [f"{low:,.0f}" if high - low <= 1 else f"{low:,.0f} to {high - 1:,.0f}" for low, high in zip(lows, highs)]
+    spans = [
+        f"{low:,.0f}" if high - low <= 1 else f"{low:,.0f} to {high - 1:,.0f}"
+        for low, high in zip(lows, highs, strict=True)
+    ]
     figure = go.Figure(
         go.Bar(
             x=(lows + highs) / 2,
@@ -43,8 +46,10 @@ def _sentence(lengths: Sequence[int], unit: str) -> str:
 
 
 def _edges(lengths: Sequence[int], wide: bool) -> list[float]:
-    """Whole numbers that rise, the last above the longest document."""
-    low, high = max(1, min(lengths)) if wide else min(lengths), max(lengths) + 1
-    raw = np.geomspace(low, high, BINS + 1) if wide else np.linspace(low, high, min(BINS, high - low) + 1)
-    edges = sorted({float(round(edge)) for edge in raw})
-    return [float(min(lengths)), *edges[1:]] if wide else edges
+    """Whole numbers that rise, the last above the longest document; linear bins are equally wide."""
+    low, high = min(lengths), max(lengths) + 1
+    if wide:
+        edges = sorted({float(round(edge)) for edge in np.geomspace(max(1, low), high, BINS + 1)})
+        return [float(low), *edges[1:]]
+    step = -(-(high - low) // BINS)
+    return [float(low + step * i) for i in range(-(-(high - low) // step) + 1)]

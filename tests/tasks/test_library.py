@@ -1,0 +1,117 @@
+"""The library keeps tasks in the user's order, across restarts and beside other servers."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from engine.errors import TaskError
+from engine.experiment import Experiment, StrategySpec, parse_experiment, to_yaml
+from engine.tasks import Document, Task, load_task
+from engine.tasks.encodings import clean
+from engine.tasks.library import Library
+
+
+def task(name: str, *texts: str) -> Task:
+    first, *rest = texts or ("one", "two")
+    return Task(name, tuple(map(Document, rest)), (Document(first),))
+
+
+def names(library: Library) -> list[str]:
+    return [kept.name for kept in library.tasks()]
+
+
+def test_tasks_are_found_again_in_the_users_order(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    kept = [library.add(task(name)) for name in ("a", "b", "c")]
+    library.move(kept[2].task_id, 0)
+    library.move(kept[0].task_id, 2)
+    assert names(Library(tmp_path)) == ["c", "b", "a"]
+
+
+def test_a_kept_task_loads_as_it_was(tmp_path: Path) -> None:
+    pairs = Task("p", (Document(" yes\n", "really?\n"), Document("no", "")), (Document("maybe", "so?"),))
+    kept = Library(tmp_path).add(pairs, ["a.csv"], ["1 row was left out."])
+    assert load_task(kept.spec()) == pairs
+    assert Library(tmp_path).get(kept.task_id) == kept
+    assert (kept.documents, kept.held_out_documents, kept.is_pairs) == (2, 1, True)
+
+
+_TEXTS = some.lists(some.text(min_size=1), min_size=2, max_size=8, unique_by=lambda t: " ".join(t.split()))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_TEXTS)
+def test_any_text_survives_being_kept(tmp_path: Path, texts: list[str]) -> None:
+    cleaned = [clean(t) for t in texts if t.strip()]
+    if len(cleaned) < 2 or len({" ".join(t.split()) for t in cleaned}) < len(cleaned):
+        return
+    library = Library(tmp_path)
+    kept = library.add(task("t", *cleaned))
+    assert load_task(kept.spec()) == task("t", *cleaned)
+    library.delete(kept.task_id, keep_files=False)
+
+
+def test_the_specification_survives_yaml(tmp_path: Path) -> None:
+    kept = Library(tmp_path).add(task("a", "one", "two", "three"))
+    experiment = Experiment(name="e", tasks=(kept.spec(),), strategies=(StrategySpec(name="naive"),))
+    spec = parse_experiment(to_yaml(experiment)).tasks[0]
+    assert load_task(spec) == load_task(kept.spec())
+
+
+def test_names_are_kept_unique_and_fit(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    first = library.add(task("Support"))
+    other = library.add(task("other"))
+    with pytest.raises(TaskError, match="There is already a task named 'support'; choose another name"):
+        library.add(task(" support "))
+    with pytest.raises(TaskError, match="1 to 80 characters"):
+        library.rename(other.task_id, "   ")
+    assert library.rename(first.task_id, "SUPPORT").name == "SUPPORT"
+    assert names(library) == ["SUPPORT", "other"]
+
+
+def test_a_deleted_task_is_only_hidden_while_experiments_name_it(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    used, unused = library.add(task("used")), library.add(task("unused"))
+    library.delete(used.task_id)
+    library.delete(unused.task_id, keep_files=False)
+    assert names(library) == []
+    assert load_task(used.spec()).train
+    assert not unused.folder.exists()
+    assert library.add(task("used")).name == "used"
+    with pytest.raises(TaskError, match="no task .* any more"):
+        library.get(unused.task_id)
+
+
+@pytest.mark.parametrize("bad", ["../elsewhere", "", "a/b", "nothing"])
+def test_an_unknown_id_is_refused(tmp_path: Path, bad: str) -> None:
+    with pytest.raises(TaskError):
+        Library(tmp_path).get(bad)
+
+
+def test_two_servers_that_add_and_move_at_once_lose_nothing(tmp_path: Path) -> None:
+    def work(prefix: str) -> None:
+        library = Library(tmp_path)
+        for i in range(8):
+            kept = library.add(task(f"{prefix}{i}"))
+            library.move(kept.task_id, 0)
+
+    threads = [threading.Thread(target=work, args=(prefix,)) for prefix in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names(Library(tmp_path))) == sorted(f"{p}{i}" for p in "ab" for i in range(8))
+
+
+def test_foreign_and_damaged_folders_are_passed_over(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.add(task("good"))
+    (library.folder / "foreign").mkdir()
+    (library.folder / "damaged").mkdir()
+    (library.folder / "damaged" / "task.json").write_text("{")
+    (library.folder / "order.json").write_text("not json")
+    assert names(library) == ["good"]

@@ -1,0 +1,95 @@
+"""From a specification to documents on two sides."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from engine.errors import TaskError
+from engine.experiment import TaskSpec
+from engine.tasks import load_task
+
+
+def written(folder: Path, name: str, data: str | bytes) -> str:
+    path = folder / name
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return str(path)
+
+
+def test_text_is_cut_and_a_share_held_out(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", "\n\n".join(f"document {i}\nof two lines" for i in range(20)))
+    task = load_task(TaskSpec(name="a", train=path))
+    assert (len(task.train), len(task.held_out)) == (18, 2)
+    assert task.train[0].text.endswith("of two lines")
+
+
+def test_held_out_files_are_cut_as_the_training_files_are(tmp_path: Path) -> None:
+    train = written(tmp_path, "a.txt", "\n\n\n".join(f"# {i}\n\nstep" for i in range(5)))
+    test = written(tmp_path, "b.txt", "# last\n\nstep")
+    task = load_task(TaskSpec(name="a", train=(train,), test=(test,)))
+    assert len(task.train) == 5
+    assert [d.text for d in task.held_out] == ["# last\n\nstep"]
+
+
+def test_several_files_of_several_kinds_make_one_task(tmp_path: Path) -> None:
+    paths = (
+        written(tmp_path, "a.txt", "one\n\ntwo\n\nthree"),
+        written(tmp_path, "b.csv", "text,label\nfour,1\nfive,2\n"),
+        written(tmp_path, "c.md", "---\ntitle: six\n---\nSix."),
+        written(tmp_path, "d.md", "Seven.\n\nStill seven."),
+        written(tmp_path, "e.jsonl", '{"text": "eight"}'),
+    )
+    task = load_task(TaskSpec(name="a", train=paths))
+    assert {d.text for d in task.train + task.held_out} == {
+        "one", "two", "three", "four", "five", "---\ntitle: six\n---\nSix.", "Seven.\n\nStill seven.", "eight",
+    }  # fmt: skip
+
+
+def test_prompt_and_completion_columns_are_kept_apart(tmp_path: Path) -> None:
+    rows = [{"q": f"question {i}?", "a": f" answer {i}"} for i in range(10)]
+    path = written(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    task = load_task(TaskSpec(name="a", train=path, prompt_column="q", completion_column="a"))
+    assert all(d.prompt.startswith("question") and d.text.startswith(" answer") for d in task.train + task.held_out)
+
+
+def test_a_spelled_out_special_token_stays_text(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", "one <|endoftext|> still one\n\ntwo\n\nthree")
+    task = load_task(TaskSpec(name="a", train=path))
+    assert "one <|endoftext|> still one" in {d.text for d in task.train + task.held_out}
+
+
+def test_the_encoding_of_the_specification_wins(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", "é\nè\nê".encode("latin-1"))
+    task = load_task(TaskSpec(name="a", train=path, encoding="windows-1251"))
+    assert {d.text for d in task.train + task.held_out} == {"й", "и", "к"}
+
+
+def test_rows_left_out_and_guessed_encodings_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = written(tmp_path, "a.csv", "text,n\none,1\ntwo,2\nthree\n")
+    guessed = written(tmp_path, "b.txt", "süß\n\nschön\n\nnaß".encode("latin-1"))
+    with caplog.at_level(logging.WARNING):
+        load_task(TaskSpec(name="a", train=(broken, guessed)))
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert "a.csv: 1 row was left out" in said
+    assert "b.txt: read as latin-1" in said
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"nowhere\.txt: there is no such file; check the path"):
+        load_task(TaskSpec(name="a", train=str(tmp_path / "nowhere.txt")))
+    with pytest.raises(TaskError, match="this is a folder"):
+        load_task(TaskSpec(name="a", train=str(tmp_path)))
+
+
+def test_a_missing_column_is_named_with_its_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "text,label\nx,1\ny,2\n")
+    with pytest.raises(TaskError, match=r"a\.csv: there is no column 'body'; choose one of text, label"):
+        load_task(TaskSpec(name="a", train=path, text_column="body"))
+
+
+def test_the_same_files_give_the_same_fingerprints(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", "\n".join(f"line {i}" for i in range(30)))
+    first, second = (load_task(TaskSpec(name="a", train=path)) for _ in range(2))
+    assert first.train_fingerprint == second.train_fingerprint
+    assert first.held_out_fingerprint != first.train_fingerprint
