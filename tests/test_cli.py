@@ -69,7 +69,7 @@ def test_bad_settings_are_refused_in_one_sentence(
     described.write_text(
         f"name: x\ntasks: [{{name: a, train: a.txt}}]\nstrategies: [naive]\ntraining: {json.dumps(change)}\n"
     )
-    code, out, err = call("run", described, "--out", tmp_path / "out")
+    code, _, err = call("run", described, "--out", tmp_path / "out")
     assert code != 0
     assert named in err
     assert len(err.strip().splitlines()) == 1

@@ -39,7 +39,9 @@ experiments = Table(
 runs = Table(
     "runs", _metadata,
     Column("run_id", String, primary_key=True),
-    Column("experiment_id", String, ForeignKey("experiments.experiment_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "experiment_id", String, ForeignKey("experiments.experiment_id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     Column("number", Integer, nullable=False),  # within the experiment, from 0
     Column("label", String, nullable=False),
     Column("strategy", String, nullable=False),
