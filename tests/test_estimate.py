@@ -1,0 +1,92 @@
+import pytest
+
+from engine.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
+from engine.experiment import Experiment, Training, experiment_from
+
+SIZES = (TaskSize("a", 100, 1000, 200), TaskSize("b", 50, 500, 100), TaskSize("c", 10, 300, 50))
+SPEED = Speed(
+    training_tokens_per_second=100.0,
+    fisher_tokens_per_second=50.0,
+    parameters=1_000,
+    activation_bytes=7,
+    device="cpu",
+)
+
+
+def experiment(*strategies: object, seeds: tuple[int, ...] = (0,), **training: object) -> Experiment:
+    tasks = [{"name": size.name, "train": f"{size.name}.txt"} for size in SIZES]
+    settings = {"epochs": 2, "evaluations_per_stage": 1, "evaluation_tokens": 60} | training
+    return experiment_from(
+        {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
+    )
+
+
+def only_run(strategy: object, **training: object) -> RunCost:
+    (run,) = estimate(experiment(strategy, **training), SIZES, SPEED).runs
+    return run
+
+
+def test_naive_reads_every_task_once_an_epoch() -> None:
+    run = only_run("naive")
+    assert (run.training_tokens, run.fisher_tokens) == (2 * 1000 + 2 * 500 + 2 * 300, 0)
+
+
+def test_a_token_budget_ends_a_stage_before_its_epochs_do() -> None:
+    assert only_run("naive", stage_tokens=700).training_tokens == 700 + 700 + 600
+
+
+def test_replay_adds_its_share_of_tokens_from_the_second_stage_on() -> None:
+    run = only_run({"replay": {"replay_weight": 1.0, "replay_ratio": 0.5}})
+    assert run.training_tokens == 2000 + 1500 + 900
+
+
+def test_replay_with_weight_zero_costs_what_naive_costs() -> None:
+    assert only_run({"replay": {"replay_weight": 0.0}}).training_tokens == only_run("naive").training_tokens
+
+
+def test_joint_reads_all_tasks_so_far_in_each_stage() -> None:
+    assert only_run("joint").training_tokens == 2000 + 3000 + 3600
+
+
+def test_the_fisher_reads_at_most_the_documents_it_may() -> None:
+    # 20 of 100, 20 of 50 and all 10 documents.
+    assert only_run({"ewc": {"fisher_documents": 20}}).fisher_tokens == 200 + 200 + 300
+
+
+def test_both_together_cost_replayed_and_fisher_tokens() -> None:
+    run = only_run({"replay+ewc": {"replay_ratio": 1.0}})
+    assert run.training_tokens == 2000 + 2000 + 1200
+    assert run.fisher_tokens == 1800
+
+
+def test_held_out_text_is_scored_whole_after_every_stage_and_in_part_inside_them() -> None:
+    assert only_run("naive").scoring_tokens == 4 * 350 + 3 * (60 + 60 + 50)
+
+
+def test_time_is_tokens_over_the_measured_speeds() -> None:
+    run = only_run({"ewc": {"fisher_documents": 1000}})
+    assert run.seconds == pytest.approx(3600 / 100 + 1800 / 50 + run.scoring_tokens / 300)
+
+
+def test_ewc_needs_two_tensors_of_the_weights_size_more() -> None:
+    assert only_run("ewc").memory_bytes - only_run("naive").memory_bytes == 2 * 4 * 1_000
+
+
+def test_every_stage_of_every_run_keeps_a_checkpoint_on_disk() -> None:
+    two_seeds = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED)
+    assert two_seeds.disk_bytes == 2 * 3 * 4 * 1_000
+
+
+def test_the_whole_is_the_sum_over_runs_and_seeds() -> None:
+    result = estimate(experiment("naive", "joint", seeds=(0, 1, 2)), SIZES, SPEED)
+    assert result.seconds == pytest.approx(3 * sum(run.seconds for run in result.runs))
+    assert result.memory_bytes == max(run.memory_bytes for run in result.runs)
+
+
+def test_the_speed_of_the_embedded_model_is_measured_once() -> None:
+    training = Training(block_size=32, tokens_per_step=32)
+    speed = measure_speed("tiny-gpt2", training)
+    assert speed.training_tokens_per_second > 0
+    assert speed.fisher_tokens_per_second > 0
+    assert speed.parameters > 1_000_000
+    assert measure_speed("tiny-gpt2", training) is speed
