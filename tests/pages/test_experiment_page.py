@@ -1,0 +1,248 @@
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.estimate import Speed
+from engine.experiment import parse_experiment, to_yaml
+from engine.presets import PRESETS
+from engine.store import Store
+from engine.tasks import Document, Task
+from engine.tasks.library import Library
+from tests.fake_runs import experiment
+from ui import preview, session
+
+APP = str(Path(__file__).parents[2] / "app.py")
+PAGE = "pages/experiment.py"
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
+    made = Store(tmp_path)
+    monkeypatch.setattr(session, "store", lambda: made)
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None))
+    speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu")
+    monkeypatch.setattr(preview, "measure_speed", lambda model, training: speed)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    library = Library(tmp_path)
+    for name in ("bread", "tea", "salt"):
+        train = tuple(Document(f"Note {n} about {name}.") for n in range(8))
+        library.add(Task(name, train, (Document(f"Held out about {name}."),)))
+    return library
+
+
+def page(**query: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=120).run()
+    app.query_params |= query
+    return app.switch_page(PAGE).run()
+
+
+def with_tasks(*names: str) -> AppTest:
+    app = page()
+    app.multiselect[0].set_value(list(names)).run()
+    return app
+
+
+def field(elements: Any, ending: str) -> Any:
+    (found,) = [element for element in elements if element.key and element.key.endswith(ending)]
+    return found
+
+
+def errors(app: AppTest) -> list[str]:
+    assert not app.exception
+    return [error.value.replace("\\", "") for error in app.error]
+
+
+def saved(app: AppTest) -> Any:
+    """The experiment as the page would save it."""
+    return parse_experiment(app.code[1].value)
+
+
+def test_without_tasks_the_page_says_where_to_make_them() -> None:
+    app = page()
+    assert not app.exception
+    assert "no tasks yet" in app.info[0].value
+    assert app.button(key="experiment_start").disabled
+
+
+def test_with_tasks_but_none_chosen_the_page_asks_for_them_without_an_error(library: Library) -> None:
+    app = page()
+    assert errors(app) == []
+    assert "Choose the tasks" in app.info[0].value
+
+
+@pytest.mark.usefixtures("library")
+def test_chosen_tasks_make_an_experiment_ready_to_start() -> None:
+    app = with_tasks("tea", "bread")
+    assert errors(app) == []
+    assert app.button(key="experiment_start").label == "Start 3 runs"
+    assert [task.name for task in saved(app).tasks] == ["tea", "bread"]
+    assert saved(app).name == "tea → bread"
+
+
+@pytest.mark.usefixtures("library")
+def test_the_arrows_change_the_order() -> None:
+    app = with_tasks("tea", "bread", "salt")
+    field(app.button, "tasks_down0").click().run()
+    assert [task.name for task in saved(app).tasks] == ["bread", "tea", "salt"]
+    assert app.multiselect[0].value == ["bread", "tea", "salt"]
+
+
+@pytest.mark.usefixtures("library")
+def test_slider_and_exact_entry_move_each_other() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, "card3_ewc_lambda").set_value(47.0).run()
+    assert field(app.select_slider, "card3_ewc_lambda_slider").value == 50.0
+    assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
+    field(app.select_slider, "card3_ewc_lambda_slider").set_value(1000.0).run()
+    assert field(app.number_input, "card3_ewc_lambda").value == 1000.0
+    assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
+
+
+@pytest.mark.usefixtures("library")
+def test_several_values_and_seeds_multiply_the_runs() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.toggle, "card2_several").set_value(True).run()
+    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1, 2").run()
+    field(app.text_input, "seeds").set_value("0, 1").run()
+    assert errors(app) == []
+    # naive, three times replay, ewc; two seeds.
+    assert app.button(key="experiment_start").label == "Start 10 runs"
+
+
+@pytest.mark.usefixtures("library")
+def test_a_wrong_value_gets_one_sentence_at_its_card_and_nothing_is_lost() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.toggle, "card2_several").set_value(True).run()
+    field(app.text_input, "card2_replay_weight_list").set_value("0.5, much").run()
+    assert errors(app)[0] == "Replay weight λ: 'much' is not a number."
+    assert app.button(key="experiment_start").disabled
+    assert field(app.text_input, "card2_replay_weight_list").value == "0.5, much"
+    assert app.multiselect[0].value == ["tea", "bread"]
+
+
+@pytest.mark.usefixtures("library")
+def test_wrong_seeds_are_named() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.text_input, "seeds").set_value("0, x").run()
+    assert "Seeds: 'x' is not a whole number from 0 to 999999999." in errors(app)
+
+
+@pytest.mark.usefixtures("library")
+def test_what_is_entered_survives_a_change_of_page() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.text_input, "seeds").set_value("3, 4").run()
+    field(app.number_input, "training_epochs").set_value(7).run()
+    app.switch_page("pages/start.py").run()
+    app.switch_page(PAGE).run()
+    assert saved(app).seeds == (3, 4)
+    assert saved(app).training.epochs == 7
+    assert [task.name for task in saved(app).tasks] == ["tea", "bread"]
+
+
+@pytest.mark.usefixtures("library")
+def test_a_preset_fills_in_the_training_and_a_change_to_it_is_told_and_undone() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.segmented_control, "preset").set_value("quick").run()
+    assert saved(app).training == PRESETS["quick"]
+    field(app.number_input, "training_epochs").set_value(9).run()
+    assert any("Epochs per task" in caption.value and "9" in caption.value for caption in app.caption)
+    app.button(key="experiment_preset_again").click().run()
+    assert saved(app).training == PRESETS["quick"]
+    assert field(app.number_input, "training_epochs").value == PRESETS["quick"].epochs
+
+
+@pytest.mark.usefixtures("library")
+def test_a_variant_is_a_second_card_that_must_differ() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.button, "card3_copy").click().run()
+    assert any("same strategy with the same parameters" in error for error in errors(app))
+    field(app.number_input, "card6_ewc_lambda").set_value(5.0).run()
+    assert errors(app) == []
+    assert app.button(key="experiment_start").label == "Start 4 runs"
+    field(app.button, "card6_remove").click().run()
+    assert app.button(key="experiment_start").label == "Start 3 runs"
+
+
+@pytest.mark.usefixtures("library")
+def test_the_estimate_names_time_memory_and_disk_before_the_start() -> None:
+    app = with_tasks("tea", "bread")
+    assert [metric.label for metric in app.metric] == ["Time", "Runs", "Memory", "Disk"]
+    assert all(metric.value for metric in app.metric)
+
+
+@pytest.mark.usefixtures("library")
+def test_the_look_ahead_scores_the_base_model_and_compares_the_tasks() -> None:
+    app = with_tasks("tea", "bread")
+    app.button(key="experiment_look_ahead").click().run()
+    assert errors(app) == []
+    scores, overlap = app.dataframe[1].value, app.dataframe[2].value
+    assert scores["Task"].tolist() == ["tea", "bread"]
+    assert overlap.loc["tea", "tea"] == pytest.approx(1.0)
+    assert "No document stands in two tasks" in app.success[0].value
+
+
+def test_another_model_is_not_loaded_until_asked_for_and_a_missing_one_is_explained(library: Library) -> None:
+    app = page()
+    app.multiselect[0].set_value(["tea", "bread"]).run()
+    field(app.selectbox, "_model").set_value("another model").run()
+    assert any("Name the model" in error for error in errors(app))
+    field(app.text_input, "other_model").set_value("/nowhere/to/be/found").run()
+    assert errors(app) == []
+    app.button(key="experiment_estimate").click().run()
+    assert any("/nowhere/to/be/found" in error for error in errors(app))
+
+
+@pytest.mark.usefixtures("library")
+def test_start_queues_the_runs_and_goes_to_the_live_page(store: Store) -> None:
+    app = with_tasks("tea", "bread")
+    app.button(key="experiment_start").click().run()
+    (experiment_id,) = store.experiments()["experiment_id"]
+    assert len(store.runs(experiment_id)) == 3
+    assert app.query_params["experiment"] in (experiment_id, [experiment_id])
+
+
+@pytest.mark.usefixtures("library")
+def test_an_experiment_in_the_address_is_the_starting_point(store: Store, tmp_path: Path) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path, seeds=[5], name="kitchen"))
+    app = page(experiment=experiment_id)
+    assert saved(app).seeds == (5,)
+    assert saved(app).name == "kitchen"
+    assert [spec.name for spec in saved(app).strategies] == ["naive", "replay"]
+
+
+@pytest.mark.usefixtures("library")
+def test_a_saved_file_loads_to_the_same_experiment(tmp_path: Path) -> None:
+    lists = {"ewc": {"ewc_lambda": [1.0, 100.0], "accumulation": "online"}}
+    wanted = experiment(tmp_path, strategies=["naive", lists, "joint"], seeds=[0, 7])
+    app = page()
+    app.file_uploader[0].upload("kitchen.yaml", to_yaml(wanted).encode(), "application/yaml").run()
+    assert errors(app) == []
+    assert saved(app).runs() == wanted.runs()
+    assert saved(app).tasks == wanted.tasks
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"name: [", "line 1"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"name: x\ntasks: [{name: a, train: gone.txt}]\nstrategies: [naive]\n", "not on this machine"),
+        (b"name: x\ntasks: [{name: a, train: a.txt}]\nstrategies: [magic]\n", "magic"),
+    ],
+)
+def test_a_file_that_does_not_load_is_explained_and_costs_nothing(content: bytes, says: str) -> None:
+    app = with_tasks("tea", "bread")
+    app.file_uploader[0].upload("mine.yaml", content, "application/yaml").run()
+    assert says in errors(app)[0]
+    assert [task.name for task in saved(app).tasks] == ["tea", "bread"]
