@@ -46,12 +46,13 @@ def live_chart(
 ) -> dict[str, Any] | None:
     """Show `figure` at `height` pixels (`narrow_height` on narrow screens); its alternative text comes from `styled`.
 
-    Zoom and legend choices are kept until `revision` changes. Returns the point that was clicked just now: x, y,
-    customdata and the trace's uid; `on_click` runs before, and finds it in `st.session_state[key].click`.
+    Zoom and legend choices are kept until `revision` changes, the latter by the traces' uids. Returns the point that
+    was clicked just now: x, y, customdata and the trace's uid; `on_click` runs before, and finds it in
+    `st.session_state[key].click`.
     """
     layout = {"uirevision": f"{key} {revision}"}
     data = {
-        "figure": json.loads(figure.to_json()),
+        "figure": json.loads(figure.to_json(remove_uids=False)),
         "layout": layout,
         "height": height,
         "narrow_height": narrow_height or height,
