@@ -228,7 +228,9 @@ def _keep(task: Task, sources: Sources, notes: tuple[str, ...]) -> None:
 
 def _divided(sources: Sources, split: str, columns: Columns, share: float) -> tuple[Division, tuple[str, ...]]:
     """The division of these very contents, kept from one rerun of the page to the next."""
-    key = (tuple(map(id, sources.train)), sources.held_out and tuple(map(id, sources.held_out)), split, columns, share)
+    train = tuple(id(content) for content in sources.train)
+    held_out = None if sources.held_out is None else tuple(id(content) for content in sources.held_out)
+    key = (train, held_out, split, columns, share)
     known = st.session_state.get(_DIVISION)
     # The contents are kept beside the key: as long as they live, no other object has their ids.
     if known is None or known[0] != key:

@@ -6,7 +6,6 @@ under one file lock, and every file appears whole or not at all.
 """
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -194,7 +193,7 @@ def _write_documents(path: Path, documents: Sequence[Document], is_pairs: bool) 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _text(path: Path) -> str:

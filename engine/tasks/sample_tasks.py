@@ -43,5 +43,4 @@ def samples() -> tuple[Sample, ...]:
             ),
         )
         for row in rows
-        if (FOLDER / row["file"]).is_file()
     )

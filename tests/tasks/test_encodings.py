@@ -24,7 +24,7 @@ FRENCH = "L’été, la fenêtre est ouverte – c’est très agréable.\n"
         ("café".encode("latin-1"), "latin-1", "café"),
         (CHINESE.encode("gb18030"), "gb18030", CHINESE),
         ("안녕하세요 세계, 오늘은 날씨가 좋습니다.\n".encode("euc_kr"), "euc_kr", None),
-        ("plain words\n".encode(), "utf-8", "plain words\n"),
+        (b"plain words\n", "utf-8", "plain words\n"),
     ],
 )
 def test_the_encoding_is_recognised(data: bytes, encoding: str, text: str | None) -> None:

@@ -82,7 +82,7 @@ def test_a_deleted_task_is_only_hidden_while_experiments_name_it(tmp_path: Path)
     assert load_task(used.spec()).train
     assert not unused.folder.exists()
     assert library.add(task("used")).name == "used"
-    with pytest.raises(TaskError, match="no task .* any more"):
+    with pytest.raises(TaskError, match=r"no task .* any more"):
         library.get(unused.task_id)
 
 
