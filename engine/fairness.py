@@ -39,7 +39,7 @@ class Finding:
 
 
 def conditions(experiment: Experiment, facts: Iterable[Mapping[str, Any]]) -> Conditions:
-    """The conditions of a run, from its experiment and the facts that it recorded of its tasks (none before it began)."""
+    """The conditions of a run, from its experiment and what it recorded of its tasks (nothing before it began)."""
     known = {str(fact["name"]): fact for fact in facts}
     epochs, limit = experiment.training.epochs, experiment.training.stage_tokens
     budget = {}

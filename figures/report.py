@@ -13,7 +13,8 @@ from plotly.offline import get_plotlyjs
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #22262e; --muted: #5b6472; --line: #d9dee6; --paper: #ffffff; --soft: #f5f7fa; }
+:root { color-scheme: light dark; }
+:root { --ink: #22262e; --muted: #5b6472; --line: #d9dee6; --paper: #ffffff; --soft: #f5f7fa; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8ebf0; --muted: #a3adba; --line: #39414d; --paper: #14181f; --soft: #1c222b; }
 }

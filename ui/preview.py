@@ -168,7 +168,7 @@ def _identity(task: TaskSpec) -> tuple[str, tuple[float, ...]]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # noqa: ARG001 - a part of the cache's key
+def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # a part of the cache's key
     return load_task(TaskSpec.model_validate_json(spec))
 
 
