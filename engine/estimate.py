@@ -19,7 +19,7 @@ from engine.strategies.base import Strategy
 
 _BYTES = 4
 """Weights, gradients and optimiser state are kept in float32 whatever the arithmetic."""
-_PROCESS_BYTES = 600_000_000
+_PROCESS_BYTES = 450_000_000
 """Python with torch and transformers loaded, before any model."""
 _FORWARD_SHARE = 1 / 3
 """A forward pass beside a forward and a backward pass."""

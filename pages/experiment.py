@@ -40,6 +40,13 @@ def adopt_experiment_of_url(known: dict[str, TaskSpec]) -> None:
         st.error(plain(str(error)), icon=":material/error:")
 
 
+def take_tasks_of_link(draft: Draft, known: dict[str, TaskSpec]) -> None:
+    """Begin with the whole library where the link from the Tasks page asks for it, unless tasks are chosen already."""
+    if st.query_params.pop(session.WITH_LIBRARY, None) and not draft.task_names:
+        draft.task_names = list(known)
+        st.session_state.pop(draft.key("tasks"), None)
+
+
 def file_section(known: dict[str, TaskSpec]) -> None:
     with st.expander("Start from a saved experiment", icon=":material/upload_file:"):
         draft = drafts.current()
@@ -224,9 +231,8 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
         st.error(plain(problem), icon=":material/error:")
     runs = len(experiment.runs()) if experiment else 0
     if experiment:
-        variants, seeds = len(experiment.runs_of_one_seed()), len(experiment.seeds)
-        sentence = f"{plural(variants, 'setting')} of a strategy × {plural(seeds, 'seed')} = **{plural(runs, 'run')}**"
-        st.markdown(sentence)
+        variants = plural(len(experiment.runs_of_one_seed()), "strategy or setting", "strategies and settings")
+        st.markdown(f"{variants} × {plural(len(experiment.seeds), 'seed')} = **{plural(runs, 'run')}**")
     with st.container(horizontal=True):
         if st.button(
             f"Start {plural(runs, 'run')}" if runs else "Start", key="experiment_start", type="primary",
@@ -264,6 +270,7 @@ def page() -> None:
     adopt_experiment_of_url(known)
     file_section(known)
     draft = drafts.current()
+    take_tasks_of_link(draft, known)
     tasks_section(draft, known)
     model_section(draft)
     st.subheader("Strategies")
@@ -274,11 +281,13 @@ def page() -> None:
         experiment = draft.experiment(known)
     except ConfigError as error:
         problem = str(error)
-    if experiment:
-        st.subheader("Before the start")
-        show_estimate(experiment)
-        show_look_ahead(experiment)
+    before = st.container()
     start_section(draft, experiment, problem)
+    if experiment:
+        with before:  # timing takes a moment on a busy machine, and nobody has to wait for it to start
+            st.subheader("Before the start")
+            show_estimate(experiment)
+            show_look_ahead(experiment)
 
 
 page()

@@ -1,5 +1,7 @@
 """Start: what this is, the demo, the latest experiments."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -79,30 +81,30 @@ def latest(experiments: pd.DataFrame) -> None:
         return
     newest_first = experiments.sort_values("created_at", ascending=False).head(SHOWN)
     for row in newest_first.to_dict("records"):
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            label, colour, icon = STATUS.get(row["status"], (str(row["status"]), "gray", ":material/help:"))
-            st.badge(label, color=colour, icon=icon, width=130)
-            st.markdown(f"**{plain(row['name'])}**  \n:gray[{_facts(row)}]", width="stretch")
-            id_ = row["experiment_id"]
-            session.experiment_link(
-                session.LIVE, id_, "Live", ":material/monitoring:", "Curves and matrix of its runs."
-            )
-            session.experiment_link(
-                session.COMPARE, id_, "Compare", ":material/compare_arrows:", "Its strategies side by side."
-            )
-            session.experiment_link(
-                session.EXPERIMENT,
-                id_,
-                "Reuse",
-                ":material/edit_note:",
-                "A new experiment that starts from its settings.",
-            )
+        with st.container(border=True):
+            experiment_row(row)
     hidden = len(experiments) - SHOWN
     if hidden > 0:
         st.caption(f"and {plural(hidden, 'older one')}, to be chosen on the Live and Compare pages")
 
 
-def _facts(row: dict[str, object]) -> str:
+def experiment_row(row: dict[str, Any]) -> None:
+    label, colour, icon = STATUS.get(row["status"], (str(row["status"]), "gray", ":material/help:"))
+    status, facts, links = st.columns([3, 13, 8], vertical_alignment="center")
+    status.badge(label, color=colour, icon=icon)
+    with facts:
+        st.markdown(f"**{plain(row['name'])}**")
+        st.caption(_facts(row))
+    with links.container(horizontal=True, horizontal_alignment="right"):
+        for page, title, symbol, help_text in (
+            (session.LIVE, "Live", ":material/monitoring:", "Curves and matrix of its runs."),
+            (session.COMPARE, "Compare", ":material/compare_arrows:", "Its strategies side by side."),
+            (session.EXPERIMENT, "Reuse", ":material/edit_note:", "A new experiment that starts from its settings."),
+        ):
+            session.experiment_link(page, row["experiment_id"], title, symbol, help_text)
+
+
+def _facts(row: dict[str, Any]) -> str:
     tasks = row["tasks"]
     names = [str(name) for name in tasks] if isinstance(tasks, list | tuple) else [str(tasks)]
     when = pd.Timestamp(str(row["created_at"])).strftime("%d %b %Y, %H:%M")

@@ -123,7 +123,7 @@ def _base_scores(names: list[str], scores: list[Score]) -> None:
             ),
         },
     )
-    st.caption("On a sample of the held-out text. A task with a low score has little to gain from training.")
+    st.caption("On a sample of the held-out text. A task of low perplexity has little to gain from training.")
 
 
 def _overlap(matrix: pd.DataFrame) -> None:
