@@ -2,7 +2,7 @@
 // What must outlive a refresh hangs on that node: the waiting figure, the pointer, the latest trigger function.
 
 const NARROW_PX = 560;
-const LOAD_TIMEOUT_MS = 30000;
+const LOAD_TIMEOUT_MS = 120000;
 
 export default function (component) {
   const node = component.parentElement.querySelector(".palimpsest-chart");
@@ -20,7 +20,7 @@ export default function (component) {
 }
 
 function mount(node) {
-  const chart = { held: false, drawing: false, again: false, listening: false, hovered: null };
+  const chart = { held: false, drawing: false, again: false, listening: false };
   chart.ready = library();
   chart.observer = new ResizeObserver(() => {
     if (node.clientWidth && node.clientWidth !== chart.width && chart.data) chart.ready.then(() => draw(node), () => {});
@@ -34,8 +34,6 @@ function mount(node) {
     if (chart.again) setTimeout(() => draw(node), 50);
   };
   window.addEventListener("pointerup", chart.release);
-  node.addEventListener("mousemove", (event) => { chart.hovered = event; });
-  node.addEventListener("mouseleave", () => { chart.hovered = null; });
   return chart;
 }
 
@@ -69,10 +67,6 @@ async function draw(node) {
     dress(layout, figure.data, getComputedStyle(node), narrow);
     await window.palimpsestPlotly.react(node, figure.data, layout, options());
     listen(node, chart);
-    const hover = chart.hovered;
-    if (hover && hover.target && hover.target.isConnected && !chart.held) {
-      hover.target.dispatchEvent(new MouseEvent("mousemove", hover));
-    }
   } finally {
     chart.drawing = false;
     if (chart.again && !chart.held) setTimeout(() => draw(node), 0);

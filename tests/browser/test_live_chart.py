@@ -15,6 +15,7 @@ AREA = """(place) => {
   const { l, t, w, h } = node._fullLayout._size;
   return { x: left + l, y: top + t, width: w, height: h };
 }"""
+POINTS = "() => document.querySelector('.palimpsest-chart').calcdata[0].length"
 STATE = """() => [...document.querySelectorAll(".palimpsest-chart")].map((node, i) => ({
   same: window.seen ? window.seen[i].node === node && window.seen[i].svg === node.querySelector(".main-svg") : true,
   x: node._fullLayout.xaxis.range, y: node._fullLayout.yaxis.range,
@@ -39,9 +40,10 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: page.frames_received.append(len(data))))
     page.set_default_timeout(180_000)
     page.goto(address)
-    page.wait_for_function(
-        "() => document.querySelectorAll('.palimpsest-chart .nsewdrag').length >= 2", timeout=120_000
-    )
+    # Streamlit hides all of a page again while it fetches the code of another kind of element.
+    page.get_by_text("line 59").wait_for()
+    for place in (0, 1):
+        page.locator(".palimpsest-chart").nth(place).locator(".nsewdrag").wait_for()
     yield page
     page.close()
 
@@ -64,6 +66,7 @@ def test_zoom_legend_and_scroll_survive_a_hundred_refreshes_on_the_same_node(pag
     plot = page.locator(".palimpsest-chart").first
     box = page.evaluate(AREA, 0)
     page.mouse.move(box["x"] + 100, box["y"] + 40)
+    page.wait_for_timeout(300)
     page.mouse.down()
     page.mouse.move(box["x"] + 500, box["y"] + 200, steps=5)
     wait_for_refreshes(page, 3)  # a drag outlives refreshes too
@@ -76,7 +79,7 @@ def test_zoom_legend_and_scroll_survive_a_hundred_refreshes_on_the_same_node(pag
         ".map((node) => ({ node, svg: node.querySelector('.main-svg') })); }"
     )
     before = page.evaluate(STATE)
-    points = page.evaluate("() => document.querySelector('.palimpsest-chart').data[0].x.length ?? 0")
+    points = page.evaluate(POINTS)
     assert before[0]["x"][0] > 1
     assert before[0]["x"][1] < 300
     assert "legendonly" in before[0]["visible"].values()
@@ -85,12 +88,10 @@ def test_zoom_legend_and_scroll_survive_a_hundred_refreshes_on_the_same_node(pag
 
     after = page.evaluate(STATE)
     assert [chart["same"] for chart in after] == [True, True]
-    assert after[0] == before[0]
+    assert (after[0]["x"], after[0]["y"]) == (before[0]["x"], before[0]["y"])
+    assert before[0]["visible"].items() <= after[0]["visible"].items()  # a trace more: the curve is smoothed by now
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTop") == 350
-    assert (
-        page.evaluate("() => document.querySelector('.palimpsest-chart').data[0].x.length ?? 0") != points
-        or points == 0
-    )
+    assert page.evaluate(POINTS) > points
     assert page.complaints == []
 
 
