@@ -90,10 +90,10 @@ def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str
         found.append(("order", f"the order of tasks is {_arrows(conditions.tasks)}, not {_arrows(reference.tasks)}."))
     other = [t for t in conditions.tasks if _unlike(conditions.trained_on, reference.trained_on, t)]
     if other:
-        found.append(("training text", f"{_listed(other)} stands for another training text."))
+        found.append(("training text", f"the training text is another ({_listed(other)})."))
     changed = [t for t in conditions.tasks if _unlike(conditions.held_out, reference.held_out, t)]
     if changed:
-        found.append(("held-out text", f"{_listed(changed)} is scored on another held-out text."))
+        found.append(("held-out text", f"the held-out text is another ({_listed(changed)})."))
     budgets = [t for t in conditions.tasks if _unlike(conditions.budget, reference.budget, t)]
     if budgets:
         each = "; ".join(f"{t} {conditions.budget[t]:,} and not {reference.budget[t]:,} tokens" for t in budgets)

@@ -165,7 +165,7 @@ def _lost(matrix: pd.DataFrame, task_index: int, score: str) -> pd.DataFrame:
     own = matrix[matrix["task_index"] == task_index]
     after = own[own["stage"] == task_index].set_index("run_id")[score]
     later = own[own["stage"] >= task_index].copy()
-    reference = later["run_id"].map(after)
+    reference = later["run_id"].map(after).astype(float)
     scale = 100 if score == "accuracy" else 1
     sign = 1 if SCORES[score].lower_is_better else -1
     later["lost"] = sign * scale * (later[score] - reference)

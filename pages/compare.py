@@ -112,7 +112,11 @@ def show_findings(comparison: Comparison) -> None:
     """What differs between the runs, beside the switch that was read before the comparison."""
     if comparison.findings:
         lines = "\n".join(f"- {plain(finding.text)}" for finding in comparison.findings)
-        st.warning(f"Not all of these runs can be compared fairly:\n{lines}", icon=":material/balance:")
+        left_out = len(comparison.runs) - len(comparison.judged)
+        use = f"leaves {plural(left_out, 'run')} out" if left_out else "uses them all the same"
+        st.warning(
+            f"Not all of these runs can be compared fairly; the verdict {use}:\n{lines}", icon=":material/balance:"
+        )
     if comparison.findings or st.session_state.get("compare_judge_all"):
         st.toggle(
             "Let the verdict use them all the same",

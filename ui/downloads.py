@@ -26,7 +26,8 @@ def file_name(name: str, ending: str) -> str:
 
 def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
     """The stages whose checkpoint still lies on the disk, with its folder's size in `bytes`."""
-    kept = stages[[isinstance(path, str) and Path(path).is_dir() for path in stages["checkpoint"]]].copy()
+    there = [isinstance(path, str) and Path(path).is_dir() for path in stages["checkpoint"]]
+    kept = stages[pd.Series(there, index=stages.index, dtype=bool)].copy()
     kept["bytes"] = [_folder_bytes(Path(path)) for path in kept["checkpoint"]]
     return kept
 

@@ -1,0 +1,228 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import events
+from engine.experiment import experiment_from
+from engine.scores import Score
+from engine.store import Store
+from ui import session
+from ui.run_choice import LEFT_OUT
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
+LOST_NATS = {"naive": 2.0, "replay": 0.5, "joint": 0.1}
+links: list[tuple[str, str | None]] = []
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    made = Store(tmp_path / "data")
+    monkeypatch.setattr(session, "store", lambda: made)
+    # links need the pages of the whole app, which a test of one page doesn't have
+    monkeypatch.setattr(
+        session, "experiment_link", lambda page, experiment_id, *_, **__: links.append((page, experiment_id))
+    )
+    links.clear()
+    yield made
+    made.close()
+
+
+def added(store: Store, name: str = "kitchen", tasks: tuple[str, ...] = ("bread", "tea"), **changes: Any) -> str:
+    data = {
+        "name": name, "tasks": [{"name": task, "train": f"{task}.txt"} for task in tasks],
+        "strategies": ["naive", {"replay": {"replay_weight": 0.5}}, "joint"], "seeds": [0, 1],
+    }  # fmt: skip
+    return store.add_experiment(experiment_from(data | changes))
+
+
+def scored(names: list[str], stage: int, step: int, strategy: str, seed: int) -> events.Evaluated:
+    """4 nats per token at first, 2 after a task's own stage, then what the strategy loses on top, all on 50 tokens."""
+    scores = {}
+    for number, name in enumerate(names, start=1):
+        nats = 4.0 if stage < number else 2.0 if stage == number else 2.0 + LOST_NATS[strategy]
+        scores[name] = Score((nats + 0.01 * seed) * 50, 50, 200, 10)
+    return events.Evaluated(stage, step, scores, scores)
+
+
+def play(store: Store, run: Any, until: int = 9, fingerprint: str = "same") -> None:
+    """Record the events of a run, up to and with stage `until`."""
+    names = [task.name for task in store.experiment(run.experiment_id).tasks]
+    facts = tuple(
+        {"name": n, "target_tokens": 400, "fingerprint": n, "held_out_fingerprint": fingerprint} for n in names
+    )
+    store.set_status(run.run_id, "running")
+    said: list[events.Event] = [events.RunStarted(len(names), len(names), 0, {}, facts)]
+    said.append(scored(names, 0, 0, run.strategy, run.seed))
+    for stage, name in enumerate(names[:until], start=1):
+        checkpoint = store.run_folder(run.run_id) / f"stage-{stage}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "model.safetensors").write_bytes(b"weights")
+        said.append(events.StageStarted(stage, name, stage, 1, 400))
+        said.append(events.StepDone(stage, stage, {"new": 3.0, "total": 3.0}, 400, 2.0, 1e-3, 1.0))
+        said.append(scored(names, stage, stage, run.strategy, run.seed))
+        said.append(events.StageFinished(stage, name, stage, 2.0, 400, checkpoint))
+    store.record(run.run_id, *said)
+    if until >= len(names):
+        store.record(run.run_id, events.RunFinished(2.0 * len(names)))
+        store.set_status(run.run_id, "finished")
+
+
+def played(store: Store, experiment_id: str, **how: Any) -> str:
+    for run in store.runs(experiment_id).itertuples():
+        play(store, run, **how)
+    return experiment_id
+
+
+def shown(*experiment_ids: str) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    if experiment_ids:
+        page.query_params["experiment"] = list(experiment_ids)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def text_of(page: AppTest) -> str:
+    parts = [*page.markdown, *page.info, *page.warning, *page.error, *page.caption, *page.subheader]
+    return "\n".join(part.value for part in parts).replace("\\", "")
+
+
+def frame(page: AppTest, column: str) -> pd.DataFrame:
+    """The first table that has a column of this title."""
+    return next(table.value for table in page.dataframe if column in table.value.columns)
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.get("download_button")]
+
+
+def test_without_experiments_the_page_says_what_to_do_next() -> None:
+    page = shown()
+    assert "nothing to compare yet" in page.info[0].value
+    assert [page for page, _ in links] == [session.EXPERIMENT, session.START]
+
+
+def test_a_finished_experiment_gets_a_verdict_tables_and_downloads(store: Store) -> None:
+    page = shown(played(store, added(store)))
+    said = text_of(page)
+    assert "replay (replay_weight=0.5) kept most" in said
+    assert "apart from every other strategy's" in said
+    assert "For reference, joint" in said
+    assert list(frame(page, "Seeds")["Strategy"]) == ["naive", "replay (replay_weight=0.5)", "joint"]
+    assert list(frame(page, "Seed")["Status"]) == ["finished"] * 6
+    assert "parameters.replay_weight" in list(frame(page, "Setting")["Setting"])
+    assert labels(page)[1:] == ["Report (HTML)", "Scores (CSV)", "Everything (JSON)", "Experiment (YAML)"]
+
+
+def test_the_checkpoint_that_kept_most_is_chosen_first(store: Store) -> None:
+    page = shown(played(store, added(store)))
+    assert page.selectbox(key="compare_checkpoint_run").options[0] == "replay (replay_weight=0.5), seed 0 · kept most"
+    assert labels(page)[0].startswith("Model (zip")
+
+
+def test_the_newest_experiment_is_shown_where_the_address_names_none(store: Store) -> None:
+    played(store, added(store, "first"))
+    second = added(store, "second")
+    assert shown().multiselect(key="compare_experiments").value == [second]
+
+
+def test_an_experiment_that_is_gone_costs_a_sentence_and_nothing_else(store: Store) -> None:
+    kept = played(store, added(store))
+    page = shown(kept, "gone")
+    assert "Not found here" in page.warning[0].value
+    assert page.multiselect(key="compare_experiments").value == [kept]
+
+
+def test_partial_results_are_called_partial(store: Store) -> None:
+    experiment_id = added(store)
+    first, second, *_ = store.runs(experiment_id).itertuples()
+    play(store, first)
+    play(store, second, until=1)
+    page = shown(experiment_id)
+    said = text_of(page)
+    assert "Partial results." in said
+    assert "1 of 6 runs complete; 4 waiting, 1 running" in said
+    assert "This may change: 5 of 6 runs are not complete" in said
+    assert "running, 1 of 2 stages scored" in list(frame(page, "Seed")["Status"])
+    assert (session.LIVE, experiment_id) in links
+
+
+def test_before_the_first_score_the_page_says_what_it_waits_for(store: Store) -> None:
+    page = shown(added(store))
+    assert "No scores yet" in text_of(page)
+    assert "Checkpoints appear here" in text_of(page)
+
+
+def test_a_failed_run_is_shown_with_its_reason(store: Store) -> None:
+    experiment_id = added(store)
+    *others, last = store.runs(experiment_id).itertuples()
+    for run in others:
+        play(store, run)
+    store.set_status(last.run_id, "failed", "The loss is no longer finite: lower the *learning rate*.")
+    page = shown(experiment_id)
+    assert "1 run failed" in page.error[0].value
+    assert "lower the \\*learning rate\\*" in page.error[0].value
+
+
+def test_runs_on_other_held_out_text_are_marked_and_left_out_of_the_verdict(store: Store) -> None:
+    one = played(store, added(store, "one"))
+    two = played(store, added(store, "two", strategies=["naive"]), fingerprint="other")
+    page = shown(one, two)
+    assert "two: the held-out text is another (bread, tea)" in text_of(page)
+    assert list(frame(page, "Seed")["Differs in"]) == [""] * 6 + ["held-out text"] * 2
+    assert "the verdict leaves 2 runs out" in text_of(page)
+    page.toggle(key="compare_judge_all").set_value(True).run()
+    assert not page.exception
+    assert "the verdict uses them all the same" in text_of(page)
+
+
+def test_runs_left_out_stay_left_out_when_the_rows_change(store: Store) -> None:
+    one = played(store, added(store, "one"))
+    left_out = store.runs(one)["run_id"].iloc[1]
+    two = added(store, "two")
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    page.query_params["experiment"] = [one]
+    page.session_state[LEFT_OUT] = frozenset({left_out})
+    page.run()
+    assert "5 of 6 runs chosen" in text_of(page)
+    page.multiselect(key="compare_experiments").set_value([two, one]).run()
+    assert not page.exception
+    assert "11 of 12 runs chosen" in text_of(page)
+    assert page.session_state[LEFT_OUT] == {left_out}
+
+
+def test_without_a_chosen_run_the_page_says_so_and_all_brings_them_back(store: Store) -> None:
+    experiment_id = played(store, added(store))
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    page.session_state[LEFT_OUT] = frozenset(store.runs(experiment_id)["run_id"])
+    page.run()
+    assert "No run is chosen" in text_of(page)
+    page.button(key="compare_choose_All").click().run()
+    assert not page.exception
+    assert "6 of 6 runs chosen" in text_of(page)
+
+
+def test_one_task_leaves_dashes_with_their_reason(store: Store) -> None:
+    page = shown(played(store, added(store, tasks=("bread",))))
+    assert set(frame(page, "Seeds")["Forgetting"]) == {"–"}
+    assert "it takes two tasks or more" in str(page.dataframe[1].proto.columns).replace("\\", "")
+
+
+def test_every_score_can_be_chosen(store: Store) -> None:
+    page = shown(played(store, added(store)))
+    for score in ("nats_per_token", "perplexity", "accuracy"):
+        page.selectbox(key="compare_score").set_value(score).run()
+        assert not page.exception
+        assert "kept most" in text_of(page)
+
+
+def test_names_are_printed_as_they_are_typed(store: Store) -> None:
+    name = "<b>Loud</b> [link](http://x) *star*"
+    first = played(store, added(store, name))
+    page = shown(first, played(store, added(store, "other")))
+    assert all(name not in part.value for part in page.markdown)
+    assert name in text_of(page)
