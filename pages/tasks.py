@@ -26,7 +26,7 @@ def mine(tasks: tuple[LibraryTask, ...]) -> None:
     else:
         st.page_link(
             session.EXPERIMENT, label="Set up an experiment with them", icon=":material/science:",
-            help="Choose model, strategies and seeds.",
+            help="Choose model, strategies and seeds.", query_params={session.WITH_LIBRARY: "yes"},
         )  # fmt: skip
 
 

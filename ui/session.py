@@ -15,6 +15,9 @@ START, TASKS, EXPERIMENT, LIVE, COMPARE = (
     f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare")
 )
 
+WITH_LIBRARY = "library"
+"""In the address of the Experiment page: begin with all tasks of the library."""
+
 _APP_RAN, _APP_ASKED_FOR = "app_ran", "app_asked_for"
 
 

@@ -10,11 +10,12 @@ from ui.text import plain, plural
 
 
 def strategy_cards(draft: Draft) -> None:
-    """A card for each strategy of the draft, in two columns; what is entered goes to the draft."""
-    columns = st.columns(2)
-    for number, card in enumerate(draft.cards):
-        with columns[number % 2].container(border=True):
-            _card(draft, card)
+    """A card for each strategy of the draft, two in a row; what is entered goes to the draft."""
+    # Row by row, so that a narrow screen, which puts columns below each other, keeps the order.
+    for first in range(0, len(draft.cards), 2):
+        for column, card in zip(st.columns(2), draft.cards[first : first + 2], strict=False):
+            with column.container(border=True, height="stretch"):
+                _card(draft, card)
 
 
 def _card(draft: Draft, card: Card) -> None:
