@@ -241,7 +241,8 @@ def _divided(sources: Sources, split: str, columns: Columns, share: float) -> tu
 
 
 def _outcome(division: Division) -> str:
-    parts = [f"**{plural(len(division.train), 'document')}** to train on and **{len(division.held_out):,}** held out."]
+    learnt = f"{len(division.train):,} {'document' if len(division.train) == 1 else 'documents'}"
+    parts = [f"**{learnt}** to train on and **{len(division.held_out):,}** held out."]
     if division.repeated:
         parts.append(f"{plural(division.repeated, 'repeated document')} left out.")
     if division.on_both_sides:
