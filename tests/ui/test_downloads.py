@@ -1,0 +1,93 @@
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from engine.control import Control
+from engine.errors import StoreError
+from engine.experiment import parse_experiment
+from engine.store import Store
+from tests.fake_runs import FakeRun, experiment
+from ui.compared import compare, read
+from ui.downloads import (
+    checkpoint_file,
+    experiment_file,
+    file_name,
+    kept_checkpoints,
+    report,
+    results_file,
+    scores_file,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "data")
+    yield made
+    made.close()
+
+
+def finished(store: Store, folder: Path, name: str = "kitchen") -> str:
+    experiment_id = store.add_experiment(experiment(folder, name=name))
+    while (run_id := store.claim_next()) is not None:
+        _, spec = store.run_spec(run_id)
+        store.record(run_id, *FakeRun()(store.experiment(experiment_id), spec, store.run_folder(run_id), Control(), 0))
+        store.set_status(run_id, "finished")
+    return experiment_id
+
+
+def test_file_names_hold_nothing_that_a_system_refuses() -> None:
+    assert file_name("Recipes / <b>Code</b>: *1*", ".zip") == "recipes-b-code-b-1.zip"
+    assert file_name("中文", ".yaml") == "中文.yaml"
+    assert file_name("../..", ".csv") == "palimpsest.csv"
+
+
+def test_a_checkpoint_zip_holds_the_weights_and_not_the_resumable_state(store: Store, tmp_path: Path) -> None:
+    kept = kept_checkpoints(store.stages(list(store.runs(finished(store, tmp_path))["run_id"])))
+    assert len(kept) == 4
+    assert set(kept["bytes"]) == {len(b"weights")}
+    with zipfile.ZipFile(io.BytesIO(checkpoint_file(kept["checkpoint"].iloc[-1])())) as archive:
+        assert archive.namelist() == ["stage-2/model.safetensors"]
+
+
+def test_a_checkpoint_that_is_gone_is_not_offered(store: Store, tmp_path: Path) -> None:
+    stages = store.stages(list(store.runs(finished(store, tmp_path))["run_id"]))
+    gone = Path(stages["checkpoint"].iloc[0])
+    for part in gone.iterdir():
+        part.unlink()
+    with pytest.raises(StoreError, match="no longer there"):
+        checkpoint_file(str(gone))()
+    gone.rmdir()
+    assert len(kept_checkpoints(stages)) == 3
+    assert kept_checkpoints(stages.iloc[0:0]).empty
+
+
+def test_the_csv_holds_every_score_of_every_chosen_experiment(store: Store, tmp_path: Path) -> None:
+    ids = [finished(store, tmp_path, "one"), finished(store, tmp_path, "two, <b>")]
+    lines = pd.read_csv(io.BytesIO(scores_file(store, ids)()), encoding="utf-8-sig")
+    assert len(lines) == 2 * 2 * 3 * 2
+    assert set(lines["experiment"]) == {"one", "two, <b>"}
+
+
+def test_the_json_is_the_command_lines_for_one_experiment_and_a_list_for_several(store: Store, tmp_path: Path) -> None:
+    first, second = finished(store, tmp_path, "one"), finished(store, tmp_path, "two")
+    assert json.loads(results_file(store, [first])())["experiment"]["name"] == "one"
+    assert [each["experiment"]["name"] for each in json.loads(results_file(store, [first, second])())] == ["one", "two"]
+
+
+def test_the_yaml_reads_back_to_the_same_experiment(store: Store, tmp_path: Path) -> None:
+    configured = store.experiment(finished(store, tmp_path))
+    assert parse_experiment(experiment_file(configured)().decode()) == configured
+
+
+def test_the_report_holds_verdict_tables_and_the_pages_figures(store: Store, tmp_path: Path) -> None:
+    every = read(store, [finished(store, tmp_path, "<script>alert(1)</script>")], "bits_per_byte")
+    made = report(compare(store, every, list(every.runs["run_id"])))
+    assert "kept most" in made
+    assert made.count('class="chart" role="img" aria-label=') == 4
+    assert "<script>alert(1)" not in made
+    assert "replay_weight" in made
