@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import session
+from ui.navigation import APP_RAN, navigation
 
 st.set_page_config(page_title="Palimpsest", page_icon=":material/history_edu:", layout="wide")
-session.app_runs()
-session.navigation().run()
+st.session_state[APP_RAN] = True
+navigation().run()

@@ -10,33 +10,17 @@ from engine.paths import data_folder
 from engine.runner import Runner, get_runner
 from engine.store import Store
 from engine.tasks.library import Library
-
-START, TASKS, EXPERIMENT, LIVE, COMPARE = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare")
-)
+from ui.navigation import APP_RAN, navigation
+from ui.navigation import COMPARE as COMPARE
+from ui.navigation import EXPERIMENT as EXPERIMENT
+from ui.navigation import LIVE as LIVE
+from ui.navigation import START as START
+from ui.navigation import TASKS as TASKS
 
 WITH_LIBRARY = "library"
 """In the address of the Experiment page: begin with all tasks of the library."""
 
-_APP_RAN, _APP_ASKED_FOR = "app_ran", "app_asked_for"
-
-
-def navigation() -> "st.Page":
-    """The pages of the app; gives the one that the browser asks for."""
-    return st.navigation(
-        [
-            st.Page(START, title="Start", icon=":material/home:", default=True),
-            st.Page(TASKS, title="Tasks", icon=":material/library_books:"),
-            st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
-            st.Page(LIVE, title="Live", icon=":material/monitoring:"),
-            st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
-        ]
-    )
-
-
-def app_runs() -> None:
-    """Note that `app.py` runs in this session."""
-    st.session_state[_APP_RAN] = True
+_APP_ASKED_FOR = "app_asked_for"
 
 
 def _need_app() -> None:
@@ -45,7 +29,7 @@ def _need_app() -> None:
     Until `app.py` has run once, Streamlit takes every file of the folder `pages` for a page of its own. A browser that
     was left open on one of them asks for it as soon as the server is back.
     """
-    if _APP_RAN in st.session_state or _APP_ASKED_FOR in st.session_state:
+    if APP_RAN in st.session_state or _APP_ASKED_FOR in st.session_state:
         return
     st.session_state[_APP_ASKED_FOR] = True
     with contextlib.suppress(StreamlitAPIException):  # a page that is tested by itself has no others beside it

@@ -1,0 +1,24 @@
+"""The pages of the app. Imports nothing heavy, so that the navigation is there before the engine has loaded."""
+
+import streamlit as st
+
+START, TASKS, EXPERIMENT, LIVE, COMPARE = (
+    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare")
+)
+
+
+def navigation() -> "st.Page":
+    """The pages of the app; gives the one that the browser asks for."""
+    return st.navigation(
+        [
+            st.Page(START, title="Start", icon=":material/home:", default=True),
+            st.Page(TASKS, title="Tasks", icon=":material/library_books:"),
+            st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
+            st.Page(LIVE, title="Live", icon=":material/monitoring:"),
+            st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
+        ]
+    )
+
+
+APP_RAN = "app_ran"
+"""Set in every session in which `app.py` has run."""
