@@ -13,14 +13,19 @@ def demo_experiment() -> Experiment:
         model="tiny-gpt2",
         tasks=tuple(sample.spec for sample in samples()[:3]),
         training=Training(
-            epochs=2, learning_rate=1e-3, stage_tokens=16_000, evaluations_per_stage=4, evaluation_tokens=1_024
+            epochs=2,
+            learning_rate=1e-3,
+            stage_tokens=16_000,
+            tokens_per_step=512,
+            evaluations_per_stage=4,
+            evaluation_tokens=1_024,
         ),
         # Naive comes first: it shows the forgetting that the others cure.
         strategies=(
             StrategySpec(name="naive"),
             StrategySpec(name="replay", parameters={"replay_weight": 1.0}),
-            StrategySpec(name="ewc", parameters={"ewc_lambda": 1000.0}),
-            StrategySpec(name="replay+ewc", parameters={"replay_weight": 1.0, "ewc_lambda": 1000.0}),
+            StrategySpec(name="ewc", parameters={"ewc_lambda": 30.0}),
+            StrategySpec(name="replay+ewc", parameters={"replay_weight": 1.0, "ewc_lambda": 30.0}),
             StrategySpec(name="joint"),
         ),
         seeds=(0,),

@@ -94,7 +94,7 @@ class Training:
         help="Longest context trained on; documents are packed into blocks of this size, longer ones are cut.",
     )  # fmt: skip
     tokens_per_step: int = parameter(
-        2048, label="Tokens per step", minimum=8, maximum=100_000_000, low=256, high=65_536, scale="log", unit="tokens",
+        512, label="Tokens per step", minimum=8, maximum=100_000_000, low=256, high=65_536, scale="log", unit="tokens",
         help="New-task tokens that one optimiser step sees.",
     )  # fmt: skip
     optimizer_state: Literal["reset", "keep"] = parameter(
