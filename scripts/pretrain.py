@@ -107,7 +107,7 @@ def kneser_ney_nats(train: list[int], held_out: list[int], vocabulary: int, orde
     One absolute discount per order, d = n1 / (n1 + 2 n2) (Chen and Goodman 1999, eq. 14), continuation
     counts below the highest order, the uniform distribution below the unigrams.
     """
-    levels = []
+    levels: list[tuple[Counter[tuple[int, ...]], dict[tuple, int], dict[tuple, int], float]] = []
     for n in range(order, 0, -1):
         if n == order:
             counts = Counter(zip(*(train[i:] for i in range(n)), strict=False))
@@ -162,7 +162,9 @@ def make_optimizers(model: GPT2LMHeadModel, learning_rate: float) -> list[torch.
     ]
 
 
-def train(model: GPT2LMHeadModel, stream: torch.Tensor, held_out: torch.Tensor, args: argparse.Namespace, curve: Path):
+def train(
+    model: GPT2LMHeadModel, stream: torch.Tensor, held_out: torch.Tensor, args: argparse.Namespace, curve: Path
+) -> None:
     """Train for `args.tokens` tokens; writes a row of the curve at each evaluation."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).train()
