@@ -183,7 +183,7 @@ def slider_stops(parameter: Parameter) -> list[Any]:
     low, high = float(parameter.low or 0), float(parameter.high or 0)
     if parameter.scale == "log" and low > 0:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        numbers = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+        numbers = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 3, 5)]
         stops = [n for n in numbers if low * 0.999 <= n <= high * 1.001]
         if parameter.minimum == 0:
             stops.insert(0, 0.0)

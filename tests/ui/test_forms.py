@@ -54,10 +54,10 @@ def test_seeds_are_whole_numbers_each_once() -> None:
             parse_seeds(text)
 
 
-def test_a_logarithmic_slider_offers_one_two_and_five_of_each_power_of_ten() -> None:
+def test_a_logarithmic_slider_offers_one_two_three_and_five_of_each_power_of_ten() -> None:
     stops = slider_stops(DECLARED["ewc_lambda"])
-    assert stops[:5] == [0.0, 0.01, 0.02, 0.05, 0.1]
-    assert stops[-1] == 1e6
+    assert stops[:6] == [0.0, 0.1, 0.2, 0.3, 0.5, 1.0]
+    assert stops[-1] == 1e5
 
 
 @pytest.mark.parametrize("parameter", [p for p in DECLARED.values() if p.low is not None], ids=lambda p: p.name)
