@@ -42,13 +42,17 @@ def sign(score: str) -> float:
 def with_configurations(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs with a column `configuration`: the label, and the experiment's name where several are compared."""
     named = runs.copy()
-    named["configuration"] = named["label"] if len(named) else pd.Series(dtype=object)
+    named["configuration"] = named["label"].astype(object)
     if named["experiment_id"].nunique() > 1:
-        ids = named.groupby("experiment")["experiment_id"].nunique()
-        doubled = named["experiment"].map(ids) > 1
-        names = named["experiment"].where(~doubled, named["experiment"] + " " + named["experiment_id"])
-        named["configuration"] = named["label"] + " · " + names
+        names = named["experiment"].map(_cut)
+        doubled = names.map(named["experiment_id"].groupby(names).nunique()) > 1
+        named["configuration"] += " · " + names.where(~doubled, names + " " + named["experiment_id"])
     return named
+
+
+def _cut(name: str, length: int = 28) -> str:
+    """A sentence that names several configurations must stay readable."""
+    return name if len(name) <= length else f"{name[: length - 1].rstrip()}…"
 
 
 def matrices(matrix: pd.DataFrame, score: str) -> dict[str, Rows]:

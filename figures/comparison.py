@@ -93,8 +93,10 @@ def lost_figure(
     return figure
 
 
-def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token") -> go.Figure:
+def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower_is_better: bool = False) -> go.Figure:
     """Stability (backward transfer) against plasticity (learning accuracy), one point a label, with the Pareto front.
+
+    Right and up are better: where `lower_is_better` holds of `learning_accuracy`, its axis runs backwards.
 
     `summaries` has a row per label: label, learning_accuracy, backward_transfer, and for intervals over seeds
     learning_accuracy_low, learning_accuracy_high, backward_transfer_low, backward_transfer_high (may be missing).
@@ -104,7 +106,7 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token") -> go
         return empty_figure("Stability and plasticity appear once a run has finished two tasks.")
     figure = go.Figure()
     x, y = points["learning_accuracy"].to_numpy(float), points["backward_transfer"].to_numpy(float)
-    front = np.flatnonzero(pareto_front(x, y))
+    front = np.flatnonzero(pareto_front(-x if lower_is_better else x, y))
     order = front[np.argsort(x[front])]
     figure.add_trace(
         go.Scatter(x=x[order], y=y[order], mode="lines", name="Pareto front", hoverinfo="skip", uid="front",
@@ -126,6 +128,8 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token") -> go
     best = ", ".join(str(label) for label in points["label"].to_numpy()[order])
     styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=440)
     figure.update_xaxes(title_text=f"learning accuracy, {unit} → learns more")
+    if lower_is_better:
+        figure.update_xaxes(autorange="reversed")
     figure.update_yaxes(title_text="backward transfer → keeps more")
     return figure
 

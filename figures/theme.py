@@ -90,7 +90,7 @@ def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
     styles: dict[str, LineStyle] = {}
     used: dict[str, int] = {}
     for label in dict.fromkeys(labels):
-        family = label.split(" (")[0]
+        family = label.split(" · ")[0].split(" (")[0]
         place = _FAMILIES.get(family)
         if place is None:
             place = 4 + sum(map(ord, family)) % 4

@@ -128,6 +128,16 @@ def test_configurations_of_several_experiments_are_told_apart_even_under_one_nam
     assert names == ["naive · pairs e1", "naive · pairs e2"]
 
 
+def test_long_names_of_experiments_are_cut_and_still_told_apart() -> None:
+    long = "a name that goes on and on and on"
+    runs = [
+        a_run("a", "naive", experiment=f"{long} 1"),
+        a_run("b", "naive", experiment_id="e2", experiment=f"{long} 2"),
+    ]
+    names = list(with_configurations(pd.DataFrame(runs))["configuration"])
+    assert names == ["naive · a name that goes on and on… e1", "naive · a name that goes on and on… e2"]
+
+
 def test_the_pareto_front_holds_what_nothing_beats_in_everything() -> None:
     frame = pd.DataFrame({"forgetting": [0.0, 1.0, 1.0, 0.5, math.nan], "learned": [3.0, 1.0, 2.0, 2.0, 0.0]})
     assert list(pareto_front(frame, ["forgetting", "learned"])) == [True, True, False, True, False]

@@ -25,13 +25,11 @@ def figure_sections(comparison: Comparison) -> Iterator[Section]:
     score, scores = comparison.score, SCORES[comparison.score]
     done = comparison.table[comparison.table["complete"] > 0]
     points = done.assign(label=done["configuration"])
-    for end in ("", "_low", "_high"):
-        points[f"learning_accuracy{end}"] = points[f"learning_accuracy{end}"].astype(float) * sign(score)
     yield _section(
         "Stability against plasticity",
         "Up: keeps what it knew. Right: learns the new task better. No strategy is better in both than one on the "
         "dotted line, the Pareto front; bars are 95% intervals over seeds.",
-        tradeoff_figure(points, scores.unit),
+        tradeoff_figure(points, scores.unit, scores.lower_is_better),
     )
     groups = _by_tasks(comparison)
     for tasks, runs in groups:

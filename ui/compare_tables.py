@@ -27,7 +27,7 @@ MEASURE_COLUMNS = {
         "How far the earlier tasks fell from their best, mean over them; 0 is none, below 0 they improved.",
     ),
     "learning_accuracy": Column(
-        "Just learned", "Learning accuracy: mean score on each task right after its own stage; how well it learns."
+        "Learning accuracy", "Mean score on each task right after its own stage: how well new tasks are learned."
     ),
     "average": Column("Average, at the end", "Mean score of the final model on all tasks."),
     "backward_transfer": Column(
@@ -50,7 +50,8 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view["Strategy"] = runs["label"]
     view["Seed"] = runs["seed"].astype(int)
     view["Status"] = [_status(run) for run in runs.to_dict("records")]
-    view["Differs in"] = [", ".join(unfair.get(run_id, ())) for run_id in runs["run_id"]]
+    if unfair:
+        view["Differs in"] = [", ".join(unfair.get(run_id, ())) for run_id in runs["run_id"]]
     for name in ("earlier_tasks", "forgetting", "learning_accuracy"):
         view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
     view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]

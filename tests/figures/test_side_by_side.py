@@ -68,6 +68,19 @@ def test_the_trade_off_names_its_front_and_draws_intervals_where_there_are_any()
     assert points["naive"].error_y.array is None
 
 
+def test_where_lower_is_better_the_trade_off_runs_backwards_with_the_same_front() -> None:
+    losses = pd.DataFrame(
+        [
+            {"label": "naive", "learning_accuracy": 2.0, "backward_transfer": -1.0},
+            {"label": "ewc", "learning_accuracy": 3.0, "backward_transfer": -0.2},
+            {"label": "bad", "learning_accuracy": 3.5, "backward_transfer": -2.0},
+        ]
+    )
+    figure = tradeoff_figure(losses, "bits per byte", lower_is_better=True)
+    assert "bad" not in alt_text(figure)
+    assert figure.layout.xaxis.autorange == "reversed"
+
+
 def test_cost_is_the_mean_of_a_label_s_runs() -> None:
     seconds = next(trace for trace in cost_figure(RUNS).data if trace.uid == "seconds")
     assert list(seconds.x) == [15.0, 40.0]

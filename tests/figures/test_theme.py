@@ -60,6 +60,11 @@ def test_a_strategy_keeps_its_colour_and_its_settings_differ_in_marker_and_dash(
     assert theme.strategy_styles(["replay (replay_weight=2)"])["replay (replay_weight=2)"].color == two.color
 
 
+def test_a_strategy_keeps_its_colour_when_the_experiment_is_named_beside_it() -> None:
+    styles = theme.strategy_styles(["naive", "naive · another experiment"])
+    assert styles["naive"].color == styles["naive · another experiment"].color
+
+
 def test_the_ninth_task_takes_the_first_colour_with_another_marker() -> None:
     styles = theme.task_styles([f"task {i}" for i in range(9)])
     assert styles["task 0"].color == styles["task 8"].color
