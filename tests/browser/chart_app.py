@@ -10,7 +10,7 @@ from ui.live_chart import live_chart, load_plotly
 STEPS = 400
 
 
-@st.fragment(run_every=0.1)
+@st.fragment(run_every=0.2)
 def watch() -> None:
     refreshes = st.session_state["refreshes"] = st.session_state.get("refreshes", 0) + 1
     step = min(10 + refreshes, STEPS)
