@@ -1,6 +1,6 @@
 """Compare: what each strategy kept and lost, at what price, and what to take home."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,20 +14,22 @@ from engine.store import Store
 from figures.theme import SCORES
 from ui import session
 from ui.compare_sections import figure_sections, front
-from ui.compare_tables import MAIN_MEASURES, MEASURE_COLUMNS, column_helps, runs_view, settings_view, summary_view
-from ui.compared import Comparison, Everything, compare, read
-from ui.downloads import (
-    checkpoint_file,
-    experiment_file,
-    file_name,
-    kept_checkpoints,
-    report_file,
-    results_file,
-    scores_file,
+from ui.compare_tables import (
+    MAIN_MEASURES,
+    MEASURE_COLUMNS,
+    NOTHING,
+    RUN_MEASURES,
+    column_helps,
+    number_formats,
+    runs_view,
+    settings_view,
+    summary_view,
 )
+from ui.compared import Comparison, Everything, compare, read, run_name
+from ui.download_buttons import show_downloads
 from ui.live_chart import live_chart, load_plotly
 from ui.run_choice import choice_table, choose, chosen_runs
-from ui.text import bytes_size, plain, plural
+from ui.text import plain, plural
 
 REFRESH_SECONDS = 4
 SCORE_HELP = {
@@ -96,7 +98,9 @@ def show_state(every: Everything) -> None:
     for status, colour in (("failed", st.error), ("stopped", st.info)):
         gone = every.runs[statuses == status]
         if len(gone):
-            reasons = [f"- {plain(_name(run))}: {plain(run['reason'] or 'no reason is known')}" for run in _dicts(gone)]
+            reasons = [
+                f"- {plain(run_name(run))}: {plain(run['reason'] or 'no reason is known')}" for run in _dicts(gone)
+            ]
             colour(f"{plural(len(gone), 'run')} {status}:\n" + "\n".join(reasons), icon=":material/error:")
 
 
@@ -104,6 +108,9 @@ def show_verdict(comparison: Comparison) -> None:
     with st.container(border=True, key="compare_verdict"):
         first, *rest = comparison.verdict.sentences
         st.markdown(f"#### {plain(first)}")
+        left_out = len(comparison.runs) - len(comparison.judged)
+        if left_out:
+            rest.append(f"{plural(left_out, 'run')} left out: not fairly comparable, see below the table of runs.")
         if rest:
             st.markdown(" ".join(plain(sentence) for sentence in rest))
 
@@ -138,18 +145,22 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         for label, ids, text in buttons:
             st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
     view = runs_view(every.runs, comparison.unfair, every.score)
+    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | {
+        "Seconds": "Seconds of training, all stages together.",
+        "Tokens": "Target tokens of every loss term, replayed ones included.",
+    }
+    numbers = {
+        title: st.column_config.NumberColumn(help=helps[title], format=written)
+        for title, written in number_formats(every.score).items()
+    }
+    differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with the rest.")
     choice_table(
         view,
         run_ids,
         alt="The runs of the chosen experiments",
         height=min(38 + 35 * len(view), 400),
-        column_config={
-            "Differs in": st.column_config.TextColumn(help="Why this run can't be compared fairly with the rest."),
-            "Tokens": st.column_config.TextColumn(help="Target tokens of every loss term, replayed ones included."),
-            **_columns(
-                column_helps(comparison.table, every.score, ("earlier_tasks", "forgetting", "learning_accuracy"))
-            ),
-        },
+        placeholder=NOTHING,
+        column_config={"Differs in": differs, **numbers},
     )
     st.caption(f"{len(comparison.runs)} of {plural(len(run_ids), 'run')} chosen.")
 
@@ -209,53 +220,6 @@ def show_differences(comparison: Comparison) -> None:
     )
 
 
-def show_downloads(store: Store, every: Everything, comparison: Comparison) -> None:
-    st.subheader("Take it with you")
-    offer_checkpoint(every, comparison)
-    ids, name = list(every.experiments), _title(every)
-    with st.container(horizontal=True):
-        _offer("Report (HTML)", report_file(comparison), file_name(name, "-report.html"), "text/html",
-               "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
-        _offer("Scores (CSV)", scores_file(store, ids), file_name(name, "-scores.csv"), "text/csv",
-               "Every score of every run, stage and task of these experiments.")  # fmt: skip
-        _offer("Everything (JSON)", results_file(store, ids), file_name(name, "-results.json"), "application/json",
-               "Configuration, environment, matrices and summaries, as the command line writes them.")  # fmt: skip
-        for experiment_id, experiment in every.experiments.items():
-            label = "Experiment (YAML)" if len(ids) == 1 else f"{plain(experiment.name)} (YAML)"
-            _offer(label, experiment_file(experiment), file_name(experiment.name, ".yaml"), "application/yaml",
-                   "Run it again with: python -m engine run EXPERIMENT.yaml --out DIR", experiment_id)  # fmt: skip
-
-
-def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
-    """The weights of one run after one stage; what kept most is chosen first."""
-    kept = kept_checkpoints(every.stages)
-    runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
-    if runs.empty:
-        st.info("Checkpoints appear here as soon as a run has finished its first stage.", icon=":material/save:")
-        return
-    names = {run["run_id"]: _name(run) for run in _dicts(runs)}
-    if comparison.best_run in names:
-        names[comparison.best_run] += " · kept most"
-    options = sorted(names, key=lambda run_id: run_id != comparison.best_run)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        run_id = st.selectbox(
-            "Checkpoint of run", options, format_func=lambda each: names[each], key="compare_checkpoint_run",
-            width=420, help="The run whose final model scores best on the earlier tasks stands first; joint is not it.",
-        )  # fmt: skip
-        stages = kept[kept["run_id"] == run_id].sort_values("stage", ascending=False)
-        tasks = {int(row.stage): f"{row.stage} · {row.task}" for row in stages.itertuples()}
-        stage = st.selectbox(
-            "after stage", list(tasks), format_func=lambda each: tasks[each], key=f"compare_checkpoint_stage_{run_id}",
-            width=260, help="The model as it was when this stage had ended; the last one knows all tasks.",
-        )  # fmt: skip
-        chosen = stages[stages["stage"] == stage].iloc[0]
-        ending = f"-{names[run_id].removesuffix(' · kept most')}-stage-{stage}"
-        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})", checkpoint_file(chosen["checkpoint"]),
-               file_name(_title(every)[:24] + ending, ".zip"), "application/zip",
-               "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer.",
-               f"{run_id}_{stage}", primary=True)  # fmt: skip
-
-
 @st.fragment(run_every=REFRESH_SECONDS)
 def follow(experiment_ids: Sequence[str], seen: tuple[tuple[str, str, int], ...]) -> None:
     """Draw the page again once a run has changed its status or finished a stage, and only then."""
@@ -295,8 +259,8 @@ def show_comparison(store: Store, every: Everything) -> None:
     show_state(every)
     if run_ids:
         show_verdict(comparison)
-        show_findings(comparison)
     show_runs(every, comparison)
+    show_findings(comparison)
     if not run_ids:
         st.info("No run is chosen: tick some in the table, or press All.", icon=":material/check_box:")
         return
@@ -307,22 +271,6 @@ def show_comparison(store: Store, every: Everything) -> None:
         show_figures(comparison)
     show_differences(comparison)
     show_downloads(store, every, comparison)
-
-
-def _offer(
-    label: str, data: Callable[[], bytes], name: str, mime: str, text: str, key: str = "", primary: bool = False
-) -> None:
-    st.download_button(
-        label,
-        data,
-        file_name=name,
-        mime=mime,
-        key=f"compare_download_{key or name}",
-        on_click="ignore",
-        help=text,
-        type="primary" if primary else "secondary",
-        icon=":material/download:",
-    )
 
 
 def _unique_names(experiments: pd.DataFrame) -> dict[str, str]:
@@ -349,20 +297,12 @@ def _columns(helps: dict[str, str]) -> dict[str, object]:
     return {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
 
 
-def _name(run: dict[Any, Any]) -> str:
-    return f"{run['configuration']}, seed {run['seed']}"
-
-
 def _ids(runs: pd.DataFrame) -> list[str]:
     return list(runs["run_id"])
 
 
 def _dicts(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     return frame.to_dict("records")
-
-
-def _title(every: Everything) -> str:
-    return next(iter(every.experiments.values())).name
 
 
 try:

@@ -43,7 +43,8 @@ def figure_sections(comparison: Comparison) -> Iterator[Section]:
         )
         yield _section(
             f"What each task lost over time{suffix}",
-            "How much worse an earlier task scores than right after its own stage, stage by stage.",
+            "How much worse an earlier task scores than right after its own stage, stage by stage. Lines are means "
+            "over seeds, bars reach from the best seed to the worst.",
             lost_figure(matrix, runs, tasks, score),
         )
     complete = comparison.runs[comparison.runs["complete"].astype(bool)]

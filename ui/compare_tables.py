@@ -39,11 +39,45 @@ MEASURE_COLUMNS = {
     "stability_gap": Column("Stability gap", "How far earlier tasks fell at worst while a later stage was training."),
     "intransigence": Column("Intransigence", "How much less well it learns each task than joint training does."),
 }
+RUN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy")
 MAIN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy", "average")
 
 
 def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: str) -> pd.DataFrame:
-    """One row per run: what it is, how far it is, what it kept, what it cost, and why it may not be comparable."""
+    """One row per run: what it is, how far it is, what it kept, what it cost, and why it may not be comparable.
+
+    Measures and costs are numbers, so that the table sorts them; `number_formats` says how they are written.
+    """
+    view = _about_runs(runs, unfair)
+    for name in RUN_MEASURES:
+        view[MEASURE_COLUMNS[name].title] = runs[name].astype(float) * (100 if score == "accuracy" else 1)
+    view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
+    view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
+    return view
+
+
+def number_formats(score: str) -> dict[str, str]:
+    """By column title of `runs_view`, how Streamlit shall write its numbers."""
+    digits = {"accuracy": 1, "perplexity": 2}.get(score, 3)
+    percent = " %%" if score == "accuracy" else ""
+    formats = {
+        MEASURE_COLUMNS[name].title: f"%.{digits}f{percent}" if name in LEVELS else f"%+.{digits}f"
+        for name in RUN_MEASURES
+    }
+    return formats | {"Seconds": "%.0f", "Tokens": "localized"}
+
+
+def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: str) -> pd.DataFrame:
+    """The same as text, for a report."""
+    view = _about_runs(runs, unfair)
+    for name in RUN_MEASURES:
+        view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
+    view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
+    view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
+    return view
+
+
+def _about_runs(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     view = pd.DataFrame(index=runs.index)
     if runs["experiment_id"].nunique() > 1:
         view["Experiment"] = runs["experiment"]
@@ -52,10 +86,6 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view["Status"] = [_status(run) for run in runs.to_dict("records")]
     if unfair:
         view["Differs in"] = [", ".join(unfair.get(run_id, ())) for run_id in runs["run_id"]]
-    for name in ("earlier_tasks", "forgetting", "learning_accuracy"):
-        view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
-    view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
-    view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
     return view
 
 

@@ -1,7 +1,8 @@
 """What the compare page looks at: the chosen runs with their scores, findings and verdict, read from the store."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -79,3 +80,8 @@ def compare(store: Store, every: Everything, chosen: Collection[str], judge_all:
         verdict=found,
         best_run=best_checkpoint(judged, every.score, among=winners),
     )
+
+
+def run_name(run: Mapping[Any, Any]) -> str:
+    """A run's configuration and seed; holds the user's names."""
+    return f"{run['configuration']}, seed {run['seed']}"

@@ -14,7 +14,7 @@ from engine.experiment import Experiment, to_yaml
 from engine.store import Store
 from figures.report import Section, report_html
 from ui.compare_sections import figure_sections, table_sections
-from ui.compare_tables import runs_view
+from ui.compare_tables import runs_text
 from ui.compared import Comparison
 
 
@@ -78,7 +78,7 @@ def report(comparison: Comparison) -> str:
     """The page's verdict, tables and figures, every run, and the experiments as YAML."""
     names = [experiment.name for experiment in comparison.experiments.values()]
     sections = [*_fairness(comparison), *table_sections(comparison), *figure_sections(comparison)]
-    sections.append(Section("Runs", table=runs_view(comparison.runs, comparison.unfair, comparison.score)))
+    sections.append(Section("Runs", table=runs_text(comparison.runs, comparison.unfair, comparison.score)))
     for experiment in comparison.experiments.values():
         sections.append(Section(f"Experiment: {experiment.name}", code=to_yaml(experiment)))
     made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
