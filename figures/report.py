@@ -32,6 +32,7 @@ figure { margin: 0; overflow-x: auto; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .7rem .35rem 0; text-align: left; vertical-align: top; }
+.short { white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; }
 @media print { body { max-width: none; padding: 0; } figure, table { break-inside: avoid; } }
@@ -112,10 +113,17 @@ def _figure(figure: go.Figure, alt: str, name: str) -> str:
 
 def _table(table: pd.DataFrame) -> str:
     head = "".join(f'<th scope="col">{_cell(column)}</th>' for column in table.columns)
-    rows = ("".join(f"<td>{_cell(value)}</td>" for value in row) for row in table.itertuples(index=False))
+    rows = (
+        "".join(f"<td{_width(value)}>{_cell(value)}</td>" for value in row) for row in table.itertuples(index=False)
+    )
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(value: Any) -> str:
     return escape(str(value))
+
+
+def _width(value: Any) -> str:
+    """Short cells stay on one line; the table scrolls sideways instead."""
+    return ' class="short"' if len(str(value)) <= 32 else ""

@@ -133,18 +133,18 @@ def show_findings(comparison: Comparison) -> None:
 
 
 def show_runs(every: Everything, comparison: Comparison) -> None:
-    run_ids = list(every.runs["run_id"])
+    run_ids, marked = list(every.runs["run_id"]), every.unfair
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader("Runs", width="stretch", help="Tick the runs that tables, figures and verdict shall use.")
-        fair = [run_id for run_id in comparison.runs["run_id"] if run_id not in comparison.unfair]
+        fair = [run_id for run_id in run_ids if run_id not in marked]
         buttons = (
             ("All", run_ids, "Choose every run."),
             ("Finished", _ids(every.runs[every.runs["complete"].astype(bool)]), "Choose the runs that are complete."),
-            ("Comparable", fair, "Of the chosen runs, keep those that can be compared fairly."),
+            ("Comparable", fair, "Choose the runs that can be compared fairly."),
         )
         for label, ids, text in buttons:
             st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
-    view = runs_view(every.runs, comparison.unfair, every.score)
+    view = runs_view(every.runs, marked, every.score)
     helps = column_helps(comparison.table, every.score, RUN_MEASURES) | {
         "Seconds": "Seconds of training, all stages together.",
         "Tokens": "Target tokens of every loss term, replayed ones included.",
@@ -153,7 +153,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         title: st.column_config.NumberColumn(help=helps[title], format=written)
         for title, written in number_formats(every.score).items()
     }
-    differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with the rest.")
+    differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
     choice_table(
         view,
         run_ids,
@@ -255,7 +255,7 @@ def main() -> None:
 
 def show_comparison(store: Store, every: Everything) -> None:
     run_ids = chosen_runs(list(every.runs["run_id"]))
-    comparison = compare(store, every, run_ids, bool(st.session_state.get("compare_judge_all")))
+    comparison = compare(every, run_ids, bool(st.session_state.get("compare_judge_all")))
     show_state(every)
     if run_ids:
         show_verdict(comparison)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from engine.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.experiment import Experiment
-from engine.fairness import Finding, conditions, unfair, unfair_runs
+from engine.fairness import Conditions, Finding, conditions, unfair, unfair_runs
 from engine.store import Store
 from engine.verdict import Verdict, verdict
 
@@ -23,6 +23,13 @@ class Everything:
     """The store's columns, `configuration` and every measure."""
     matrix: pd.DataFrame
     stages: pd.DataFrame
+    conditions: dict[str, Conditions]
+    """What each run's scores rest on, by run id."""
+
+    @property
+    def unfair(self) -> dict[str, tuple[str, ...]]:
+        """By run id, what differs from most of all these runs, chosen or not."""
+        return unfair_runs(unfair(self.runs, self.conditions))
 
 
 @dataclass(frozen=True)
@@ -54,17 +61,17 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     run_ids = list(runs["run_id"])
     matrix = store.matrix(run_ids)
     measured = run_frame(runs, matrix, store.curve(run_ids), score)
-    return Everything(score, experiments, measured, matrix, store.stages(run_ids))
-
-
-def compare(store: Store, every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:
-    """Compare the chosen runs; the verdict leaves out what can't be compared fairly, unless `judge_all`."""
-    runs = every.runs[every.runs["run_id"].isin(chosen)]
     of_run = {
-        run.run_id: conditions(every.experiments[run.experiment_id], store.run_task_facts(run.run_id))
+        run.run_id: conditions(experiments[run.experiment_id], store.run_task_facts(run.run_id))
         for run in runs.itertuples()
     }
-    findings = unfair(runs, of_run)
+    return Everything(score, experiments, measured, matrix, store.stages(run_ids), of_run)
+
+
+def compare(every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:
+    """Compare the chosen runs; the verdict leaves out what can't be compared fairly, unless `judge_all`."""
+    runs = every.runs[every.runs["run_id"].isin(chosen)]
+    findings = unfair(runs, every.conditions)
     marked = unfair_runs(findings)
     judged = runs if judge_all else runs[~runs["run_id"].isin(list(marked))]
     found = verdict(judged, every.score)

@@ -30,7 +30,7 @@ def left_out_after(left_out: Collection[str], shown: Collection[str], chosen: Co
 
 def choice_table(view: pd.DataFrame, run_ids: Sequence[str], alt: str, **options: Any) -> None:
     """Show `view`, whose rows are the runs `run_ids`, with the chosen ones ticked."""
-    key = _key(run_ids)
+    key = table_key(view, run_ids)
     chosen = set(chosen_runs(run_ids))
     ticked = [position for position, run_id in enumerate(run_ids) if run_id in chosen]
     st.dataframe(
@@ -56,7 +56,12 @@ def _taker(key: str, run_ids: tuple[str, ...]) -> Callable[[], None]:
     return take
 
 
-def _key(run_ids: Sequence[str]) -> str:
-    """Other rows make another table: its ticks are set anew from the ids, and no old position is read as a new one."""
-    digest = hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:12]
+def table_key(view: pd.DataFrame, run_ids: Sequence[str]) -> str:
+    """A key that changes with everything the table shows.
+
+    The browser holds ticks by the place at which a row is shown and does not move them when other rows, columns or
+    values change the order of a sorted table. Another key makes another table, whose ticks are set from the ids.
+    """
+    shown = f"{list(run_ids)}{view.to_csv(index=False)}"
+    digest = hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"compare_runs_{digest}_{st.session_state.get(_ROUND, 0)}"

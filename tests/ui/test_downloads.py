@@ -86,7 +86,7 @@ def test_the_yaml_reads_back_to_the_same_experiment(store: Store, tmp_path: Path
 
 def test_the_report_holds_verdict_tables_and_the_pages_figures(store: Store, tmp_path: Path) -> None:
     every = read(store, [finished(store, tmp_path, "<script>alert(1)</script>")], "bits_per_byte")
-    made = report(compare(store, every, list(every.runs["run_id"])))
+    made = report(compare(every, list(every.runs["run_id"])))
     assert "kept most" in made
     assert made.count('class="chart" role="img" aria-label=') == 4
     assert "<script>alert(1)" not in made
