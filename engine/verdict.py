@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.comparison import REFERENCE, configuration_frame, sign
+from engine.fairness import PENDING
 
 UNITS = {
     "bits_per_byte": "bits per byte",
@@ -131,11 +132,11 @@ def _reference(table: pd.DataFrame, winner: pd.Series, measure: str, score: str)
 
 
 def _still_open(rows: pd.DataFrame) -> str:
-    waiting = rows[~rows["complete"].astype(bool)]
+    waiting = rows[~rows["complete"].astype(bool) & rows["status"].isin(PENDING)]
     if waiting.empty:
         return ""
     names = [str(name) for name in waiting["configuration"].unique()]
-    runs = f"{len(waiting)} of {len(rows)} runs {'is' if len(waiting) == 1 else 'are'} not complete"
+    runs = f"{len(waiting)} of {len(rows)} runs {'is' if len(waiting) == 1 else 'are'} still to come"
     return f"This may change: {runs} ({_and(names)})."
 
 

@@ -227,7 +227,13 @@ def test_only_seeds_that_every_configuration_completed_are_judged() -> None:
 def test_unfinished_runs_are_named_as_what_may_change_the_verdict() -> None:
     waiting = (a_run("e", "ewc", status="running"), NAIVE[:2])
     found = verdict(compared((a_run("n", "naive"), NAIVE), waiting), "bits_per_byte")
-    assert "1 of 2 runs is not complete (ewc)" in found.sentences[-1]
+    assert "1 of 2 runs is still to come (ewc)" in found.sentences[-1]
+
+
+def test_a_failed_run_is_nothing_to_wait_for() -> None:
+    failed = (a_run("e", "ewc", status="failed"), NAIVE[:2])
+    found = verdict(compared((a_run("n", "naive"), NAIVE), (a_run("r", "replay"), REPLAY), failed), "bits_per_byte")
+    assert "still to come" not in " ".join(found.sentences)
 
 
 def test_without_a_finished_run_there_is_no_winner() -> None:

@@ -146,7 +146,7 @@ def test_partial_results_are_called_partial(store: Store) -> None:
     said = text_of(page)
     assert "Partial results." in said
     assert "1 of 6 runs complete; 4 waiting, 1 running" in said
-    assert "This may change: 5 of 6 runs are not complete" in said
+    assert "This may change: 5 of 6 runs are still to come" in said
     assert "running, 1 of 2 stages scored" in list(frame(page, "Seed")["Status"])
     assert (session.LIVE, experiment_id) in links
 
