@@ -15,7 +15,7 @@ def demo_experiment() -> Experiment:
         training=Training(
             epochs=2,
             learning_rate=1e-3,
-            stage_tokens=16_000,
+            stage_tokens=14_000,
             tokens_per_step=512,
             evaluations_per_stage=4,
             evaluation_tokens=1_024,
@@ -24,8 +24,10 @@ def demo_experiment() -> Experiment:
         strategies=(
             StrategySpec(name="naive"),
             StrategySpec(name="replay", parameters={"replay_weight": 1.0}),
-            StrategySpec(name="ewc", parameters={"ewc_lambda": 30.0}),
-            StrategySpec(name="replay+ewc", parameters={"replay_weight": 1.0, "ewc_lambda": 30.0}),
+            StrategySpec(name="ewc", parameters={"ewc_lambda": 30.0, "fisher_documents": 60}),
+            StrategySpec(
+                name="replay+ewc", parameters={"replay_weight": 1.0, "ewc_lambda": 30.0, "fisher_documents": 60}
+            ),
             StrategySpec(name="joint"),
         ),
         seeds=(0,),

@@ -120,7 +120,7 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize]) -
     for stage, size in enumerate(sizes, start=1):
         new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
         trained += round(new * (1 + (replayed if stage > 1 else 0)))
-        if penalised:
+        if penalised and stage < len(sizes):
             share = min(1.0, given.get("fisher_documents", size.documents) / max(1, size.documents))
             fisher += round(share * size.train_tokens)
     return trained, fisher

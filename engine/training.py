@@ -148,8 +148,10 @@ def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[eve
             yield _evaluate(setup, progress, whole=False)
     yield events.Phase(f"scoring after {task.name}")
     yield _evaluate(setup, progress, whole=True)
-    yield events.Phase(f"remembering {task.name}")
-    _end_stage(setup, progress, task)
+    if stage < len(setup.tasks):
+        yield events.Phase(f"remembering {task.name}")
+        progress.state = _remember(setup, progress, task)
+    _save(setup, progress)
     seconds = time.monotonic() - started - (setup.control.paused_seconds - paused)
     folder = stage_folder(setup.folder, stage)
     yield events.StageFinished(stage, task.name, progress.step, seconds, tokens, folder)
@@ -237,13 +239,18 @@ def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evalu
     return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None)
 
 
-def _end_stage(setup: RunSetup, progress: _Progress, task: EncodedTask) -> None:
-    """Let the strategy remember the stage, and write the checkpoint."""
+def _remember(setup: RunSetup, progress: _Progress, task: EncodedTask) -> State:
+    """What the strategy keeps of the stage for later ones."""
     base = progress.base
     end = StageEnd(
         progress.stage, base.model, task.documents, setup.training.block_size, base.packed, setup.control.check
     )
-    progress.state = setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
+    return setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
+
+
+def _save(setup: RunSetup, progress: _Progress) -> None:
+    """Write the stage's checkpoint."""
+    base = progress.base
     resumable: dict[str, Any] = {"strategy": progress.state}
     if setup.training.optimizer_state == "keep":
         resumable["optimizer"] = progress.optimizer.state_dict()

@@ -10,7 +10,7 @@ The order of calls in a run, for stages t = 1 … T:
             strategy.penalties(weights, state)         values of penalties on the weights, for the report
             gradients are clipped, AdamW steps
             strategy.proximal_step(weights, step_sizes, state)  the penalties' own step, in place
-        state = strategy.end_stage(stage, state, random)   remember what later stages need
+        state = strategy.end_stage(stage, state, random)   remember what later stages need; not after the last
 
 State goes in and comes out; a strategy object holds nothing but its declared parameters.
 """
