@@ -3,6 +3,7 @@
 
 const NARROW_PX = 560;
 const LOAD_TIMEOUT_MS = 120000;
+const GONE_AFTER_MS = 1000;
 
 export default function (component) {
   const node = component.parentElement.querySelector(".palimpsest-chart");
@@ -11,13 +12,18 @@ export default function (component) {
   chart.trigger = component.setTriggerValue;
   node.setAttribute("aria-label", component.data.alt);
   chart.ready.then(() => draw(node), (error) => { node.textContent = error.message; });
-  return () => {
-    chart.observer.disconnect();
-    clearTimeout(chart.waiting);
-    window.removeEventListener("pointerup", chart.release);
-    if (window.palimpsestPlotly) window.palimpsestPlotly.purge(node);
-    delete node.palimpsest;
-  };
+  // Streamlit also calls this for a refresh that the next one has overtaken, while the chart goes on living: whether it
+  // is over shows in the page.
+  return () => setTimeout(() => { if (!node.isConnected) end(node, chart); }, GONE_AFTER_MS);
+}
+
+function end(node, chart) {
+  if (node.palimpsest !== chart) return;
+  chart.observer.disconnect();
+  clearTimeout(chart.waiting);
+  window.removeEventListener("pointerup", chart.release);
+  if (window.palimpsestPlotly) window.palimpsestPlotly.purge(node);
+  delete node.palimpsest;
 }
 
 function mount(node) {
