@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass as validated
 
 from engine import strategies
 from engine.errors import ConfigError
-from engine.parameters import parameter
+from engine.parameters import parameter, parameters_of
 from engine.strategies.base import Strategy
 
 SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
@@ -200,12 +200,25 @@ class Experiment(BaseModel):
         )
 
     def _labels(self) -> list[str]:
+        """A run's strategy with what it is chosen by, and whatever else tells it from the experiment's other runs."""
+        built = [(spec, strategy) for spec in self.strategies for strategy in spec.build_all()]
         labels = []
-        for spec in self.strategies:
-            for strategy in spec.build_all():
-                shown = ", ".join(f"{k}={_short(strategy.parameters[k])}" for k in spec.parameters)
-                labels.append(f"{spec.name} ({shown})" if shown else spec.name)
+        for spec, strategy in built:
+            alike = [other.parameters for _, other in built if other.name == strategy.name]
+            varied = {name for name in spec.parameters if len({repr(each[name]) for each in alike}) > 1}
+            shown = varied | _chosen_by(strategy)
+            values = [f"{name}={_short(strategy.parameters[name])}" for name in spec.parameters if name in shown]
+            labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
         return labels
+
+
+def _chosen_by(strategy: Strategy) -> set[str]:
+    """The first main parameter of each part, and the other main ones that are not at their defaults."""
+    names = set()
+    for part in strategies.parts_of(strategy.name):
+        main = [declared for declared in parameters_of(part) if declared.main]
+        names |= {d.name for d in main if d is main[0] or strategy.parameters[d.name] != d.default}
+    return names
 
 
 def _short(value: Any) -> str:

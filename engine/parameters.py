@@ -30,6 +30,8 @@ class Parameter:
     choices: tuple[str, ...]
     optional: bool
     """None is a valid value; `help` says what it means."""
+    main: bool
+    """What the strategy is chosen by: stands first in its form, and in a run's label."""
 
 
 def parameter(
@@ -43,9 +45,10 @@ def parameter(
     high: float | None = None,
     scale: Scale = "linear",
     unit: str = "",
+    main: bool = False,
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
-    extra: dict[str, Any] = {"label": label, "low": low, "high": high, "scale": scale, "unit": unit}
+    extra: dict[str, Any] = {"label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main}
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
 
@@ -79,4 +82,5 @@ def _describe(name: str, field: FieldInfo) -> Parameter:
         unit=str(extra.get("unit", "")),
         choices=choices,
         optional=optional,
+        main=bool(extra.get("main", False)),
     )

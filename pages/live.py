@@ -69,7 +69,7 @@ def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
             f"Runs of this data folder are driven by {plain(watching)}. This page only watches.",
             icon=":material/visibility:",
         )
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         run = choose_run(experiment_id, runs)
         show_run(run, watching is None)
@@ -96,8 +96,10 @@ def show_overview(experiment_id: str, runs: pd.DataFrame, controls: bool) -> Non
         }
     )
     config = {
-        "Run": st.column_config.TextColumn(width="medium"),
-        "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width="small"),
+        "Run": st.column_config.TextColumn(width=150),
+        "Status": st.column_config.TextColumn(width=95),
+        "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width=110),
+        "Left": st.column_config.TextColumn(width=80),
     }
     st.dataframe(shown, hide_index=True, column_config=config, height=min(36 * len(shown) + 38, 240), key="live_runs")
     resumable = runs[runs["status"].isin(live_data.RESUMABLE)]

@@ -33,7 +33,7 @@ def test_runs_are_every_strategy_value_and_seed_seed_by_seed() -> None:
     runs = parse_experiment(YAML).runs()
     labels = [
         "naive",
-        "replay (replay_weight=0.5, memory_size=200)",
+        "replay (replay_weight=0.5)",
         "ewc (ewc_lambda=10)",
         "ewc (ewc_lambda=100)",
         "joint",

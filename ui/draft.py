@@ -37,14 +37,12 @@ class Card:
             for declared in declared_parameters(self.strategy):
                 values = parse_values(declared, self.texts.get(declared.name, as_text(self.values[declared.name])))
                 given[declared.name] = values if len(values) > 1 else values[0]
-        varied = {
-            n: v for n, v in given.items() if isinstance(v, list) or v != _defaults(self.strategy)[n] or n in MAIN
+        kept = {
+            declared.name: given[declared.name]
+            for declared in declared_parameters(self.strategy)
+            if declared.main or given[declared.name] != declared.default
         }
-        return StrategySpec(name=self.strategy, parameters=varied)
-
-
-MAIN = ("replay_weight", "ewc_lambda")
-"""Parameters that a run's label always shows."""
+        return StrategySpec(name=self.strategy, parameters=kept)
 
 
 @dataclass

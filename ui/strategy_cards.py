@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine import strategies
 from engine.errors import ConfigError
-from ui.draft import MAIN, Card, Draft, declared_parameters
+from ui.draft import Card, Draft, declared_parameters
 from ui.forms import as_text, one_value, several_values
 from ui.text import plain, plural
 
@@ -14,7 +14,7 @@ def strategy_cards(draft: Draft) -> None:
     # Row by row, so that a narrow screen, which puts columns below each other, keeps the order.
     for first in range(0, len(draft.cards), 2):
         for column, card in zip(st.columns(2), draft.cards[first : first + 2], strict=False):
-            with column.container(border=True, height="stretch"):
+            with column.container(border=True):
                 _card(draft, card)
 
 
@@ -33,8 +33,8 @@ def _card(draft: Draft, card: Card) -> None:
         key=f"{key}_several",
         help="Turns every field into a list; each combination of the values becomes a run of its own.",
     )
-    _fields(card, [p.name for p in declared if p.name in MAIN or p.name == "memory_size"], key)
-    others = [p.name for p in declared if p.name not in MAIN and p.name != "memory_size"]
+    _fields(card, [p.name for p in declared if p.main], key)
+    others = [p.name for p in declared if not p.main]
     if others:
         with st.expander("More settings"):
             _fields(card, others, key)

@@ -103,7 +103,7 @@ class EWC(Strategy):
     state_types: ClassVar[tuple[type, ...]] = (Elastic,)
 
     ewc_lambda: float = parameter(
-        30.0, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log",
+        30.0, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
         help="Strength of the elastic penalty; 0 is naive, very large freezes what past tasks used.",
     )  # fmt: skip
     accumulation: Literal["exact", "online"] = parameter(

@@ -30,11 +30,11 @@ class Replay(Strategy):
     state_types: ClassVar[tuple[type, ...]] = (Memory, EncodedDocument)
 
     replay_weight: float = parameter(
-        1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0,
+        1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
         help="Weight of the replayed documents' loss against the new task's; 0 is naive.",
     )  # fmt: skip
     memory_size: int = parameter(
-        200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents",
+        200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
         help="Past documents that are kept, shared evenly by the past tasks.",
     )  # fmt: skip
     replay_ratio: float = parameter(
