@@ -21,6 +21,7 @@ from figures.theme import (
     escaped,
     short,
     task_styles,
+    wrapped,
 )
 
 MAX_POINTS = 1500
@@ -117,7 +118,7 @@ def loss_figure(
         points = curve[curve["task"] == task].sort_values("step")
         traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
     traces.append(_onset_trace(onsets, curve, styles, SCORES[score], held_out_axis))
-    boxes, notes = _shades(stages)
+    boxes, notes = _shades(stages, steps)
     layout = base_layout(_describe(losses, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
     return go.Figure({"data": traces, "layout": layout | _axes(panels, axes, SCORES[score], steps)})
 
@@ -221,16 +222,18 @@ def _onset_trace(
     )  # fmt: skip
 
 
-def _shades(stages: pd.DataFrame) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _shades(stages: pd.DataFrame, steps: int | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A band behind every other stage, and every stage's name above it."""
-    length = max(5, 56 // max(1, len(stages)))
-    boxes, notes = [], []
-    for stage, task, left, right in _spans(stages):
+    spans, boxes, notes = list(_spans(stages)), [], []
+    whole = max([steps or 0, *(right for _, _, _, right in spans)])
+    for stage, task, left, right in spans:
         band = {"x0": left, "x1": right, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "layer": "below"}
         if stage % 2:
             boxes.append(band | {"type": "rect", "fillcolor": SHADE, "line": {"width": 0}})
         note = {"x": (left + right) / 2, "y": 1, "xref": "x", "yref": "paper", "yanchor": "bottom", "showarrow": False}
-        text = {"text": f"{stage} · {short(task, length)}", "hovertext": f"stage {stage}: {escaped(task)}"}
+        # Letters that fit above the stage on a phone; names that fit nowhere are cut at eight.
+        room = max(8, int(56 * (right - left) / whole))
+        text = {"text": f"{stage} · {wrapped(task, room)}", "hovertext": f"stage {stage}: {escaped(task)}"}
         notes.append(note | text | {"font": {"size": 11}})
     return boxes, notes
 

@@ -7,7 +7,19 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from figures.theme import DIVERGING, EMPTY, GREY, SCORES, ScoreStyle, base_layout, escaped, ink_on, short
+from figures.theme import (
+    DISTANCE,
+    DIVERGING,
+    EMPTY,
+    GREY,
+    SCORES,
+    ScoreStyle,
+    base_layout,
+    escaped,
+    ink_on,
+    short,
+    wrapped,
+)
 
 Grid = npt.NDArray[np.float64]
 
@@ -47,13 +59,14 @@ def matrix_figure(
     grid = score_grid(matrix, tasks, score)
     limit = limit or color_limit([gain_grid(grid, style)])
     last, layout = len(tasks), base_layout(describe(grid, tasks, style))
-    rows = ["base model"] + [f"after {t} · {short(task, 12)}" for t, task in enumerate(tasks, 1)]
+    rows = ["base model"] + [f"after stage {t}<br>{short(task, 14)}" for t, task in enumerate(tasks, 1)]
+    columns = [wrapped(task, max(6, 44 // last)) for task in tasks]
     across = {
-        "side": "top", "tickvals": list(range(1, last + 1)), "ticktext": [short(t, max(6, 48 // last)) for t in tasks],
-        "range": [0.5, last + 0.5], "tickangle": 0,
+        "side": "top", "tickvals": list(range(1, last + 1)), "ticktext": columns, "range": [0.5, last + 0.5],
+        "tickangle": 0,
     }  # fmt: skip
     down = {"tickvals": list(range(last + 1)), "ticktext": rows, "range": [last + 0.5, -0.5]}
-    plain = {"fixedrange": True, "showgrid": False, "ticks": "", "zeroline": False, "automargin": True}
+    plain = {"fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True} | DISTANCE
     layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
     layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
     return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix)), "layout": layout})

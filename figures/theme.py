@@ -5,6 +5,7 @@ The colours keep a contrast of 3:1 on white and on near-black and stay apart und
 blindness (tests/figures/test_theme.py computes both).
 """
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ DIVERGING = (
     (0.75, "#74a9e6"),
     (1.0, "#1b4fa8"),
 )
+DISTANCE = {"ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)"}
+"""Of an axis whose labels would touch what they name."""
 _FAMILIES = {"naive": 1, "replay": 0, "ewc": 3, "replay+ewc": 2, "joint": 5}
 
 
@@ -90,7 +93,7 @@ def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
     styles: dict[str, LineStyle] = {}
     used: dict[str, int] = {}
     for label in dict.fromkeys(labels):
-        family = label.split(" · ")[0].split(" (")[0]
+        family, _, _ = _label_parts(label)
         place = _FAMILIES.get(family)
         if place is None:
             place = 4 + sum(map(ord, family)) % 4
@@ -98,6 +101,27 @@ def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
         used[family] = turn + 1
         styles[label] = LineStyle(PALETTE[place], SYMBOLS[turn % len(SYMBOLS)], DASHES[turn % len(DASHES)])
     return styles
+
+
+def brief_labels(labels: Iterable[str]) -> dict[str, str]:
+    """By label, what tells it apart from the others: settings that all labels of its strategy share are left out."""
+    parts = {label: _label_parts(label) for label in labels}
+    alike: dict[tuple[str, str], list[set[str]]] = {}
+    for family, settings, where in parts.values():
+        alike.setdefault((family, where), []).append(set(settings))
+    brief = {}
+    for label, (family, settings, where) in parts.items():
+        shared = set.intersection(*alike[family, where])
+        own = ", ".join(setting for setting in settings if setting not in shared)
+        brief[label] = f"{family} ({own}){where}" if own else family + where
+    return brief
+
+
+def _label_parts(label: str) -> tuple[str, list[str], str]:
+    """Strategy, its settings, and the experiment with what comes before it."""
+    run, dot, where = label.partition(" · ")
+    family, _, settings = run.removesuffix(")").partition(" (")
+    return family, settings.split(", ") if settings else [], dot + where
 
 
 def ink_on(gain: float) -> str:
@@ -124,6 +148,12 @@ def short(text: str, length: int = 16) -> str:
     """`text` for a tick or a label: escaped for Plotly's markup and cut with an ellipsis."""
     cut = text if len(text) <= length else text[: max(1, length - 1)].rstrip() + "…"
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "&#37;{")
+
+
+def wrapped(text: str, width: int) -> str:
+    """`text` like `short`, in up to two lines of `width` characters."""
+    first, *rest = textwrap.wrap(text, width, break_long_words=False) or [""]
+    return "<br>".join(short(line, width) for line in (first, " ".join(rest)) if line)
 
 
 def escaped(text: str) -> str:

@@ -7,12 +7,14 @@ import streamlit as st
 
 from engine.errors import PalimpsestError
 from figures.curves import TOLERANCE_NATS_PER_TOKEN, cell_figure
-from figures.theme import SCORES
+from figures.theme import SCORES, brief_labels
 from ui import live_data, session
 from ui.live_chart import live_chart, load_plotly
+from ui.tables import row_height
 from ui.text import bytes_size, count, duration, plain, plural
 
 REFRESH_SECONDS = 1.0
+RUN_WIDTH = 160
 SIGNS = {
     "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
     "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
@@ -73,35 +75,42 @@ def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
     with left:
         run = choose_run(experiment_id, runs)
         show_run(run, watching is None)
+        show_links(experiment_id, runs, watching is None)
     with right:
-        show_overview(experiment_id, runs, watching is None)
+        show_overview(runs)
     show_charts(experiment_id, run, tasks)
 
 
-def show_overview(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
+def show_overview(runs: pd.DataFrame) -> None:
     """How many runs are where, and a table of them."""
-    counts = runs["status"].value_counts()
+    counts, active = runs["status"].value_counts(), live_data.is_active(runs)
     parts = [f"{counts[s]} {SIGNS[s].split(' ', 1)[1]}" for s in SIGNS if counts.get(s)]
     left = runs["seconds_left"].sum()
-    if live_data.is_active(runs) and left > 0:
+    if active and left > 0:
         unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
     st.markdown(f"**{plain(runs['experiment'].iloc[0])}** — " + ", ".join(parts))
+    names = _names(runs)
     shown = pd.DataFrame(
         {
-            "Run": _names(runs).to_numpy(),
+            "Run": names.to_numpy(),
             "Status": [_status(row) for row in runs.to_dict("records")],
             "Progress": [100 * _share(row) for row in runs.to_dict("records")],
-            "Left": [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]],
         }
     )
+    if active:
+        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
     config = {
-        "Run": st.column_config.TextColumn(width=150),
+        "Run": st.column_config.TextColumn(width=RUN_WIDTH),
         "Status": st.column_config.TextColumn(width=95),
-        "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width=110),
-        "Left": st.column_config.TextColumn(width=80),
+        "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width=100),
+        "Left": st.column_config.TextColumn(width=70),
     }
-    st.dataframe(shown, hide_index=True, column_config=config, height=min(36 * len(shown) + 38, 240), key="live_runs")
+    st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, RUN_WIDTH), key="live_runs")
+
+
+def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
+    """What can be done with all runs of the experiment: take up those that ended early, compare those that are over."""
     resumable = runs[runs["status"].isin(live_data.RESUMABLE)]
     with st.container(horizontal=True, vertical_alignment="center"):
         if controls and len(resumable) > 1:
@@ -110,7 +119,7 @@ def show_overview(experiment_id: str, runs: pd.DataFrame, controls: bool) -> Non
                 on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
                 help="Put every interrupted, failed or stopped run into the queue again.",
             )  # fmt: skip
-        if counts.get("finished"):
+        if (runs["status"] == "finished").any():
             session.experiment_link(
                 session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
             )
@@ -121,9 +130,10 @@ def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     ids = runs["run_id"].tolist()
     names = _names(runs)
     follow = live_data.followed(runs)
+    newest = "Follow what runs" if live_data.is_active(runs) else "The latest"
     chosen = st.selectbox(
         "Run shown", ["", *ids], key=f"live_run_{experiment_id}", label_visibility="visible",
-        format_func=lambda run_id: names[run_id] if run_id else f"Follow what runs ({names[follow]})",
+        format_func=lambda run_id: names[run_id] if run_id else f"{newest} ({names[follow]})",
         help="Charts and buttons below belong to this run.",
     ) if len(ids) > 1 else ""  # fmt: skip
     return runs[runs["run_id"] == (chosen or follow)].iloc[0]
@@ -205,7 +215,7 @@ def show_charts(experiment_id: str, run: "pd.Series[Any]", tasks: list[str]) -> 
     ))  # fmt: skip
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        height = 60 + 58 * (len(tasks) + 1)
+        height = 70 + 58 * (len(tasks) + 1)
         live_chart(
             matrix, "live_matrix", height=height, on_click=lambda: _open_cell(experiment_id, tasks), revision=revision
         )
@@ -264,11 +274,10 @@ def _exact(value: float, name: str) -> str:
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":
-    """How runs are called, by run id: the seed only where there are several."""
-    labels = runs.set_index("run_id")["label"]
-    if runs["seed"].nunique() == 1:
-        return labels
-    return labels + " · seed " + runs.set_index("run_id")["seed"].astype(str)
+    """How runs are called, by run id: settings and seeds only where they tell runs apart."""
+    named = runs.set_index("run_id")
+    labels = named["label"].map(brief_labels(named["label"]))
+    return labels if named["seed"].nunique() == 1 else labels + " · seed " + named["seed"].astype(str)
 
 
 def _status(row: dict[str, Any]) -> str:

@@ -80,6 +80,14 @@ def test_stages_are_shaded_in_turn_and_named() -> None:
     assert [note.text for note in drawn.layout.annotations] == ["1 · bread", "2 · tea"]
 
 
+def test_the_name_of_a_short_stage_is_broken_into_lines() -> None:
+    named = frames.stages(10, 40).replace({"task": {"bread": "fresh bread", "tea": "cups of tea"}})
+    notes = [note.text for note in figure(stages=named).layout.annotations]
+    assert notes == ["1 · fresh bread", "2 · cups of tea"]
+    notes = [note.text for note in figure(stages=named, steps=80).layout.annotations]
+    assert notes == ["1 · fresh<br>bread", "2 · cups of tea"]
+
+
 def test_traces_keep_their_identity_while_a_run_goes_on() -> None:
     early = figure(losses=frames.losses(3), curve=frames.curve({}), stages=frames.stages(10))
     assert [trace.uid for trace in early.data] == [trace.uid for trace in figure().data]

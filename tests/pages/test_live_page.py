@@ -108,6 +108,14 @@ def test_a_running_run_shows_progress_and_can_be_paused(
     assert asked == [(added[1][0], "pause")]
 
 
+def test_what_is_shown_unless_a_run_is_chosen_is_followed_only_while_something_runs(
+    added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play(in_stage_two)
+    assert show().selectbox[0].format_func("").startswith("Follow what runs (")
+    play()
+
+
 def test_a_stop_is_asked_for_only_by_the_second_button(
     added: tuple[str, list[str]], play: Callable[..., None], asked: list[tuple[str, str]]
 ) -> None:

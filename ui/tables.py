@@ -1,0 +1,16 @@
+"""What tables of runs share: a column of names that wraps, where it would be cut or fill a phone."""
+
+from collections.abc import Iterable
+
+NAME_WIDTH = 196
+"""Pixels of a column of names. On a phone a pinned column stays in place only up to 60% of the table's width."""
+_PADDING, _LETTER, _LINE = 16, 6.2, 20
+
+
+def row_height(names: Iterable[str], width: int = NAME_WIDTH) -> int:
+    """Pixels of a row in which the longest of `names` fits a column of `width` pixels, in up to four lines.
+
+    Streamlit wraps text only in rows of one and a half times their usual height and more.
+    """
+    lines = -(-max(map(len, names), default=1) * _LETTER // (width - _PADDING))
+    return 15 + _LINE * int(min(4, lines))
