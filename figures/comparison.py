@@ -12,7 +12,20 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from figures.matrix import color_limit, counts, diagonal, gain_grid, matrix_traces, score_grid
-from figures.theme import DIVERGING, SCORES, empty_figure, escaped, short, strategy_styles, styled
+from figures.theme import (
+    DISTANCE,
+    DIVERGING,
+    SCORES,
+    brief_labels,
+    empty_figure,
+    escaped,
+    short,
+    strategy_styles,
+    styled,
+    wrapped,
+)
+
+NO_TITLE = {"l": 56, "r": 16, "t": 16, "b": 44}
 
 
 def matrices_figure(
@@ -24,13 +37,17 @@ def matrices_figure(
     grids = {label: score_grid(part, tasks, score) for label, part in groups.items() if len(part)}
     if not grids:
         return empty_figure("No run has scored anything yet.")
+    brief = brief_labels(grids)
     limit = color_limit([gain_grid(grid, style) for grid in grids.values()])
     columns = min(columns, len(grids))
     rows = -(-len(grids) // columns)
+    gap = 76
+    inner = rows * 46 * (last + 1) + (rows - 1) * gap
     figure = make_subplots(
-        rows=rows, cols=columns, subplot_titles=[short(label, 40) for label in grids],
-        horizontal_spacing=0.04 / columns + 0.03, vertical_spacing=0.22 / rows,
+        rows=rows, cols=columns, subplot_titles=[short(brief[label], 40) for label in grids],
+        horizontal_spacing=0.04 / columns + 0.03, vertical_spacing=gap / inner,
     )  # fmt: skip
+    figure.update_annotations(font_size=14)
     for i, (label, grid) in enumerate(grids.items()):
         axis = "" if i == 0 else str(i + 1)
         for trace in matrix_traces(grid, tasks, style, limit, counts(groups[label]), 11):
@@ -40,14 +57,15 @@ def matrices_figure(
     figure.add_trace(_scale_bar(limit, style.title), row=1, col=1)
     styled(
         figure, f"Score matrices, {style.title}, of {', '.join(grids)}.", showlegend=False,
-        height=90 + rows * (70 + 46 * (last + 1)), margin={"l": 8, "r": 8, "t": 40, "b": 60},
+        height=inner + 150, margin={"l": 8, "r": 8, "t": 40, "b": 110},
     )  # fmt: skip
-    ticks = [short(t, max(5, 72 // (last * columns) + 2)) for t in tasks]
+    ticks = [wrapped(t, max(6, 108 // (last * columns) + 1)) for t in tasks]
     figure.update_xaxes(
-        tickvals=list(range(1, last + 1)), ticktext=ticks, fixedrange=True, showgrid=False, range=[0.5, last + 0.5]
-    )
+        **DISTANCE, tickvals=list(range(1, last + 1)), ticktext=ticks, tickangle=0, fixedrange=True, showgrid=False,
+        range=[0.5, last + 0.5],
+    )  # fmt: skip
     figure.update_yaxes(
-        tickvals=list(range(last + 1)), ticktext=["base"] + [str(t) for t in range(1, last + 1)],
+        **DISTANCE, tickvals=list(range(last + 1)), ticktext=["base"] + [str(t) for t in range(1, last + 1)],
         fixedrange=True, showgrid=False, range=[last + 0.5, -0.5],
     )  # fmt: skip
     return figure
@@ -66,7 +84,7 @@ def lost_figure(
     figure = make_subplots(
         rows=1, cols=len(past), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[short(t, 20) for t in past]
     )
-    styles = strategy_styles(runs["label"])
+    styles, brief = strategy_styles(runs["label"]), brief_labels(runs["label"])
     for label, ids in _runs_by_label(runs).items():
         line = styles[label]
         for j, task in enumerate(past, 1):
@@ -78,8 +96,8 @@ def lost_figure(
             bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "thickness": 1}
             unit = "points" if score == "accuracy" else style.unit
             trace = go.Scatter(
-                x=stages, y=mean, error_y=bars if len(ids) > 1 else None, name=short(label, 48), legendgroup=label,
-                showlegend=j == 1, uid=f"{label}-{task}", mode="lines+markers",
+                x=stages, y=mean, error_y=bars if len(ids) > 1 else None, name=short(brief[label], 48),
+                legendgroup=label, showlegend=j == 1, uid=f"{label}-{task}", mode="lines+markers",
                 line={"color": line.color, "dash": line.dash}, marker={"symbol": line.symbol, "size": 7},
                 hovertemplate=f"<b>{escaped(label)}</b><br>{escaped(task)} after stage %{{x}}: %{{y:+.3f}} {unit} worse"
                 f" than after its own stage<br>{_seeds(len(ids))}<extra></extra>",
@@ -112,13 +130,15 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower
         go.Scatter(x=x[order], y=y[order], mode="lines", name="Pareto front", hoverinfo="skip", uid="front",
                    line={"color": "rgba(128,128,128,0.8)", "dash": "dot", "shape": "linear"})
     )  # fmt: skip
-    styles = strategy_styles(points["label"])
-    for row in points.to_dict("records"):
+    styles, brief = strategy_styles(points["label"]), brief_labels(points["label"])
+    places = _text_places(-x if lower_is_better else x, y)
+    for row, place in zip(points.to_dict("records"), places, strict=True):
         line = styles[row["label"]]
         figure.add_trace(
             go.Scatter(
                 x=[row["learning_accuracy"]], y=[row["backward_transfer"]], name=short(row["label"], 48),
-                uid=row["label"], mode="markers", error_x=_interval(row, "learning_accuracy"),
+                uid=row["label"], mode="markers+text", text=[short(brief[row["label"]], 32)], textposition=place,
+                cliponaxis=False, error_x=_interval(row, "learning_accuracy"),
                 error_y=_interval(row, "backward_transfer"),
                 marker={"symbol": line.symbol, "size": 12, "color": line.color},
                 hovertemplate=f"<b>{escaped(row['label'])}</b><br>learned: %{{x:.3f}}<br>kept: %{{y:+.3f}} {unit}"
@@ -126,12 +146,23 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower
             )
         )  # fmt: skip
     best = ", ".join(str(label) for label in points["label"].to_numpy()[order])
-    styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=440)
+    styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=440, margin=NO_TITLE)
     figure.update_xaxes(title_text=f"learning accuracy, {unit} → learns more")
     if lower_is_better:
         figure.update_xaxes(autorange="reversed")
     figure.update_yaxes(title_text="backward transfer → keeps more")
     return figure
+
+
+def _text_places(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> list[str]:
+    """Where each point's name stands: towards the middle of the figure, and away from the point nearest in height."""
+    places = []
+    for i in range(len(x)):
+        others = np.delete(y, i)
+        nearest = others[np.argmin(np.abs(others - y[i]))] if len(others) else -np.inf
+        side = "right" if x[i] <= (x.min() + x.max()) / 2 else "left"
+        places.append(f"{'top' if y[i] >= nearest else 'bottom'} {side}")
+    return places
 
 
 def pareto_front(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -146,17 +177,18 @@ def cost_figure(runs: pd.DataFrame) -> go.Figure:
     if spent.empty:
         return empty_figure("Cost appears once a run has trained.")
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
-    names = [short(label, 34) for label in spent.index]
+    names = [short(label, 34) for label in brief_labels(spent.index).values()]
     colors = [style.color for style in strategy_styles(spent.index).values()]
     for column, name, form in ((1, "seconds", "%{x:,.0f} s"), (2, "target_tokens", "%{x:,.0f} tokens")):
         hover = "<b>%{y}</b><br>" + form + " a run<extra></extra>"
         bar = go.Bar(x=spent[name], y=names, orientation="h", marker={"color": colors}, hovertemplate=hover, uid=name)
         figure.add_trace(bar, row=1, col=column)
     told = ", ".join(f"{label} {seconds:,.0f} s" for label, seconds in spent["seconds"].items())
-    styled(figure, f"Cost of a run: {told}.", showlegend=False, height=110 + 30 * len(spent), bargap=0.35)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(title_text="seconds a run", rangemode="tozero", row=1, col=1)
-    figure.update_xaxes(title_text="target tokens a run", rangemode="tozero", row=1, col=2)
+    height = 90 + 30 * len(spent)
+    styled(figure, f"Cost of a run: {told}.", showlegend=False, height=height, bargap=0.35, margin=NO_TITLE)
+    figure.update_yaxes(autorange="reversed", showgrid=False, **DISTANCE)
+    figure.update_xaxes(title_text="seconds", rangemode="tozero", nticks=5, row=1, col=1)
+    figure.update_xaxes(title_text="target tokens", rangemode="tozero", nticks=5, row=1, col=2)
     return figure
 
 
@@ -195,8 +227,8 @@ def _scale_bar(limit: float, title: str) -> go.Scatter:
         marker={
             "color": [0], "cmin": -limit, "cmax": limit, "colorscale": [list(c) for c in DIVERGING], "showscale": True,
             "colorbar": {
-                "orientation": "h", "y": -0.04, "yanchor": "top", "thickness": 10, "len": 0.6, "outlinewidth": 0,
-                "tickvals": ends, "ticktext": ["worse than the base model", "base", "better"],
+                "orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "thickness": 10, "len": 0.6,
+                "outlinewidth": 0, "tickvals": ends, "ticktext": ["worse than the base model", "base", "better"],
                 "title": {"text": title, "side": "bottom"},
             },
         },

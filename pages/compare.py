@@ -29,6 +29,7 @@ from ui.compared import Comparison, Everything, compare, read, run_name
 from ui.download_buttons import show_downloads
 from ui.live_chart import live_chart, load_plotly
 from ui.run_choice import choice_table, choose, chosen_runs
+from ui.tables import NAME_WIDTH, row_height
 from ui.text import plain, plural
 
 REFRESH_SECONDS = 4
@@ -39,10 +40,13 @@ SCORE_HELP = {
     "accuracy": "Next-token accuracy is the share of tokens that the model puts first.",
 }
 # On a phone the wide figures are scrolled sideways instead of being squeezed until nothing can be read.
-WIDE = """<style>
+WIDE = r"""<style>
 @media (max-width: 640px) {
   .st-key-compare_wide_matrices, .st-key-compare_wide_lost { overflow-x: auto; }
   .st-key-compare_wide_matrices .palimpsest-chart, .st-key-compare_wide_lost .palimpsest-chart { min-width: 820px; }
+  .st-key-compare_wide_matrices::before, .st-key-compare_wide_lost::before {
+    content: "Swipe sideways for the rest \2192"; position: sticky; left: 0; font-size: 0.875rem;
+  }
 }
 </style>"""
 
@@ -153,14 +157,17 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         title: st.column_config.NumberColumn(help=helps[title], format=written)
         for title, written in number_formats(every.score).items()
     }
+    strategy = st.column_config.TextColumn(pinned=True, width=NAME_WIDTH)
     differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
+    row = row_height(view["Strategy"])
     choice_table(
         view,
         run_ids,
         alt="The runs of the chosen experiments",
-        height=min(38 + 35 * len(view), 400),
+        row_height=row,
+        height=min(38 + row * len(view), 480),
         placeholder=NOTHING,
-        column_config={"Differs in": differs, **numbers},
+        column_config={"Strategy": strategy, "Differs in": differs, **numbers},
     )
     st.caption(f"{len(comparison.runs)} of {plural(len(run_ids), 'run')} chosen.")
 
@@ -179,13 +186,16 @@ def show_summary(comparison: Comparison) -> None:
     st.dataframe(
         summary_view(comparison.table, front(comparison), comparison.score, measures),
         key="compare_summary",
+        row_height=row_height(comparison.table["configuration"]),
+        height="content",
         hide_index=True,
         alt="Summary of each configuration over its seeds",
         column_config={
-            "Strategy": st.column_config.TextColumn(pinned=True),
+            "Strategy": st.column_config.TextColumn(pinned=True, width=NAME_WIDTH),
             "Pareto front": st.column_config.TextColumn(
                 help="yes: no other configuration both keeps more and learns better."
             ),
+            "Seeds": st.column_config.TextColumn(help="How many seeds the means rest on, and which."),
             **_columns(column_helps(comparison.table, comparison.score, measures)),
         },
     )

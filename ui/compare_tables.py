@@ -7,6 +7,7 @@ import pandas as pd
 
 from engine.comparison import GAINS, LEVELS, LOSSES
 from engine.verdict import UNITS, amount
+from figures.theme import brief_labels
 from ui.text import count, duration, plain
 
 NOTHING = "–"
@@ -92,7 +93,7 @@ def _about_runs(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]]) -> pd.D
 def summary_view(table: pd.DataFrame, front: pd.Series, score: str, measures: Sequence[str]) -> pd.DataFrame:
     """One row per configuration: mean ± half the width of its 95% interval over seeds."""
     view = pd.DataFrame({"Strategy": table["configuration"]})
-    view["Seeds"] = [", ".join(str(seed) for seed in seeds) or NOTHING for seeds in table["seeds"]]
+    view["Seeds"] = [_seeds(seeds) for seeds in table["seeds"]]
     for name in measures:
         view[MEASURE_COLUMNS[name].title] = [with_interval(row, name, score) for row in table.to_dict("records")]
     view["Pareto front"] = ["yes" if on else "" for on in front]
@@ -139,7 +140,13 @@ def with_interval(row: Mapping[str, float], measure: str, score: str) -> str:
 
 def settings_view(differences: pd.DataFrame) -> pd.DataFrame:
     """The differing settings as a table with the settings in its first column."""
-    return differences.rename_axis("Setting").reset_index()
+    names = differences.index.str.removeprefix("parameters.")
+    return (
+        differences.set_axis(names)
+        .rename(columns=brief_labels(differences.columns))
+        .rename_axis("Setting")
+        .reset_index()
+    )
 
 
 def _unit(name: str, score: str) -> str:
@@ -149,6 +156,11 @@ def _unit(name: str, score: str) -> str:
     unit = "percentage points" if score == "accuracy" else UNITS[score]
     better = {True: "lower", False: "higher"}[name in LOSSES and name not in GAINS]
     return f"In {unit}; {better} is better."
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """How many, and which."""
+    return f"{len(seeds)} ({', '.join(map(str, seeds))})" if len(seeds) else NOTHING
 
 
 def _status(run: Mapping[str, object]) -> str:

@@ -49,12 +49,13 @@ def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run_id = st.selectbox(
             "Checkpoint of run", options, format_func=lambda each: names[each], key="compare_checkpoint_run",
-            width=420, help="The run whose final model scores best on the earlier tasks stands first; joint is not it.",
+            width="stretch",
+            help="The run whose final model scores best on the earlier tasks stands first; joint is not it.",
         )  # fmt: skip
         stages = kept[kept["run_id"] == run_id].sort_values("stage", ascending=False)
         tasks = {int(row.stage): f"{row.stage} · {row.task}" for row in stages.itertuples()}
         stage = st.selectbox(
-            "after stage", list(tasks), format_func=lambda each: tasks[each], key=f"compare_checkpoint_stage_{run_id}",
+            "After stage", list(tasks), format_func=lambda each: tasks[each], key=f"compare_checkpoint_stage_{run_id}",
             width=260, help="The model as it was when this stage had ended; the last one knows all tasks.",
         )  # fmt: skip
         chosen = stages[stages["stage"] == stage].iloc[0]

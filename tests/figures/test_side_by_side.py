@@ -81,6 +81,24 @@ def test_where_lower_is_better_the_trade_off_runs_backwards_with_the_same_front(
     assert figure.layout.xaxis.autorange == "reversed"
 
 
+def test_points_carry_their_names_towards_the_middle_and_away_from_their_neighbour() -> None:
+    points = pd.DataFrame(
+        {
+            "label": ["naive", "replay (replay_weight=1)", "ewc"],
+            "learning_accuracy": [2.0, 3.0, 3.1], "backward_transfer": [-1.0, -0.3, -0.2],
+        }
+    )  # fmt: skip
+    names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points).data[1:]}
+    assert names == {"naive": "bottom right", "replay": "bottom left", "ewc": "top left"}
+    names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points, lower_is_better=True).data[1:]}
+    assert names == {"naive": "bottom left", "replay": "bottom right", "ewc": "top right"}
+
+
+def test_panels_are_titled_by_what_tells_them_apart() -> None:
+    titles = [note.text for note in matrices_figure(MATRIX, RUNS, TASKS).layout.annotations]
+    assert titles == ["naive", "replay"]
+
+
 def test_cost_is_the_mean_of_a_label_s_runs() -> None:
     seconds = next(trace for trace in cost_figure(RUNS).data if trace.uid == "seconds")
     assert list(seconds.x) == [15.0, 40.0]
