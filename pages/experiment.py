@@ -1,6 +1,5 @@
 """Experiment: choose tasks, model, strategies, training and seeds; see what it will cost; start it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -44,7 +43,7 @@ def take_tasks_of_link(draft: Draft, known: dict[str, TaskSpec]) -> None:
     """Begin with the whole library where the link from the Tasks page asks for it, unless tasks are chosen already."""
     if st.query_params.pop(session.WITH_LIBRARY, None) and not draft.task_names:
         draft.task_names = list(known)
-        st.session_state.pop(draft.key("tasks"), None)
+        draft.moves += 1
 
 
 def file_section(known: dict[str, TaskSpec]) -> None:
@@ -100,38 +99,28 @@ def tasks_section(draft: Draft, known: dict[str, TaskSpec]) -> None:
     if gone:
         st.warning(f"No longer in the library, so left out: {plain(', '.join(gone))}.", icon=":material/warning:")
         draft.task_names = [name for name in draft.task_names if name in available]
-    key = draft.key("tasks")
-    if key in st.session_state:
-        st.session_state[key] = [name for name in st.session_state[key] if name in available]
-    else:
-        st.session_state[key] = list(draft.task_names)
     draft.task_names = st.multiselect(
-        "Learnt in this order", list(available), key=key, placeholder="Choose tasks",
+        "Learnt in this order", list(available), draft.task_names, key=draft.key(f"move{draft.moves}_tasks"),
+        placeholder="Choose tasks",
         help="The model learns them one after the other; forgetting shows on the earlier ones.",
     )  # fmt: skip
     if len(draft.task_names) == 1:
         st.caption("With one task nothing can be forgotten; choose two or more for a comparison.")
     for index, name in enumerate(draft.task_names):
-        task_row(draft, key, index, name, from_file=name in draft.file_tasks)
+        task_row(draft, index, name, from_file=name in draft.file_tasks)
 
 
-def task_row(draft: Draft, key: str, index: int, name: str, from_file: bool) -> None:
-    def move(by: int) -> Callable[[], None]:
-        def moved() -> None:
-            names = list(st.session_state[key])
-            names[index], names[index + by] = names[index + by], names[index]
-            st.session_state[key] = draft.task_names = names
-
-        return moved
-
+def task_row(draft: Draft, index: int, name: str, from_file: bool) -> None:
+    key = draft.key("task")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "", key=f"{key}_up{index}", icon=":material/arrow_upward:", type="tertiary", disabled=index == 0,
-            help="Learn it earlier.", on_click=move(-1),
+            help="Learn it earlier.", on_click=draft.move_task, args=(index, -1),
         )  # fmt: skip
         st.button(
             "", key=f"{key}_down{index}", icon=":material/arrow_downward:", type="tertiary",
-            disabled=index == len(draft.task_names) - 1, help="Learn it later.", on_click=move(1),
+            disabled=index == len(draft.task_names) - 1, help="Learn it later.",
+            on_click=draft.move_task, args=(index, 1),
         )  # fmt: skip
         origin = " :gray[(from the loaded file)]" if from_file else ""
         st.markdown(f"{index + 1}. {plain(name)}{origin}", width="stretch")
@@ -140,28 +129,25 @@ def task_row(draft: Draft, key: str, index: int, name: str, from_file: bool) -> 
 def model_section(draft: Draft) -> None:
     st.subheader("Model")
     choices = {choice.name: choice for choice in describe_models()}
-    key = draft.key("model")
-    st.session_state.setdefault(key, draft.model if draft.model in choices else OTHER_MODEL)
+    names = [*choices, OTHER_MODEL]
     picked = st.selectbox(
-        "Base model", [*choices, OTHER_MODEL], key=key, help="Every run starts from it.",
+        "Base model", names, names.index(draft.model) if draft.model in choices else len(choices),
+        key=draft.key("model"), help="Every run starts from it.",
         format_func=lambda n: f"{choices[n].title}: {choices[n].note}" if n in choices else "Another model …",
     )  # fmt: skip
     if picked != OTHER_MODEL:
         draft.model = picked
         return
-    other = draft.key("other_model")
-    st.session_state.setdefault(other, "" if draft.model in choices else draft.model)
     draft.model = st.text_input(
-        "Name on the hub, or a local folder", key=other, placeholder="such as EleutherAI/pythia-70m, or /models/mine",
+        "Name on the hub, or a local folder", "" if draft.model in choices else draft.model,
+        key=draft.key("other_model"), placeholder="such as EleutherAI/pythia-70m, or /models/mine",
         help="Any causal language model of transformers with safetensors weights; remote code is never run.",
     )  # fmt: skip
 
 
 def seeds_section(draft: Draft) -> None:
-    key = draft.key("seeds")
-    st.session_state.setdefault(key, draft.seeds)
     draft.seeds = st.text_input(
-        "Seeds, separated by commas", key=key,
+        "Seeds, separated by commas", draft.seeds, key=draft.key("seeds"),
         help="Each seed repeats every strategy; three or more give an interval that tells differences from chance.",
     )  # fmt: skip
     try:
@@ -181,7 +167,7 @@ def training_section(draft: Draft) -> None:
         columns = st.columns(3)
         for number, declared in enumerate(parameters_of(Training)):
             with columns[number % 3]:
-                key = draft.key(f"training_{declared.name}")
+                key = draft.key(f"preset{draft.presets}_training_{declared.name}")
                 draft.training[declared.name] = exact_value(declared, draft.training[declared.name], key)
     preset = drafts.training_values(PRESETS[draft.preset])
     labels = {declared.name: declared.label for declared in parameters_of(Training)}
@@ -191,38 +177,28 @@ def training_section(draft: Draft) -> None:
         st.caption(plain(f"Changed from the preset: {listed}"))
         st.button(
             "Back to the preset", key="experiment_preset_again", icon=":material/undo:", type="tertiary",
-            help="Set every training value as the preset has it.", on_click=take_preset, args=(draft, draft.preset),
+            help="Set every training value as the preset has it.", on_click=draft.take_preset, args=(draft.preset,),
         )  # fmt: skip
 
 
 def preset_picker(draft: Draft) -> None:
     key = draft.key("preset")
-    st.session_state.setdefault(key, draft.preset)
 
     def chosen() -> None:
         if st.session_state[key]:
-            take_preset(draft, st.session_state[key])
+            draft.take_preset(st.session_state[key])
 
     st.segmented_control(
-        "Preset", list(PRESETS), key=key, format_func=str.capitalize, required=True, on_change=chosen,
-        help="Fills in all training settings: quick for a first look, thorough for results to keep.",
+        "Preset", list(PRESETS), default=draft.preset, key=key, format_func=str.capitalize, required=True,
+        on_change=chosen, help="Fills in all training settings: quick for a first look, thorough for results to keep.",
     )  # fmt: skip
-
-
-def take_preset(draft: Draft, name: str) -> None:
-    """Set all training values, in the draft and in the widgets that show them."""
-    draft.preset = name
-    draft.training = drafts.training_values(PRESETS[name])
-    for setting in draft.training:
-        st.session_state.pop(draft.key(f"training_{setting}"), None)
 
 
 def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> None:
     st.subheader("Start")
-    key = draft.key("name")
-    st.session_state.setdefault(key, draft.name)
     draft.name = st.text_input(
-        "Name", key=key, max_chars=120, placeholder=drafts.suggested_name(draft.task_names) or "named after its tasks",
+        "Name", draft.name, key=draft.key("name"), max_chars=120,
+        placeholder=drafts.suggested_name(draft.task_names) or "named after its tasks",
         help="What lists and exports call this experiment; empty: named after its tasks.",
     )  # fmt: skip
     if not draft.task_names:

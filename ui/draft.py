@@ -61,10 +61,24 @@ class Draft:
     seeds: str = "0"
     preset: str = "standard"
     training: dict[str, Any] = field(default_factory=dict)
+    moves: int = 0
+    """How often the tasks were put into another order by their arrows."""
+    presets: int = 0
+    """How often a preset was taken."""
 
     def key(self, name: str) -> str:
         """A widget's key."""
         return f"experiment_{self.version}_{name}"
+
+    def move_task(self, index: int, by: int) -> None:
+        """Learn a task earlier or later."""
+        self.moves += 1
+        self.task_names.insert(index + by, self.task_names.pop(index))
+
+    def take_preset(self, name: str) -> None:
+        """Set all training values."""
+        self.presets += 1
+        self.preset, self.training = name, training_values(PRESETS[name])
 
     def add_card(self, strategy: str, like: Card | None = None) -> None:
         """One more card, after the one it is `like`, or last."""

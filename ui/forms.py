@@ -1,8 +1,14 @@
-"""Declared parameters to widgets: one field a parameter, or a list of values to try."""
+"""Declared parameters to widgets: one field a parameter, or a list of values to try.
+
+Every widget is given its value when it is made, never through the session: Streamlit drops what a run that is cut short
+had to say to the browser, and a value that was said only once would then be shown wrong for good. For the same reason a
+widget that must show another value is made anew, under another key.
+"""
 
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -20,11 +26,10 @@ def one_value(parameter: Parameter, value: Any, key: str) -> Any:
     if parameter.choices:
         return _choice(parameter, value, key)
     if parameter.type is bool:
-        _seed(key, bool(value))
-        return st.toggle(parameter.label, key=key, help=parameter.help)
+        return st.toggle(parameter.label, value=bool(value), key=key, help=parameter.help)
     if parameter.type is str:
-        _seed(key, "" if value is None else str(value))
-        return st.text_input(parameter.label, key=key, help=parameter.help) or (None if parameter.optional else "")
+        text = st.text_input(parameter.label, "" if value is None else str(value), key=key, help=parameter.help)
+        return text or (None if parameter.optional else "")
     if parameter.optional or parameter.low is None or parameter.high is None:
         return _number(parameter, value, key)
     return _slider_with_entry(parameter, value, key)
@@ -41,11 +46,9 @@ def several_values(parameter: Parameter, text: str, key: str) -> str:
     """A field for a list of values, as text with commas between them; returns the text."""
     help_text = f"{parameter.help} Several values make several runs."
     if parameter.choices:
-        chosen = [part for part in split_list(text) if part in parameter.choices]
-        _seed(key, chosen or [str(parameter.default)])
-        return ", ".join(st.multiselect(parameter.label, parameter.choices, key=key, help=help_text))
-    _seed(key, text)
-    return st.text_input(f"{_label(parameter)}, separated by commas", key=key, help=help_text)
+        chosen = [part for part in split_list(text) if part in parameter.choices] or [str(parameter.default)]
+        return ", ".join(st.multiselect(parameter.label, parameter.choices, chosen, key=key, help=help_text))
+    return st.text_input(f"{_label(parameter)}, separated by commas", text, key=key, help=help_text)
 
 
 def parse_values(parameter: Parameter, text: str) -> list[Any]:
@@ -116,28 +119,21 @@ def _label(parameter: Parameter) -> str:
     return parameter.label if said else f"{parameter.label} ({parameter.unit})"
 
 
-def _seed(key: str, value: Any) -> None:
-    """Give a new widget its value through the session, so that its default can't compete with what is kept."""
-    if key not in st.session_state:
-        st.session_state[key] = value
-
-
 def _choice(parameter: Parameter, value: Any, key: str) -> str:
-    _seed(key, str(value))
-    return st.selectbox(parameter.label, parameter.choices, key=key, help=parameter.help)
+    index = parameter.choices.index(str(value))
+    return st.selectbox(parameter.label, parameter.choices, index, key=key, help=parameter.help)
 
 
 def _number(parameter: Parameter, value: Any, key: str, changed: Callable[[], None] | None = None) -> Any:
     """A number entry; with `changed` it stands beside a slider, whose label and help it leaves to it."""
     whole = parameter.type is int
     convert = int if whole else float
-    _seed(key, None if value is None else convert(value))
     # number_input wants one numeric type for minimum, maximum and value.
     return st.number_input(
         f"{parameter.label}, exactly" if changed else _label(parameter),
         min_value=None if parameter.minimum is None else convert(parameter.minimum),
         max_value=None if parameter.maximum is None else convert(parameter.maximum),
-        value=None if parameter.optional else "min",
+        value=None if value is None else convert(value),
         step=1 if whole else _step(parameter),
         format=None if whole else "%.6g",
         key=key,
@@ -156,25 +152,35 @@ def _step(parameter: Parameter) -> float:
     return float(10.0 ** math.floor(math.log10(span / 10)))
 
 
+@dataclass
+class _Pair:
+    """The value that a slider and an entry share, and how often each was made anew to show what the other one said."""
+
+    value: Any
+    sliders: int = 0
+    entries: int = 0
+
+
 def _slider_with_entry(parameter: Parameter, value: Any, key: str) -> Any:
     """A slider for finding a value and an entry for stating it; each moves the other."""
     stops = slider_stops(parameter)
-    slider_key = f"{key}_slider"
-    _seed(key, parameter.type(value))
-    _seed(slider_key, _nearest(stops, st.session_state[key]))
+    pair: _Pair = st.session_state.setdefault(f"{key}_pair", _Pair(parameter.type(value)))
+    slider_key, entry_key = f"{key}_slider{pair.sliders}", f"{key}_entry{pair.entries}"
 
     def slider_moved() -> None:
-        st.session_state[key] = st.session_state[slider_key]
+        pair.value, pair.entries = st.session_state[slider_key], pair.entries + 1
 
     def entry_changed() -> None:
-        st.session_state[slider_key] = _nearest(stops, st.session_state[key])
+        pair.value, pair.sliders = st.session_state[entry_key], pair.sliders + 1
 
     wide, narrow = st.columns([3, 2], vertical_alignment="bottom")
     wide.select_slider(
-        _label(parameter), stops, key=slider_key, format_func=_stop_label, help=parameter.help, on_change=slider_moved
-    )
+        _label(parameter), stops, _nearest(stops, pair.value), key=slider_key, format_func=_stop_label,
+        help=parameter.help, on_change=slider_moved,
+    )  # fmt: skip
     with narrow:
-        return _number(parameter, value, key, entry_changed)
+        _number(parameter, pair.value, entry_key, entry_changed)
+    return pair.value
 
 
 def slider_stops(parameter: Parameter) -> list[Any]:

@@ -10,35 +10,37 @@ from ui.text import plain, plural
 
 
 def strategy_cards(draft: Draft) -> None:
-    """A card for each strategy of the draft, two in a row; what is entered goes to the draft."""
-    # Row by row, so that a narrow screen, which puts columns below each other, keeps the order.
-    for first in range(0, len(draft.cards), 2):
-        for column, card in zip(st.columns(2), draft.cards[first : first + 2], strict=False):
-            with column.container(border=True):
-                _card(draft, card)
+    """A card for each strategy of the draft; what is entered goes to the draft."""
+    for card in draft.cards:
+        with st.container(border=True):
+            _card(draft, card)
 
 
 def _card(draft: Draft, card: Card) -> None:
+    """What it is on the left, what can be set on the right."""
     title, summary = _title_and_summary(card.strategy)
     key = draft.key(f"card{card.number}")
-    st.session_state.setdefault(f"{key}_on", card.on)
-    card.on = st.toggle(f"**{title}**", key=f"{key}_on", help="Take this strategy into the comparison.")
-    st.caption(summary)
+    about, settings = st.columns([2, 3], gap="large")
+    with about:
+        card.on = st.toggle(f"**{title}**", card.on, key=f"{key}_on", help="Take this strategy into the comparison.")
+        st.caption(summary)
     declared = declared_parameters(card.strategy)
     if not card.on or not declared:
         return
-    st.session_state.setdefault(f"{key}_several", card.several)
-    card.several = st.toggle(
-        "Try several values",
-        key=f"{key}_several",
-        help="Turns every field into a list; each combination of the values becomes a run of its own.",
-    )
-    _fields(card, [p.name for p in declared if p.main], key)
-    others = [p.name for p in declared if not p.main]
-    if others:
-        with st.expander("More settings"):
-            _fields(card, others, key)
-    _footer(draft, card, key)
+    with settings:
+        card.several = st.toggle(
+            "Try several values",
+            card.several,
+            key=f"{key}_several",
+            help="Turns every field into a list; each combination of the values becomes a run of its own.",
+        )
+        _fields(card, [p.name for p in declared if p.main], key)
+        others = [p.name for p in declared if not p.main]
+        if others:
+            with st.expander("More settings"):
+                _fields(card, others, key)
+    with about:
+        _footer(draft, card, key)
 
 
 def _fields(card: Card, names: list[str], key: str) -> None:

@@ -92,7 +92,7 @@ def test_chosen_tasks_make_an_experiment_ready_to_start() -> None:
 @pytest.mark.usefixtures("library")
 def test_the_arrows_change_the_order() -> None:
     app = with_tasks("tea", "bread", "salt")
-    field(app.button, "tasks_down0").click().run()
+    field(app.button, "task_down0").click().run()
     assert [task.name for task in saved(app).tasks] == ["bread", "tea", "salt"]
     assert app.multiselect[0].value == ["bread", "tea", "salt"]
 
@@ -100,11 +100,11 @@ def test_the_arrows_change_the_order() -> None:
 @pytest.mark.usefixtures("library")
 def test_slider_and_exact_entry_move_each_other() -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, "card3_ewc_lambda").set_value(47.0).run()
-    assert field(app.select_slider, "card3_ewc_lambda_slider").value == 50.0
+    field(app.number_input, "card3_ewc_lambda_entry0").set_value(47.0).run()
+    assert field(app.select_slider, "card3_ewc_lambda_slider1").value == 50.0
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
-    field(app.select_slider, "card3_ewc_lambda_slider").set_value(1000.0).run()
-    assert field(app.number_input, "card3_ewc_lambda").value == 1000.0
+    field(app.select_slider, "card3_ewc_lambda_slider1").set_value(1000.0).run()
+    assert field(app.number_input, "card3_ewc_lambda_entry1").value == 1000.0
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
 
 
@@ -166,7 +166,7 @@ def test_a_variant_is_a_second_card_that_must_differ() -> None:
     app = with_tasks("tea", "bread")
     field(app.button, "card3_copy").click().run()
     assert any("same strategy with the same parameters" in error for error in errors(app))
-    field(app.number_input, "card6_ewc_lambda").set_value(5.0).run()
+    field(app.number_input, "card6_ewc_lambda_entry0").set_value(5.0).run()
     assert errors(app) == []
     assert app.button(key="experiment_start").label == "Start 4 runs"
     field(app.button, "card6_remove").click().run()
