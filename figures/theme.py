@@ -194,8 +194,8 @@ def alt_text(figure: go.Figure) -> str:
 
 
 def empty_figure(message: str) -> go.Figure:
-    """A figure with nothing but a sentence in its middle."""
+    """A low figure with nothing but a sentence in its middle."""
     figure = go.Figure()
-    figure.add_annotation(text=escaped(message), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
-    styled(figure, message)
+    figure.add_annotation(text=wrapped(message, 70), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+    styled(figure, message, height=110, margin={"l": 8, "r": 8, "t": 8, "b": 8})
     return figure.update_xaxes(visible=False).update_yaxes(visible=False)

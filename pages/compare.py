@@ -11,7 +11,7 @@ from engine.errors import PalimpsestError
 from engine.fairness import PENDING
 from engine.scores import SCORE_NAMES
 from engine.store import Store
-from figures.theme import SCORES
+from figures.theme import SCORES, brief_labels
 from ui import session
 from ui.compare_sections import figure_sections, front
 from ui.compare_tables import (
@@ -39,6 +39,7 @@ SCORE_HELP = {
     "perplexity": "Perplexity is the exponential of the loss per token.",
     "accuracy": "Next-token accuracy is the share of tokens that the model puts first.",
 }
+STRATEGY_HELP = "With those settings that tell the runs of a strategy apart; all others stand below, under Settings."
 # On a phone the wide figures are scrolled sideways instead of being squeezed until nothing can be read.
 WIDE = r"""<style>
 @media (max-width: 640px) {
@@ -149,6 +150,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         for label, ids, text in buttons:
             st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
     view = runs_view(every.runs, marked, every.score)
+    view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
     helps = column_helps(comparison.table, every.score, RUN_MEASURES) | {
         "Seconds": "Seconds of training, all stages together.",
         "Tokens": "Target tokens of every loss term, replayed ones included.",
@@ -157,7 +159,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         title: st.column_config.NumberColumn(help=helps[title], format=written)
         for title, written in number_formats(every.score).items()
     }
-    strategy = st.column_config.TextColumn(pinned=True, width=NAME_WIDTH)
+    strategy = st.column_config.TextColumn(pinned=True, width=NAME_WIDTH, help=STRATEGY_HELP)
     differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
     row = row_height(view["Strategy"])
     choice_table(
@@ -172,7 +174,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
     st.caption(f"{len(comparison.runs)} of {plural(len(run_ids), 'run')} chosen.")
 
 
-def show_summary(comparison: Comparison) -> None:
+def show_summary(every: Everything, comparison: Comparison) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader("Summary", width="stretch")
         more = st.toggle(
@@ -183,15 +185,17 @@ def show_summary(comparison: Comparison) -> None:
         f"{SCORES[comparison.score].title}: mean over seeds ± half the width of its 95% interval. "
         "A dash means that there is no value; the column's help says why."
     )
+    view = summary_view(comparison.table, front(comparison), comparison.score, measures)
+    view["Strategy"] = view["Strategy"].map(brief_labels(every.runs["configuration"]))
     st.dataframe(
-        summary_view(comparison.table, front(comparison), comparison.score, measures),
+        view,
         key="compare_summary",
-        row_height=row_height(comparison.table["configuration"]),
+        row_height=row_height(view["Strategy"]),
         height="content",
         hide_index=True,
         alt="Summary of each configuration over its seeds",
         column_config={
-            "Strategy": st.column_config.TextColumn(pinned=True, width=NAME_WIDTH),
+            "Strategy": st.column_config.TextColumn(pinned=True, width=NAME_WIDTH, help=STRATEGY_HELP),
             "Pareto front": st.column_config.TextColumn(
                 help="yes: no other configuration both keeps more and learns better."
             ),
@@ -246,8 +250,9 @@ def main() -> None:
             "There is nothing to compare yet: an experiment with two strategies or more fills this page.",
             icon=":material/compare_arrows:",
         )
-        session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", ":material/science:")
-        session.experiment_link(session.START, None, "Or run the demo", ":material/play_circle:")
+        with st.container(horizontal=True):
+            session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", ":material/science:")
+            session.experiment_link(session.START, None, "Go to the demo", ":material/play_circle:")
         return
     left, right = st.columns([3, 1])
     with left:
@@ -277,7 +282,7 @@ def show_comparison(store: Store, every: Everything) -> None:
     if comparison.matrix.empty:
         st.info("No scores yet. They appear once the first run has scored the base model.", icon=":material/hourglass:")
     else:
-        show_summary(comparison)
+        show_summary(every, comparison)
         show_figures(comparison)
     show_differences(comparison)
     show_downloads(store, every, comparison)

@@ -37,7 +37,10 @@ def page() -> None:
 
 def show_empty() -> None:
     """Nothing was ever started."""
-    st.info("Nothing has run yet. Set up an experiment and start it, or try the demo from the first page.")
+    st.info(
+        "Nothing has run yet. Set up an experiment and start it, or try the demo from the first page.",
+        icon=":material/monitoring:",
+    )
     with st.container(horizontal=True):
         session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", icon=":material/science:")
         session.experiment_link(session.START, None, "Go to the demo", icon=":material/play_circle:")
@@ -74,8 +77,12 @@ def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         run = choose_run(experiment_id, runs)
-        show_run(run, watching is None)
-        show_links(experiment_id, runs, watching is None)
+        show_run(run)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if watching is None:
+                show_buttons(run)
+            show_links(experiment_id, runs, watching is None)
+        show_reason(run)
     with right:
         show_overview(runs)
     show_charts(experiment_id, run, tasks)
@@ -89,7 +96,7 @@ def show_overview(runs: pd.DataFrame) -> None:
     if active and left > 0:
         unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
-    st.markdown(f"**{plain(runs['experiment'].iloc[0])}** — " + ", ".join(parts))
+    st.markdown(f"**{plain(runs['experiment'].iloc[0])}**  \n" + ", ".join(parts))
     names = _names(runs)
     shown = pd.DataFrame(
         {
@@ -112,35 +119,35 @@ def show_overview(runs: pd.DataFrame) -> None:
 def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
     """What can be done with all runs of the experiment: take up those that ended early, compare those that are over."""
     resumable = runs[runs["status"].isin(live_data.RESUMABLE)]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if controls and len(resumable) > 1:
-            st.button(
-                f"Resume all {len(resumable)}", key="live_resume_all", icon=":material/restart_alt:",
-                on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
-                help="Put every interrupted, failed or stopped run into the queue again.",
-            )  # fmt: skip
-        if (runs["status"] == "finished").any():
-            session.experiment_link(
-                session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
-            )
+    if controls and len(resumable) > 1:
+        st.button(
+            f"Resume all {len(resumable)}", key="live_resume_all", icon=":material/restart_alt:",
+            on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
+            help="Put every interrupted, failed or stopped run into the queue again.",
+        )  # fmt: skip
+    if (runs["status"] == "finished").any():
+        session.experiment_link(
+            session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
+        )
 
 
 def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     """The chosen run, or the one that runs now."""
-    ids = runs["run_id"].tolist()
-    names = _names(runs)
-    follow = live_data.followed(runs)
+    ids = ["", *runs["run_id"]]
+    names, follow, kept = _names(runs), live_data.followed(runs), f"live_chosen_{experiment_id}"
     newest = "Follow what runs" if live_data.is_active(runs) else "The latest"
+    # The browser keeps the words that it first showed, so other words make another selectbox with the same choice.
     chosen = st.selectbox(
-        "Run shown", ["", *ids], key=f"live_run_{experiment_id}", label_visibility="visible",
+        "Run shown", ids, index=ids.index(st.session_state.get(kept, "")), key=f"live_run_{newest}_{follow}",
         format_func=lambda run_id: names[run_id] if run_id else f"{newest} ({names[follow]})",
-        help="Charts and buttons below belong to this run.",
-    ) if len(ids) > 1 else ""  # fmt: skip
+        help="Charts, numbers and buttons below belong to this run.",
+    ) if len(runs) > 1 else ""  # fmt: skip
+    st.session_state[kept] = chosen
     return runs[runs["run_id"] == (chosen or follow)].iloc[0]
 
 
-def show_run(run: "pd.Series[Any]", controls: bool) -> None:
-    """Status of one run in words and numbers, with its buttons."""
+def show_run(run: "pd.Series[Any]") -> None:
+    """Status of one run in words and numbers."""
     status, share = run["status"], _share(run)
     words = {
         "running": run["phase"] or "training",
@@ -157,10 +164,6 @@ def show_run(run: "pd.Series[Any]", controls: bool) -> None:
         st.metric("Time left", duration(left) if status in live_data.ACTIVE and left == left else "–", width="content")
         speed = run["tokens_per_second"]
         st.metric("Tokens per second", count(speed) if speed == speed and speed else "–", width="content")
-    if controls:
-        with st.container(horizontal=True):
-            show_buttons(run)
-    show_reason(run)
 
 
 def show_buttons(run: "pd.Series[Any]") -> None:
@@ -190,7 +193,7 @@ def show_reason(run: "pd.Series[Any]") -> None:
     elif status == "interrupted":
         st.warning(f"This run was interrupted. {reason}", icon=":material/power_off:")
     elif status == "stopped":
-        st.info(f"This run was stopped at step {run['step']:,}. {reason}", icon=":material/stop_circle:")
+        st.info(reason or f"This run was stopped at step {run['step']:,}.", icon=":material/stop_circle:")
 
 
 def show_charts(experiment_id: str, run: "pd.Series[Any]", tasks: list[str]) -> None:

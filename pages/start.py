@@ -107,7 +107,7 @@ def experiment_row(row: dict[str, Any]) -> None:
 def _facts(row: dict[str, Any]) -> str:
     tasks = row["tasks"]
     names = [str(name) for name in tasks] if isinstance(tasks, list | tuple) else [str(tasks)]
-    when = pd.Timestamp(str(row["created_at"])).strftime("%d %b %Y, %H:%M")
+    when = pd.Timestamp(str(row["created_at"])).strftime("%d\u00a0%b\u00a0%Y,\u00a0%H:%M")
     return plain(f"{row['finished']} of {row['runs']} runs finished · {row['model']} · {' → '.join(names)} · {when}")
 
 

@@ -37,6 +37,7 @@ def sample_cards(taken: set[str]) -> None:
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{plain(sample.title)}**")
             st.caption(plain(sample.description))
+            st.space("stretch")
             is_taken = sample.spec.name.casefold() in taken
             if st.button(
                 "In the library" if is_taken else "Add",

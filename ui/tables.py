@@ -4,13 +4,12 @@ from collections.abc import Iterable
 
 NAME_WIDTH = 196
 """Pixels of a column of names. On a phone a pinned column stays in place only up to 60% of the table's width."""
-_PADDING, _LETTER, _LINE = 16, 6.2, 20
+_PADDING, _LETTER, _LINE, _ONE_LINE = 16, 6.2, 17, 35
+_WRAPS_FROM = 65
+"""Streamlit breaks text into lines only in rows of more than 64 pixels."""
 
 
 def row_height(names: Iterable[str], width: int = NAME_WIDTH) -> int:
-    """Pixels of a row in which the longest of `names` fits a column of `width` pixels, in up to four lines.
-
-    Streamlit wraps text only in rows of one and a half times their usual height and more.
-    """
+    """Pixels of a row in which the longest of `names` fits a column of `width` pixels, in up to four lines."""
     lines = -(-max(map(len, names), default=1) * _LETTER // (width - _PADDING))
-    return 15 + _LINE * int(min(4, lines))
+    return _ONE_LINE if lines == 1 else max(_WRAPS_FROM, 18 + _LINE * int(min(4, lines)))

@@ -35,8 +35,8 @@ def task_list(tasks: tuple[LibraryTask, ...]) -> None:
 def _facts(task: LibraryTask) -> str:
     kind = "prompt and completion" if task.is_pairs else "text"
     return (
-        f"{plural(task.documents, 'document')} and {task.held_out_documents:,} held out · "
-        f"{bytes_size(task.train_bytes)} and {bytes_size(task.held_out_bytes)} · {kind}"
+        f"{plural(task.documents, 'document')} ({bytes_size(task.train_bytes)}) to train on, "
+        f"{task.held_out_documents:,} ({bytes_size(task.held_out_bytes)}) held out · {kind}"
     )
 
 
@@ -74,7 +74,7 @@ def _toggle(task_id: str) -> None:
 
 
 def _rename(task: LibraryTask) -> None:
-    with st.popover("Rename", icon=":material/edit:", type="tertiary", help="Give this task another name."):
+    with st.popover("Rename", type="tertiary", help="Give this task another name."):
         key = f"tasks_rename_{task.task_id}"
         st.text_input("New name", value=task.name, key=key, max_chars=MAX_NAME, help="As figures shall call it.")
         st.caption("Experiments made before keep the old name.")
@@ -88,7 +88,7 @@ def _rename(task: LibraryTask) -> None:
 
 
 def _delete(task: LibraryTask) -> None:
-    with st.popover("Delete", icon=":material/delete:", type="tertiary", help="Take this task out of the library."):
+    with st.popover("Delete", type="tertiary", help="Take this task out of the library."):
         st.markdown(f"Delete **{plain(task.name)}**? This can't be undone.")
         st.caption("Experiments that already use it keep its text and can still be run again.")
         if st.button(

@@ -5,12 +5,13 @@ import string
 
 _MARKDOWN = str.maketrans({character: "\\" + character for character in string.punctuation})
 _SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
+_SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # those that may break a line
 _WORD_JOINER = "\u2060"
 
 
 def plain(text: str) -> str:
     """`text` as Markdown that prints exactly these characters: no links, colours, formulas, emoji or line breaks."""
-    one_line = " ".join(text.split())
+    one_line = _SPACES.sub(" ", text).strip()
     # An emoji is put in after escapes are read, so its closing colon must be kept apart from its name.
     return _SHORTCODE.sub(":" + _WORD_JOINER, one_line).translate(_MARKDOWN)
 

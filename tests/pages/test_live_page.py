@@ -152,7 +152,7 @@ def test_a_failed_run_says_why_and_can_be_resumed(
     play(in_stage_two)
     store.set_status(added[1][0], "failed", "The memory of this machine ran out; choose a smaller block size.")
     page = show()
-    page.selectbox(key=f"live_run_{added[0]}").select(added[1][0]).run()
+    page.selectbox[0].select(added[1][0]).run()
     assert "choose a smaller block size" in page.error[0].value
     assert "Resume" in labels(page)
 
@@ -207,7 +207,7 @@ def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
 ) -> None:
     play()
     page = show()
-    page.selectbox(key=f"live_run_{added[0]}").select(added[1][0])
+    page.selectbox[0].select(added[1][0])
     page.selectbox(key=f"live_stage_{added[0]}").select(2)
     page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
     assert not page.exception
