@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from engine.experiment import load_experiment
     from engine.headless import run_experiment
 
-# Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one that does something else
-# as well, and a browser with the live page open is something else. Read when torch is loaded; docs/log.md has figures.
+# Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
+# as a browser that shows the live page. Read when torch is loaded; docs/log.md has the figures.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = ["load_experiment", "run_experiment"]

@@ -1,6 +1,7 @@
 """Base models and tokenizers: the embedded one, the hub's, or a local folder's."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -74,7 +75,7 @@ def locate(name: str) -> Path:
             f"{name!r} is neither a folder on this machine nor a model name on the hub; check the spelling."
         )
     cached = try_to_load_from_cache(name, "config.json")
-    if isinstance(cached, str):
+    if isinstance(cached, str) and _has_all_weights(Path(cached).parent):
         return _checked(Path(cached).parent, name)
     return _checked(_download(name), name)
 
@@ -141,6 +142,15 @@ def _checked(folder: Path, name: str) -> Path:
                     f"{name}: {file.name} is a Git LFS pointer, not the weights; run `git lfs pull` there."
                 )
     return folder
+
+
+def _has_all_weights(folder: Path) -> bool:
+    """Whether every file of safetensors weights is there: a download that was cut short may have left some out."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return any(folder.glob("*.safetensors"))
+    parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    return all((folder / part).is_file() for part in parts)
 
 
 def _download(name: str) -> Path:

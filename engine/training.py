@@ -2,6 +2,7 @@
 optimiser, schedule, evaluation and checkpoints; the strategy owns its mathematics."""
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
     started = time.monotonic()
     first = setup.finished_stages + 1
     progress = _begin(setup)
+    shutil.rmtree(_stopped_folder(setup), ignore_errors=True)
     try:
         yield events.RunStarted(
             steps=sum(_steps_of(setup, t) for t in _stages(setup)),
@@ -92,9 +94,14 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
     except Stopped:
         checkpoint = None
         if progress.stage_step:
-            checkpoint = setup.folder / "stopped"
+            checkpoint = _stopped_folder(setup)
             save_checkpoint(checkpoint, progress.base.model, progress.base.tokenizer, None)
         yield events.RunStopped(progress.stage, progress.step, checkpoint)
+
+
+def _stopped_folder(setup: RunSetup) -> Path:
+    """The weights that a stop inside a stage left; a resumed run trains that stage again."""
+    return setup.folder / "stopped"
 
 
 def _stages(setup: RunSetup) -> range:

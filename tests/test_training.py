@@ -73,6 +73,8 @@ def test_a_stop_keeps_the_weights_reached(tmp_path: Path) -> None:
     AutoModelForCausalLM.from_pretrained(tmp_path / "stopped")
     assert (tmp_path / "stage-1").is_dir()
     assert not (tmp_path / "stage-2").exists()
+    list(train(replace(setup, control=Control(), finished_stages=1)))
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["stage-1", "stage-2"]
 
 
 def test_a_stop_before_the_first_step_keeps_nothing(tmp_path: Path) -> None:
