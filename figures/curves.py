@@ -142,7 +142,7 @@ def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str
          "label": {"text": name, "textposition": "start", "font": {"size": 10}}}
         for found, name, dash in marks for y in found[score]
     ]  # fmt: skip
-    layout |= {"showlegend": False, "margin": {"l": 48, "r": 8, "t": 12, "b": 40}}
+    layout |= {"showlegend": False, "margin": {"l": 48, "r": 8, "t": 24, "b": 40}}
     return go.Figure({"data": [trace.update(line={"dash": "solid"})], "layout": layout})
 
 

@@ -246,7 +246,9 @@ def show_cell(experiment_id: str, run: "pd.Series[Any]", tasks: list[str], score
     if stage not in of_task.index:
         st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
         return
-    st.dataframe(_numbers(of_task, stage, own), hide_index=True, key="live_cell_numbers")
+    helps = {"Δ base": "Change against the base model.", "Δ own stage": "Change since the end of the task's own stage."}
+    config = {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
+    st.dataframe(_numbers(of_task, stage, own), hide_index=True, column_config=config, key="live_cell_numbers")
     cell = of_task.loc[stage]
     st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
     if stage:
@@ -265,7 +267,7 @@ def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
     for style in SCORES.values():
         value = of_task.loc[stage, style.name]
         row = {"Score": style.title, "Value": _exact(value, style.name)}
-        for name, reference in (("Against base", 0), ("Against own stage", own)):
+        for name, reference in (("Δ base", 0), ("Δ own stage", own)):
             comparable = reference in of_task.index and reference != stage and reference <= stage
             row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"
         rows.append(row)
