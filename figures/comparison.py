@@ -131,13 +131,14 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower
                    line={"color": "rgba(128,128,128,0.8)", "dash": "dot", "shape": "linear"})
     )  # fmt: skip
     styles, brief = strategy_styles(points["label"]), brief_labels(points["label"])
-    places = _text_places(-x if lower_is_better else x, y)
-    for row, place in zip(points.to_dict("records"), places, strict=True):
+    names = [short(brief[label], 32) for label in points["label"]]
+    places = _text_places(-x if lower_is_better else x, y, names)
+    for row, (name, place) in zip(points.to_dict("records"), places, strict=True):
         line = styles[row["label"]]
         figure.add_trace(
             go.Scatter(
                 x=[row["learning_accuracy"]], y=[row["backward_transfer"]], name=short(row["label"], 48),
-                uid=row["label"], mode="markers+text", text=[short(brief[row["label"]], 32)], textposition=place,
+                uid=row["label"], mode="markers+text", text=[name], textposition=place,
                 cliponaxis=False, error_x=_interval(row, "learning_accuracy"),
                 error_y=_interval(row, "backward_transfer"),
                 marker={"symbol": line.symbol, "size": 12, "color": line.color},
@@ -154,15 +155,37 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower
     return figure
 
 
-def _text_places(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> list[str]:
-    """Where each point's name stands: towards the middle of the figure, and away from the point nearest in height."""
+def _text_places(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each point's name and its place: towards the middle and away from the point nearest in height, else on the other
+    side of that height; no name where neither is free.
+
+    Reckons with a figure of 480 × 320 pixels, between a phone's and a screen's.
+    """
+    across, up = 480 * _from_zero_to_one(x), 320 * _from_zero_to_one(y)
+    taken = [(left - 6, left + 6, low - 6, low + 6) for left, low in zip(across, up, strict=True)]
     places = []
-    for i in range(len(x)):
-        others = np.delete(y, i)
-        nearest = others[np.argmin(np.abs(others - y[i]))] if len(others) else -np.inf
-        side = "right" if x[i] <= (x.min() + x.max()) / 2 else "left"
-        places.append(f"{'top' if y[i] >= nearest else 'bottom'} {side}")
+    for i, name in enumerate(names):
+        side = "right" if across[i] <= 240 else "left"
+        near, far = (7, 7 + 6 * len(name)) if side == "right" else (-7, -7 - 6 * len(name))
+        left, right = across[i] + min(near, far), across[i] + max(near, far)
+        boxes = {"top": (left, right, up[i] + 2, up[i] + 16), "bottom": (left, right, up[i] - 16, up[i] - 2)}
+        others = np.delete(up, i)
+        if len(others) and others[np.argmin(np.abs(others - up[i]))] > up[i]:
+            boxes = dict(reversed(boxes.items()))
+        free = [where for where, box in boxes.items() if not any(_overlap(box, other) for other in taken)]
+        if free:
+            taken.append(boxes[free[0]])
+        places.append((name if free else "", f"{free[0] if free else 'top'} {side}"))
     return places
+
+
+def _from_zero_to_one(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return (values - values.min()) / (np.ptp(values) or 1.0)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, right, low, high) share any of their area."""
+    return bool(a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3])
 
 
 def pareto_front(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -29,7 +29,7 @@ from ui.compared import Comparison, Everything, compare, read, run_name
 from ui.download_buttons import show_downloads
 from ui.live_chart import live_chart, load_plotly
 from ui.run_choice import choice_table, choose, chosen_runs
-from ui.tables import NAME_WIDTH, row_height
+from ui.tables import name_width, row_height
 from ui.text import plain, plural
 
 REFRESH_SECONDS = 4
@@ -159,7 +159,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         title: st.column_config.NumberColumn(help=helps[title], format=written)
         for title, written in number_formats(every.score).items()
     }
-    strategy = st.column_config.TextColumn(pinned=True, width=NAME_WIDTH, help=STRATEGY_HELP)
+    strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=STRATEGY_HELP)
     differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
     row = row_height(view["Strategy"])
     choice_table(
@@ -195,7 +195,9 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
         hide_index=True,
         alt="Summary of each configuration over its seeds",
         column_config={
-            "Strategy": st.column_config.TextColumn(pinned=True, width=NAME_WIDTH, help=STRATEGY_HELP),
+            "Strategy": st.column_config.TextColumn(
+                pinned=True, width=name_width(view["Strategy"]), help=STRATEGY_HELP
+            ),
             "Pareto front": st.column_config.TextColumn(
                 help="yes: no other configuration both keeps more and learns better."
             ),

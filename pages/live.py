@@ -10,11 +10,10 @@ from figures.curves import TOLERANCE_NATS_PER_TOKEN, cell_figure
 from figures.theme import SCORES, brief_labels
 from ui import live_data, session
 from ui.live_chart import live_chart, load_plotly
-from ui.tables import row_height
+from ui.tables import name_width, row_height
 from ui.text import bytes_size, count, duration, plain, plural
 
 REFRESH_SECONDS = 1.0
-RUN_WIDTH = 160
 SIGNS = {
     "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
     "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
@@ -97,23 +96,28 @@ def show_overview(runs: pd.DataFrame) -> None:
         unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
     st.markdown(f"**{plain(runs['experiment'].iloc[0])}**  \n" + ", ".join(parts))
-    names = _names(runs)
+    names = runs["label"].map(brief_labels(runs["label"]))
     shown = pd.DataFrame(
         {
             "Run": names.to_numpy(),
+            "Seed": runs["seed"].to_numpy(),
             "Status": [_status(row) for row in runs.to_dict("records")],
             "Progress": [100 * _share(row) for row in runs.to_dict("records")],
         }
     )
+    if runs["seed"].nunique() == 1:
+        shown = shown.drop(columns="Seed")
     if active:
         shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
+    width = name_width(names)
     config = {
-        "Run": st.column_config.TextColumn(width=RUN_WIDTH),
+        "Run": st.column_config.TextColumn(width=width),
+        "Seed": st.column_config.NumberColumn(width=55),
         "Status": st.column_config.TextColumn(width=95),
         "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width=100),
         "Left": st.column_config.TextColumn(width=70),
     }
-    st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, RUN_WIDTH), key="live_runs")
+    st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, width), key="live_runs")
 
 
 def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:

@@ -81,17 +81,25 @@ def test_where_lower_is_better_the_trade_off_runs_backwards_with_the_same_front(
     assert figure.layout.xaxis.autorange == "reversed"
 
 
-def test_points_carry_their_names_towards_the_middle_and_away_from_their_neighbour() -> None:
+def test_points_carry_their_names_towards_the_middle_and_off_each_other() -> None:
     points = pd.DataFrame(
         {
             "label": ["naive", "replay (replay_weight=1)", "ewc"],
-            "learning_accuracy": [2.0, 3.0, 3.1], "backward_transfer": [-1.0, -0.3, -0.2],
+            "learning_accuracy": [2.0, 3.0, 3.0], "backward_transfer": [-1.0, -0.22, -0.2],
         }
     )  # fmt: skip
     names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points).data[1:]}
     assert names == {"naive": "bottom right", "replay": "bottom left", "ewc": "top left"}
     names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points, lower_is_better=True).data[1:]}
     assert names == {"naive": "bottom left", "replay": "bottom right", "ewc": "top right"}
+
+
+def test_points_in_one_place_carry_no_names_over_each_other() -> None:
+    points = pd.DataFrame(
+        {"label": ["naive", "replay", "ewc"], "learning_accuracy": [2.0] * 3, "backward_transfer": [-1.0] * 3}
+    )
+    places = [trace.textposition for trace in tradeoff_figure(points).data[1:] if trace.text[0]]
+    assert places == ["top right", "bottom right"]
 
 
 def test_panels_are_titled_by_what_tells_them_apart() -> None:
