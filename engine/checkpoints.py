@@ -11,6 +11,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from engine.errors import StoreError
 
 STATE_FILE = "palimpsest-state.pt"
+OPTIMIZER_FILE = "palimpsest-optimizer.pt"
+RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE)
+"""What only resuming needs; nobody takes it home."""
 _TYPE = "__dataclass__"
 
 
@@ -20,32 +23,57 @@ def stage_folder(run_folder: Path, stage: int) -> Path:
 
 
 def save_checkpoint(
-    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, resumable: dict[str, Any] | None
-) -> None:
-    """Write model, tokenizer and resumable state; `folder` appears only once it is whole."""
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    strategy_state: dict[str, Any] | None = None,
+    optimizer_state: dict[str, Any] | None = None,
+) -> list[Path]:
+    """Write model, tokenizer and what resuming needs; `folder` appears only once it is whole.
+
+    Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError.
+    """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
-        if resumable is not None:
-            torch.save(to_plain(resumable), partial / STATE_FILE)
+        if optimizer_state is not None:
+            torch.save(optimizer_state, partial / OPTIMIZER_FILE)
+        if strategy_state is not None:
+            save_state(partial, strategy_state)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise StoreError(f"The checkpoint {folder} can't be written ({error}); free some space and resume.") from error
+    return [file for file in folder.iterdir() if file.is_file() and file.name != STATE_FILE]
+
+
+def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
+    """Write the strategy's state beside a model."""
+    torch.save(to_plain(strategy_state), folder / STATE_FILE)
+
+
+def load_optimizer(folder: Path) -> dict[str, Any]:
+    """The optimiser's state that `save_checkpoint` was given. Raises StoreError."""
+    found: dict[str, Any] = _load(folder, OPTIMIZER_FILE)
+    return found
 
 
 def load_resumable(folder: Path, types: tuple[type, ...]) -> dict[str, Any]:
     """What `save_checkpoint` was given, dataclasses of `types` restored. Never unpickles code. Raises StoreError."""
-    try:
-        saved = torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise StoreError(f"The checkpoint {folder} is missing or damaged; start the run again.") from error
+    saved = _load(folder, STATE_FILE)
     restored: dict[str, Any] = from_plain(saved, {t.__name__: t for t in types})
     return restored
+
+
+def _load(folder: Path, name: str) -> Any:
+    try:
+        return torch.load(folder / name, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"The checkpoint {folder} is missing or damaged; start the run again.") from error
 
 
 def to_plain(value: Any) -> Any:

@@ -18,8 +18,8 @@ from engine.execute import execute_run
 from engine.experiment import Experiment, RunSpec
 from engine.store import Store
 
-Execute = Callable[[Experiment, RunSpec, Path, Control, int], Iterator[Event]]
-"""`execute_run`, or a stand-in: experiment, run, folder, control, finished stages."""
+Execute = Callable[[Experiment, RunSpec, Path, Control, int, Path], Iterator[Event]]
+"""`execute_run`, or a stand-in: experiment, run, folder, control, finished stages, folder of shared results."""
 
 Facts = dict[str, Any]
 
@@ -89,7 +89,7 @@ def _follow(
     store.drop_after_stage(run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")
     status = "interrupted"
-    events = execute(experiment, spec, store.run_folder(run_id), control, finished_stages)
+    events = execute(experiment, spec, store.run_folder(run_id), control, finished_stages, store.shared_folder)
     try:
         for event in events:
             kind = type(event).__name__
@@ -148,20 +148,23 @@ class _Recorder:
 
 
 class _Pace:
-    """Seconds per step over this attempt, evaluation and memory included, pauses not."""
+    """Seconds per step over this attempt, evaluation and memory included, pauses and shared stages not."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._since: float | None = None
+        self._trains = True
         self._steps = 0
         self.seconds_per_step: float | None = None
 
     def see(self, event: Event) -> None:
         active = time.monotonic() - self._control.paused_seconds
         kind = type(event).__name__
-        if kind == "StageStarted" and self._since is None:
-            self._since = active
-        if kind == "StepDone" and self._since is not None:
+        if kind == "StageStarted":
+            self._trains = not event.shared  # type: ignore[union-attr]
+            if self._trains and self._since is None:
+                self._since = active
+        if kind == "StepDone" and self._trains and self._since is not None:
             self._steps += 1
             self.seconds_per_step = (active - self._since) / self._steps
 

@@ -1,9 +1,9 @@
 """What an experiment will cost, said before it starts: tokens by strategy, time on this machine, memory, disk."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from transformers import PreTrainedModel
@@ -15,6 +15,7 @@ from engine.experiment import Experiment, StrategySpec, Training
 from engine.likelihood import logits_of, rows_per_forward, summed_nats
 from engine.models import load_base
 from engine.optimization import make_optimizer
+from engine.sharing import trajectory
 from engine.strategies.base import Strategy
 
 _BYTES = 4
@@ -68,13 +69,10 @@ class Estimate:
     """The whole experiment; runs go one after the other."""
 
     runs: tuple[RunCost, ...]
-    """One seed's."""
+    """The first seed's. What a run takes over from an earlier one costs it nothing."""
     seeds: int
-
-    @property
-    def seconds(self) -> float:
-        """Of all runs, one after the other."""
-        return self.seeds * sum(run.seconds for run in self.runs)
+    seconds: float
+    """Of all runs, one after the other."""
 
     @property
     def memory_bytes(self) -> int:
@@ -87,20 +85,44 @@ class Estimate:
         return self.seeds * sum(run.disk_bytes for run in self.runs)
 
 
-def estimate(experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed) -> Estimate:
-    """Cost of every run of `experiment`; `sizes` has its tasks in order."""
+IsKnown = Callable[[int, Hashable], bool]
+"""Whether the result of a stage is kept already, by seed and what the strategy had to do with it."""
+
+
+def estimate(
+    experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, is_known: IsKnown = lambda seed, had_to_do: False
+) -> Estimate:
+    """Cost of every run of `experiment`; `sizes` has its tasks in order. Stages that runs share cost once."""
     labels = [run.label for run in experiment.runs()]
     specs = experiment.runs_of_one_seed()
-    costs = [
-        _run_cost(label, spec, experiment.training, sizes, speed) for label, spec in zip(labels, specs, strict=False)
-    ]
-    return Estimate(tuple(costs), len(experiment.seeds))
+    by_seed = []
+    for seed in experiment.seeds:
+        costs, seen = [], _Seen(partial(is_known, seed))
+        for label, spec in zip(labels, specs, strict=False):
+            costs.append(_run_cost(label, spec, experiment.training, sizes, speed, seen))
+        by_seed.append(costs)
+    seconds = sum(run.seconds for costs in by_seed for run in costs)
+    return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds)
 
 
-def _run_cost(label: str, spec: StrategySpec, training: Training, sizes: Sequence[TaskSize], speed: Speed) -> RunCost:
+class _Seen:
+    """What earlier runs of the same seed have made."""
+
+    def __init__(self, is_known: Callable[[Hashable], bool]) -> None:
+        self._is_known, self._made = is_known, set[Hashable]()
+
+    def first(self, what: Hashable) -> bool:
+        """Whether it must be made now; from then on it is there."""
+        new = what not in self._made and not self._is_known(what)
+        self._made.add(what)
+        return new
+
+
+def _run_cost(
+    label: str, spec: StrategySpec, training: Training, sizes: Sequence[TaskSize], speed: Speed, seen: _Seen
+) -> RunCost:
     strategy = strategies.build(spec.name, spec.parameters)
-    training_tokens, fisher_tokens = _tokens(strategy, training, sizes)
-    scoring_tokens = _scoring_tokens(training, sizes)
+    training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, training, sizes, seen)
     seconds = training_tokens / speed.training_tokens_per_second + fisher_tokens / speed.fisher_tokens_per_second
     seconds += scoring_tokens * _FORWARD_SHARE / speed.training_tokens_per_second
     tensors = _penalty_tensors(strategy)
@@ -111,30 +133,30 @@ def _run_cost(label: str, spec: StrategySpec, training: Training, sizes: Sequenc
     return RunCost(label, training_tokens, fisher_tokens, scoring_tokens, seconds, memory, disk)
 
 
-def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize]) -> tuple[int, int]:
-    """Tokens that all stages train on, and that the Fisher information reads."""
+def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], seen: _Seen) -> tuple[int, int, int]:
+    """Tokens that all stages train on, that the Fisher information reads, and that are scored."""
+    whole = sum(size.held_out_tokens for size in sizes)
+    sample = sum(min(size.held_out_tokens, training.evaluation_tokens) for size in sizes)
     trained = fisher = 0
+    scored = whole if seen.first("base model") else 0
     given = strategy.parameters
-    replayed = given.get("replay_ratio", 1.0) if given.get("replay_weight") and given.get("memory_size", 1) else 0.0
-    penalised = _penalty_tensors(strategy) > 0
     for stage, size in enumerate(sizes, start=1):
-        new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
-        trained += round(new * (1 + (replayed if stage > 1 else 0)))
-        if penalised and stage < len(sizes):
+        had_to_do = trajectory(strategy, stage)[-1]
+        if seen.first(had_to_do):
+            new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
+            replays = stage > 1 and given.get("replay_weight") and given.get("memory_size", 1)
+            trained += round(new * (1 + (given.get("replay_ratio", 1.0) if replays else 0)))
+            scored += whole + training.evaluations_per_stage * sample
+        asked = (had_to_do, "fisher", given.get("fisher"), given.get("fisher_documents"))
+        if given.get("ewc_lambda") and stage < len(sizes) and seen.first(asked):
             share = min(1.0, given.get("fisher_documents", size.documents) / max(1, size.documents))
             fisher += round(share * size.train_tokens)
-    return trained, fisher
+    return trained, fisher, scored
 
 
 def _budget(training: Training, size: TaskSize) -> int:
     tokens = training.epochs * size.train_tokens
     return tokens if training.stage_tokens is None else min(tokens, training.stage_tokens)
-
-
-def _scoring_tokens(training: Training, sizes: Sequence[TaskSize]) -> int:
-    whole = sum(size.held_out_tokens for size in sizes)
-    sample = sum(min(size.held_out_tokens, training.evaluation_tokens) for size in sizes)
-    return (len(sizes) + 1) * whole + len(sizes) * training.evaluations_per_stage * sample
 
 
 def _penalty_tensors(strategy: Strategy) -> int:

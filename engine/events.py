@@ -31,6 +31,8 @@ class StageStarted:
     first_step: int
     steps: int
     target_tokens: int
+    shared: bool = False
+    """Its result is taken over from another run, which had trained the very same; seconds are that run's."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Evaluated:
     step: int
     sample: dict[str, Score]
     whole: dict[str, Score] | None
+    seconds: float = 0.0
+    """How long the scoring took."""
 
 
 @dataclass(frozen=True)

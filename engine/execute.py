@@ -1,9 +1,10 @@
 """A run of an experiment from its description: the one function behind the pages, the command line and notebooks."""
 
+import dataclasses
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,24 @@ from engine.blocks import cut, encode, pack
 from engine.control import Control
 from engine.errors import ConfigError, ModelError
 from engine.experiment import Experiment, RunSpec, Training
-from engine.models import BaseModel, load_base
+from engine.models import BaseModel, load_base, locate
 from engine.scoring import prepare
+from engine.sharing import SharedResults, content_key, folder_hash, stage_key
 from engine.tasks import Task, load_task
 from engine.training import EncodedTask, RunSetup, train
 
 
 def execute_run(
-    experiment: Experiment, run: RunSpec, folder: Path, control: Control, finished_stages: int = 0
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    control: Control,
+    finished_stages: int = 0,
+    shared_folder: Path | None = None,
 ) -> Iterator[events.Event]:
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
+
+    What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
 
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
     Raises PalimpsestError with words for the user.
@@ -49,6 +58,7 @@ def execute_run(
         return load_base(experiment.model if checkpoint is None else str(checkpoint), device)
 
     precision = choose_precision(training.precision, device)
+    machine = environment(device, precision)
     setup = RunSetup(
         load_model=load,
         tasks=encoded,
@@ -57,12 +67,30 @@ def execute_run(
         seed=run.seed,
         folder=folder,
         control=control,
-        environment=environment(device, precision),
+        environment=machine,
         precision=precision,
         finished_stages=finished_stages,
+        shared=SharedResults(shared_folder) if shared_folder is not None else None,
+        content=_content(experiment, tasks, machine),
     )
     del base
     yield from train(setup)
+
+
+def is_known(experiment: Experiment, tasks: Sequence[Task], shared: SharedResults) -> Callable[[int, Hashable], bool]:
+    """Tells, by seed and what a strategy had to do with a stage, whether its result would be taken over."""
+    device = choose_device(experiment.training.device)
+    machine = environment(device, choose_precision(experiment.training.precision, device))
+    content = _content(experiment, tasks, machine)
+    return lambda seed, had_to_do: shared.has(stage_key(content, seed, had_to_do))
+
+
+def _content(experiment: Experiment, tasks: Sequence[Task], machine: Mapping[str, Any]) -> str:
+    """What determines a run's numbers apart from its strategy and its seed."""
+    arithmetic = [machine[name] for name in ("torch", "transformers", "platform", "device", "precision", "threads")]
+    texts = [[task.name, task.train_fingerprint, task.held_out_fingerprint] for task in tasks]
+    model = folder_hash(locate(experiment.model))
+    return content_key(model, texts, dataclasses.asdict(experiment.training), arithmetic)
 
 
 def encode_task(base: BaseModel, task: Task, training: Training) -> EncodedTask:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from engine.checkpoints import STATE_FILE
+from engine.checkpoints import RESUME_FILES
 from engine.comparison import matrices, stability_gaps, task_orders
 from engine.errors import StoreError
 from engine.experiment import to_data
@@ -99,7 +99,7 @@ def checkpoint_zip(checkpoint: Path, file: IO[bytes]) -> None:
     Raises StoreError when the checkpoint is no longer there.
     """
     # the state for resuming stays behind: it may hold texts of the memory
-    parts = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != STATE_FILE)
+    parts = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name not in RESUME_FILES)
     if not parts:
         raise StoreError(f"{checkpoint}: this checkpoint is no longer there; run the experiment again to get it back.")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights don't compress

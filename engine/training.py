@@ -4,17 +4,18 @@ optimiser, schedule, evaluation and checkpoints; the strategy owns its mathemati
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine import events
 from engine.blocks import Blocks, EncodedDocument
-from engine.checkpoints import load_resumable, save_checkpoint, stage_folder
+from engine.checkpoints import load_optimizer, load_resumable, save_checkpoint, save_state, stage_folder
 from engine.control import Control, Stopped
 from engine.errors import TrainingError
 from engine.experiment import Training
@@ -24,6 +25,7 @@ from engine.optimization import learning_rate_at, make_optimizer, set_learning_r
 from engine.randomness import Streams
 from engine.scores import Score
 from engine.scoring import HeldOut, score
+from engine.sharing import Kept, SharedResults, content_key, stage_key, trajectory
 from engine.stages import StageData, stage_data, stage_steps
 from engine.strategies.base import Batch, Plan, StageEnd, State, Strategy, Term
 
@@ -54,6 +56,16 @@ class RunSetup:
     precision: str
     """ "float32" or "bfloat16"."""
     finished_stages: int = 0
+    shared: SharedResults | None = None
+    """Where results lie that runs have in common; None shares nothing."""
+    content: str = ""
+    """What determines the run apart from its strategy: `execute` makes it."""
+
+    @property
+    def stage_keys(self) -> tuple[str, ...]:
+        """A name for the result of every stage, from all that determines it."""
+        had_to_do = trajectory(self.strategy, len(self.tasks))
+        return tuple(stage_key(self.content, self.seed, each) for each in had_to_do)
 
 
 @dataclass
@@ -87,7 +99,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
         )
         if first == 1:
             yield events.Phase("scoring the base model")
-            yield _evaluate(setup, progress, whole=True)
+            yield _score_base(setup, progress)
         for stage in range(first, len(setup.tasks) + 1):
             yield from _run_stage(setup, progress, stage)
         yield events.RunFinished(time.monotonic() - started - setup.control.paused_seconds)
@@ -95,7 +107,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
         checkpoint = None
         if progress.stage_step:
             checkpoint = _stopped_folder(setup)
-            save_checkpoint(checkpoint, progress.base.model, progress.base.tokenizer, None)
+            save_checkpoint(checkpoint, progress.base.model, progress.base.tokenizer)
         yield events.RunStopped(progress.stage, progress.step, checkpoint)
 
 
@@ -126,7 +138,7 @@ def _begin(setup: RunSetup) -> _Progress:
         saved = load_resumable(folder, setup.strategy.state_types)
         state = _to_device(saved["strategy"], base.model.device)
         if setup.training.optimizer_state == "keep":
-            optimizer.load_state_dict(saved["optimizer"])
+            optimizer.load_state_dict(load_optimizer(folder))
     return _Progress(base, optimizer, state, stage=done, step=step)
 
 
@@ -137,8 +149,36 @@ def _data(setup: RunSetup, stage: int) -> StageData:
 
 def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[events.Event]:
     started, paused = time.monotonic(), setup.control.paused_seconds
-    task, plan, data = setup.tasks[stage - 1], setup.strategy.plan(stage), _data(setup, stage)
+    task, plan, key = setup.tasks[stage - 1], setup.strategy.plan(stage), setup.stage_keys[stage - 1]
     progress.stage, progress.stage_step = stage, 0
+    tokens, earlier_seconds = 0, 0.0
+    known = setup.shared.happened(key) if setup.shared is not None else None
+    happened: list[Kept] = []
+    for event in _train(setup, progress, plan) if known is None else _take_over(setup, progress, key, known):
+        if isinstance(event, events.StepDone):
+            tokens += event.target_tokens
+        if known is not None and isinstance(event, events.StepDone | events.Evaluated):
+            earlier_seconds += event.seconds
+        if isinstance(event, Kept):
+            happened.append(event)
+        yield event
+    if stage < len(setup.tasks):
+        yield events.Phase(f"remembering {task.name}")
+        progress.state = _remember(setup, progress, task)
+    folder = stage_folder(setup.folder, stage)
+    if known is not None:
+        save_state(folder, {"strategy": progress.state})
+    else:
+        files = _save(setup, progress, folder)
+        if setup.shared is not None:
+            setup.shared.keep(key, happened, files)
+    seconds = time.monotonic() - started - (setup.control.paused_seconds - paused) + earlier_seconds
+    yield events.StageFinished(stage, task.name, progress.step, seconds, tokens, folder)
+
+
+def _train(setup: RunSetup, progress: _Progress, plan: Plan) -> Iterator[events.Event]:
+    """All steps of a stage and its evaluations."""
+    stage, task, data = progress.stage, setup.tasks[progress.stage - 1], _data(setup, progress.stage)
     _prepare_weights(setup, progress, plan, stage)
     steps = len(data.steps)
     yield events.StageStarted(stage, task.name, progress.step + 1, steps, data.target_tokens)
@@ -146,22 +186,42 @@ def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[eve
         round(steps * k / setup.training.evaluations_per_stage)
         for k in range(1, setup.training.evaluations_per_stage + 1)
     }
-    tokens = 0
     for number, rows in enumerate(data.steps, start=1):
-        done = _take_step(setup, progress, data.blocks.select(rows), number, steps)
-        tokens += done.target_tokens
-        yield done
+        yield _take_step(setup, progress, data.blocks.select(rows), number, steps)
         if number in evaluations and number < steps:
             yield _evaluate(setup, progress, whole=False)
     yield events.Phase(f"scoring after {task.name}")
     yield _evaluate(setup, progress, whole=True)
-    if stage < len(setup.tasks):
-        yield events.Phase(f"remembering {task.name}")
-        progress.state = _remember(setup, progress, task)
-    _save(setup, progress)
-    seconds = time.monotonic() - started - (setup.control.paused_seconds - paused)
-    folder = stage_folder(setup.folder, stage)
-    yield events.StageFinished(stage, task.name, progress.step, seconds, tokens, folder)
+
+
+def _take_over(setup: RunSetup, progress: _Progress, key: str, happened: list[Kept]) -> Iterator[events.Event]:
+    """The same from another run that has trained the very same stage."""
+    assert setup.shared is not None
+    folder = stage_folder(setup.folder, progress.stage)
+    setup.shared.take_files(key, folder)
+    progress.base = setup.load_model(folder)
+    progress.optimizer = make_optimizer(progress.base.model, setup.training)
+    if setup.training.optimizer_state == "keep":
+        progress.optimizer.load_state_dict(load_optimizer(folder))
+    for event in happened:
+        setup.control.check()
+        if isinstance(event, events.StageStarted):
+            event = replace(event, shared=True)
+        if isinstance(event, events.StepDone):
+            progress.step, progress.stage_step = event.step, progress.stage_step + 1
+        yield event
+
+
+def _score_base(setup: RunSetup, progress: _Progress) -> events.Evaluated:
+    """Row 0 of the score matrix, scored once for all runs that start from the same model."""
+    key = content_key(setup.content, "base model")
+    known = setup.shared.happened(key) if setup.shared is not None else None
+    if known is not None and isinstance(known[0], events.Evaluated):
+        return known[0]
+    scored = _evaluate(setup, progress, whole=True)
+    if setup.shared is not None:
+        setup.shared.keep(key, [scored])
+    return scored
 
 
 def _prepare_weights(setup: RunSetup, progress: _Progress, plan: Plan, stage: int) -> None:
@@ -233,6 +293,7 @@ def accumulate_gradient(
 
 def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evaluated:
     """Score every task's held-out sample, and all of it where `whole`."""
+    started, paused = time.monotonic(), setup.control.paused_seconds
     samples: dict[str, Score] = {}
     wholes: dict[str, Score] = {}
     score_blocks = partial(score, progress.base.model, check=setup.control.check, packed=progress.base.packed)
@@ -243,25 +304,31 @@ def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evalu
             wholes[task.name] = samples[task.name]
             if held_out.rest is not None:
                 wholes[task.name] += score_blocks(held_out.rest, held_out.rest_bytes)
-    return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None)
+    seconds = time.monotonic() - started - (setup.control.paused_seconds - paused)
+    return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None, seconds)
 
 
 def _remember(setup: RunSetup, progress: _Progress, task: EncodedTask) -> State:
     """What the strategy keeps of the stage for later ones."""
-    base = progress.base
+    base, key, device = progress.base, setup.stage_keys[progress.stage - 1], progress.base.model.device
+
+    def once(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        if setup.shared is None:
+            return dict(compute())
+        found = setup.shared.tensors(content_key(key, parts), compute)
+        return {name: tensor.to(device) for name, tensor in found.items()}
+
     end = StageEnd(
-        progress.stage, base.model, task.documents, setup.training.block_size, base.packed, setup.control.check
+        progress.stage, base.model, task.documents, setup.training.block_size, base.packed, setup.control.check, once
     )
     return setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
 
 
-def _save(setup: RunSetup, progress: _Progress) -> None:
-    """Write the stage's checkpoint."""
-    base = progress.base
-    resumable: dict[str, Any] = {"strategy": progress.state}
-    if setup.training.optimizer_state == "keep":
-        resumable["optimizer"] = progress.optimizer.state_dict()
-    save_checkpoint(stage_folder(setup.folder, progress.stage), base.model, base.tokenizer, resumable)
+def _save(setup: RunSetup, progress: _Progress, folder: Path) -> list[Path]:
+    """Write the stage's checkpoint; returns the files that depend on its training alone."""
+    base, keeps = progress.base, setup.training.optimizer_state == "keep"
+    optimizer_state = progress.optimizer.state_dict() if keeps else None
+    return save_checkpoint(folder, base.model, base.tokenizer, {"strategy": progress.state}, optimizer_state)
 
 
 def _to_device(value: Any, device: torch.device) -> Any:

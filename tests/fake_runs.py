@@ -40,7 +40,13 @@ class FakeRun:
         self.before_step: Callable[[int], None] | None = None
 
     def __call__(
-        self, experiment: Experiment, run: RunSpec, folder: Path, control: Control, finished_stages: int = 0
+        self,
+        experiment: Experiment,
+        run: RunSpec,
+        folder: Path,
+        control: Control,
+        finished_stages: int = 0,
+        shared_folder: Path | None = None,
     ) -> Iterator[events.Event]:
         self.started.append((run.strategy, run.seed, finished_stages))
         names = [task.name for task in experiment.tasks]

@@ -90,3 +90,19 @@ def test_the_speed_of_the_embedded_model_is_measured_once() -> None:
     assert speed.fisher_tokens_per_second > 0
     assert speed.parameters > 1_000_000
     assert measure_speed("tiny-gpt2", training) is speed
+
+
+def test_what_runs_share_costs_once() -> None:
+    strategies = ["naive", "replay", {"ewc": {"ewc_lambda": [3.0, 30.0]}}, "joint"]
+    runs = estimate(experiment(*strategies), SIZES, SPEED).runs
+    assert [run.training_tokens for run in runs] == [3600, 1500 + 900, 1600, 1600, 3000 + 3600]
+    # The first λ estimates the Fisher after both stages; the first stage's serves the second λ too.
+    assert [run.fisher_tokens for run in runs] == [0, 0, 1000 + 500, 500, 0]
+    assert runs[0].scoring_tokens - runs[1].scoring_tokens == 350 + (350 + 60 + 60 + 50)
+
+
+def test_what_is_kept_from_earlier_costs_nothing() -> None:
+    known = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED, lambda seed, had_to_do: seed == 0)
+    assert known.runs[0].training_tokens == 0
+    alone = estimate(experiment("naive", seeds=(1,)), SIZES, SPEED)
+    assert known.seconds == alone.seconds

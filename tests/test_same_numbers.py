@@ -61,8 +61,8 @@ def test_the_servers_thread_gives_the_numbers_of_the_command_line(
 def test_a_run_cut_off_in_its_second_stage_and_resumed_gives_the_same_numbers(
     described: Experiment, headless: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    def cut(described: Experiment, run: RunSpec, folder: Path, control: Any, finished_stages: int) -> Any:
-        for event in execute_run(described, run, folder, control, finished_stages):
+    def cut(described: Experiment, run: RunSpec, folder: Path, control: Any, *rest: Any) -> Any:
+        for event in execute_run(described, run, folder, control, *rest):
             yield event
             if type(event).__name__ == "StepDone" and event.stage == 2:  # type: ignore[union-attr]
                 control.stop()

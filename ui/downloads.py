@@ -96,4 +96,5 @@ def _fairness(comparison: Comparison) -> list[Section]:
 
 
 def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != export.STATE_FILE)
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in export.RESUME_FILES)
+    return sum(path.stat().st_size for path in files)

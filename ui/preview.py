@@ -9,11 +9,14 @@ import streamlit as st
 from engine.blocks import encode
 from engine.errors import PalimpsestError
 from engine.estimate import Estimate, TaskSize, estimate, measure_speed
+from engine.execute import is_known
 from engine.experiment import Experiment, TaskSpec
 from engine.lookahead import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models import EMBEDDED, BaseModel, load_base
 from engine.scores import Score
+from engine.sharing import SharedResults
 from engine.tasks import Task, load_task
+from ui.session import store
 from ui.text import bytes_size, count, duration, plain, plural
 
 _WANTED = "experiment_estimate_wanted"
@@ -35,7 +38,9 @@ def show_estimate(experiment: Experiment) -> None:
         with st.spinner("Timing a few steps on this machine …"):
             sizes = [_size(*_identity(task), experiment.model) for task in experiment.tasks]
             speed = measure_speed(experiment.model, experiment.training)
-            result = estimate(experiment, sizes, speed)
+            shared = SharedResults(store().shared_folder)
+            tasks = [_task(*_identity(task)) for task in experiment.tasks]
+            result = estimate(experiment, sizes, speed, is_known(experiment, tasks, shared))
     except PalimpsestError as error:
         wanted.discard(experiment.model)
         st.error(plain(str(error)), icon=":material/error:")
@@ -47,8 +52,28 @@ def show_estimate(experiment: Experiment) -> None:
         st.caption(
             f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
             f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
-            "this was first asked for; other work on this machine slows it down."
+            "this was first asked for; other work on this machine slows it down. Stages that several runs have in "
+            "common are trained once."
         )
+    _show_shared(shared)
+
+
+def _show_shared(shared: SharedResults) -> None:
+    """How much is kept of earlier runs, and the way to be rid of it."""
+    size = shared.total_bytes()
+    if not size:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{bytes_size(size)} of trained stages are kept (at most {bytes_size(shared.limit_bytes)}): a run that "
+            "would train the very same takes them over, to the same numbers.",
+            width="stretch",
+        )
+        st.button(
+            "Forget them", key="experiment_forget_shared", icon=":material/delete_sweep:", type="tertiary",
+            help="Later runs train everything anew. Runs and checkpoints that exist keep all of theirs.",
+            on_click=shared.clear,
+        )  # fmt: skip
 
 
 def _estimate_metrics(result: Estimate) -> None:

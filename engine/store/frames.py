@@ -1,15 +1,17 @@
 """What comes out of the store: data frames, one row a fact, and the experiment itself."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Row, Select, Table, select
 
+from engine import strategies
 from engine.errors import StoreError
 from engine.experiment import Experiment, RunSpec, experiment_from
 from engine.scores import SCORE_NAMES, Score
+from engine.sharing import trajectory
 from engine.store import schema
 from engine.store.schema import ACTIVE, GONE, Database, experiments, runs
 from engine.store.writing import effective_status
@@ -210,7 +212,9 @@ def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
 
 
 def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
-    """A waiting run will take about as long as its finished likes: of its own strategy, else of its experiment."""
+    """A waiting run will take about as long as its finished likes, of its own strategy, else of its experiment; less
+    the stages that it takes over from runs before it."""
+    made: dict[tuple[str, int], set[Hashable]] = {}
     took: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
@@ -219,10 +223,14 @@ def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
             for key in (row["strategy"], ""):
                 took.setdefault((row["experiment_id"], key), []).append(whole)
     for row in rows:
+        known = made.setdefault((row["experiment_id"], row["seed"]), set())
+        had_to_do = trajectory(strategies.build(row["strategy"], row["parameters"]), row["stages"])
+        new = sum(each not in known for each in had_to_do) / max(1, len(had_to_do))
+        known.update(had_to_do)
         if row["status"] == "queued":
             likes = took.get((row["experiment_id"], row["strategy"])) or took.get((row["experiment_id"], ""))
             if likes:
-                row["seconds_left"] = max(0.0, sum(likes) / len(likes) - row["seconds"])
+                row["seconds_left"] = max(0.0, new * sum(likes) / len(likes) - row["seconds"])
 
 
 def _score_row(row: Row[Any]) -> dict[str, Any]:

@@ -149,6 +149,11 @@ class Database:
         """Where a run keeps its checkpoints."""
         return self.folder / "runs" / run_id
 
+    @property
+    def shared_folder(self) -> Path:
+        """Where results lie that several runs have in common."""
+        return self.folder / "shared"
+
     def log_path(self, run_id: str) -> Path:
         """Where a run's log, tracebacks included, is written."""
         return self.folder / "logs" / f"{run_id}.log"

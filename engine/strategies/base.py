@@ -15,7 +15,7 @@ The order of calls in a run, for stages t = 1 … T:
 State goes in and comes out; a strategy object holds nothing but its declared parameters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -76,6 +76,11 @@ class StageEnd:
     """Whether the model can hold several documents in a row."""
     check: Callable[[], None]
     """Call between pieces of work: waits while paused, raises when stopped."""
+    once: "Once" = lambda parts, compute: dict(compute())
+    """Tensors that depend on the stage's model and documents and on `parts` alone: found again where they are known."""
+
+
+Once = Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]
 
 
 class Strategy:
@@ -102,6 +107,15 @@ class Strategy:
     def plan(self, stage: int) -> Plan:
         """Which tasks stage `stage` trains on."""
         return Plan((stage,))
+
+    def acts(self, stage: int) -> bool:
+        """Whether a step of this stage is anything but plain training on the plan's tasks. Where it is not, the
+        stage's result is shared with every other strategy that does not act."""
+        return True
+
+    def signature(self, stage: int) -> Hashable:
+        """What of the strategy determines the steps of this stage."""
+        return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
 
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         """Loss terms beside the new task's own, which the loop always puts first as "new" with weight 1."""

@@ -1,5 +1,6 @@
 """Several strategies at once: their terms and penalties are added, their states kept side by side."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,12 @@ class Combined(Strategy):
 
     def plan(self, stage: int) -> Plan:
         return Plan((stage,))
+
+    def acts(self, stage: int) -> bool:
+        return any(part.acts(stage) for part in self.parts)
+
+    def signature(self, stage: int) -> Hashable:
+        return tuple((part.name, tuple(part.parameters.items())) for part in self.parts if part.acts(stage))
 
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         return [term for part, own in zip(self.parts, state, strict=True) for term in part.terms(batch, own, random)]

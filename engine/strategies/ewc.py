@@ -5,7 +5,8 @@ https://arxiv.org/abs/1612.00796; several tasks as in Huszár 2018, https://arxi
 form of Schwarz et al. 2018, "Progress & Compress", https://arxiv.org/abs/1805.06370.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from typing import ClassVar, Literal
@@ -45,14 +46,14 @@ def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str
     """Σ_t F_t(θ−θ*_t)² after one more task, exactly: A ← A+F, μ ← μ + (F/A)(θ*−μ), c ← c + (A_old F/A)(μ_old−θ*)²."""
     if not past.importance:
         return Elastic(_copies(fisher), _copies(weights), past.constant)
-    importance, anchor, constant = {}, {}, past.constant
+    importance, anchor, between = {}, {}, []
     for name, new in fisher.items():
         old, centre, reached = past.importance[name], past.anchor[name], weights[name].detach()
         total = old + new
         share = torch.where(total > 0, new / total, 0.0)
-        constant += float((old * share * (centre - reached).square()).sum(dtype=torch.float64))
+        between.append((old * share * (centre - reached).square()).sum(dtype=torch.float64))
         importance[name], anchor[name] = total, centre + share * (reached - centre)
-    return Elastic(importance, anchor, constant)
+    return Elastic(importance, anchor, past.constant + _total(between))
 
 
 def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor], decay: float) -> Elastic:
@@ -67,7 +68,7 @@ def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: f
         (importance * (weights[name].detach() - elastic.anchor[name]).square()).sum(dtype=torch.float64)
         for name, importance in elastic.importance.items()
     ]
-    return ewc_lambda / 2 * (float(sum(parts)) + elastic.constant)
+    return ewc_lambda / 2 * (_total(parts) + elastic.constant)
 
 
 @torch.no_grad()
@@ -84,6 +85,11 @@ def proximal_step(elastic: Elastic, weights: Weights, step_sizes: StepSizes, ewc
         pull = step_sizes(weight).mul_(importance).mul_(ewc_lambda)
         # 1 − 1/(1+x) stays 1 where x overflows to infinity; x/(1+x) would be NaN.
         weight.lerp_(elastic.anchor[name].to(weight.dtype), 1 - 1 / (1 + pull))
+
+
+def _total(parts: Sequence[Tensor]) -> float:
+    """The exact sum of scalars, whatever the order of the weights, read back from the device at once."""
+    return math.fsum(torch.stack(list(parts)).tolist()) if parts else 0.0
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -126,6 +132,9 @@ class EWC(Strategy):
     def initial_state(self) -> Elastic:
         return Elastic()
 
+    def acts(self, stage: int) -> bool:
+        return stage > 1 and self.ewc_lambda > 0
+
     def penalties(self, weights: Weights, state: State) -> dict[str, float]:
         return {"penalty": penalty_value(state, weights, self.ewc_lambda)} if self._pulls(state) else {}
 
@@ -138,8 +147,12 @@ class EWC(Strategy):
             return Elastic()
         order = torch.randperm(len(end.documents), generator=random.generator("fisher documents", end.stage))
         chosen = [end.documents[i] for i in order[: self.fisher_documents].tolist()]
-        sampling = random.generator("fisher sampling", end.stage)
-        fisher = diagonal_fisher(end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed)
+
+        def estimate() -> dict[str, Tensor]:
+            sampling = random.generator("fisher sampling", end.stage)
+            return diagonal_fisher(end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed)
+
+        fisher = end.once(("fisher", self.fisher, self.fisher_documents), estimate)
         weights = {name: p for name, p in end.model.named_parameters() if p.requires_grad}
         if self.accumulation == "online":
             return follow(state, fisher, weights, self.online_decay)

@@ -15,3 +15,6 @@ class Naive(Strategy):
     name: ClassVar[str] = "naive"
     title: ClassVar[str] = "Naive fine-tuning"
     summary: ClassVar[str] = "Trains on each task in turn and protects nothing: what forgetting looks like."
+
+    def acts(self, stage: int) -> bool:
+        return False

@@ -45,6 +45,9 @@ class Replay(Strategy):
     def initial_state(self) -> Memory:
         return Memory(self.memory_size)
 
+    def acts(self, stage: int) -> bool:
+        return stage > 1 and self.replay_weight > 0 and self.memory_size > 0
+
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         if self.replay_weight == 0:
             return []

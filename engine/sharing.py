@@ -1,0 +1,194 @@
+"""Results that several runs have in common, kept by their content: what one run has trained, the next takes over.
+
+A stage's result is determined by the base model, the tasks, the training settings, the seed, the arithmetic and the
+strategies that acted so far. Its folder is named by a hash of all these, so that an equal result is found and no
+other. Strategies that don't act in the first stage share it, and a run that is started again is found whole.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine import events
+from engine.scores import Score
+from engine.strategies.base import Strategy
+
+LIMIT_BYTES = 5_000_000_000
+"""The least recently used results go once all of them are larger than this."""
+_VERSION = 1
+"""Changed with every change of the training that changes its numbers."""
+_HAPPENED, _SUMS, _TENSORS = "happened.json", "sums.json", "tensors.safetensors"
+
+Kept = events.StageStarted | events.StepDone | events.Evaluated
+
+
+def trajectory(strategy: Strategy, stages: int) -> tuple[Hashable, ...]:
+    """For each stage 1 … `stages`, what the strategy had to do with its result; equal where two agree."""
+    keys: list[Hashable] = []
+    before: Hashable = ()
+    for stage in range(1, stages + 1):
+        plan = strategy.plan(stage)
+        before = (before if plan.start == "previous" else (), stage, plan.tasks, strategy.signature(stage))
+        keys.append(before)
+    return tuple(keys)
+
+
+def content_key(*parts: Any) -> str:
+    """A name for a result from plain data that determines it."""
+    text = json.dumps([_VERSION, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def stage_key(content: str, seed: int, had_to_do: Hashable) -> str:
+    """The name of a stage's result: `content` for what its runs have in common, `had_to_do` from `trajectory`."""
+    return content_key(content, seed, repr(had_to_do))
+
+
+def folder_hash(folder: Path) -> str:
+    """Of a model folder's files, whatever its place."""
+    suffixes = (".json", ".safetensors", ".txt", ".model", ".jinja")
+    files = [(file, file.stat()) for file in sorted(folder.iterdir()) if file.suffix in suffixes]
+    return _files_hash(tuple((file, about.st_size, about.st_mtime_ns) for file, about in files))
+
+
+@lru_cache(maxsize=64)
+def _files_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for file, *_ in files:
+        digest.update(file.name.encode() + bytes.fromhex(_hash(file)))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class SharedResults:
+    """A folder of results. A damaged one is as good as none: it is removed and made again."""
+
+    folder: Path
+    limit_bytes: int = LIMIT_BYTES
+
+    def has(self, key: str) -> bool:
+        """Whether there is one, sound or not."""
+        return (self.folder / key).is_dir()
+
+    def happened(self, key: str) -> list[Kept] | None:
+        """What a stage (or the scoring of the base model) said; None where it is not here."""
+        found = self.folder / key
+        if not self._is_sound(found):
+            return None
+        os.utime(found / _SUMS)
+        return [_event_from(plain) for plain in json.loads((found / _HAPPENED).read_text(encoding="utf-8"))]
+
+    def take_files(self, key: str, target: Path) -> None:
+        """Put the files that were kept with a result into `target`, without copying where the disk can."""
+        target.mkdir(parents=True, exist_ok=True)
+        _link([file for file in (self.folder / key).iterdir() if file.name not in (_HAPPENED, _SUMS)], target)
+
+    def keep(self, key: str, happened: Iterable[Kept], files: Iterable[Path] = ()) -> None:
+        """Keep what was said and the files that belong to it. A full disk keeps nothing and harms nobody."""
+
+        def fill(partial: Path) -> None:
+            _link(files, partial)
+            plain = [{"event": type(event).__name__, **asdict(event)} for event in happened]
+            (partial / _HAPPENED).write_text(json.dumps(plain), encoding="utf-8")
+
+        self._add(key, fill)
+
+    def tensors(self, key: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Tensors that were computed before, else now."""
+        found = self.folder / key
+        if self._is_sound(found):
+            with contextlib.suppress(OSError, SafetensorError):
+                loaded = load_file(found / _TENSORS)
+                os.utime(found / _SUMS)
+                return loaded
+        computed = dict(compute())
+        on_cpu = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in computed.items()}
+        self._add(key, lambda partial: save_file(on_cpu, partial / _TENSORS))
+        return computed
+
+    def total_bytes(self) -> int:
+        return sum(size for _, size, _ in self._entries())
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _add(self, key: str, fill: Callable[[Path], None]) -> None:
+        partial, final = self.folder / f"{key}.partial", self.folder / key
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            fill(partial)
+            sums = {file.name: _hash(file) for file in partial.iterdir()}
+            (partial / _SUMS).write_text(json.dumps(sums), encoding="utf-8")
+            shutil.rmtree(final, ignore_errors=True)
+            partial.rename(final)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+        self._make_room()
+
+    def _is_sound(self, found: Path) -> bool:
+        """Whether every file is what it was when it was kept; what is not goes."""
+        if not found.is_dir():
+            return False
+        with contextlib.suppress(OSError, ValueError):
+            sums = json.loads((found / _SUMS).read_text(encoding="utf-8"))
+            if all(_hash(found / name) == digest for name, digest in sums.items()):
+                return True
+        shutil.rmtree(found, ignore_errors=True)
+        return False
+
+    def _entries(self) -> list[tuple[float, int, Path]]:
+        """When each result was last used, its bytes, its folder."""
+        found = []
+        for entry in self.folder.glob("*/" + _SUMS):
+            with contextlib.suppress(OSError):
+                size = sum(file.stat().st_size for file in entry.parent.iterdir())
+                found.append((entry.stat().st_mtime, size, entry.parent))
+        return found
+
+    def _make_room(self) -> None:
+        entries = sorted(self._entries())
+        total = sum(size for _, size, _ in entries)
+        for _, size, folder in entries:
+            if total <= self.limit_bytes:
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
+
+
+def _link(files: Iterable[Path], target: Path) -> None:
+    """The same files under another folder; copies where the disk has no hard links."""
+    for file in files:
+        (target / file.name).unlink(missing_ok=True)
+        try:
+            os.link(file, target / file.name)
+        except OSError:
+            shutil.copy2(file, target / file.name)
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _event_from(plain: dict[str, Any]) -> Kept:
+    kind = {"StageStarted": events.StageStarted, "StepDone": events.StepDone, "Evaluated": events.Evaluated}
+    values = {name: value for name, value in plain.items() if name != "event"}
+    if plain["event"] == "Evaluated":
+        values["sample"] = {task: Score(**score) for task, score in values["sample"].items()}
+        whole = values["whole"]
+        values["whole"] = None if whole is None else {task: Score(**score) for task, score in whole.items()}
+    event: Kept = kind[plain["event"]](**values)
+    return event
