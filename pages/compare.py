@@ -218,7 +218,10 @@ def show_figures(comparison: Comparison) -> None:
         wide = next((name for name in ("matrices", "lost") if name in section.title.lower()), "narrow")
         # A key per place: the container's class carries the width rule, and two may be of one kind.
         with st.container(key=f"compare_wide_{wide}" if number < 3 else f"compare_figure_{number}"):
-            live_chart(section.figure, key=f"compare_chart_{number}", height=int(section.figure.layout.height or 420))
+            height = int(section.figure.layout.height or 420)
+            # On a phone every name of the first figure's legend takes a line of its own.
+            legend = 16 * len(section.figure.data) if number == 0 else 0
+            live_chart(section.figure, f"compare_chart_{number}", height, narrow_height=height + legend)
 
 
 def show_differences(comparison: Comparison) -> None:
