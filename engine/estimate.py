@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 
 from engine import strategies
 from engine.blocks import Blocks
-from engine.execute import choose_device
+from engine.execute import choose_device, choose_precision
 from engine.experiment import Experiment, StrategySpec, Training
-from engine.likelihood import logits_of, rows_per_forward, summed_nats
+from engine.likelihood import autocast, logits_of, rows_per_forward, summed_nats
 from engine.models import load_base
 from engine.optimization import make_optimizer
 from engine.sharing import trajectory
@@ -169,11 +169,13 @@ def measure_speed(model: str, training: Training) -> Speed:
 
     Raises ModelError where the model can't be loaded.
     """
-    return _measure(model, training.block_size, training.tokens_per_step, choose_device(training.device))
+    device = choose_device(training.device)
+    precision = choose_precision(training.precision, device)
+    return _measure(model, training.block_size, training.tokens_per_step, device, precision)
 
 
 @lru_cache(maxsize=32)
-def _measure(name: str, block_size: int, tokens_per_step: int, device: str) -> Speed:
+def _measure(name: str, block_size: int, tokens_per_step: int, device: str, precision: str) -> Speed:
     base = load_base(name, device)
     model = base.model
     model.train()
@@ -184,18 +186,20 @@ def _measure(name: str, block_size: int, tokens_per_step: int, device: str) -> S
     vocabulary = model.config.get_text_config().vocab_size
     generator = torch.Generator().manual_seed(0)
 
-    def step(count: int) -> None:
+    def step(count: int, arithmetic: str) -> None:
         tokens = torch.randint(vocabulary, (count, length), generator=generator)
         blocks = Blocks(tokens, tokens, torch.arange(length).repeat(count, 1)).to(model.device)
-        (summed_nats(logits_of(model, blocks, base.packed), blocks.targets) / blocks.target_tokens).backward()
+        with autocast(model.device, arithmetic):
+            logits = logits_of(model, blocks, base.packed)
+        (summed_nats(logits, blocks.targets) / blocks.target_tokens).backward()
         optimizer.step()
         optimizer.zero_grad()
 
     # A large step is timed on its first part: the speed is the same, the wait is not.
     timed = min(per_step, rows, max(1, 2048 // length))
     return Speed(
-        training_tokens_per_second=timed * length / _fastest(lambda: step(timed)),
-        fisher_tokens_per_second=length / _fastest(lambda: step(1)),
+        training_tokens_per_second=timed * length / _fastest(lambda: step(timed, precision)),
+        fisher_tokens_per_second=length / _fastest(lambda: step(1, "float32")),
         parameters=model.num_parameters(),
         activation_bytes=_activation_bytes(model, min(per_step, rows) * length, length),
         device=device,

@@ -128,6 +128,9 @@ def choose_precision(wanted: str, device: str) -> str:
     """The arithmetic that "auto" stands for on `device`."""
     if wanted != "auto":
         return wanted
+    if device == "cpu":
+        has = torch.cpu.get_capabilities()
+        return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
     return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
 
 

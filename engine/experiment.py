@@ -109,7 +109,9 @@ class Training:
         help="How much of each task's held-out text the curves follow; the score matrix always uses all of it.",
     )  # fmt: skip
     precision: Literal["auto", "float32", "bfloat16"] = parameter(
-        "auto", label="Precision", help="auto: bfloat16 arithmetic on a GPU that has it, float32 elsewhere."
+        "auto",
+        label="Precision",
+        help="auto: bfloat16 arithmetic on a GPU or CPU that has it in hardware, else float32; weights stay float32.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = parameter(
         "auto", label="Device", help="auto: a GPU where there is one, else the CPU."

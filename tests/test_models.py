@@ -100,3 +100,12 @@ def test_a_damaged_model_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"not safetensors at all")
     with pytest.raises(ModelError):
         models.load_base(str(tmp_path))
+
+
+def test_auto_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.execute import choose_precision
+
+    for capabilities, expected in (({"avx512_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
+        assert choose_precision("auto", "cpu") == expected
+        assert choose_precision("float32", "cpu") == "float32"
