@@ -27,6 +27,9 @@ HUB_TIMEOUT_SECONDS = 3.0
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _LFS_POINTER = b"version https://git-lfs"
 
+_LOADING = threading.Lock()
+"""transformers swaps functions of torch while it builds a model: two threads at once leave weights without data."""
+
 transformers_logging.disable_progress_bar()
 
 
@@ -94,9 +97,10 @@ def load_base(name: str, device: str = "cpu") -> BaseModel:
     folder = locate(name)
     tokenizer = load_tokenizer(name)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
+        with _LOADING:
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name}: it can't be loaded as a causal language model ({_first_line(error)}).") from error
     eos = tokenizer.eos_token_id

@@ -194,13 +194,15 @@ def preset_picker(draft: Draft) -> None:
     )  # fmt: skip
 
 
-def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> None:
-    st.subheader("Start")
+def name_field(draft: Draft) -> None:
     draft.name = st.text_input(
         "Name", draft.name, key=draft.key("name"), max_chars=120,
         placeholder=drafts.suggested_name(draft.task_names) or "named after its tasks",
         help="What lists and exports call this experiment; empty: named after its tasks.",
     )  # fmt: skip
+
+
+def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> None:
     if not draft.task_names:
         st.info("Choose the tasks first, at the top of this page.", icon=":material/info:")
     elif experiment is None:
@@ -252,12 +254,15 @@ def page() -> None:
     st.subheader("Strategies")
     strategy_cards(draft)
     training_section(draft)
+    before = st.container()
+    st.subheader("Start")
+    name_field(draft)
+    # After the last field: a click on Start may cut short the run that would have read it.
     experiment, problem = None, ""
     try:
         experiment = draft.experiment(known)
     except ConfigError as error:
         problem = str(error)
-    before = st.container()
     start_section(draft, experiment, problem)
     if experiment:
         with before:  # timing takes a moment on a busy machine, and nobody has to wait for it to start

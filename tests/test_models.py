@@ -1,5 +1,6 @@
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,11 @@ def test_auto_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
         assert choose_precision("auto", "cpu") == expected
         assert choose_precision("float32", "cpu") == "float32"
+
+
+def test_threads_may_load_models_at_the_same_time() -> None:
+    def load(_: int) -> bool:
+        return all(not weight.is_meta for weight in models.load_base("tiny-gpt2").model.parameters())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(load, range(24)))

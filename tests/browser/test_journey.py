@@ -148,7 +148,7 @@ def watch(page: Any) -> None:
     page.reload()
     wait_for_step(page)
     assert page.url == address
-    page.get_by_text(re.compile(r"Shop, then sea — .*(running|finished)")).wait_for()
+    expect(page.locator("p", has_text="Shop, then sea")).to_contain_text(re.compile("running|finished"), timeout=SLOW)
 
     page.get_by_text(re.compile("3 finished")).wait_for(timeout=2 * SLOW)
     matrix = page.get_by_role("img", name="Score matrix")
