@@ -1,11 +1,11 @@
 # make app    the app, on http://localhost:8501       make test   every test
-# make check  what CI runs: format, lint, types, tests
+# make check  what CI runs: format, lint, types, tests     make bench  how fast it is here, beside its peers (30 minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
 
-.PHONY: app test check lint clean
+.PHONY: app test check lint bench clean
 
 app: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
@@ -19,6 +19,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 check: lint test
+
+bench: $(VENV)/.app
+	$(BIN)/python -m benchmarks
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
