@@ -114,7 +114,7 @@ _FULL = _Efforts(
     small=Effort(rounds=5, tokens=12_000, seconds=120),
     small_stages=Effort(rounds=5, tokens=5_000, seconds=120),
     large=Effort(rounds=3, tokens=1_990, seconds=150, sparse=4),
-    large_stages=Effort(rounds=2, tokens=1_990, seconds=150, least=1, past_tasks=1),
+    large_stages=Effort(rounds=2, tokens=1_500, seconds=220, least=1, past_tasks=1),
     run=_RUN,
     run_tasks=4,
 )
