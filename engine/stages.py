@@ -26,6 +26,27 @@ def stage_data(task_blocks: Sequence[Blocks], training: Training, random: Stream
 
     A budget ends with the row that reaches it.
     """
+    order = _order(task_blocks, training, random, stage)
+    blocks = Blocks(
+        torch.cat([b.input_ids for b in task_blocks]),
+        torch.cat([b.targets for b in task_blocks]),
+        torch.cat([b.position_ids for b in task_blocks]),
+    )
+    tokens = int((blocks.targets != IGNORED).sum(1)[order].sum())
+    return StageData(blocks, tuple(order.split(_rows_per_step(training))), tokens)
+
+
+def stage_steps(task_blocks: Sequence[Blocks], training: Training, random: Streams, stage: int) -> int:
+    """How many optimiser steps `stage_data` gives: a budget's last row depends on the order."""
+    return -(-len(_order(task_blocks, training, random, stage)) // _rows_per_step(training))
+
+
+def _rows_per_step(training: Training) -> int:
+    return max(1, training.tokens_per_step // training.block_size)
+
+
+def _order(task_blocks: Sequence[Blocks], training: Training, random: Streams, stage: int) -> Tensor:
+    """The rows of all tasks together in training order."""
     orders, offset = [], 0
     for number, blocks in enumerate(task_blocks):
         generator = random.generator("data order", stage, number)
@@ -34,21 +55,7 @@ def stage_data(task_blocks: Sequence[Blocks], training: Training, random: Stream
     order = torch.cat(orders)
     if len(task_blocks) > 1:
         order = order[torch.randperm(len(order), generator=random.generator("task mix", stage))]
-    blocks = Blocks(
-        torch.cat([b.input_ids for b in task_blocks]),
-        torch.cat([b.targets for b in task_blocks]),
-        torch.cat([b.position_ids for b in task_blocks]),
-    )
-    rows = max(1, training.tokens_per_step // training.block_size)
-    tokens = int((blocks.targets != IGNORED).sum(1)[order].sum())
-    return StageData(blocks, tuple(order.split(rows)), tokens)
-
-
-def stage_steps(task_blocks: Blocks, training: Training) -> int:
-    """How many optimiser steps a stage on this one task takes."""
-    rows = max(1, training.tokens_per_step // training.block_size)
-    generator = torch.Generator().manual_seed(0)
-    return -(-len(_budgeted_rows(task_blocks, training, generator)) // rows)
+    return order
 
 
 def _budgeted_rows(blocks: Blocks, training: Training, generator: torch.Generator) -> Tensor:

@@ -121,9 +121,12 @@ def _stages(setup: RunSetup) -> range:
 
 
 def _steps_of(setup: RunSetup, stage: int) -> int:
-    tasks = setup.strategy.plan(stage).tasks
-    rows = [stage_steps(setup.tasks[t - 1].blocks, setup.training) for t in tasks]
-    return rows[0] if len(rows) == 1 else len(_data(setup, stage).steps)
+    return stage_steps(_blocks(setup, stage), setup.training, Streams(setup.seed), stage)
+
+
+def _blocks(setup: RunSetup, stage: int) -> list[Blocks]:
+    """Of every task that the stage trains on."""
+    return [setup.tasks[task - 1].blocks for task in setup.strategy.plan(stage).tasks]
 
 
 def _begin(setup: RunSetup) -> _Progress:
@@ -143,8 +146,7 @@ def _begin(setup: RunSetup) -> _Progress:
 
 
 def _data(setup: RunSetup, stage: int) -> StageData:
-    blocks = [setup.tasks[t - 1].blocks for t in setup.strategy.plan(stage).tasks]
-    return stage_data(blocks, setup.training, Streams(setup.seed), stage)
+    return stage_data(_blocks(setup, stage), setup.training, Streams(setup.seed), stage)
 
 
 def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[events.Event]:

@@ -31,9 +31,11 @@ def test_events_come_in_the_order_of_the_run(tmp_path: Path) -> None:
     assert whole == [0, 1, 2]
 
 
+@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("name", ["naive", "joint"])
-def test_the_promised_steps_and_tokens_are_those_taken(name: str, tmp_path: Path) -> None:
-    happened = list(train(small_setup(strategies.build(name, {}), tmp_path, stage_tokens=90)))
+def test_the_promised_steps_and_tokens_are_those_taken(name: str, seed: int, tmp_path: Path) -> None:
+    setup = replace(small_setup(strategies.build(name, {}), tmp_path, stage_tokens=90, tokens_per_step=16), seed=seed)
+    happened = list(train(setup))
     promised = next(e for e in happened if isinstance(e, events.RunStarted)).steps
     assert promised == sum(isinstance(e, events.StepDone) for e in happened)
     for started in (e for e in happened if isinstance(e, events.StageStarted)):
