@@ -199,6 +199,7 @@ def _train(setup: RunSetup, progress: _Progress, plan: Plan) -> Iterator[events.
 def _take_over(setup: RunSetup, progress: _Progress, key: str, happened: list[Kept]) -> Iterator[events.Event]:
     """The same from another run that has trained the very same stage."""
     assert setup.shared is not None
+    yield events.Phase(f"taking over {setup.tasks[progress.stage - 1].name}, which another run has trained")
     folder = stage_folder(setup.folder, progress.stage)
     setup.shared.take_files(key, folder)
     progress.base = setup.load_model(folder)
