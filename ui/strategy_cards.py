@@ -20,12 +20,14 @@ def _card(draft: Draft, card: Card) -> None:
     """What it is on the left, what can be set on the right."""
     title, summary = _title_and_summary(card.strategy)
     key = draft.key(f"card{card.number}")
-    about, settings = st.columns([2, 3], gap="large")
+    declared = declared_parameters(card.strategy)
+    # As the switch stands now, before it is drawn: an empty column takes room on a phone.
+    with_settings = bool(declared) and st.session_state.get(f"{key}_on", card.on)
+    about, settings = st.columns([2, 3], gap="large") if with_settings else (st.container(), st.container())
     with about:
         card.on = st.toggle(f"**{title}**", card.on, key=f"{key}_on", help="Take this strategy into the comparison.")
         st.caption(summary)
-    declared = declared_parameters(card.strategy)
-    if not card.on or not declared:
+    if not with_settings:
         return
     with settings:
         card.several = st.toggle(
@@ -89,4 +91,4 @@ def _title_and_summary(name: str) -> tuple[str, str]:
     parts = strategies.parts_of(name)
     if len(parts) == 1:
         return parts[0].title, parts[0].summary
-    return " + ".join(part.title for part in parts), "Both at once: their loss terms and penalties are added."
+    return " + ".join(part.name for part in parts), "Both at once: their loss terms and penalties are added."
