@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
 # as a browser that shows the live page. Read when torch is loaded; docs/log.md has the figures.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __all__ = ["load_experiment", "run_experiment"]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -68,6 +69,22 @@ class Blocks:
         for start in range(0, len(self), rows):
             part = slice(start, start + rows)
             yield Blocks(self.input_ids[part], self.targets[part], self.position_ids[part])._trimmed()
+
+    @staticmethod
+    def joined(parts: "Sequence[Blocks]") -> "Blocks":
+        """All rows of all parts, filled up to the longest."""
+        if len(parts) == 1:
+            return parts[0]
+        length = max(part.input_ids.shape[1] for part in parts)
+
+        def rows(tensors: list[Tensor], filling: int) -> Tensor:
+            return torch.cat([F.pad(tensor, (0, length - tensor.shape[1]), value=filling) for tensor in tensors])
+
+        return Blocks(
+            rows([part.input_ids for part in parts], 0),
+            rows([part.targets for part in parts], IGNORED),
+            rows([part.position_ids for part in parts], 0),
+        )
 
     def to(self, device: torch.device) -> "Blocks":
         return Blocks(self.input_ids.to(device), self.targets.to(device), self.position_ids.to(device))

@@ -12,11 +12,12 @@ from engine import strategies
 from engine.blocks import Blocks
 from engine.execute import choose_device, choose_precision
 from engine.experiment import Experiment, StrategySpec, Training
-from engine.likelihood import autocast, logits_of, rows_per_forward, summed_nats
+from engine.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models import load_base
 from engine.optimization import make_optimizer
 from engine.sharing import trajectory
 from engine.strategies.base import Strategy
+from engine.vocabulary import LOGITS_AT_ONCE
 
 _BYTES = 4
 """Weights, gradients and optimiser state are kept in float32 whatever the arithmetic."""
@@ -189,9 +190,10 @@ def _measure(name: str, block_size: int, tokens_per_step: int, device: str, prec
     def step(count: int, arithmetic: str) -> None:
         tokens = torch.randint(vocabulary, (count, length), generator=generator)
         blocks = Blocks(tokens, tokens, torch.arange(length).repeat(count, 1)).to(model.device)
+        weights = torch.full((count * length,), 1 / (count * length), device=model.device)
         with autocast(model.device, arithmetic):
-            logits = logits_of(model, blocks, base.packed)
-        (summed_nats(logits, blocks.targets) / blocks.target_tokens).backward()
+            loss, _ = weighted_nats(model, blocks, weights, base.packed)
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -219,8 +221,9 @@ def _fastest(work: Callable[[], None], repeats: int = 2) -> float:
 
 def _activation_bytes(model: PreTrainedModel, tokens: int, length: int) -> int:
     """What a backward pass keeps, roughly: 17 numbers per token, layer and unit of width, the attention weights of
-    the layers, and three times the logits (themselves, their softmax, their gradient)."""
+    the layers, and for as many tokens as are projected at once three times the logits."""
     config = model.config.get_text_config()
     layers, width = int(config.num_hidden_layers), int(config.hidden_size)
     heads = int(config.num_attention_heads)
-    return tokens * _BYTES * (layers * (17 * width + heads * length) + 3 * int(config.vocab_size))
+    logits = min(tokens * int(config.vocab_size), LOGITS_AT_ONCE)
+    return _BYTES * (tokens * layers * (17 * width + heads * length) + 3 * logits)

@@ -1,19 +1,19 @@
 """The one place where a model turns blocks into log-likelihoods: training, Fisher and scores all go through it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine import vocabulary
 from engine.blocks import IGNORED, Blocks
 
-LOGITS_PER_FORWARD = 2**26
-"""Largest logits of one pass: 256 MB in float32."""
-OPERATIONS_PER_FORWARD = 2e11
-"""About a second of arithmetic on a small CPU, so that a stop is heard in time."""
+TOKENS_PER_FORWARD = 4096
+"""On a CPU: enough to amortise what a pass costs whatever its size, few enough for its caches."""
 
 
 def logits_of(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> Tensor:
@@ -22,17 +22,78 @@ def logits_of(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> Te
     return model(input_ids=blocks.input_ids, use_cache=False, **positions).logits
 
 
+def weighted_nats(
+    model: PreTrainedModel, blocks: Blocks, weights: Tensor, packed: bool = True
+) -> tuple[Tensor, Tensor]:
+    """(Σ_i weights_i · nats_i, nats) over the target tokens i of `blocks`, row by row; float32, the sum with gradient.
+
+    `weights` float32 [N]. nats_i = −log p(target_i | what is before it), [N], without gradient. Only positions that
+    have a target reach the vocabulary projection.
+    """
+    wanted = _wanted(blocks)
+    targets = blocks.targets.flatten()[wanted]
+    head = vocabulary.plain_head(model)
+    if head is not None:
+        return vocabulary.weighted_nats(_states(model, blocks, packed, wanted), head, targets, weights)
+    logits = logits_of(model, blocks, packed).flatten(0, 1).index_select(0, wanted)
+    nats = F.cross_entropy(logits.float(), targets, reduction="none")
+    return (nats * weights).sum(), nats.detach()
+
+
+@torch.no_grad()
+def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> tuple[Tensor, Tensor]:
+    """Per target token its nats, float32 [N], and whether the model's likeliest token was the target, bool [N]."""
+    wanted = _wanted(blocks)
+    targets = blocks.targets.flatten()[wanted]
+    head = vocabulary.plain_head(model)
+    if head is not None:
+        return vocabulary.predictions(_states(model, blocks, packed, wanted), head, targets)
+    logits = logits_of(model, blocks, packed).flatten(0, 1)[wanted].float()
+    return F.cross_entropy(logits, targets, reduction="none"), logits.argmax(-1) == targets
+
+
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Σ −log p(target) over the positions that have one, in float32; scalar, in nats."""
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
 
 
+def _wanted(blocks: Blocks) -> Tensor:
+    """Which positions of the flattened blocks have a target."""
+    return (blocks.targets.flatten() != IGNORED).nonzero().squeeze(1)
+
+
+def _states(model: PreTrainedModel, blocks: Blocks, packed: bool, wanted: Tensor) -> Tensor:
+    positions = {"position_ids": blocks.position_ids} if packed else {}
+    states = vocabulary.states_of(model, input_ids=blocks.input_ids, **positions).flatten(0, 1)
+    return states if len(wanted) == len(states) else states.index_select(0, wanted)
+
+
 def rows_per_forward(model: PreTrainedModel, block_size: int, device: torch.device) -> int:
     """How many rows of `block_size` one pass may hold; depends on the model and the kind of device alone."""
-    rows = LOGITS_PER_FORWARD // (block_size * model.config.get_text_config().vocab_size)
+    rows = vocabulary.LOGITS_AT_ONCE // (block_size * model.config.get_text_config().vocab_size)
     if device.type == "cpu":
-        rows = min(rows, int(OPERATIONS_PER_FORWARD / (6 * model.num_parameters() * block_size)))
+        rows = min(rows, TOKENS_PER_FORWARD // block_size)
     return max(1, rows)
+
+
+@contextlib.contextmanager
+def interruptible(model: PreTrainedModel, check: Callable[[], None]) -> Iterator[None]:
+    """Inside the block `check` is called at every layer, forward and backward, and may raise."""
+
+    def heard(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        check()
+        states = output[0] if isinstance(output, tuple) else output
+        if isinstance(states, Tensor) and states.requires_grad:
+            states.register_hook(lambda gradient: check())
+
+    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+    layers = max(lists, key=len, default=())
+    handles = [layer.register_forward_hook(heard) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from engine import attention, dropout
 from engine.blocks import EncodedDocument, cut, pack
 from engine.errors import ModelError
 from engine.likelihood import logits_of, without_dropout
@@ -108,6 +109,8 @@ def load_base(name: str, device: str = "cpu") -> BaseModel:
         raise ModelError(f"{name}: its tokenizer has no end-of-text token, which separates documents; choose another.")
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
     model.requires_grad_(True)
+    attention.prefer(model)
+    dropout.replace(model)
     model.to(torch.device(device))
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
     return BaseModel(name, model, tokenizer, int(bos), int(eos), context, keeps_documents_apart(model))

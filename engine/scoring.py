@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from engine.blocks import IGNORED, Blocks, EncodedDocument, cut, pack
-from engine.likelihood import logits_of, rows_per_forward, summed_nats, without_dropout
+from engine.blocks import Blocks, EncodedDocument, cut, pack
+from engine.likelihood import interruptible, predictions, rows_per_forward, without_dropout
 from engine.scores import Score
 
 
@@ -55,11 +55,10 @@ def score(
     """
     nats, correct = 0.0, 0
     device = model.device
-    with without_dropout(model):
+    with without_dropout(model), interruptible(model, check):
         for part in blocks.split(rows_per_forward(model, blocks.input_ids.shape[1], device)):
             check()
-            part = part.to(device)
-            logits = logits_of(model, part, packed)
-            nats += summed_nats(logits, part.targets).item()
-            correct += int(((logits.argmax(-1) == part.targets) & (part.targets != IGNORED)).sum())
+            found, hits = predictions(model, part.to(device), packed)
+            nats += found.sum().item()
+            correct += int(hits.sum())
     return Score(nats, blocks.target_tokens, text_bytes, correct)

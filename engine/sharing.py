@@ -27,7 +27,7 @@ from engine.strategies.base import Strategy
 
 LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
-_VERSION = 1
+_VERSION = 2
 """Changed with every change of the training that changes its numbers."""
 _HAPPENED, _SUMS, _TENSORS = "happened.json", "sums.json", "tensors.safetensors"
 

@@ -4,7 +4,7 @@ optimiser, schedule, evaluation and checkpoints; the strategy owns its mathemati
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from engine import events
-from engine.blocks import Blocks, EncodedDocument
+from engine.blocks import IGNORED, Blocks, EncodedDocument
 from engine.checkpoints import load_optimizer, load_resumable, save_checkpoint, save_state, stage_folder
 from engine.control import Control, Stopped
 from engine.errors import TrainingError
 from engine.experiment import Training
-from engine.likelihood import autocast, logits_of, rows_per_forward, summed_nats
+from engine.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
 from engine.models import BaseModel
 from engine.optimization import learning_rate_at, make_optimizer, set_learning_rate, step_sizes_of
 from engine.randomness import Streams
@@ -251,7 +251,7 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
     model.train()
     model.zero_grad(set_to_none=True)
     precision, check = setup.precision, setup.control.check
-    values = {term.name: accumulate_gradient(progress.base, term, precision, check) for term in terms}
+    values = accumulate_gradients(progress.base, terms, precision, check)
     total = sum(term.weight * values[term.name] for term in terms) + sum(penalties.values())
     if not math.isfinite(total):
         raise TrainingError(
@@ -276,22 +276,30 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
     )
 
 
-def accumulate_gradient(
-    base: BaseModel, term: Term, precision: str = "float32", check: Callable[[], None] = lambda: None
-) -> float:
-    """Add to `.grad` the gradient of weight · (the blocks' mean token loss); return that mean, in nats per token."""
-    device, tokens, nats = base.model.device, term.blocks.target_tokens, 0.0
-    rows = rows_per_forward(base.model, term.blocks.input_ids.shape[1], device)
-    for part in term.blocks.split(rows):
-        check()
-        part = part.to(device)
-        with autocast(device, precision):
-            logits = logits_of(base.model, part, base.packed)
-        loss = summed_nats(logits, part.targets)
-        check()
-        (loss * (term.weight / tokens)).backward()
-        nats += loss.item()
-    return nats / tokens
+def accumulate_gradients(
+    base: BaseModel, terms: Sequence[Term], precision: str = "float32", check: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats.
+
+    All terms go through the model together. A single term's gradient is exactly what it would be alone.
+    """
+    model, device = base.model, base.model.device
+    blocks = Blocks.joined([term.blocks for term in terms])
+    tokens = torch.tensor([term.blocks.target_tokens for term in terms])
+    weights = torch.tensor([term.weight for term in terms], dtype=torch.float64) / tokens
+    owner = torch.repeat_interleave(torch.tensor([len(term.blocks) for term in terms]))
+    nats = torch.zeros(len(terms), device=device)
+    rows = rows_per_forward(model, blocks.input_ids.shape[1], device)
+    with interruptible(model, check):
+        for part, of_row in zip(blocks.split(rows), owner.split(rows), strict=True):
+            check()
+            of_token = of_row[:, None].expand_as(part.targets)[part.targets != IGNORED]
+            part = part.to(device)
+            with autocast(device, precision):
+                loss, found = weighted_nats(model, part, weights[of_token].float().to(device), base.packed)
+            loss.backward()
+            nats += torch.stack([found[(of_token == term).to(device)].sum() for term in range(len(terms))])
+    return {term.name: value / count for term, value, count in zip(terms, nats.tolist(), tokens.tolist(), strict=True)}
 
 
 def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evaluated:
@@ -322,7 +330,14 @@ def _remember(setup: RunSetup, progress: _Progress, task: EncodedTask) -> State:
         return {name: tensor.to(device) for name, tensor in found.items()}
 
     end = StageEnd(
-        progress.stage, base.model, task.documents, setup.training.block_size, base.packed, setup.control.check, once
+        progress.stage,
+        base.model,
+        task.documents,
+        setup.training.block_size,
+        base.packed,
+        setup.control.check,
+        setup.precision,
+        once,
     )
     return setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
 

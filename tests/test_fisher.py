@@ -1,8 +1,10 @@
+import pytest
 import torch
 import torch.nn.functional as F
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine import fisher, likelihood
-from tests.builders import BLOCK, Unigram, document, random_documents, tiny_gpt2
+from engine import fisher, likelihood, vocabulary
+from tests.builders import BLOCK, VOCABULARY, Unigram, document, random_documents, tiny_gpt2
 
 COUNTS = [5, 3, 2]
 """How often tokens 0, 1 and 2 are the one target of a document."""
@@ -60,7 +62,7 @@ def test_fisher_is_the_same_in_every_order_padding_and_batch_size(monkeypatch) -
     assert same(fisher.diagonal_fisher(model, documents, BLOCK, packed=False), once)
     long = random_documents(1, seed=3, longest=60) * 2
     whole = fisher.diagonal_fisher(model, long, 8)
-    monkeypatch.setattr(likelihood, "LOGITS_PER_FORWARD", 1)
+    monkeypatch.setattr(vocabulary, "LOGITS_AT_ONCE", 1)
     assert same(fisher.diagonal_fisher(model, long, 8), whole)
 
 
@@ -84,3 +86,51 @@ def test_fisher_restores_mode_and_gradients_and_ignores_dropout() -> None:
     assert not model.transformer.h[0].training
     assert all(torch.equal(p.grad, torch.ones_like(p)) for p in model.parameters())
     assert any(f.sum() > 0 for f in first.values())
+
+
+def tiny_llama() -> LlamaForCausalLM:
+    """Norms of a kind that has no gradient formula of its own here, grouped keys, an untied head."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=64, initializer_range=0.2,
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+@pytest.mark.parametrize("make", [tiny_gpt2, tiny_llama])
+def test_documents_that_share_a_pass_give_what_each_gives_alone(make, monkeypatch) -> None:
+    model, documents = make(), random_documents(9, seed=6, longest=30)
+    assert fisher.gradients_come_apart(model)
+    together = fisher.diagonal_fisher(model, documents, BLOCK)
+    monkeypatch.setattr(likelihood, "TOKENS_PER_FORWARD", 2 * BLOCK)
+    in_parts = fisher.diagonal_fisher(model, documents, BLOCK)
+    monkeypatch.setattr(fisher, "gradients_come_apart", lambda model: False)
+    alone = fisher.diagonal_fisher(model, documents, BLOCK)
+    assert same(together, alone)
+    assert same(in_parts, alone)
+    assert all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+def test_a_model_whose_gradients_do_not_come_apart_goes_document_by_document() -> None:
+    model = tiny_gpt2()
+    model.transformer.h[1].attn.c_proj = model.transformer.h[0].attn.c_proj  # its bias has two uses
+    assert not fisher.gradients_come_apart(model)
+    assert fisher.diagonal_fisher(model, random_documents(3, seed=1), BLOCK)
+
+
+def test_sampled_targets_that_share_a_pass_come_to_the_same_in_expectation(monkeypatch) -> None:
+    model, documents = tiny_gpt2(), random_documents(4, seed=5, longest=6) * 400
+    together = fisher.diagonal_fisher(model, documents, BLOCK, "sampled", torch.Generator().manual_seed(0))
+    monkeypatch.setattr(fisher, "gradients_come_apart", lambda model: False)
+    alone = fisher.diagonal_fisher(model, documents, BLOCK, "sampled", torch.Generator().manual_seed(1))
+    sums = [sum(float(f.sum()) for f in found.values()) for found in (together, alone)]
+    assert sums[0] == pytest.approx(sums[1], rel=0.1)
+
+
+def test_bfloat16_changes_the_fisher_by_its_rounding() -> None:
+    model, documents = tiny_gpt2(), random_documents(20, seed=7)
+    exact = fisher.diagonal_fisher(model, documents, BLOCK)
+    rounded = fisher.diagonal_fisher(model, documents, BLOCK, precision="bfloat16")
+    for name, found in rounded.items():
+        assert (found - exact[name]).norm() < 0.05 * exact[name].norm()

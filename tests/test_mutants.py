@@ -16,10 +16,8 @@ from tests.strategies import test_ewc, test_replay
 MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
     "the square of a batch's mean gradient as Fisher": (
         fisher,
-        "for document in documents:\n            check()\n"
-        "            blocks = pack(cut(document, block_size), block_size, packed)",
-        "for document in documents[:1]:\n            pieces = [p for d in documents for p in cut(d, block_size)]\n"
-        "            blocks = pack(pieces, block_size, packed)",
+        "_batches(documents, limit if together else 0)",
+        "[[EncodedDocument(torch.cat([d.token_ids for d in documents]), 1, 0)]]",
         test_fisher.test_fisher_of_a_unigram_model_at_its_optimum_is_p_times_one_minus_p,
     ),
     "a Fisher that is not divided by its tokens": (
@@ -39,7 +37,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
         test_ewc.test_two_tensors_equal_the_explicit_sum_over_fifty_tasks_in_value_and_gradient,
     ),
     "a replay weight that scales the report alone": (
-        training, "(loss * (term.weight / tokens))", "(loss * (1 / tokens))",
+        training, "torch.tensor([term.weight for term in terms]", "torch.tensor([1.0 for term in terms]",
         test_replay.test_the_gradient_is_new_plus_weight_times_memory,
     ),
     "labels that are not shifted": (
@@ -59,7 +57,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
         test_summaries.test_forgetting_counts_from_a_late_peak,
     ),
     "padding in the mean": (
-        training, "term.blocks.target_tokens, 0.0", "term.blocks.targets.numel(), 0.0",
+        training, "torch.tensor([term.blocks.target_tokens", "torch.tensor([term.blocks.targets.numel()",
         test_replay.test_the_gradient_is_new_plus_weight_times_memory,
     ),
 }  # fmt: skip

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from engine import blocks, likelihood, scoring
+from engine import blocks, scoring, vocabulary
 from engine.scores import Score
 from tests.builders import BLOCK, Unigram, blocks_of, document, random_documents, tiny_gpt2
 
@@ -36,7 +36,7 @@ def test_scores_do_not_depend_on_batching_or_on_what_shares_a_row(monkeypatch: p
     alone = scoring.score(
         model, blocks.pack([p for d in documents for p in blocks.cut(d, BLOCK)], 60, False), 1, packed=False
     )
-    monkeypatch.setattr(likelihood, "LOGITS_PER_FORWARD", 1)
+    monkeypatch.setattr(vocabulary, "LOGITS_AT_ONCE", 1)
     row_by_row = scoring.score(model, blocks_of(documents[::-1]), 1)
     assert packed.total_nats == pytest.approx(alone.total_nats, rel=1e-5)
     assert packed.total_nats == pytest.approx(row_by_row.total_nats, rel=1e-5)

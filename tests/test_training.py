@@ -116,7 +116,7 @@ def test_gradient_accumulation_changes_nothing_beyond_rounding(tmp_path: Path, m
         return [e for e in train(naive_setup(tmp_path / folder)) if isinstance(e, events.StepDone)][-1].terms["new"]
 
     whole = last("a")
-    monkeypatch.setattr("engine.likelihood.LOGITS_PER_FORWARD", 1)
+    monkeypatch.setattr("engine.vocabulary.LOGITS_AT_ONCE", 1)
     assert last("b") == pytest.approx(whole, rel=1e-3)
 
 

@@ -90,7 +90,9 @@ def fisher(workload: str) -> dict[str, Any]:
     base = load_base(data["model"])
     documents = workloads.read_documents(data["tasks"][0])
     started = time.perf_counter()
-    diagonal_fisher(base.model, documents, data["block_size"], packed=base.packed)
+    diagonal_fisher(
+        base.model, documents, data["block_size"], packed=base.packed, precision=choose_precision("auto", "cpu")
+    )
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "target_tokens": sum(document.target_tokens for document in documents)}
 

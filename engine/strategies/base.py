@@ -76,6 +76,8 @@ class StageEnd:
     """Whether the model can hold several documents in a row."""
     check: Callable[[], None]
     """Call between pieces of work: waits while paused, raises when stopped."""
+    precision: str = "float32"
+    """Of the run's training steps."""
     once: "Once" = lambda parts, compute: dict(compute())
     """Tensors that depend on the stage's model and documents and on `parts` alone: found again where they are known."""
 

@@ -150,7 +150,9 @@ class EWC(Strategy):
 
         def estimate() -> dict[str, Tensor]:
             sampling = random.generator("fisher sampling", end.stage)
-            return diagonal_fisher(end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed)
+            return diagonal_fisher(
+                end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed, end.precision
+            )
 
         fisher = end.once(("fisher", self.fisher, self.fisher_documents), estimate)
         weights = {name: p for name, p in end.model.named_parameters() if p.requires_grad}
