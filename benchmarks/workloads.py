@@ -15,7 +15,8 @@ import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from engine.blocks import EncodedDocument, cut, encode, pack
-from engine.models import EMBEDDED, load_tokenizer, locate
+from engine.model_choices import EMBEDDED
+from engine.models import load_tokenizer, locate
 from engine.tasks import Document, load_task, samples
 
 BLOCK_SIZE = 256

@@ -1,14 +1,16 @@
 """A finished stage on disk: a folder that transformers loads, and beside it what resuming needs."""
 
+from __future__ import annotations
+
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
-
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import StoreError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 STATE_FILE = "palimpsest-state.pt"
 OPTIMIZER_FILE = "palimpsest-optimizer.pt"
@@ -33,6 +35,8 @@ def save_checkpoint(
 
     Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError.
     """
+    import torch
+
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -53,6 +57,8 @@ def save_checkpoint(
 
 def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
     """Write the strategy's state beside a model."""
+    import torch
+
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
 
 
@@ -70,6 +76,8 @@ def load_resumable(folder: Path, types: tuple[type, ...]) -> dict[str, Any]:
 
 
 def _load(folder: Path, name: str) -> Any:
+    import torch
+
     try:
         return torch.load(folder / name, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError) as error:

@@ -15,7 +15,6 @@ from engine.control import Control
 from engine.errors import PalimpsestError
 from engine.events import Event
 from engine.experiment import Experiment, load_experiment
-from engine.headless import RESULTS, run_experiment
 from engine.parameters import Parameter, parameters_of
 from engine.strategies import registry
 
@@ -39,13 +38,15 @@ def run(
     control = Control()
     try:
         loaded = load_experiment(experiment)
+        from engine.headless import RESULTS, run_experiment  # loads torch: help and bad input needn't wait for it
+
         with _stopping(control), _Progress(loaded) as progress:
             found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
         _fail(f"Interrupted. {_how_to_resume(experiment, out)}", INTERRUPTED)
-    _report(found, out)
+    _report(found, out / RESULTS)
     statuses = [run["status"] for run in found["runs"]]
     failed = sorted({run["reason"] for run in found["runs"] if run["status"] == "failed"})
     if failed:
@@ -122,7 +123,7 @@ def _stopping(control: Control) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(found: dict[str, Any], out: Path) -> None:
+def _report(found: dict[str, Any], path: Path) -> None:
     """A line per run on stdout: what it kept, and at what cost."""
     for one in found["runs"]:
         summary = one["summary"]["bits_per_byte"]
@@ -133,7 +134,7 @@ def _report(found: dict[str, Any], out: Path) -> None:
         )
         end = f" ({numbers}; {one['seconds']:.0f} s)" if numbers else ""
         typer.echo(f"{one['label']}, seed {one['seed']}: {one['status']}{end}")
-    typer.echo(f"Results: {out / RESULTS}")
+    typer.echo(f"Results: {path}")
 
 
 def _how_to_resume(experiment: Path, out: Path) -> str:

@@ -21,8 +21,8 @@ from engine import attention, dropout
 from engine.blocks import EncodedDocument, cut, pack
 from engine.errors import ModelError
 from engine.likelihood import logits_of, without_dropout
+from engine.model_choices import EMBEDDED
 
-EMBEDDED = "tiny-gpt2"
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
 HUB_TIMEOUT_SECONDS = 3.0
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
@@ -47,25 +47,6 @@ class BaseModel:
     """Longest input in tokens."""
     packed: bool
     """Whether the model keeps several documents in one row apart; if not, each gets a row of its own."""
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """An entry of the model picker."""
-
-    name: str
-    title: str
-    note: str
-
-
-def describe_models() -> tuple[ModelChoice, ...]:
-    """What the picker offers, the embedded model first; any other causal LM's hub name or folder works as well."""
-    return (
-        ModelChoice(EMBEDDED, "tiny-gpt2", "2.6 M parameters, comes with the project: no GPU, no network"),
-        ModelChoice("distilgpt2", "distilgpt2", "82 M parameters, from the hub"),
-        ModelChoice("gpt2", "gpt2", "124 M parameters, from the hub"),
-        ModelChoice("gpt2-medium", "gpt2-medium", "355 M parameters, from the hub; a GPU is advised"),
-    )
 
 
 def locate(name: str) -> Path:

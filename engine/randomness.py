@@ -3,10 +3,14 @@
 A stream is found again from its name and counters alone: nothing has to be saved to resume a run.
 """
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -22,4 +26,6 @@ class Streams:
 
     def generator(self, purpose: str, *counters: int) -> torch.Generator:
         """A fresh CPU generator for `purpose` at `counters`."""
+        import torch
+
         return torch.Generator().manual_seed(self.number(purpose, *counters))

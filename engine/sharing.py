@@ -5,6 +5,8 @@ strategies that acted so far. Its folder is named by a hash of all these, so tha
 other. Strategies that don't act in the first stage share it, and a run that is started again is found whole.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
@@ -14,16 +16,17 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from engine import events
 from engine.scores import Score
-from engine.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.strategies.base import Strategy
 
 LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
@@ -107,6 +110,9 @@ class SharedResults:
 
     def tensors(self, key: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """Tensors that were computed before, else now."""
+        import torch
+        from safetensors.torch import load_file, save_file
+
         found = self.folder / key
         if self._is_sound(found):
             with contextlib.suppress(OSError, SafetensorError):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.errors import ConfigError, PalimpsestError
 from engine.experiment import Experiment, TaskSpec, Training, parse_experiment, to_yaml, with_absolute_paths
-from engine.models import describe_models
+from engine.model_choices import describe_models
 from engine.parameters import parameters_of
 from engine.presets import PRESETS
 from ui import draft as drafts

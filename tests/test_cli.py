@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import engine
+from engine import headless
 from engine.cli import app
 from engine.errors import ConfigError
 from engine.experiment import to_yaml
@@ -32,7 +32,7 @@ def described(tmp_path: Path) -> Path:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     """No training, and no model to check for."""
     run = FakeRun()
-    defaults = engine.headless.run_experiment.__kwdefaults__  # type: ignore[attr-defined]
+    defaults = headless.run_experiment.__kwdefaults__  # type: ignore[attr-defined]
     monkeypatch.setitem(defaults, "execute", run)
     monkeypatch.setattr("engine.headless.load_tokenizer", lambda name: None)
     return run

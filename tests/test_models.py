@@ -10,12 +10,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 from engine import models
 from engine.blocks import encode
 from engine.errors import ModelError
+from engine.model_choices import describe_models
 from engine.tasks.documents import Document
 from tests.builders import tiny_gpt2
 
 
 def test_the_embedded_model_is_first_and_loads_with_transformers() -> None:
-    assert models.describe_models()[0].name == "tiny-gpt2"
+    assert describe_models()[0].name == "tiny-gpt2"
     folder = models.locate("tiny-gpt2")
     model = AutoModelForCausalLM.from_pretrained(folder)
     assert 2e6 <= model.num_parameters() <= 6e6

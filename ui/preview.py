@@ -1,23 +1,25 @@
-"""What an experiment will cost and what can be seen of its tasks, on demand: cached by task, model and settings."""
+"""What an experiment will cost and what can be seen of its tasks, on demand."""
 
-from collections import Counter
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from engine.blocks import encode
 from engine.errors import PalimpsestError
-from engine.estimate import Estimate, TaskSize, estimate, measure_speed
-from engine.execute import is_known
 from engine.experiment import Experiment, TaskSpec
-from engine.lookahead import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
-from engine.models import EMBEDDED, BaseModel, load_base
+from engine.model_choices import EMBEDDED
 from engine.scores import Score
 from engine.sharing import SharedResults
-from engine.tasks import Task, load_task
 from ui.session import store
 from ui.text import bytes_size, count, duration, plain, plural
+
+if TYPE_CHECKING:
+    from engine.estimate import Estimate
+    from engine.lookahead import Shared
+    from ui.preview_data import Identity
 
 _WANTED = "experiment_estimate_wanted"
 """Models whose estimate was asked for; others than the embedded one may need a download first."""
@@ -36,11 +38,10 @@ def show_estimate(experiment: Experiment) -> None:
             return
     try:
         with st.spinner("Timing a few steps on this machine …"):
-            sizes = [_size(*_identity(task), experiment.model) for task in experiment.tasks]
-            speed = measure_speed(experiment.model, experiment.training)
+            from ui import preview_data  # loads torch, which the page above is drawn without
+
             shared = SharedResults(store().shared_folder)
-            tasks = [_task(*_identity(task)) for task in experiment.tasks]
-            result = estimate(experiment, sizes, speed, is_known(experiment, tasks, shared))
+            result, speed = preview_data.cost(experiment, _identities(experiment), shared)
     except PalimpsestError as error:
         wanted.discard(experiment.model)
         st.error(plain(str(error)), icon=":material/error:")
@@ -109,27 +110,26 @@ def show_look_ahead(experiment: Experiment) -> None:
     st.caption(
         "What can be known before training: how hard each task is for the base model, and how alike the tasks are."
     )
-    key = (experiment.model, tuple(_identity(task) for task in experiment.tasks))
+    tasks = _identities(experiment)
+    key = (experiment.model, tasks)
     pressed = st.button(
         "Look ahead", key="experiment_look_ahead", icon=":material/visibility:",
         help="Scores the base model on each task and compares the tasks' vocabularies and documents.",
     )  # fmt: skip
     if not pressed and st.session_state.get("experiment_looked_at") != key:
         return
-    names = [task.name for task in experiment.tasks]
     try:
         with st.spinner("Scoring the base model on each task …"):
-            block_size = experiment.training.block_size
-            scores = [_base_score(*_identity(task), experiment.model, block_size) for task in experiment.tasks]
-            counts = [_counts(*_identity(task), experiment.model) for task in experiment.tasks]
-            duplicates = shared_documents([_task(*_identity(task)) for task in experiment.tasks])
+            from ui import preview_data
+
+            found = preview_data.look_ahead(experiment, tasks)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.session_state["experiment_looked_at"] = key
-    _base_scores(names, scores)
-    _overlap(vocabulary_overlap(counts, names))
-    _duplicates(duplicates)
+    _base_scores([task.name for task in experiment.tasks], found.scores)
+    _overlap(found.overlap)
+    _duplicates(found.duplicates)
 
 
 def _base_scores(names: list[str], scores: list[Score]) -> None:
@@ -186,34 +186,10 @@ def _duplicates(found: tuple[Shared, ...]) -> None:
         st.caption(f"The first {len(shown)} of {len(found)}.")
 
 
-def _identity(task: TaskSpec) -> tuple[str, tuple[float, ...]]:
-    """The task's description and its files' times: what the caches below go by."""
+def _identities(experiment: Experiment) -> tuple[Identity, ...]:
+    return tuple(_identity(task) for task in experiment.tasks)
+
+
+def _identity(task: TaskSpec) -> Identity:
     files = [Path(name) for name in (*task.train, *task.test)]
     return task.model_dump_json(), tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # a part of the cache's key
-    return load_task(TaskSpec.model_validate_json(spec))
-
-
-@st.cache_resource(show_spinner=False, max_entries=1, ttl=600)
-def _base(model: str) -> BaseModel:
-    return load_base(model)
-
-
-@st.cache_data(show_spinner=False, max_entries=256)
-def _size(spec: str, changed_at: tuple[float, ...], model: str) -> TaskSize:
-    task, base = _task(spec, changed_at), _base(model)
-    train, held_out = (encode(base.tokenizer, side, base.bos, base.eos) for side in (task.train, task.held_out))
-    return TaskSize(task.name, len(train), sum(d.target_tokens for d in train), sum(d.target_tokens for d in held_out))
-
-
-@st.cache_data(show_spinner=False, max_entries=256)
-def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Score:
-    return base_score(_base(model), _task(spec, changed_at), block_size)
-
-
-@st.cache_data(show_spinner=False, max_entries=256)
-def _counts(spec: str, changed_at: tuple[float, ...], model: str) -> Counter[int]:
-    return token_counts(_task(spec, changed_at), _base(model).tokenizer)

@@ -1,15 +1,21 @@
 """A task before it is learnt: sizes, tokens under a chosen model, scripts, lengths and the first documents."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import streamlit as st
-from transformers import PreTrainedTokenizerBase
 
 from engine.errors import ModelError
-from engine.models import EMBEDDED, describe_models, load_tokenizer
+from engine.model_choices import EMBEDDED, describe_models
 from engine.tasks.documents import Document, Task
 from engine.tasks.profile import TaskProfile, profile, scripts
 from figures.lengths import lengths_figure
 from figures.theme import alt_text
 from ui.text import bytes_size, count, plain
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SHOWN_DOCUMENTS = 3
 SHOWN_CHARACTERS = 1200
@@ -50,6 +56,8 @@ def _profile_or_error(task: Task, model: str) -> TaskProfile | str:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the tokenizer …")
 def _tokenizer(model: str) -> PreTrainedTokenizerBase:
+    from engine.models import load_tokenizer
+
     return load_tokenizer(model)
 
 

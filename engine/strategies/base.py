@@ -15,22 +15,25 @@ The order of calls in a run, for stages t = 1 … T:
 State goes in and comes out; a strategy object holds nothing but its declared parameters.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
 
-from engine.blocks import Blocks, EncodedDocument
-from engine.randomness import Streams
+    from engine.blocks import Blocks, EncodedDocument
+    from engine.randomness import Streams
 
 State = Any
 """A dataclass of tensors and plain data, or None."""
 
 
-Weights = Mapping[str, torch.nn.Parameter]
+Weights: TypeAlias = "Mapping[str, torch.nn.Parameter]"
 """The model's trainable weights by name, tied ones once."""
 
 
@@ -78,11 +81,11 @@ class StageEnd:
     """Call between pieces of work: waits while paused, raises when stopped."""
     precision: str = "float32"
     """Of the run's training steps."""
-    once: "Once" = lambda parts, compute: dict(compute())
+    once: Once = lambda parts, compute: dict(compute())
     """Tensors that depend on the stage's model and documents and on `parts` alone: found again where they are known."""
 
 
-Once = Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]
+Once: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
 class Strategy:
@@ -127,7 +130,7 @@ class Strategy:
         """Values, as minimised, of penalties on the weights themselves; measured where the loss terms are."""
         return {}
 
-    def proximal_step(self, weights: Weights, step_sizes: "StepSizes", state: State) -> None:
+    def proximal_step(self, weights: Weights, step_sizes: StepSizes, state: State) -> None:
         """Minimise the penalties around AdamW's step, in place: argmin_θ Σ (θ−θ')² / (2 step_size) + penalty(θ)."""
 
     def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
@@ -135,5 +138,5 @@ class Strategy:
         return state
 
 
-StepSizes = Callable[[torch.nn.Parameter], Tensor]
+StepSizes: TypeAlias = "Callable[[torch.nn.Parameter], Tensor]"
 """Per weight, how AdamW's last step scaled a gradient: learning_rate / (√v̂ + ε), shaped like the weight."""

@@ -5,21 +5,25 @@ https://arxiv.org/abs/1612.00796; several tasks as in Huszár 2018, https://arxi
 form of Schwarz et al. 2018, "Progress & Compress", https://arxiv.org/abs/1805.06370.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
-from engine.fisher import diagonal_fisher
 from engine.parameters import parameter
-from engine.randomness import Streams
 from engine.strategies.base import StageEnd, State, StepSizes, Strategy, Weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from engine.randomness import Streams
 
 
 @plain_dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Elastic:
     constant: float = 0.0
     """c, so that the value equals the explicit sum Σ_t F_t (θ−θ*_t)²."""
 
-    def to(self, device: torch.device) -> "Elastic":
+    def to(self, device: torch.device) -> Elastic:
         """The same beside weights on `device`."""
 
         def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -44,6 +48,8 @@ class Elastic:
 
 def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Elastic:
     """Σ_t F_t(θ−θ*_t)² after one more task, exactly: A ← A+F, μ ← μ + (F/A)(θ*−μ), c ← c + (A_old F/A)(μ_old−θ*)²."""
+    import torch
+
     if not past.importance:
         return Elastic(_copies(fisher), _copies(weights), past.constant)
     importance, anchor, between = {}, {}, []
@@ -64,6 +70,8 @@ def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Te
 
 def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: float) -> float:
     """(λ/2) (Σ A(θ−μ)² + c), in nats per token."""
+    import torch
+
     parts = [
         (importance * (weights[name].detach() - elastic.anchor[name]).square()).sum(dtype=torch.float64)
         for name, importance in elastic.importance.items()
@@ -71,7 +79,6 @@ def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: f
     return ewc_lambda / 2 * (_total(parts) + elastic.constant)
 
 
-@torch.no_grad()
 def proximal_step(elastic: Elastic, weights: Weights, step_sizes: StepSizes, ewc_lambda: float) -> None:
     """θ ← argmin_θ (θ−θ')²/(2s) + (λ/2)A(θ−μ)²  =  θ' + (μ−θ') sλA/(1+sλA), in place, s = AdamW's step size.
 
@@ -80,15 +87,20 @@ def proximal_step(elastic: Elastic, weights: Weights, step_sizes: StepSizes, ewc
     with everything else (a huge λ moves the weights as fast as a small one) and an explicit step overshoots once
     sλA exceeds 2; the implicit step is stable, and draws nearer to μ the larger λ, for every λ.
     """
-    for name, importance in elastic.importance.items():
-        weight = weights[name]
-        pull = step_sizes(weight).mul_(importance).mul_(ewc_lambda)
-        # 1 − 1/(1+x) stays 1 where x overflows to infinity; x/(1+x) would be NaN.
-        weight.lerp_(elastic.anchor[name].to(weight.dtype), 1 - 1 / (1 + pull))
+    import torch
+
+    with torch.no_grad():
+        for name, importance in elastic.importance.items():
+            weight = weights[name]
+            pull = step_sizes(weight).mul_(importance).mul_(ewc_lambda)
+            # 1 − 1/(1+x) stays 1 where x overflows to infinity; x/(1+x) would be NaN.
+            weight.lerp_(elastic.anchor[name].to(weight.dtype), 1 - 1 / (1 + pull))
 
 
 def _total(parts: Sequence[Tensor]) -> float:
     """The exact sum of scalars, whatever the order of the weights, read back from the device at once."""
+    import torch
+
     return math.fsum(torch.stack(list(parts)).tolist()) if parts else 0.0
 
 
@@ -145,6 +157,10 @@ class EWC(Strategy):
     def end_stage(self, end: StageEnd, state: State, random: Streams) -> Elastic:
         if self.ewc_lambda == 0:
             return Elastic()
+        import torch
+
+        from engine.fisher import diagonal_fisher
+
         order = torch.randperm(len(end.documents), generator=random.generator("fisher documents", end.stage))
         chosen = [end.documents[i] for i in order[: self.fisher_documents].tolist()]
 

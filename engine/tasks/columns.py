@@ -1,13 +1,17 @@
 """Which columns of a table are learnt, and its rows as documents."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from engine.errors import TaskError
 from engine.tasks.contents import LeftOut, Table
 from engine.tasks.documents import Document
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEXT_NAMES = (
     "text", "content", "body", "document", "article", "passage", "message", "review", "sentence", "utterance",

@@ -1,16 +1,20 @@
 """What a task looks like before it is learnt: sizes, tokens, scripts, lengths."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from engine.tasks.documents import Document, Task
 from engine.tasks.library import text_bytes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MAX_TOKENISED_BYTES = 4_000_000
 """Up to here every document is counted; above, evenly spaced ones are, and the sum is an estimate."""

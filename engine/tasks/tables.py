@@ -1,21 +1,22 @@
 """Tables from text or bytes: CSV, TSV, JSON Lines, JSON and Parquet, every cell as a string."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import re
 from collections import Counter
 from itertools import islice
-from typing import Any
-
-import pandas as pd
-import pyarrow
-import pyarrow.parquet
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import TaskError
 from engine.tasks.archives import MAX_BYTES
 from engine.tasks.contents import LeftOut, Table
 from engine.tasks.encodings import Decoded, clean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 csv.field_size_limit(2**31 - 1)  # the default refuses cells above 128 kB
 _DELIMITERS = (",", ";", "\t", "|")
@@ -30,6 +31,8 @@ Rows = list[tuple[int, list[str]]]
 
 def read_csv(name: str, decoded: Decoded, format: str) -> Table:
     """Read delimited text; delimiter, quoting and header are recognised. Raises TaskError."""
+    import pandas as pd
+
     delimiter = _delimiter(decoded.text, "\t" if format == "tsv" else None)
     rows, unclosed = _parse(decoded.text, delimiter, csv.QUOTE_MINIMAL)
     left_out: list[LeftOut] = []
@@ -108,6 +111,9 @@ def read_json(name: str, decoded: Decoded) -> Table:
 
 def read_parquet(name: str, data: bytes) -> Table:
     """Read a Parquet table, nested values as JSON. Raises TaskError."""
+    import pandas as pd
+    import pyarrow.parquet
+
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
         metadata = file.metadata
@@ -221,6 +227,8 @@ def _from_records(
     name: str, records: list[tuple[int, dict[str, Any]]], format: str, decoded: Decoded,
     left_out: tuple[LeftOut, ...], row_word: str,
 ) -> Table:  # fmt: skip
+    import pandas as pd
+
     columns = list(dict.fromkeys(str(key) for _, record in records for key in record))
     cells = [[_cell(record.get(column)) for column in columns] for _, record in records]
     frame = pd.DataFrame(cells, columns=columns, index=[number for number, _ in records], dtype=str)

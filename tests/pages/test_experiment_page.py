@@ -13,7 +13,7 @@ from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
-from ui import preview, session
+from ui import preview_data, session
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PAGE = "pages/experiment.py"
@@ -26,7 +26,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "store", lambda: made)
     monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None))
     speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu")
-    monkeypatch.setattr(preview, "measure_speed", lambda model, training: speed)
+    monkeypatch.setattr(preview_data, "measure_speed", lambda model, training: speed)
     yield made
     made.close()
 

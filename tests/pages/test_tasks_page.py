@@ -26,7 +26,7 @@ class Words:
 @pytest.fixture(autouse=True)
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
-    monkeypatch.setattr(task_preview, "load_tokenizer", lambda name: Words())
+    monkeypatch.setattr("engine.models.load_tokenizer", lambda name: Words())
     # a link needs the pages of the whole app, which a test of one page doesn't have
     monkeypatch.setattr("streamlit.page_link", lambda *_, **__: None)
     task_preview._tokenizer.clear()

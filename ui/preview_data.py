@@ -1,0 +1,74 @@
+"""What the preview of an experiment shows, cached by task, model and settings. Loads the model and what trains it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from engine.blocks import encode
+from engine.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
+from engine.execute import is_known
+from engine.experiment import Experiment, TaskSpec
+from engine.lookahead import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
+from engine.models import BaseModel, load_base
+from engine.scores import Score
+from engine.sharing import SharedResults
+from engine.tasks import Task, load_task
+
+Identity = tuple[str, tuple[float, ...]]
+"""A task's description and its files' times: what the caches below go by."""
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """What can be known of the tasks before training."""
+
+    scores: list[Score]
+    """Of the base model, by task."""
+    overlap: pd.DataFrame
+    duplicates: tuple[Shared, ...]
+
+
+def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResults) -> tuple[Estimate, Speed]:
+    """Time, memory and disk of every run, and the speed that was measured. Raises PalimpsestError."""
+    sizes = [_size(*task, experiment.model) for task in tasks]
+    speed = measure_speed(experiment.model, experiment.training)
+    loaded = [_task(*task) for task in tasks]
+    return estimate(experiment, sizes, speed, is_known(experiment, loaded, shared)), speed
+
+
+def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
+    """Score the base model on each task and compare the tasks. Raises PalimpsestError."""
+    scores = [_base_score(*task, experiment.model, experiment.training.block_size) for task in tasks]
+    counts = [_counts(*task, experiment.model) for task in tasks]
+    overlap = vocabulary_overlap(counts, [task.name for task in experiment.tasks])
+    return LookAhead(scores, overlap, shared_documents([_task(*task) for task in tasks]))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # a part of the cache's key
+    return load_task(TaskSpec.model_validate_json(spec))
+
+
+@st.cache_resource(show_spinner=False, max_entries=1, ttl=600)
+def _base(model: str) -> BaseModel:
+    return load_base(model)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _size(spec: str, changed_at: tuple[float, ...], model: str) -> TaskSize:
+    task, base = _task(spec, changed_at), _base(model)
+    train, held_out = (encode(base.tokenizer, side, base.bos, base.eos) for side in (task.train, task.held_out))
+    return TaskSize(task.name, len(train), sum(d.target_tokens for d in train), sum(d.target_tokens for d in held_out))
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Score:
+    return base_score(_base(model), _task(spec, changed_at), block_size)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _counts(spec: str, changed_at: tuple[float, ...], model: str) -> Counter[int]:
+    return token_counts(_task(spec, changed_at), _base(model).tokenizer)
