@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ui import warm_up
 from ui.navigation import APP_RAN, navigation
 
 # Streamlit draws captions at 60%, which is a contrast of 4.1 on the light background; text needs 4.5.
@@ -11,3 +12,4 @@ st.set_page_config(page_title="Palimpsest", page_icon=":material/history_edu:", 
 st.html(READABLE)
 st.session_state[APP_RAN] = True
 navigation().run()
+warm_up.begin()

@@ -5,20 +5,17 @@ once. Documents longer than a block are cut into pieces; pieces share blocks by 
 of its own from 0, which transformers takes as the sign to keep attention inside each piece.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
-    from engine.tasks.documents import Document
+from engine.tasks.documents import Document
 
 IGNORED = -100
 """Target of positions that predict nothing: prompts and padding."""
@@ -63,24 +60,21 @@ class Blocks:
         """How many positions predict something."""
         return int((self.targets != IGNORED).sum())
 
-    def select(self, rows: Tensor) -> Blocks:
+    def select(self, rows: Tensor) -> "Blocks":
         """These rows, cut to the longest of them."""
         return Blocks(self.input_ids[rows], self.targets[rows], self.position_ids[rows])._trimmed()
 
-    def split(self, rows: int) -> Iterator[Blocks]:
+    def split(self, rows: int) -> Iterator["Blocks"]:
         """Consecutive parts of at most `rows` rows, each cut to its longest."""
         for start in range(0, len(self), rows):
             part = slice(start, start + rows)
             yield Blocks(self.input_ids[part], self.targets[part], self.position_ids[part])._trimmed()
 
     @staticmethod
-    def joined(parts: Sequence[Blocks]) -> Blocks:
+    def joined(parts: "Sequence[Blocks]") -> "Blocks":
         """All rows of all parts, filled up to the longest."""
         if len(parts) == 1:
             return parts[0]
-        import torch
-        import torch.nn.functional as F
-
         length = max(part.input_ids.shape[1] for part in parts)
 
         def rows(tensors: list[Tensor], filling: int) -> Tensor:
@@ -92,10 +86,10 @@ class Blocks:
             rows([part.position_ids for part in parts], 0),
         )
 
-    def to(self, device: torch.device) -> Blocks:
+    def to(self, device: torch.device) -> "Blocks":
         return Blocks(self.input_ids.to(device), self.targets.to(device), self.position_ids.to(device))
 
-    def _trimmed(self) -> Blocks:
+    def _trimmed(self) -> "Blocks":
         used = (self.targets != IGNORED).any(0).nonzero()
         length = int(used[-1]) + 1 if len(used) else 1
         return Blocks(self.input_ids[:, :length], self.targets[:, :length], self.position_ids[:, :length])
@@ -105,7 +99,6 @@ def encode(
     tokenizer: PreTrainedTokenizerBase, documents: Sequence[Document], bos: int, eos: int
 ) -> tuple[EncodedDocument, ...]:
     """Tokenise documents. Special tokens spelled out in a text stay text; prompt and text never share a token."""
-    import torch
 
     def tokens(texts: list[str]) -> list[list[int]]:
         if not any(texts):
@@ -136,8 +129,6 @@ def cut(document: EncodedDocument, block_size: int) -> list[Piece]:
 
 def pack(pieces: Sequence[Piece], block_size: int, together: bool = True) -> Blocks:
     """Pack pieces into rows of `block_size` by best-fit decreasing; with `together` false one piece a row."""
-    import torch
-
     rows = _best_fit([len(p.input_ids) for p in pieces], block_size) if together else [[i] for i in range(len(pieces))]
     shape = (len(rows), block_size)
     input_ids, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)

@@ -1,15 +1,11 @@
 """The past documents that replay may use: a fixed number, balanced over the past tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import torch
 
 from engine.blocks import Blocks, EncodedDocument, cut, pack
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -23,10 +19,8 @@ class Memory:
     def __len__(self) -> int:
         return sum(len(documents) for documents in self.tasks)
 
-    def with_task(self, documents: Sequence[EncodedDocument], generator: torch.Generator) -> Memory:
+    def with_task(self, documents: Sequence[EncodedDocument], generator: torch.Generator) -> "Memory":
         """The memory after one more task: every task keeps size // tasks documents, the first ones one more."""
-        import torch
-
         order = torch.randperm(len(documents), generator=generator).tolist()
         tasks = (*self.tasks, tuple(documents[i] for i in order))
         share, extra = divmod(self.size, len(tasks))
@@ -40,8 +34,6 @@ class Memory:
 
         Whole pieces are drawn without replacement until a task's share is reached, at least one from each.
         """
-        import torch
-
         tasks = [docs for docs in self.tasks if docs]
         pieces = []
         for documents in tasks:

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -147,15 +148,26 @@ class Runner:
             self.store.mark_interrupted()  # whoever said it ran them is gone, or the lock were not free
             self._watching = None
             self._decided.set()
-        run_id = self.store.claim_next()
-        if run_id is None:
+        if not self.store.has_waiting():
             return LOOK_SECONDS
-        self._drive(run_id)
+        try:
+            # fetched for every run: after a reload of modules, this thread and what it calls must not be of two ages;
+            # before the claim: loading torch may take longer than a claimed run can be without a heartbeat
+            module = importlib.import_module("engine.drive")
+        except ImportError as error:
+            self._refuse_next(f"What trains can't be loaded ({error}); install the requirements again.")
+            return 0.0
+        run_id = self.store.claim_next()
+        if run_id is not None:
+            self._drive(run_id, module)
         return 0.0
 
-    def _drive(self, run_id: str) -> None:
-        # fetched for every run: after a reload of modules, this thread and what it calls must not be of two ages
-        module = importlib.import_module("engine.drive")
+    def _refuse_next(self, reason: str) -> None:
+        run_id = self.store.claim_next()
+        if run_id is not None:
+            self.store.set_status(run_id, "failed", reason)
+
+    def _drive(self, run_id: str, module: ModuleType) -> None:
         self._control = Control()
         if self._closing.is_set():
             self._control.stop()

@@ -13,7 +13,6 @@ from ui import draft as drafts
 from ui import session
 from ui.draft import Draft
 from ui.forms import as_text, exact_value, parse_seeds
-from ui.preview import show_estimate, show_look_ahead
 from ui.strategy_cards import strategy_cards
 from ui.text import plain, plural
 
@@ -266,6 +265,8 @@ def page() -> None:
     start_section(draft, experiment, problem)
     if experiment:
         with before:  # timing takes a moment on a busy machine, and nobody has to wait for it to start
+            from ui.preview import show_estimate, show_look_ahead  # a page without tasks needs no tables
+
             st.subheader("Before the start")
             show_estimate(experiment)
             show_look_ahead(experiment)

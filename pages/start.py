@@ -1,8 +1,8 @@
 """Start: what this is, the demo, the latest experiments."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from engine.demo import demo_experiment
@@ -74,13 +74,12 @@ def demo() -> None:
                 session.go_to(session.LIVE, experiment_id)
 
 
-def latest(experiments: pd.DataFrame) -> None:
+def latest(experiments: list[dict[str, Any]]) -> None:
     st.subheader("Latest experiments")
-    if experiments.empty:
+    if not experiments:
         st.info("None yet. Run the demo, or put tasks into the library and set up your own.", icon=":material/info:")
         return
-    newest_first = experiments.sort_values("created_at", ascending=False).head(SHOWN)
-    for row in newest_first.to_dict("records"):
+    for row in experiments[:SHOWN]:
         with st.container(border=True):
             experiment_row(row)
     hidden = len(experiments) - SHOWN
@@ -107,7 +106,7 @@ def experiment_row(row: dict[str, Any]) -> None:
 def _facts(row: dict[str, Any]) -> str:
     tasks = row["tasks"]
     names = [str(name) for name in tasks] if isinstance(tasks, list | tuple) else [str(tasks)]
-    when = pd.Timestamp(str(row["created_at"])).strftime("%d\u00a0%b\u00a0%Y,\u00a0%H:%M")
+    when = datetime.fromtimestamp(row["created_at"], UTC).strftime("%d\u00a0%b\u00a0%Y,\u00a0%H:%M")
     return plain(f"{row['finished']} of {row['runs']} runs finished · {row['model']} · {' → '.join(names)} · {when}")
 
 
@@ -122,7 +121,7 @@ def page() -> None:
         )
     demo()
     way()
-    latest(session.store().experiments())
+    latest(session.store().experiment_rows())
 
 
 page()

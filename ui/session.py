@@ -1,15 +1,16 @@
 """What every page shares: the store, the runner and the library of this server, and the experiment in the URL."""
 
+from __future__ import annotations
+
 import contextlib
+import gc
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from engine.paths import data_folder
-from engine.runner import Runner, get_runner
-from engine.store import Store
-from engine.tasks.library import Library
 from ui.navigation import APP_RAN, navigation
 from ui.navigation import COMPARE as COMPARE
 from ui.navigation import EXPERIMENT as EXPERIMENT
@@ -17,10 +18,18 @@ from ui.navigation import LIVE as LIVE
 from ui.navigation import START as START
 from ui.navigation import TASKS as TASKS
 
+if TYPE_CHECKING:  # a page waits for what it uses alone
+    from engine.runner import Runner
+    from engine.store import Store
+    from engine.tasks.library import Library
+
 WITH_LIBRARY = "library"
 """In the address of the Experiment page: begin with all tasks of the library."""
 
 _APP_ASKED_FOR = "app_asked_for"
+
+# Streamlit's modules stay for good: looking through them for garbage is a quarter of the time to load the engine's.
+gc.freeze()
 
 
 def _need_app() -> None:
@@ -46,6 +55,8 @@ def store() -> Store:
 def runner() -> Runner:
     """The thread that trains, started with the first page that asks for it; it outlives every cache."""
     _need_app()
+    from engine.runner import get_runner
+
     return get_runner(data_folder())
 
 
@@ -57,11 +68,15 @@ def library() -> Library:
 
 @st.cache_resource(show_spinner=False)
 def _store(folder: Path) -> Store:
+    from engine.store import Store
+
     return Store(folder)
 
 
 @st.cache_resource(show_spinner=False)
 def _library(folder: Path) -> Library:
+    from engine.tasks.library import Library
+
     return Library(folder)
 
 

@@ -10,8 +10,6 @@ from engine.errors import ModelError
 from engine.model_choices import EMBEDDED, describe_models
 from engine.tasks.documents import Document, Task
 from engine.tasks.profile import TaskProfile, profile, scripts
-from figures.lengths import lengths_figure
-from figures.theme import alt_text
 from ui.text import bytes_size, count, plain
 
 if TYPE_CHECKING:
@@ -40,6 +38,9 @@ def task_preview(task: Task, train_bytes: int, held_out_bytes: int, key: str) ->
     shares = ", ".join(f"{plain(script)} {_share(share)}" for script, share in seen[:5])
     st.markdown(f"**Scripts seen:** {shares or 'no letters'}")
     if isinstance(found, TaskProfile):
+        from figures.lengths import lengths_figure
+        from figures.theme import alt_text
+
         figure = lengths_figure(found.lengths)
         st.plotly_chart(
             figure, key=f"{key}_lengths", theme="streamlit", config={"displayModeBar": False}, alt=alt_text(figure)

@@ -1,10 +1,11 @@
 """What comes out of the store: data frames, one row a fact, and the experiment itself."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from sqlalchemy import ColumnElement, Row, Select, Table, select
 
 from engine import strategies
@@ -15,6 +16,9 @@ from engine.sharing import trajectory
 from engine.store import schema
 from engine.store.schema import ACTIVE, GONE, Database, experiments, runs
 from engine.store.writing import effective_status
+
+if TYPE_CHECKING:  # the list of experiments needs no frame
+    import pandas as pd
 
 Ids = str | Sequence[str]
 """One id or several."""
@@ -36,6 +40,10 @@ class Reader(Database):
 
     def experiments(self) -> pd.DataFrame:
         """One row per experiment, the newest first; `runs` and `finished` count its runs."""
+        return _frame(self.experiment_rows(), _EXPERIMENT_COLUMNS)
+
+    def experiment_rows(self) -> list[dict[str, Any]]:
+        """As `experiments`, as plain data; `created_at` in seconds since 1970."""
         with self._reading() as connection:
             found = connection.execute(select(experiments).order_by(experiments.c.created_at.desc())).all()
             own = connection.execute(select(runs.c.experiment_id, runs.c.status, runs.c.heartbeat_at)).all()
@@ -48,7 +56,7 @@ class Reader(Database):
             status = next((s for s in _STATUS_ORDER if s in mine), "finished")
             kept = {name: getattr(row, name) for name in ("experiment_id", "name", "created_at", "model", "tasks")}
             rows.append(kept | {"runs": len(mine), "finished": mine.count("finished"), "status": status})
-        return _frame(rows, _EXPERIMENT_COLUMNS)
+        return rows
 
     def runs(self, experiment_ids: Ids | None = None, run_ids: Ids | None = None) -> pd.DataFrame:
         """One row per run in the order of their experiments and numbers.
@@ -107,6 +115,8 @@ class Reader(Database):
     def stages(self, run_ids: Ids) -> pd.DataFrame:
         """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
         is an absolute path, for an unfinished stage that of a stop, or None."""
+        import pandas as pd
+
         table = schema.stages
         columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
                    "checkpoint", "finished")  # fmt: skip
@@ -121,6 +131,8 @@ class Reader(Database):
 
     def task_facts(self, experiment_id: str) -> pd.DataFrame:
         """What the latest run that began said of its tasks, in order: documents, tokens, fingerprints. Empty before."""
+        import pandas as pd
+
         query = (
             select(runs.c.task_facts)
             .where(runs.c.experiment_id == experiment_id, runs.c.started_at.is_not(None))
@@ -181,10 +193,14 @@ class Reader(Database):
         return row[0]
 
     def _rows(self, query: Select[Any], columns: Iterable[str]) -> pd.DataFrame:
+        import pandas as pd
+
         with self._reading() as connection:
             return pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=list(columns))
 
     def _scores(self, run_ids: Ids, which: ColumnElement[bool]) -> pd.DataFrame:
+        import pandas as pd
+
         table = schema.scores
         query = (
             select(table, experiments.c.tasks)
@@ -249,6 +265,8 @@ def _listed(ids: Ids) -> list[str]:
 
 
 def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
     frame = pd.DataFrame(rows, columns=list(columns))
     for name in set(columns) & set(_TIMES):
         frame[name] = pd.to_datetime(frame[name].astype(float), unit="s", utc=True)

@@ -4,7 +4,7 @@ import secrets
 import shutil
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from engine.errors import StoreError
 from engine.events import Event, StepDone
@@ -141,16 +141,16 @@ class Writer(Database):
                 )
             )  # fmt: skip
 
+    def has_waiting(self) -> bool:
+        """Whether a run is in the queue. Takes no lock, so it can be asked several times a second."""
+        with self._reading() as connection:
+            return connection.execute(_first_waiting()).first() is not None
+
     def claim_next(self, experiment_id: str | None = None) -> str | None:
         """Mark the first run of the queue as running and return its id; None when nothing waits."""
-        waiting = (
-            select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number).limit(1)
-        )
+        waiting = _first_waiting()
         if experiment_id is not None:
             waiting = waiting.where(runs.c.experiment_id == experiment_id)
-        with self._reading() as connection:  # asked several times a second: don't take the writers' lock for nothing
-            if connection.execute(waiting).first() is None:
-                return None
         with self._writing() as connection:
             run_id = connection.execute(waiting).scalar_one_or_none()
             if run_id is not None:
@@ -192,6 +192,10 @@ class Writer(Database):
         """Remove what was recorded after stage `stage` was finished; 0 removes everything."""
         with self._writing() as connection:
             drop_after_stage(connection, run_id, stage)
+
+
+def _first_waiting() -> Select[tuple[str]]:
+    return select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number).limit(1)
 
 
 def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:

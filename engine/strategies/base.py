@@ -96,8 +96,11 @@ class Strategy:
     """As pages print it."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
-    state_types: ClassVar[tuple[type, ...]] = ()
-    """Every dataclass that its state is made of, so that a checkpoint can be read back."""
+
+    @property
+    def state_types(self) -> tuple[type, ...]:
+        """Every dataclass that its state is made of, so that a checkpoint can be read back."""
+        return ()
 
     @property
     def parameters(self) -> dict[str, Any]:

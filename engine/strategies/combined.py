@@ -36,7 +36,7 @@ class Combined(Strategy):
         return " ".join(part.summary for part in self.parts)
 
     @property
-    def state_types(self) -> tuple[type, ...]:  # type: ignore[override]
+    def state_types(self) -> tuple[type, ...]:
         return tuple(kind for part in self.parts for kind in part.state_types)
 
     @property

@@ -118,7 +118,6 @@ class EWC(Strategy):
     summary: ClassVar[str] = (
         "Holds the weights that past tasks depend on near where they were, by a penalty of strength λ."
     )
-    state_types: ClassVar[tuple[type, ...]] = (Elastic,)
 
     ewc_lambda: float = parameter(
         30.0, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
@@ -140,6 +139,10 @@ class EWC(Strategy):
         200, label="Fisher documents", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",
         help="How many of the finished task's documents the Fisher is estimated from.",
     )  # fmt: skip
+
+    @property
+    def state_types(self) -> tuple[type, ...]:
+        return (Elastic,)
 
     def initial_state(self) -> Elastic:
         return Elastic()

@@ -4,16 +4,19 @@ Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual Learning", https:/
 with the weight λ of the memory's loss left free.
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from engine.blocks import EncodedDocument
-from engine.memory import Memory
 from engine.parameters import parameter
-from engine.randomness import Streams
 from engine.strategies.base import Batch, StageEnd, State, Strategy, Term
+
+if TYPE_CHECKING:
+    from engine.memory import Memory
+    from engine.randomness import Streams
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -27,7 +30,6 @@ class Replay(Strategy):
     name: ClassVar[str] = "replay"
     title: ClassVar[str] = "Experience replay"
     summary: ClassVar[str] = "Keeps a few past documents and adds their loss, weighted by λ, to every step."
-    state_types: ClassVar[tuple[type, ...]] = (Memory, EncodedDocument)
 
     replay_weight: float = parameter(
         1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
@@ -42,7 +44,16 @@ class Replay(Strategy):
         help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
     )  # fmt: skip
 
+    @property
+    def state_types(self) -> tuple[type, ...]:
+        from engine.blocks import EncodedDocument
+        from engine.memory import Memory
+
+        return (Memory, EncodedDocument)
+
     def initial_state(self) -> Memory:
+        from engine.memory import Memory
+
         return Memory(self.memory_size)
 
     def acts(self, stage: int) -> bool:
