@@ -1,9 +1,11 @@
+import importlib
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -263,3 +265,32 @@ def test_no_step_of_a_fast_run_is_lost(store: Store, tmp_path: Path, monkeypatch
     drive(store, run_id, Control(), FakeRun())
     assert time.monotonic() - started < 5
     assert store.losses(run_id)["step"].drop_duplicates().tolist() == list(range(1, 2001))
+
+
+def test_a_run_is_taken_on_only_once_what_trains_is_loaded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loading, loaded = importlib.import_module, threading.Event(), threading.Event()
+
+    def slow(name: str) -> object:
+        loading.set()
+        loaded.wait(20)
+        return load(name)
+
+    monkeypatch.setattr("engine.runner.importlib", SimpleNamespace(import_module=slow))
+    start(store, FakeRun())
+    run_id, _ = add(store, tmp_path)
+    assert loading.wait(20)
+    assert status(store, run_id) == "queued"
+    loaded.set()
+    wait_until(lambda: status(store, run_id) == "finished")
+
+
+def test_where_what_trains_cannot_be_loaded_the_run_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "engine.drive", None)
+    ids = add(store, tmp_path)
+    start(store, FakeRun())
+    wait_until(lambda: all(status(store, run_id) == "failed" for run_id in ids))
+    assert "install the requirements" in store.runs(run_ids=ids[0])["reason"].item()

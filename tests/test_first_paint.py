@@ -1,0 +1,113 @@
+"""What is not loaded: a page that waits for torch is on the screen seconds later than it need be."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.control import Control
+from engine.drive import drive
+from engine.store import Store
+from engine.tasks import load_task, samples
+from engine.tasks.library import Library
+from tests.fake_runs import FakeRun, experiment
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "transformers", "tokenizers", "scipy", "sklearn", "safetensors.torch", "huggingface_hub")
+PAGES = ("start", "tasks", "experiment", "live", "compare")
+
+VISIT = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+from ui import warm_up
+
+heavy, pages = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+found = {}
+
+def loaded():
+    return [name for name in heavy if name in sys.modules]
+
+warm_up.begin = lambda: found.setdefault("before the warm-up", loaded())
+app = AppTest.from_file(sys.argv[3], default_timeout=60).run()
+for page in pages:
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception, app.exception
+    found[app.title[0].value] = loaded()
+print(json.dumps(found))
+"""
+
+COMMAND = """
+import json, runpy, sys
+heavy, sys.argv = json.loads(sys.argv[1]), ["engine", *sys.argv[2:]]
+try:
+    runpy.run_module("engine", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+sys.stderr.write(json.dumps([name for name in heavy if name in sys.modules]))
+"""
+
+
+def python(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, *arguments]
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """A data folder with tasks and a finished experiment."""
+    folder = tmp_path / "data"
+    library = Library(folder)
+    for sample in samples()[:2]:
+        library.add(load_task(sample.spec), ["a sample"])
+    store = Store(folder)
+    store.add_experiment(experiment(tmp_path))
+    while (run_id := store.claim_next()) is not None:
+        drive(store, run_id, Control(), FakeRun())
+    store.close()
+    return folder
+
+
+@pytest.mark.parametrize("is_filled", [False, True], ids=["empty", "filled"])
+def test_no_page_loads_what_trains_before_it_is_asked_for(
+    is_filled: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue("filled") if is_filled else tmp_path
+    arguments = (json.dumps(HEAVY), json.dumps(PAGES), str(ROOT / "app.py"))
+    found = json.loads(python(VISIT, *arguments, PALIMPSEST_DATA=str(folder)).stdout)
+    titles = ["before the warm-up", "Palimpsest", "Tasks", "Experiment", "Live", "Compare"]
+    assert found == {title: [] for title in titles}
+
+
+@pytest.mark.parametrize("argument", ["--help", "strategies"])
+def test_the_command_line_says_what_it_can_do_without_what_trains(argument: str) -> None:
+    done = python(COMMAND, json.dumps([*HEAVY, "pandas", "sqlalchemy"]), argument)
+    assert done.stdout
+    assert json.loads(done.stderr) == []
+
+
+def test_an_experiment_is_read_without_what_trains() -> None:
+    script = "import json, sys, engine.experiment\nprint([n for n in json.loads(sys.argv[1]) if n in sys.modules])"
+    assert python(script, json.dumps([*HEAVY, "pandas", "numpy"])).stdout.strip() == "[]"
+
+
+def test_the_warm_up_loads_torch_after_threads_were_told_how_to_wait() -> None:
+    script = """
+import os, sys
+
+class Refuse:
+    def find_spec(self, name, path, target=None):
+        if name == "torch":
+            print(os.environ.get("OMP_WAIT_POLICY"))
+            sys.stdout.flush()
+            os._exit(0)
+
+os.environ.pop("OMP_WAIT_POLICY", None)
+sys.meta_path.insert(0, Refuse())
+from ui import warm_up
+warm_up._load()
+"""
+    assert python(script).stdout.strip() == "PASSIVE"
