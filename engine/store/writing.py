@@ -152,7 +152,7 @@ class Writer(Database):
         if experiment_id is not None:
             waiting = waiting.where(runs.c.experiment_id == experiment_id)
         with self._writing() as connection:
-            run_id = connection.execute(waiting).scalar_one_or_none()
+            run_id: str | None = connection.execute(waiting).scalar_one_or_none()
             if run_id is not None:
                 connection.execute(
                     update(runs).where(runs.c.run_id == run_id).values(
@@ -194,7 +194,7 @@ class Writer(Database):
             drop_after_stage(connection, run_id, stage)
 
 
-def _first_waiting() -> Select[tuple[str]]:
+def _first_waiting() -> Select[Any]:
     return select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number).limit(1)
 
 

@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock
 
 from engine.errors import TaskError
+from engine.experiment import TaskSpec
 from engine.tasks.documents import Document, Task
-
-if TYPE_CHECKING:
-    from engine.experiment import TaskSpec
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
 MAX_NAME = 80
@@ -48,10 +46,8 @@ class LibraryTask:
     is_hidden: bool = False
     """Deleted by the user, but named by an experiment."""
 
-    def spec(self) -> "TaskSpec":
+    def spec(self) -> TaskSpec:
         """The task as an experiment names it: absolute paths, so that it runs from anywhere."""
-        from engine.experiment import TaskSpec  # the experiment needs strategies, which need the tasks' documents
-
         return TaskSpec(
             name=self.name,
             train=(str(self.folder / TRAIN),),

@@ -4,10 +4,8 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from engine.experiment import TaskSpec
+from engine.experiment import TaskSpec
 
 FOLDER = Path(__file__).resolve().parents[2] / "samples"
 
@@ -19,14 +17,12 @@ class Sample:
     name: str
     title: str
     description: str
-    spec: "TaskSpec"
+    spec: TaskSpec
 
 
 @cache
 def samples() -> tuple[Sample, ...]:
     """All samples, in the order in which the demo learns them, with absolute paths."""
-    from engine.experiment import TaskSpec  # the experiment needs strategies, which need the tasks' documents
-
     rows = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))
     return tuple(
         Sample(
