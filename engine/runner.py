@@ -154,7 +154,7 @@ class Runner:
             # fetched for every run: after a reload of modules, this thread and what it calls must not be of two ages;
             # before the claim: loading torch may take longer than a claimed run can be without a heartbeat
             module = importlib.import_module("engine.drive")
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # of torch, also a library of the system that is missing
             self._refuse_next(f"What trains can't be loaded ({error}); install the requirements again.")
             return 0.0
         run_id = self.store.claim_next()

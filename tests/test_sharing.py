@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine import events, strategies
+from engine import events, fisher, strategies
 from engine.control import Control
 from engine.drive import drive
 from engine.headless import run_experiment
@@ -85,10 +85,8 @@ def test_a_second_run_of_the_same_takes_over_every_stage_and_its_seconds(tmp_pat
 def test_the_fisher_of_the_same_weights_and_documents_is_estimated_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine.strategies import ewc
-
-    counted, real = [], ewc.diagonal_fisher
-    monkeypatch.setattr(ewc, "diagonal_fisher", lambda *args: counted.append(1) or real(*args))
+    counted, real = [], fisher.diagonal_fisher
+    monkeypatch.setattr(fisher, "diagonal_fisher", lambda *args: counted.append(1) or real(*args))
     shared = SharedResults(tmp_path / "shared")
     for number, ewc_lambda in enumerate((3.0, 30.0, 300.0)):
         list(train(setup_of("ewc", tmp_path / str(number), shared, parameters={"ewc_lambda": ewc_lambda})))
