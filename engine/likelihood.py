@@ -30,8 +30,7 @@ def weighted_nats(
     `weights` float32 [N]. nats_i = −log p(target_i | what is before it), [N], without gradient. Only positions that
     have a target reach the vocabulary projection.
     """
-    wanted = _wanted(blocks)
-    targets = blocks.targets.flatten()[wanted]
+    blocks, wanted, targets = _on_device(model, blocks)
     head = vocabulary.plain_head(model)
     if head is not None:
         return vocabulary.weighted_nats(_states(model, blocks, packed, wanted), head, targets, weights)
@@ -43,8 +42,7 @@ def weighted_nats(
 @torch.no_grad()
 def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> tuple[Tensor, Tensor]:
     """Per target token its nats, float32 [N], and whether the model's likeliest token was the target, bool [N]."""
-    wanted = _wanted(blocks)
-    targets = blocks.targets.flatten()[wanted]
+    blocks, wanted, targets = _on_device(model, blocks)
     head = vocabulary.plain_head(model)
     if head is not None:
         return vocabulary.predictions(_states(model, blocks, packed, wanted), head, targets)
@@ -57,9 +55,12 @@ def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
 
 
-def _wanted(blocks: Blocks) -> Tensor:
-    """Which positions of the flattened blocks have a target."""
-    return (blocks.targets.flatten() != IGNORED).nonzero().squeeze(1)
+def _on_device(model: PreTrainedModel, blocks: Blocks) -> tuple[Blocks, Tensor, Tensor]:
+    """The blocks beside the model, which positions of the flattened ones have a target, and those targets."""
+    # Looked for where the blocks are: on an accelerator the search would wait for all that is queued there.
+    targets = blocks.targets.flatten()
+    wanted = (targets != IGNORED).nonzero().squeeze(1)
+    return blocks.to(model.device), wanted.to(model.device), targets[wanted].to(model.device)
 
 
 def _states(model: PreTrainedModel, blocks: Blocks, packed: bool, wanted: Tensor) -> Tensor:

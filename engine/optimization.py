@@ -7,7 +7,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from engine.experiment import Training
-from engine.strategies.base import StepSizes
+from engine.strategies.base import Metric
+
+_IMMOVABLE = 1e30
+"""The metric of a weight that no gradient has reached."""
 
 
 def make_optimizer(model: PreTrainedModel, training: Training) -> torch.optim.AdamW:
@@ -39,16 +42,16 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
         group["lr"] = learning_rate
 
 
-def step_sizes_of(optimizer: torch.optim.AdamW) -> StepSizes:
-    """learning_rate / (√v̂ + ε) of the step just taken, v̂ AdamW's bias-corrected second moment."""
+def metric_of(optimizer: torch.optim.AdamW) -> Metric:
+    """(√v̂ + ε) / learning_rate of the step just taken, v̂ AdamW's bias-corrected second moment."""
     groups = {weight: group for group in optimizer.param_groups for weight in group["params"]}
 
-    def step_size(weight: torch.nn.Parameter) -> Tensor:
+    def metric(weight: torch.nn.Parameter, part: slice) -> Tensor:
         group, state = groups[weight], optimizer.state[weight]
         if not state:
-            return torch.zeros_like(weight)
-        correction = 1 - group["betas"][1] ** float(state["step"])
-        root = (state["exp_avg_sq"] / correction).sqrt_().add_(group["eps"])
-        return torch.reciprocal(root).mul_(group["lr"])
+            return torch.full_like(weight.view(-1)[part], _IMMOVABLE)
+        correction, rate = 1 - group["betas"][1] ** float(state["step"]), group["lr"]
+        root = state["exp_avg_sq"].view(-1)[part].sqrt()
+        return root.mul_(1 / (math.sqrt(correction) * rate)).add_(group["eps"] / rate)
 
-    return step_size
+    return metric

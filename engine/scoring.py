@@ -58,7 +58,7 @@ def score(
     with without_dropout(model), interruptible(model, check):
         for part in blocks.split(rows_per_forward(model, blocks.input_ids.shape[1], device)):
             check()
-            found, hits = predictions(model, part.to(device), packed)
+            found, hits = predictions(model, part, packed)
             nats += found.sum().item()
             correct += int(hits.sum())
     return Score(nats, blocks.target_tokens, text_bytes, correct)

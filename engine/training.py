@@ -4,7 +4,7 @@ optimiser, schedule, evaluation and checkpoints; the strategy owns its mathemati
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from engine.errors import TrainingError
 from engine.experiment import Training
 from engine.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
 from engine.models import BaseModel
-from engine.optimization import learning_rate_at, make_optimizer, set_learning_rate, step_sizes_of
+from engine.optimization import learning_rate_at, make_optimizer, metric_of, set_learning_rate
 from engine.randomness import Streams
 from engine.scores import Score
 from engine.scoring import HeldOut, score
@@ -258,12 +258,11 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
             f"The loss is no longer a finite number at step {number} of stage {progress.stage}. Lower the learning "
             f"rate (now {training.learning_rate:g}) or the weights of the strategy's terms."
         )
-    limit = training.gradient_clip if training.gradient_clip is not None else math.inf
-    norm = torch.nn.utils.clip_grad_norm_(weights.values(), limit)
+    norm = _clip(weights.values(), training.gradient_clip)
     rate = learning_rate_at(number, steps, training)
     set_learning_rate(progress.optimizer, rate)
     progress.optimizer.step()
-    strategy.proximal_step(weights, step_sizes_of(progress.optimizer), progress.state)
+    strategy.proximal_step(weights, metric_of(progress.optimizer), progress.state)
     progress.step, progress.stage_step = progress.step + 1, number
     return events.StepDone(
         stage=progress.stage,
@@ -272,8 +271,18 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
         target_tokens=sum(term.blocks.target_tokens for term in terms),
         seconds=time.monotonic() - started - (setup.control.paused_seconds - paused),
         learning_rate=rate,
-        gradient_norm=float(norm),
+        gradient_norm=norm,
     )
+
+
+def _clip(weights: Iterable[torch.nn.Parameter], limit: float | None) -> float:
+    """Scale the gradients down to a norm of `limit`; returns the norm that they had. One pass where none is needed."""
+    weights = [weight for weight in weights if weight.grad is not None]
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    found = float(norm)
+    if limit is not None and not found <= limit:
+        torch.nn.utils.clip_grads_with_norm_(weights, limit, norm)
+    return found
 
 
 def accumulate_gradients(
@@ -294,7 +303,6 @@ def accumulate_gradients(
         for part, of_row in zip(blocks.split(rows), owner.split(rows), strict=True):
             check()
             of_token = of_row[:, None].expand_as(part.targets)[part.targets != IGNORED]
-            part = part.to(device)
             with autocast(device, precision):
                 loss, found = weighted_nats(model, part, weights[of_token].float().to(device), base.packed)
             loss.backward()

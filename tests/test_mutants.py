@@ -25,7 +25,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
         test_fisher.test_fisher_equals_a_loop_over_documents_and_counts_tied_weights_once,
     ),
     "a penalty that moves nothing": (
-        ewc, "weight.lerp_(", "weight.detach().clone().lerp_(",
+        ewc, "out=theta)", "out=theta.clone())",
         test_ewc.test_the_step_taken_is_the_penaltys_gradient_and_not_zero,
     ),
     "an anchor that is the weights themselves": (

@@ -9,7 +9,7 @@ The order of calls in a run, for stages t = 1 … T:
             strategy.terms(batch, state, random)       loss terms, weighted; the loop sums and goes backward
             strategy.penalties(weights, state)         values of penalties on the weights, for the report
             gradients are clipped, AdamW steps
-            strategy.proximal_step(weights, step_sizes, state)  the penalties' own step, in place
+            strategy.proximal_step(weights, metric, state)  the penalties' own step, in place
         state = strategy.end_stage(stage, state, random)   remember what later stages need; not after the last
 
 State goes in and comes out; a strategy object holds nothing but its declared parameters.
@@ -17,7 +17,7 @@ State goes in and comes out; a strategy object holds nothing but its declared pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -133,13 +133,20 @@ class Strategy:
         """Values, as minimised, of penalties on the weights themselves; measured where the loss terms are."""
         return {}
 
-    def proximal_step(self, weights: Weights, step_sizes: StepSizes, state: State) -> None:
-        """Minimise the penalties around AdamW's step, in place: argmin_θ Σ (θ−θ')² / (2 step_size) + penalty(θ)."""
+    def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
+        """Minimise the penalties around AdamW's step, in place: argmin_θ Σ metric (θ−θ')² / 2 + penalty(θ)."""
 
     def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
         """The state that later stages see."""
         return state
 
 
-StepSizes: TypeAlias = "Callable[[torch.nn.Parameter], Tensor]"
-"""Per weight, how AdamW's last step scaled a gradient: learning_rate / (√v̂ + ε), shaped like the weight."""
+Metric: TypeAlias = "Callable[[torch.nn.Parameter, slice], Tensor]"
+"""Of some elements of a flattened weight, how much AdamW's last step divided a gradient by: (√v̂ + ε) / learning_rate,
+a new tensor."""
+
+
+def parts_of(weight: Tensor) -> Iterator[slice]:
+    """Consecutive elements of the flattened weight, few enough on a CPU to stay in its caches over several passes."""
+    size = 2**17 if weight.device.type == "cpu" else weight.numel()
+    return (slice(start, start + size) for start in range(0, weight.numel(), size))

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.randomness import Streams
-from engine.strategies.base import Batch, Plan, StageEnd, State, StepSizes, Strategy, Term, Weights
+from engine.strategies.base import Batch, Metric, Plan, StageEnd, State, Strategy, Term, Weights
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class Combined(Strategy):
             total |= found
         return total
 
-    def proximal_step(self, weights: Weights, step_sizes: StepSizes, state: State) -> None:
+    def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
         for part, own in zip(self.parts, state, strict=True):
-            part.proximal_step(weights, step_sizes, own)
+            part.proximal_step(weights, metric, own)
 
     def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
         return tuple(part.end_stage(end, own, random) for part, own in zip(self.parts, state, strict=True))

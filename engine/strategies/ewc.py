@@ -17,7 +17,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.parameters import parameter
-from engine.strategies.base import StageEnd, State, StepSizes, Strategy, Weights
+from engine.strategies.base import Metric, StageEnd, State, Strategy, Weights, parts_of
 
 if TYPE_CHECKING:
     import torch
@@ -72,29 +72,34 @@ def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: f
     """(λ/2) (Σ A(θ−μ)² + c), in nats per token."""
     import torch
 
-    parts = [
-        (importance * (weights[name].detach() - elastic.anchor[name]).square()).sum(dtype=torch.float64)
-        for name, importance in elastic.importance.items()
-    ]
-    return ewc_lambda / 2 * (_total(parts) + elastic.constant)
+    found = []
+    for name, importance in elastic.importance.items():
+        flat = [each.detach().view(-1) for each in (importance, weights[name], elastic.anchor[name])]
+        for part in parts_of(weights[name]):
+            a, theta, centre = (each[part] for each in flat)
+            away = theta - centre
+            found.append(torch.dot(a * away, away))
+    return ewc_lambda / 2 * (_total(found) + elastic.constant)
 
 
-def proximal_step(elastic: Elastic, weights: Weights, step_sizes: StepSizes, ewc_lambda: float) -> None:
-    """θ ← argmin_θ (θ−θ')²/(2s) + (λ/2)A(θ−μ)²  =  θ' + (μ−θ') sλA/(1+sλA), in place, s = AdamW's step size.
+def proximal_step(elastic: Elastic, weights: Weights, metric: Metric, ewc_lambda: float) -> None:
+    """θ ← argmin_θ D(θ−θ')²/2 + (λ/2)A(θ−μ)²  =  (Dθ' + λAμ) / (D + λA), in place, D = AdamW's metric.
 
     The penalty's gradient at the result is the step that was taken, so a resting point satisfies
     ∇L + λA(θ−μ) = 0 as if λA(θ−μ) had been added to the gradients. But added there, Adam would rescale it
     with everything else (a huge λ moves the weights as fast as a small one) and an explicit step overshoots once
-    sλA exceeds 2; the implicit step is stable, and draws nearer to μ the larger λ, for every λ.
+    λA exceeds 2D; the implicit step is stable, and draws nearer to μ the larger λ, for every λ.
     """
     import torch
 
     with torch.no_grad():
         for name, importance in elastic.importance.items():
-            weight = weights[name]
-            pull = step_sizes(weight).mul_(importance).mul_(ewc_lambda)
-            # 1 − 1/(1+x) stays 1 where x overflows to infinity; x/(1+x) would be NaN.
-            weight.lerp_(elastic.anchor[name].to(weight.dtype), 1 - 1 / (1 + pull))
+            flat = [each.view(-1) for each in (importance, weights[name], elastic.anchor[name])]
+            for part in parts_of(weights[name]):
+                a, theta, centre = (each[part] for each in flat)
+                held = metric(weights[name], part)
+                # D / (D + λA) is 1 exactly where A is 0, and 0 where λA overflows.
+                torch.lerp(centre, theta, held.div_(torch.add(held, a, alpha=ewc_lambda)), out=theta)
 
 
 def _total(parts: Sequence[Tensor]) -> float:
@@ -153,9 +158,9 @@ class EWC(Strategy):
     def penalties(self, weights: Weights, state: State) -> dict[str, float]:
         return {"penalty": penalty_value(state, weights, self.ewc_lambda)} if self._pulls(state) else {}
 
-    def proximal_step(self, weights: Weights, step_sizes: StepSizes, state: State) -> None:
+    def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
         if self._pulls(state):
-            proximal_step(state, weights, step_sizes, self.ewc_lambda)
+            proximal_step(state, weights, metric, self.ewc_lambda)
 
     def end_stage(self, end: StageEnd, state: State, random: Streams) -> Elastic:
         if self.ewc_lambda == 0:

@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 
 from engine.strategies import ewc
+from engine.strategies.base import Metric
 from engine.strategies.ewc import EWC, Elastic
 from engine.training import train
 from tests.builders import small_setup
@@ -11,6 +12,11 @@ LAMBDA = 3.0
 
 def weight(values: Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(values.clone())
+
+
+def step_of(size: float) -> Metric:
+    """The metric of plain gradient steps of this size."""
+    return lambda theta, part: torch.full_like(theta[part], 1 / size)
 
 
 def linear_gaussian(tasks: int, seed: int = 0, size: int = 6) -> tuple[list[Tensor], list[Tensor]]:
@@ -27,7 +33,7 @@ def minimise(h: Tensor, m: Tensor, elastic: Elastic, start: Tensor, ewc_lambda: 
     for _ in range(400):
         with torch.no_grad():
             theta.sub_(size * h * (theta - m))
-        ewc.proximal_step(elastic, {"w": theta}, lambda w: torch.full_like(w, size), ewc_lambda)
+        ewc.proximal_step(elastic, {"w": theta}, step_of(size), ewc_lambda)
     return theta.detach()
 
 
@@ -61,7 +67,7 @@ def test_weights_that_no_task_used_stay_free() -> None:
     elastic = ewc.accumulate(Elastic(), {"w": torch.zeros(2)}, {"w": torch.ones(2)})
     elastic = ewc.accumulate(elastic, {"w": torch.zeros(2)}, {"w": torch.zeros(2)})
     theta = weight(torch.tensor([5.0, -7.0]))
-    ewc.proximal_step(elastic, {"w": theta}, torch.ones_like, 1e12)
+    ewc.proximal_step(elastic, {"w": theta}, step_of(1.0), 1e12)
     assert theta.tolist() == [5.0, -7.0]
 
 
@@ -69,7 +75,7 @@ def test_the_step_taken_is_the_penaltys_gradient_and_not_zero() -> None:
     elastic = Elastic({"w": torch.tensor([0.5, 2.0])}, {"w": torch.tensor([1.0, -1.0])})
     before = torch.tensor([3.0, 3.0])
     theta, size = weight(before), 0.1
-    ewc.proximal_step(elastic, {"w": theta}, lambda w: torch.full_like(w, size), LAMBDA)
+    ewc.proximal_step(elastic, {"w": theta}, step_of(size), LAMBDA)
     gradient = LAMBDA * elastic.importance["w"] * (theta.detach() - elastic.anchor["w"])
     assert torch.allclose((before - theta.detach()) / size, gradient, atol=1e-5)
     assert float(gradient.abs().min()) > 1
@@ -119,7 +125,25 @@ def test_explicit_gradient_steps_would_diverge_where_the_proximal_step_does_not(
     elastic = Elastic({"w": torch.ones(1)}, {"w": torch.zeros(1)})
     theta, explicit = weight(torch.ones(1)), torch.ones(1)
     for _ in range(20):
-        ewc.proximal_step(elastic, {"w": theta}, torch.ones_like, 1e6)
+        ewc.proximal_step(elastic, {"w": theta}, step_of(1.0), 1e6)
         explicit = explicit - 1e6 * explicit
     assert abs(float(theta.detach())) < 1e-6
     assert not abs(float(explicit)) < 1e30
+
+
+def test_a_weight_of_many_parts_is_treated_like_a_small_one() -> None:
+    size = 2**17 + 3
+    generator = torch.Generator().manual_seed(0)
+    a, mu, theta = (torch.rand(size, generator=generator) for _ in range(3))
+    elastic, moved = Elastic({"w": a}, {"w": mu}), weight(theta)
+    ewc.proximal_step(elastic, {"w": moved}, step_of(0.5), LAMBDA)
+    assert torch.allclose(moved.detach(), (2 * theta + LAMBDA * a * mu) / (2 + LAMBDA * a), atol=1e-6)
+    value = LAMBDA / 2 * float((a.double() * (theta.double() - mu.double()) ** 2).sum())
+    assert abs(ewc.penalty_value(elastic, {"w": theta}, LAMBDA) - value) < 1e-5 * value
+
+
+def test_the_step_stays_finite_where_lambda_times_the_importance_overflows() -> None:
+    elastic = Elastic({"w": torch.tensor([1e38, 0.0])}, {"w": torch.tensor([2.0, 2.0])})
+    theta = weight(torch.tensor([5.0, 5.0]))
+    ewc.proximal_step(elastic, {"w": theta}, step_of(0.1), 1e12)
+    assert theta.tolist() == [2.0, 5.0]
