@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from engine.blocks import EncodedDocument, cut, encode, pack
+from engine.blocks import EncodedDocument, cut, pack
+from engine.encoded import encode
 from engine.model_choices import EMBEDDED
 from engine.models import load_tokenizer, locate
 from engine.tasks import Document, load_task, samples

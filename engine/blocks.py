@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
-from engine.tasks.documents import Document
+from engine.ragged import Ints
 
 IGNORED = -100
 """Target of positions that predict nothing: prompts and padding."""
@@ -56,9 +57,18 @@ class Blocks:
         return len(self.input_ids)
 
     @property
+    def width(self) -> int:
+        return self.input_ids.shape[1]
+
+    @property
     def target_tokens(self) -> int:
         """How many positions predict something."""
         return int((self.targets != IGNORED).sum())
+
+    @property
+    def row_targets(self) -> Tensor:
+        """The same of each row, int64 [B]."""
+        return (self.targets != IGNORED).sum(1)
 
     def select(self, rows: Tensor) -> "Blocks":
         """These rows, cut to the longest of them."""
@@ -95,28 +105,6 @@ class Blocks:
         return Blocks(self.input_ids[:, :length], self.targets[:, :length], self.position_ids[:, :length])
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerBase, documents: Sequence[Document], bos: int, eos: int
-) -> tuple[EncodedDocument, ...]:
-    """Tokenise documents. Special tokens spelled out in a text stay text; prompt and text never share a token."""
-
-    def tokens(texts: list[str]) -> list[list[int]]:
-        if not any(texts):
-            return [[] for _ in texts]
-        encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        return list(encoded["input_ids"])
-
-    prompts, texts = tokens([d.prompt for d in documents]), tokens([d.text for d in documents])
-    return tuple(
-        EncodedDocument(
-            token_ids=torch.tensor([bos, *prompt, *text, eos], dtype=torch.int32),
-            first_target=1 + len(prompt),
-            text_bytes=len(document.text.encode("utf-8", "surrogatepass")),
-        )
-        for document, prompt, text in zip(documents, prompts, texts, strict=True)
-    )
-
-
 def cut(document: EncodedDocument, block_size: int) -> list[Piece]:
     """Consecutive pieces of at most `block_size` inputs; those that predict nothing are left out."""
     ids = document.token_ids.long()
@@ -129,7 +117,10 @@ def cut(document: EncodedDocument, block_size: int) -> list[Piece]:
 
 def pack(pieces: Sequence[Piece], block_size: int, together: bool = True) -> Blocks:
     """Pack pieces into rows of `block_size` by best-fit decreasing; with `together` false one piece a row."""
-    rows = _best_fit([len(p.input_ids) for p in pieces], block_size) if together else [[i] for i in range(len(pieces))]
+    rows = [[i] for i in range(len(pieces))]
+    if together:
+        order, counts = best_fit(np.array([len(p.input_ids) for p in pieces], np.int64), block_size)
+        rows = [part.tolist() for part in np.split(order, np.cumsum(counts)[:-1])] if len(counts) else []
     shape = (len(rows), block_size)
     input_ids, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
     targets = torch.full(shape, IGNORED)
@@ -143,25 +134,29 @@ def pack(pieces: Sequence[Piece], block_size: int, together: bool = True) -> Blo
     return Blocks(input_ids, targets, positions)
 
 
-def _best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Row members by best-fit decreasing: each item goes to the fullest row that still holds it."""
-    rows: list[list[int]] = []
+def best_fit(lengths: Ints, capacity: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Best-fit decreasing: each item goes to the fullest row that still holds it. Gives the items row by row, and how
+    many each row has."""
+    order = np.argsort(-lengths, kind="stable")
+    row_of = np.empty(len(order), np.int64)
+    rows = int((lengths == capacity).sum())  # an item as long as a row fills one
+    row_of[:rows] = np.arange(rows)
     with_space: dict[int, list[int]] = defaultdict(list)
     spaces: list[int] = []
-    for item in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        at = bisect_left(spaces, lengths[item])
+    for number, length in enumerate(lengths[order[rows:]].tolist(), start=rows):
+        at = bisect_left(spaces, length)
         if at == len(spaces):
-            row, space = len(rows), capacity
-            rows.append([])
+            row, space = rows, capacity
+            rows += 1
         else:
             space = spaces[at]
             row = with_space[space].pop()
             if not with_space[space]:
                 spaces.pop(at)
-        rows[row].append(item)
-        left = space - lengths[item]
+        row_of[number] = row
+        left = space - length
         if left:
             if not with_space[left]:
                 insort(spaces, left)
             with_space[left].append(row)
-    return rows
+    return order[np.argsort(row_of, kind="stable")], np.bincount(row_of, minlength=rows)

@@ -19,7 +19,7 @@ class RunStarted:
     finished_stages: int
     environment: dict[str, Any]
     tasks: tuple[dict[str, Any], ...]
-    """Per task what `execute.encode_task` says of it: documents, target tokens, fingerprints, packing fill."""
+    """Per task what `execute.pack_task` says of it: documents, target tokens, fingerprints, packing fill."""
 
 
 @dataclass(frozen=True)

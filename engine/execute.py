@@ -12,14 +12,14 @@ import torch
 import transformers
 
 from engine import events, strategies
-from engine.blocks import cut, encode, pack
 from engine.control import Control
 from engine.errors import ConfigError, ModelError
 from engine.experiment import Experiment, RunSpec, Training
 from engine.models import BaseModel, load_base, locate
+from engine.packing import pack_documents
 from engine.scoring import prepare
 from engine.sharing import SharedResults, content_key, folder_hash, stage_key
-from engine.tasks import Task, load_task
+from engine.task_tokens import TaskTokens, Texts, task_tokens
 from engine.training import EncodedTask, RunSetup, train
 
 
@@ -42,8 +42,6 @@ def execute_run(
     device = choose_device(training.device)
     # Threads are set per thread: without this a background thread may compute with another number than the main one.
     torch.set_num_threads(torch.get_num_threads())
-    yield events.Phase("reading the tasks")
-    tasks = [load_task(spec) for spec in experiment.tasks]
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
     if training.block_size > base.context:
@@ -51,8 +49,10 @@ def execute_run(
             f"training.block_size: {training.block_size} is longer than the context of {experiment.model}, "
             f"{base.context} tokens; choose {base.context} or less."
         )
-    yield events.Phase("encoding the tasks")
-    encoded = tuple(encode_task(base, task, training) for task in tasks)
+    yield events.Phase("reading and encoding the tasks")
+    shared = SharedResults(shared_folder) if shared_folder is not None else None
+    tasks = [task_tokens(spec, base, shared) for spec in experiment.tasks]
+    encoded = tuple(pack_task(base, task, training) for task in tasks)
 
     def load(checkpoint: Path | None) -> BaseModel:
         return load_base(experiment.model if checkpoint is None else str(checkpoint), device)
@@ -70,48 +70,43 @@ def execute_run(
         environment=machine,
         precision=precision,
         finished_stages=finished_stages,
-        shared=SharedResults(shared_folder) if shared_folder is not None else None,
-        content=_content(experiment, tasks, machine),
+        shared=shared,
+        content=_content(experiment, [task.texts for task in tasks], machine),
     )
     del base
     yield from train(setup)
 
 
-def is_known(experiment: Experiment, tasks: Sequence[Task], shared: SharedResults) -> Callable[[int, Hashable], bool]:
+def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
     """Tells, by seed and what a strategy had to do with a stage, whether its result would be taken over."""
     device = choose_device(experiment.training.device)
     machine = environment(device, choose_precision(experiment.training.precision, device))
-    content = _content(experiment, tasks, machine)
+    content = _content(experiment, texts, machine)
     return lambda seed, had_to_do: shared.has(stage_key(content, seed, had_to_do))
 
 
-def _content(experiment: Experiment, tasks: Sequence[Task], machine: Mapping[str, Any]) -> str:
+def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[str, Any]) -> str:
     """What determines a run's numbers apart from its strategy and its seed."""
     arithmetic = [machine[name] for name in ("torch", "transformers", "platform", "device", "precision", "threads")]
-    texts = [[task.name, task.train_fingerprint, task.held_out_fingerprint] for task in tasks]
     model = folder_hash(locate(experiment.model))
-    return content_key(model, texts, dataclasses.asdict(experiment.training), arithmetic)
+    return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
 
 
-def encode_task(base: BaseModel, task: Task, training: Training) -> EncodedTask:
-    """Tokenise and pack a task for `base`, with the facts that a run records about it."""
-    train_documents = encode(base.tokenizer, task.train, base.bos, base.eos)
-    held_out_documents = encode(base.tokenizer, task.held_out, base.bos, base.eos)
-    pieces = [piece for d in train_documents for piece in cut(d, training.block_size)]
-    blocks = pack(pieces, training.block_size, base.packed)
-    filled = sum(len(piece.input_ids) for piece in pieces)
+def pack_task(base: BaseModel, task: TaskTokens, training: Training) -> EncodedTask:
+    """Pack a task for `base`, with the facts that a run records about it."""
+    rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {
         "name": task.name,
         "documents": len(task.train),
         "held_out_documents": len(task.held_out),
-        "target_tokens": blocks.target_tokens,
-        "held_out_target_tokens": sum(d.target_tokens for d in held_out_documents),
+        "target_tokens": rows.target_tokens,
+        "held_out_target_tokens": task.held_out.target_tokens,
         "fingerprint": task.train_fingerprint,
         "held_out_fingerprint": task.held_out_fingerprint,
-        "packing_fill": filled / max(blocks.input_ids.numel(), 1),
+        "packing_fill": rows.fill,
     }
-    held_out = prepare(held_out_documents, training.block_size, training.evaluation_tokens, base.packed)
-    return EncodedTask(task.name, train_documents, blocks, held_out, facts)
+    held_out = prepare(task.held_out, training.block_size, training.evaluation_tokens, base.packed)
+    return EncodedTask(task.name, task.train, rows, held_out, facts)
 
 
 def choose_device(wanted: str) -> str:

@@ -14,7 +14,7 @@ from engine.export import write_results
 from engine.models import load_tokenizer
 from engine.runner import RunnerLock
 from engine.store import Store
-from engine.tasks import load_task
+from engine.tasks import open_task
 
 RESULTS = "results.json"
 DATABASE = "palimpsest.db"
@@ -71,7 +71,7 @@ def check_input(experiment: Experiment) -> None:
     """Read every task and the tokenizer once, so that bad input is refused before anything runs."""
     load_tokenizer(experiment.model)
     for task in experiment.tasks:
-        load_task(task)
+        open_task(task)
 
 
 def _begin(store: Store, experiment: Experiment) -> str:

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
 
-from engine.blocks import encode
+from engine.encoded import EncodedDocuments
 from engine.models import BaseModel
+from engine.ragged import ranges
 from engine.scores import Score
 from engine.scoring import prepare, score
 from engine.tasks.documents import Document, Task
 
 Side = Literal["train", "held-out"]
+_COUNTED_AT_A_TIME = 10_000
+"""Documents."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,22 @@ class Shared:
         return {side for _, side in self.places} == {"train", "held-out"}
 
 
-def base_score(base: BaseModel, task: Task, block_size: int, sample_tokens: int = 4096) -> Score:
-    """The untrained base model on a fixed sample of about `sample_tokens` of the task's held-out text."""
-    documents = encode(base.tokenizer, task.held_out, base.bos, base.eos)
-    held_out = prepare(documents, min(block_size, base.context), sample_tokens, base.packed)
-    return score(base.model, held_out.sample, held_out.sample_bytes, packed=base.packed)
+def base_score(base: BaseModel, held_out: EncodedDocuments, block_size: int, sample_tokens: int = 4096) -> Score:
+    """The untrained base model on a fixed sample of about `sample_tokens` of a task's held-out text."""
+    prepared = prepare(held_out, min(block_size, base.context), sample_tokens, base.packed)
+    return score(base.model, prepared.sample, prepared.sample_bytes, packed=base.packed)
 
 
-def token_counts(task: Task, tokenizer: PreTrainedTokenizerBase) -> Counter[int]:
-    """How often each token of the vocabulary stands in the task's training text."""
-    counts: Counter[int] = Counter()
-    for document in task.train:
-        counts.update(
-            tokenizer.encode(document.text, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        )
-    return counts
+def token_counts(documents: EncodedDocuments) -> Counter[int]:
+    """How often each token of the vocabulary stands in the documents' texts, prompts and marks of the ends left out."""
+    counts = np.zeros(0, np.int64)
+    for at in range(0, len(documents), _COUNTED_AT_A_TIME):
+        part = documents[at : at + _COUNTED_AT_A_TIME]
+        texts = ranges(part.starts + part.first_targets, part.lengths - part.first_targets - 1)
+        found = np.bincount(part.tokens[texts], minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    return Counter({token: count for token, count in enumerate(counts.tolist()) if count})
 
 
 def vocabulary_overlap(counts: Sequence[Counter[int]], names: Sequence[str]) -> pd.DataFrame:

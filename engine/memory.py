@@ -21,11 +21,11 @@ class Memory:
 
     def with_task(self, documents: Sequence[EncodedDocument], generator: torch.Generator) -> "Memory":
         """The memory after one more task: every task keeps size // tasks documents, the first ones one more."""
-        order = torch.randperm(len(documents), generator=generator).tolist()
-        tasks = (*self.tasks, tuple(documents[i] for i in order))
-        share, extra = divmod(self.size, len(tasks))
-        kept = tuple(docs[: share + (1 if number < extra else 0)] for number, docs in enumerate(tasks))
-        return Memory(self.size, kept)
+        share, extra = divmod(self.size, len(self.tasks) + 1)
+        shares = [share + (1 if number < extra else 0) for number in range(len(self.tasks) + 1)]
+        chosen = torch.randperm(len(documents), generator=generator)[: shares[-1]].tolist()
+        tasks = (*self.tasks, tuple(documents[i] for i in chosen))
+        return Memory(self.size, tuple(docs[:kept] for docs, kept in zip(tasks, shares, strict=True)))
 
     def draw(
         self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from engine.blocks import Blocks, EncodedDocument, cut, pack
+from engine.blocks import EncodedDocument
+from engine.encoded import EncodedDocuments
 from engine.likelihood import interruptible, predictions, rows_per_forward, without_dropout
+from engine.packing import Rows, pack_documents
 from engine.scores import Score
 
 
@@ -15,9 +18,9 @@ from engine.scores import Score
 class HeldOut:
     """A task's held-out documents, packed once: a fixed sample that curves follow, and the rest (None if empty)."""
 
-    sample: Blocks
+    sample: Rows
     sample_bytes: int
-    rest: Blocks | None
+    rest: Rows | None
     rest_bytes: int
 
 
@@ -25,26 +28,21 @@ def prepare(
     documents: Sequence[EncodedDocument], block_size: int, sample_tokens: int, together: bool = True
 ) -> HeldOut:
     """Pack held-out documents; the sample is every k-th of them, about `sample_tokens` target tokens in all."""
-    total = sum(d.target_tokens for d in documents)
-    every = max(1, total // sample_tokens)
-    sample = documents[::every]
-    rest = [d for i, d in enumerate(documents) if i % every]
-
-    def packed(part: Sequence[EncodedDocument]) -> Blocks:
-        return pack([piece for d in part for piece in cut(d, block_size)], block_size, together)
-
+    whole = EncodedDocuments.of(documents)
+    every = max(1, whole.target_tokens // sample_tokens)
+    sample, rest = whole[::every], whole.take(np.arange(len(whole)) % every > 0)
     return HeldOut(
-        packed(sample),
-        sum(d.text_bytes for d in sample),
-        packed(rest) if rest else None,
-        sum(d.text_bytes for d in rest),
+        pack_documents(sample, block_size, together),
+        int(sample.text_bytes.sum()),
+        pack_documents(rest, block_size, together) if len(rest) else None,
+        int(rest.text_bytes.sum()),
     )
 
 
 @torch.no_grad()
 def score(
     model: PreTrainedModel,
-    blocks: Blocks,
+    blocks: Rows,
     text_bytes: int,
     check: Callable[[], None] = lambda: None,
     packed: bool = True,
@@ -56,7 +54,7 @@ def score(
     nats, correct = 0.0, 0
     device = model.device
     with without_dropout(model), interruptible(model, check):
-        for part in blocks.split(rows_per_forward(model, blocks.input_ids.shape[1], device)):
+        for part in blocks.split(rows_per_forward(model, blocks.width, device)):
             check()
             found, hits = predictions(model, part, packed)
             nats += found.sum().item()

@@ -11,8 +11,10 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +34,9 @@ LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
 _VERSION = 2
 """Changed with every change of the training that changes its numbers."""
+_PARTIAL = ".partial"
+_ABANDONED_SECONDS = 24 * 3600
+"""What was begun and never finished goes after a day: its process was killed."""
 _HAPPENED, _SUMS, _TENSORS = "happened.json", "sums.json", "tensors.safetensors"
 
 Kept = events.StageStarted | events.StepDone | events.Evaluated
@@ -59,11 +64,23 @@ def stage_key(content: str, seed: int, had_to_do: Hashable) -> str:
     return content_key(content, seed, repr(had_to_do))
 
 
+_OF_TOKENIZERS = (".json", ".txt", ".model", ".jinja")
+
+
 def folder_hash(folder: Path) -> str:
     """Of a model folder's files, whatever its place."""
-    suffixes = (".json", ".safetensors", ".txt", ".model", ".jinja")
-    files = [(file, file.stat()) for file in sorted(folder.iterdir()) if file.suffix in suffixes]
-    return _files_hash(tuple((file, about.st_size, about.st_mtime_ns) for file, about in files))
+    return files_hash(file for file in folder.iterdir() if file.suffix in (*_OF_TOKENIZERS, ".safetensors"))
+
+
+def tokenizer_hash(folder: Path) -> str:
+    """Of the files of a model folder that may determine its tokens: all but the weights."""
+    return files_hash(file for file in folder.iterdir() if file.suffix in _OF_TOKENIZERS)
+
+
+def files_hash(files: Iterable[Path]) -> str:
+    """Of files' names and contents. Raises OSError."""
+    found = [(file, file.stat()) for file in sorted(files)]
+    return _files_hash(tuple((file, about.st_size, about.st_mtime_ns) for file, about in found))
 
 
 @lru_cache(maxsize=64)
@@ -124,6 +141,18 @@ class SharedResults:
         self._add(key, lambda partial: save_file(on_cpu, partial / _TENSORS))
         return computed
 
+    def files(self, key: str, make: Callable[[Path], None]) -> Path | None:
+        """A folder of files that were made before, else by `make`, now; None where they can't be kept.
+
+        It may go at any time, as the least recently used: open its files at once, or ask again.
+        """
+        found = self.folder / key
+        if self._is_sound(found):
+            os.utime(found / _SUMS)
+            return found
+        self._add(key, make)
+        return found if found.is_dir() else None
+
     def total_bytes(self) -> int:
         return sum(size for _, size, _ in self._entries())
 
@@ -131,16 +160,17 @@ class SharedResults:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _add(self, key: str, fill: Callable[[Path], None]) -> None:
-        partial, final = self.folder / f"{key}.partial", self.folder / key
-        shutil.rmtree(partial, ignore_errors=True)
+        """Where two processes add the same at once, the first one's stays: both are equal."""
+        partial = self.folder / f"{key}.{secrets.token_hex(4)}{_PARTIAL}"
         try:
             partial.mkdir(parents=True)
             fill(partial)
-            sums = {file.name: _hash(file) for file in partial.iterdir()}
+            sums = {str(file.relative_to(partial)): _hash(file) for file in sorted(_files(partial))}
             (partial / _SUMS).write_text(json.dumps(sums), encoding="utf-8")
-            shutil.rmtree(final, ignore_errors=True)
-            partial.rename(final)
+            partial.rename(self.folder / key)
         except OSError:
+            pass
+        finally:
             shutil.rmtree(partial, ignore_errors=True)
         self._make_room()
 
@@ -160,11 +190,15 @@ class SharedResults:
         found = []
         for entry in self.folder.glob("*/" + _SUMS):
             with contextlib.suppress(OSError):
-                size = sum(file.stat().st_size for file in entry.parent.iterdir())
+                size = sum(file.stat().st_size for file in _files(entry.parent))
                 found.append((entry.stat().st_mtime, size, entry.parent))
         return found
 
     def _make_room(self) -> None:
+        for partial in self.folder.glob("*" + _PARTIAL):
+            with contextlib.suppress(OSError):
+                if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(partial, ignore_errors=True)
         entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
         for _, size, folder in entries:
@@ -172,6 +206,10 @@ class SharedResults:
                 return
             shutil.rmtree(folder, ignore_errors=True)
             total -= size
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.is_file())
 
 
 def _link(files: Iterable[Path], target: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.blocks import IGNORED, Blocks
 from engine.experiment import Training
+from engine.packing import JoinedRows, Rows
 from engine.randomness import Streams
 
 
@@ -15,53 +15,49 @@ from engine.randomness import Streams
 class StageData:
     """The rows of a stage, in training order, step by step."""
 
-    blocks: Blocks
+    rows: Rows
     steps: tuple[Tensor, ...]
-    """Per optimiser step the rows of `blocks` that it takes."""
+    """Per optimiser step the `rows` that it takes."""
     target_tokens: int
 
 
-def stage_data(task_blocks: Sequence[Blocks], training: Training, random: Streams, stage: int) -> StageData:
+def stage_data(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> StageData:
     """Every task's own budget (its epochs, up to `stage_tokens`); several tasks' rows are mixed.
 
     A budget ends with the row that reaches it.
     """
-    order = _order(task_blocks, training, random, stage)
-    blocks = Blocks(
-        torch.cat([b.input_ids for b in task_blocks]),
-        torch.cat([b.targets for b in task_blocks]),
-        torch.cat([b.position_ids for b in task_blocks]),
-    )
-    tokens = int((blocks.targets != IGNORED).sum(1)[order].sum())
-    return StageData(blocks, tuple(order.split(_rows_per_step(training))), tokens)
+    order = _order(task_rows, training, random, stage)
+    rows = task_rows[0] if len(task_rows) == 1 else JoinedRows(task_rows)
+    tokens = int(rows.row_targets[order].sum())
+    return StageData(rows, tuple(order.split(_rows_per_step(training))), tokens)
 
 
-def stage_steps(task_blocks: Sequence[Blocks], training: Training, random: Streams, stage: int) -> int:
+def stage_steps(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> int:
     """How many optimiser steps `stage_data` gives: a budget's last row depends on the order."""
-    return -(-len(_order(task_blocks, training, random, stage)) // _rows_per_step(training))
+    return -(-len(_order(task_rows, training, random, stage)) // _rows_per_step(training))
 
 
 def _rows_per_step(training: Training) -> int:
     return max(1, training.tokens_per_step // training.block_size)
 
 
-def _order(task_blocks: Sequence[Blocks], training: Training, random: Streams, stage: int) -> Tensor:
+def _order(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> Tensor:
     """The rows of all tasks together in training order."""
     orders, offset = [], 0
-    for number, blocks in enumerate(task_blocks):
+    for number, rows in enumerate(task_rows):
         generator = random.generator("data order", stage, number)
-        orders.append(offset + _budgeted_rows(blocks, training, generator))
-        offset += len(blocks)
+        orders.append(offset + _budgeted_rows(rows, training, generator))
+        offset += len(rows)
     order = torch.cat(orders)
-    if len(task_blocks) > 1:
+    if len(task_rows) > 1:
         order = order[torch.randperm(len(order), generator=random.generator("task mix", stage))]
     return order
 
 
-def _budgeted_rows(blocks: Blocks, training: Training, generator: torch.Generator) -> Tensor:
-    epochs = [torch.randperm(len(blocks), generator=generator) for _ in range(training.epochs)]
+def _budgeted_rows(rows: Rows, training: Training, generator: torch.Generator) -> Tensor:
+    epochs = [torch.randperm(len(rows), generator=generator) for _ in range(training.epochs)]
     order = torch.cat(epochs)
     if training.stage_tokens is None:
         return order
-    reached = (blocks.targets != IGNORED).sum(1)[order].cumsum(0)
+    reached = rows.row_targets[order].cumsum(0)
     return order[: int((reached < training.stage_tokens).sum()) + 1]

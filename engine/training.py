@@ -22,6 +22,7 @@ from engine.experiment import Training
 from engine.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
 from engine.models import BaseModel
 from engine.optimization import learning_rate_at, make_optimizer, metric_of, set_learning_rate
+from engine.packing import Rows
 from engine.randomness import Streams
 from engine.scores import Score
 from engine.scoring import HeldOut, score
@@ -35,8 +36,8 @@ class EncodedTask:
     """A task in the model's tokens, packed once for the whole run."""
 
     name: str
-    documents: tuple[EncodedDocument, ...]
-    blocks: Blocks
+    documents: Sequence[EncodedDocument]
+    blocks: Rows
     held_out: HeldOut
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -124,7 +125,7 @@ def _steps_of(setup: RunSetup, stage: int) -> int:
     return stage_steps(_blocks(setup, stage), setup.training, Streams(setup.seed), stage)
 
 
-def _blocks(setup: RunSetup, stage: int) -> list[Blocks]:
+def _blocks(setup: RunSetup, stage: int) -> list[Rows]:
     """Of every task that the stage trains on."""
     return [setup.tasks[task - 1].blocks for task in setup.strategy.plan(stage).tasks]
 
@@ -189,7 +190,7 @@ def _train(setup: RunSetup, progress: _Progress, plan: Plan) -> Iterator[events.
         for k in range(1, setup.training.evaluations_per_stage + 1)
     }
     for number, rows in enumerate(data.steps, start=1):
-        yield _take_step(setup, progress, data.blocks.select(rows), number, steps)
+        yield _take_step(setup, progress, data.rows.select(rows), number, steps)
         if number in evaluations and number < steps:
             yield _evaluate(setup, progress, whole=False)
     yield events.Phase(f"scoring after {task.name}")

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from engine.blocks import encode
+from engine.encoded import encode
 from engine.lookahead import base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models import load_base
 from engine.tasks.documents import Document, Task
@@ -59,16 +59,22 @@ def test_long_documents_are_shown_in_excerpt() -> None:
 
 def test_the_base_model_is_scored_on_the_held_out_text() -> None:
     base = load_base("tiny-gpt2")
-    scored = base_score(base, task("a", [], ["The sun rose over the hill.", "It was late."]), block_size=32)
     documents = encode(
         base.tokenizer, [Document("The sun rose over the hill."), Document("It was late.")], base.bos, base.eos
     )
-    assert scored.target_tokens == sum(document.target_tokens for document in documents)
+    scored = base_score(base, documents, block_size=32)
+    assert scored.target_tokens == documents.target_tokens == sum(document.target_tokens for document in documents)
     # Better than guessing among all tokens.
     assert scored.nats_per_token < math.log(len(base.tokenizer))
 
 
-def test_special_tokens_spelled_out_are_counted_as_text() -> None:
-    base = load_base("tiny-gpt2")
-    counts = token_counts(task("a", ["<|endoftext|>"], []), base.tokenizer)
-    assert base.eos not in counts
+def test_tokens_are_counted_in_texts_alone_and_special_ones_spelled_out_are_text() -> None:
+    tokenizer = load_base("tiny-gpt2").tokenizer
+    eos = tokenizer.eos_token_id
+    counts = token_counts(encode(tokenizer, [Document("<|endoftext|>"), Document("yes", prompt="Is it?")], eos, eos))
+    by_hand = Counter(
+        token for text in ("<|endoftext|>", "yes")
+        for token in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    )  # fmt: skip
+    assert eos not in counts
+    assert counts == by_hand

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from engine import models
-from engine.blocks import encode
+from engine.encoded import encode
 from engine.errors import ModelError
 from engine.model_choices import describe_models
 from engine.tasks.documents import Document

@@ -66,13 +66,14 @@ def _show_shared(shared: SharedResults) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{bytes_size(size)} of trained stages are kept (at most {bytes_size(shared.limit_bytes)}): a run that "
-            "would train the very same takes them over, to the same numbers.",
+            f"{bytes_size(size)} of trained stages and encoded texts are kept (at most "
+            f"{bytes_size(shared.limit_bytes)}): a run that would make "
+            "the very same takes them over, to the same numbers.",
             width="stretch",
         )
         st.button(
             "Forget them", key="experiment_forget_shared", icon=":material/delete_sweep:", type="tertiary",
-            help="Later runs train everything anew. Runs and checkpoints that exist keep all of theirs.",
+            help="Later runs make everything anew. Runs and checkpoints that exist keep all of theirs.",
             on_click=shared.clear,
         )  # fmt: skip
 

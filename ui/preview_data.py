@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from engine.blocks import encode
 from engine.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
 from engine.execute import is_known
 from engine.experiment import Experiment, TaskSpec
@@ -15,7 +14,9 @@ from engine.lookahead import Shared, base_score, shared_documents, token_counts,
 from engine.models import BaseModel, load_base
 from engine.scores import Score
 from engine.sharing import SharedResults
+from engine.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tasks import Task, load_task
+from ui.session import store
 
 Identity = tuple[str, tuple[float, ...]]
 """A task's description and its files' times: what the caches below go by."""
@@ -35,8 +36,8 @@ def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResult
     """Time, memory and disk of every run, and the speed that was measured. Raises PalimpsestError."""
     sizes = [_size(*task, experiment.model) for task in tasks]
     speed = measure_speed(experiment.model, experiment.training)
-    loaded = [_task(*task) for task in tasks]
-    return estimate(experiment, sizes, speed, is_known(experiment, loaded, shared)), speed
+    texts = [_texts(*task, experiment.model) for task in tasks]
+    return estimate(experiment, sizes, speed, is_known(experiment, texts, shared)), speed
 
 
 def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
@@ -57,18 +58,27 @@ def _base(model: str) -> BaseModel:
     return load_base(model)
 
 
+def _tokens(spec: str, changed_at: tuple[float, ...], model: str) -> TaskTokens:
+    """From the same files that a run takes them from."""
+    return task_tokens(TaskSpec.model_validate_json(spec), _base(model), SharedResults(store().shared_folder))
+
+
 @st.cache_data(show_spinner=False, max_entries=256)
 def _size(spec: str, changed_at: tuple[float, ...], model: str) -> TaskSize:
-    task, base = _task(spec, changed_at), _base(model)
-    train, held_out = (encode(base.tokenizer, side, base.bos, base.eos) for side in (task.train, task.held_out))
-    return TaskSize(task.name, len(train), sum(d.target_tokens for d in train), sum(d.target_tokens for d in held_out))
+    task = _tokens(spec, changed_at, model)
+    return TaskSize(task.name, len(task.train), task.train.target_tokens, task.held_out.target_tokens)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _texts(spec: str, changed_at: tuple[float, ...], model: str) -> Texts:
+    return _tokens(spec, changed_at, model).texts
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Score:
-    return base_score(_base(model), _task(spec, changed_at), block_size)
+    return base_score(_base(model), _tokens(spec, changed_at, model).held_out, block_size)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def _counts(spec: str, changed_at: tuple[float, ...], model: str) -> Counter[int]:
-    return token_counts(_task(spec, changed_at), _base(model).tokenizer)
+    return token_counts(_tokens(spec, changed_at, model).train)

@@ -17,7 +17,7 @@ State goes in and comes out; a strategy object holds nothing but its declared pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -72,7 +72,7 @@ class StageEnd:
 
     stage: int
     model: PreTrainedModel
-    documents: tuple[EncodedDocument, ...]
+    documents: Sequence[EncodedDocument]
     """The stage's own task, training side."""
     block_size: int
     packed: bool

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,16 +26,31 @@ class Task:
     @cached_property
     def train_fingerprint(self) -> str:
         """Hash of the training documents in order: equal where the same text would be learnt."""
-        return _fingerprint(self.train)
+        return Fingerprint().of(self.train)
 
     @cached_property
     def held_out_fingerprint(self) -> str:
         """Hash of the held-out documents in order: equal where scores may be compared."""
-        return _fingerprint(self.held_out)
+        return Fingerprint().of(self.held_out)
 
 
-def _fingerprint(documents: tuple[Document, ...]) -> str:
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(json.dumps([document.prompt, document.text], ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:16]
+class Fingerprint:
+    """A hash of documents in order, taken while they pass by."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def __str__(self) -> str:
+        return self._digest.hexdigest()[:16]
+
+    def passing(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents themselves."""
+        for document in documents:
+            row = json.dumps([document.prompt, document.text], ensure_ascii=False)
+            self._digest.update(row.encode("utf-8", "surrogatepass"))
+            yield document
+
+    def of(self, documents: Iterable[Document]) -> str:
+        for _ in self.passing(documents):
+            pass
+        return str(self)

@@ -75,8 +75,8 @@ def divide(
         tested = _without_repeats(held_out)
         if not tested:
             raise TaskError(f"{name}: the held-out files hold no text; add text or hold out a share instead.")
-        known = {_key(document) for document in tested}
-        kept = tuple(document for document in unique if _key(document) not in known)
+        known = {document_key(document) for document in tested}
+        kept = tuple(document for document in unique if document_key(document) not in known)
         if not kept:
             raise TaskError(
                 f"{name}: every training document also stands in the held-out files; use different files for the two."
@@ -99,18 +99,18 @@ def divide(
 
 def _chosen(documents: Sequence[Document], share: float, seed: int) -> set[int]:
     count = min(max(1, round(share * len(documents))), len(documents) - 1)
-    ranks = [hashlib.sha256(f"split {seed} {_key(document)}".encode()).digest() for document in documents]
+    ranks = [hashlib.sha256(f"split {seed} {document_key(document)}".encode()).digest() for document in documents]
     return set(sorted(range(len(documents)), key=lambda i: ranks[i])[:count])
 
 
 def _without_repeats(documents: Iterable[Document]) -> tuple[Document, ...]:
     first: dict[tuple[str, str], Document] = {}
     for document in documents:
-        first.setdefault(_key(document), document)
+        first.setdefault(document_key(document), document)
     return tuple(first.values())
 
 
-def _key(document: Document) -> tuple[str, str]:
+def document_key(document: Document) -> tuple[str, str]:
     """Documents that differ in white space alone count as the same."""
     return " ".join(document.prompt.split()), " ".join(document.text.split())
 
