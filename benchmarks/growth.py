@@ -71,11 +71,11 @@ _FULL = _Effort(
 )
 _QUICK = _Effort(
     megabytes=(1, 4, 16),
-    tokenised_megabytes=8,
+    tokenised_megabytes=4,
     trained_tokens=(16_384, 65_536),
-    past_tasks=(1, 5, 20),
+    past_tasks=(1, 4, 12),
     stage_steps=6,
-    scored_tasks=(2, 5, 20),
+    scored_tasks=(2, 5, 12),
     models=((2, 128, 4096), (4, 256, 4096), (6, 384, 8192)),
 )
 
