@@ -101,7 +101,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes: four minutes instead of twenty-five")
+    parser.add_argument("--quick", action="store_true", help="small sizes, about four minutes")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "growth.json", help="where to write numbers"
     )
