@@ -136,8 +136,9 @@ def _run_cost(
 
 def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], seen: _Seen) -> tuple[int, int, int]:
     """Tokens that all stages train on, that the Fisher information reads, and that are scored."""
-    whole = sum(size.held_out_tokens for size in sizes)
-    sample = sum(min(size.held_out_tokens, training.evaluation_tokens) for size in sizes)
+    held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
+    whole = sum(held_out)
+    sample = sum(min(each, training.evaluation_tokens // len(sizes)) for each in held_out)
     trained = fisher = 0
     scored = whole if seen.first("base model") else 0
     given = strategy.parameters
@@ -147,7 +148,7 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
             new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
             replays = stage > 1 and given.get("replay_weight") and given.get("memory_size", 1)
             trained += round(new * (1 + (given.get("replay_ratio", 1.0) if replays else 0)))
-            scored += whole + training.evaluations_per_stage * sample
+            scored += whole + (training.evaluations_per_stage - 1) * sample
         asked = (had_to_do, "fisher", given.get("fisher"), given.get("fisher_documents"))
         if given.get("ewc_lambda") and stage < len(sizes) and seen.first(asked):
             share = min(1.0, given.get("fisher_documents", size.documents) / max(1, size.documents))

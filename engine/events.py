@@ -54,7 +54,7 @@ class StepDone:
 @dataclass(frozen=True)
 class Evaluated:
     """Held-out scores of every task after `step`. `sample` is the fixed part of the held-out text that curves
-    follow inside stages; `whole` all of it, at the end of a stage (and as row 0), for the score matrix."""
+    follow inside stages; `whole` all that is scored, at the end of a stage (and as row 0), for the score matrix."""
 
     stage: int
     step: int

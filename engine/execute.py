@@ -17,6 +17,7 @@ from engine.errors import ConfigError, ModelError
 from engine.experiment import Experiment, RunSpec, Training
 from engine.models import BaseModel, load_base, locate
 from engine.packing import pack_documents
+from engine.randomness import Streams
 from engine.scoring import prepare
 from engine.sharing import SharedResults, content_key, folder_hash, stage_key
 from engine.task_tokens import TaskTokens, Texts, task_tokens
@@ -52,7 +53,7 @@ def execute_run(
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     tasks = [task_tokens(spec, base, shared) for spec in experiment.tasks]
-    encoded = tuple(pack_task(base, task, training) for task in tasks)
+    encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
 
     def load(checkpoint: Path | None) -> BaseModel:
         return load_base(experiment.model if checkpoint is None else str(checkpoint), device)
@@ -92,8 +93,8 @@ def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[st
     return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
 
 
-def pack_task(base: BaseModel, task: TaskTokens, training: Training) -> EncodedTask:
-    """Pack a task for `base`, with the facts that a run records about it."""
+def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
+    """Pack one of `tasks` tasks for `base`, with the facts that a run records about it."""
     rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {
         "name": task.name,
@@ -105,7 +106,9 @@ def pack_task(base: BaseModel, task: TaskTokens, training: Training) -> EncodedT
         "held_out_fingerprint": task.held_out_fingerprint,
         "packing_fill": rows.fill,
     }
-    held_out = prepare(task.held_out, training.block_size, training.evaluation_tokens, base.packed)
+    draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens // tasks
+    held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)
+    facts["scored_target_tokens"] = held_out.target_tokens
     return EncodedTask(task.name, task.train, rows, held_out, facts)
 
 

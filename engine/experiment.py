@@ -105,8 +105,12 @@ class Training:
         help="How often held-out text is scored inside a stage, its end included.",
     )  # fmt: skip
     evaluation_tokens: int = parameter(
-        4096, label="Held-out tokens inside stages", minimum=1, low=1024, high=65_536, scale="log", unit="tokens",
-        help="How much of each task's held-out text the curves follow; the score matrix always uses all of it.",
+        2048, label="Held-out tokens inside stages", minimum=1, low=512, high=65_536, scale="log", unit="tokens",
+        help="How much held-out text of all tasks together each point of the curves is measured on.",
+    )  # fmt: skip
+    held_out_tokens: int = parameter(
+        20_000, label="Held-out tokens a task", minimum=1, low=1024, high=1_000_000, scale="log", unit="tokens",
+        help="How much of each task's held-out text the score matrix uses; of longer text every seed draws its own.",
     )  # fmt: skip
     precision: Literal["auto", "float32", "bfloat16"] = parameter(
         "auto",

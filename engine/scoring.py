@@ -23,13 +23,31 @@ class HeldOut:
     rest: Rows | None
     rest_bytes: int
 
+    @property
+    def target_tokens(self) -> int:
+        return self.sample.target_tokens + (self.rest.target_tokens if self.rest is not None else 0)
+
 
 def prepare(
-    documents: Sequence[EncodedDocument], block_size: int, sample_tokens: int, together: bool = True
+    documents: Sequence[EncodedDocument],
+    block_size: int,
+    sample_tokens: int,
+    together: bool = True,
+    limit: int | None = None,
+    generator: torch.Generator | None = None,
 ) -> HeldOut:
-    """Pack held-out documents; the sample is every k-th of them, about `sample_tokens` target tokens in all."""
+    """Pack held-out documents; the sample is every k-th of them, about `sample_tokens` target tokens in all.
+
+    Of text with more than `limit` target tokens only so much is used, whole documents drawn with `generator`: drawn
+    anew for every seed, they put the chance of the draw into an interval over seeds.
+    """
     whole = EncodedDocuments.of(documents)
-    every = max(1, whole.target_tokens // sample_tokens)
+    if limit is not None and whole.target_tokens > limit:
+        order = torch.randperm(len(whole), generator=generator).numpy()
+        targets = (whole.lengths - whole.first_targets)[order]
+        before = np.cumsum(targets) - targets
+        whole = whole.take(np.sort(order[before < limit]))
+    every = max(1, whole.target_tokens // max(1, sample_tokens))
     sample, rest = whole[::every], whole.take(np.arange(len(whole)) % every > 0)
     return HeldOut(
         pack_documents(sample, block_size, together),

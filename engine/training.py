@@ -218,7 +218,10 @@ def _take_over(setup: RunSetup, progress: _Progress, key: str, happened: list[Ke
 
 def _score_base(setup: RunSetup, progress: _Progress) -> events.Evaluated:
     """Row 0 of the score matrix, scored once for all runs that start from the same model."""
-    key = content_key(setup.content, "base model")
+    drawn = any(
+        task.facts.get("scored_target_tokens") != task.facts.get("held_out_target_tokens") for task in setup.tasks
+    )
+    key = content_key(setup.content, "base model", setup.seed if drawn else None)
     known = setup.shared.happened(key) if setup.shared is not None else None
     if known is not None and isinstance(known[0], events.Evaluated):
         return known[0]

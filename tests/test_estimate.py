@@ -15,7 +15,7 @@ SPEED = Speed(
 
 def experiment(*strategies: object, seeds: tuple[int, ...] = (0,), **training: object) -> Experiment:
     tasks = [{"name": size.name, "train": f"{size.name}.txt"} for size in SIZES]
-    settings = {"epochs": 2, "evaluations_per_stage": 1, "evaluation_tokens": 60} | training
+    settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 180} | training
     return experiment_from(
         {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
     )
@@ -61,6 +61,12 @@ def test_both_together_cost_replayed_and_fisher_tokens() -> None:
 
 def test_held_out_text_is_scored_whole_after_every_stage_and_in_part_inside_them() -> None:
     assert only_run("naive").scoring_tokens == 4 * 350 + 3 * (60 + 60 + 50)
+
+
+def test_of_long_held_out_text_a_part_is_scored() -> None:
+    longest = max(size.held_out_tokens for size in SIZES)
+    saved = 4 * (longest - 100)
+    assert only_run("naive", held_out_tokens=100).scoring_tokens == only_run("naive").scoring_tokens - saved
 
 
 def test_time_is_tokens_over_the_measured_speeds() -> None:

@@ -1,4 +1,5 @@
 import math
+import statistics
 
 import pytest
 import torch
@@ -74,3 +75,33 @@ def test_the_sample_and_the_rest_are_all_held_out_text_once() -> None:
     assert held_out.sample_bytes + held_out.rest_bytes == sum(d.text_bytes for d in documents)
     assert 30 <= held_out.sample.target_tokens <= 120
     assert scoring.prepare(documents, BLOCK, sample_tokens=10**6).rest is None
+
+
+def test_of_long_held_out_text_every_seed_draws_its_own_documents() -> None:
+    documents = random_documents(200, seed=8)
+
+    def drawn(seed: int, limit: int | None = 300) -> scoring.HeldOut:
+        return scoring.prepare(documents, BLOCK, 60, limit=limit, generator=torch.Generator().manual_seed(seed))
+
+    longest = max(d.target_tokens for d in documents)
+    for seed in (0, 1):
+        assert 300 <= drawn(seed).target_tokens < 300 + longest
+    assert torch.equal(
+        drawn(0).sample.select(torch.arange(3)).input_ids, drawn(0).sample.select(torch.arange(3)).input_ids
+    )
+    assert drawn(0).sample_bytes + drawn(0).rest_bytes != drawn(1).sample_bytes + drawn(1).rest_bytes
+    assert drawn(0, limit=10**6).target_tokens == sum(d.target_tokens for d in documents)
+    assert drawn(0, limit=1).target_tokens <= longest
+
+
+def test_the_mean_over_draws_is_the_score_of_all_of_it() -> None:
+    model, documents = tiny_gpt2().eval(), random_documents(60, seed=9)
+    whole = scoring.prepare(documents, BLOCK, 10**6)
+    exact = scoring.score(model, whole.sample, whole.sample_bytes).nats_per_token
+    found = []
+    for seed in range(40):
+        part = scoring.prepare(documents, BLOCK, 10**6, limit=150, generator=torch.Generator().manual_seed(seed))
+        found.append(scoring.score(model, part.sample, part.sample_bytes).nats_per_token)
+    mean, error = statistics.mean(found), statistics.stdev(found) / len(found) ** 0.5
+    assert abs(mean - exact) < 4 * error
+    assert error > 0
