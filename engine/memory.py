@@ -32,17 +32,19 @@ class Memory:
     ) -> Blocks | None:
         """About `target_tokens` target tokens, the same share from every task, packed; None if nothing is kept.
 
-        Whole pieces are drawn without replacement until a task's share is reached, at least one from each.
+        Whole pieces are drawn without replacement, task by task in random order, until the shares of the tasks so far
+        are reached. What a piece is too long by is taken from the tasks after it: a draw is as large with fifty past
+        tasks as with one, and of many tasks each has its share over the draws.
         """
         tasks = [docs for docs in self.tasks if docs]
-        pieces = []
-        for documents in tasks:
-            missing = target_tokens / len(tasks)
+        pieces, drawn = [], 0
+        for number, task in enumerate(torch.randperm(len(tasks), generator=generator).tolist(), start=1):
+            documents = tasks[task]
             for index in torch.randperm(len(documents), generator=generator).tolist():
+                if drawn >= target_tokens * number / len(tasks):
+                    break
                 parts = cut(documents[index], block_size)
                 part = parts[int(torch.randint(len(parts), (1,), generator=generator))]
                 pieces.append(part)
-                missing -= int((part.targets >= 0).sum())
-                if missing <= 0:
-                    break
+                drawn += int((part.targets >= 0).sum())
         return pack(pieces, block_size, together) if pieces else None

@@ -86,3 +86,17 @@ def test_an_empty_memory_draws_nothing() -> None:
     assert (
         Memory(0).with_task(random_documents(3, seed=0), torch.Generator()).draw(10, BLOCK, torch.Generator()) is None
     )
+
+
+def test_a_draw_is_no_larger_with_many_past_tasks_and_gives_each_its_share() -> None:
+    memory, tasks = Memory(400), 20
+    for task in range(1, tasks + 1):
+        memory = memory.with_task([document([0, *[task] * 9])] * 20, torch.Generator().manual_seed(task))
+    counts = torch.zeros(tasks + 1)
+    for seed in range(400):
+        drawn = memory.draw(60, BLOCK, torch.Generator().manual_seed(seed))
+        assert drawn is not None
+        assert 60 <= drawn.target_tokens < 60 + 10
+        counts += torch.bincount(drawn.targets[drawn.targets > 0], minlength=tasks + 1)[: tasks + 1]
+    shares = counts[1:] / counts.sum()
+    assert float((shares * tasks - 1).abs().max()) < 0.4  # four standard deviations of 400 · 7 draws over 20 tasks
