@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import EnvironmentMissing, python_of
-from benchmarks.sections import Bench, Effort, Model, continual, default_run, speed
+from benchmarks.figure import as_svg
+from benchmarks.sections import Bench, Effort, Model, continual, default_run, many_tasks, speed
 from benchmarks.table import Row, as_data, as_text
 from benchmarks.workers import Worker, WorkerFailed
 
@@ -103,6 +104,7 @@ class _Efforts:
 
     small: Effort
     small_stages: Effort
+    many_tasks: Effort
     large: Effort
     large_stages: Effort | None
     run: Effort
@@ -113,6 +115,7 @@ _RUN = Effort(rounds=1, tokens=0, seconds=0)
 _FULL = _Efforts(
     small=Effort(rounds=5, tokens=12_000, seconds=120),
     small_stages=Effort(rounds=5, tokens=5_000, seconds=120),
+    many_tasks=Effort(rounds=3, tokens=2_100, seconds=120),
     large=Effort(rounds=3, tokens=1_990, seconds=150, sparse=4),
     large_stages=Effort(rounds=2, tokens=1_500, seconds=220, least=1, past_tasks=1),
     run=_RUN,
@@ -121,6 +124,7 @@ _FULL = _Efforts(
 _QUICK = _Efforts(
     small=Effort(rounds=3, tokens=6_000, seconds=50),
     small_stages=Effort(rounds=3, tokens=2_500, seconds=40),
+    many_tasks=Effort(rounds=1, tokens=2_100, seconds=0),
     large=Effort(rounds=2, tokens=980, seconds=50, least=1, sparse=4),
     large_stages=None,
     run=_RUN,
@@ -129,6 +133,7 @@ _QUICK = _Efforts(
 _SMOKE = _Efforts(
     small=Effort(rounds=1, tokens=4_000, seconds=0, sparse=4),
     small_stages=Effort(rounds=1, tokens=1_200, seconds=0),
+    many_tasks=Effort(rounds=1, tokens=1_100, seconds=0),
     large=Effort(rounds=1, tokens=550, seconds=0, sparse=4),
     large_stages=None,
     run=_RUN,
@@ -149,6 +154,7 @@ def _measure(bench: Bench, options: argparse.Namespace, folder: Path, report: _R
     for source in sources[:1] if quick else sources:
         report.add(partial(speed, bench, small, source, efforts.small, file))
     report.add(partial(continual, bench, small, efforts.small_stages, file))
+    report.add(partial(many_tasks, bench, small, efforts.many_tasks, file))
     report.add(partial(default_run, bench, efforts.run, efforts.run_tasks))
 
     if not (options.tokenizer / "tokenizer.json").is_file():
@@ -162,6 +168,8 @@ def _measure(bench: Bench, options: argparse.Namespace, folder: Path, report: _R
 
 
 def _write(file: Path, machine: dict[str, Any], bench: Bench, report: _Report, seconds: float) -> None:
+    if report.rows:
+        file.with_suffix(".svg").write_text(as_svg(report.rows), encoding="utf-8")
     data = {
         "machine": machine,
         "seconds": seconds,

@@ -147,6 +147,30 @@ def _compared(steps: dict[str, Timing]) -> dict[str, tuple[float, float]]:
     return pairs
 
 
+def many_tasks(bench: Bench, model: Model, effort: Effort, file: str, stages: int = 20) -> list[Row]:
+    """Steps of EWC at task `stages`, where a penalty that is kept task by task has grown."""
+    asked = {"model": model.folder, "source": "samples", "tokens": effort.tokens, "file": file, "tasks": stages}
+    work = bench.ours.ask(do="workload", **asked)["file"]
+    section = f"{model.name}, samples dealt out to {stages} tasks: steps of {TOKENS_PER_STEP} new tokens at the last"
+    given = {"do": "train", "workload": work, "stages": stages}
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for number in _rounds(effort):
+        steps = {
+            strategy: bench.time(
+                section, number, bench.ours, **given, tokens_per_step=TOKENS_PER_STEP, strategy=strategy
+            )
+            for strategy in ("naive", "ewc")
+        }
+        last = {strategy: timing["stages"][-1] for strategy, timing in steps.items()}
+        pairs.setdefault("ours: ewc step against naive step", []).append((_step(last["ewc"]), _step(last["naive"])))
+        if bench.avalanche:
+            rows, precision = TOKENS_PER_STEP // 256, steps["ewc"]["precision"]
+            peer = bench.time(section, number, bench.avalanche, **given, rows=rows, precision=precision, strategy="ewc")
+            pair = _rate(last["ewc"]), _rate(peer["stages"][-1])
+            pairs.setdefault("ewc: ours against Avalanche", []).append(pair)
+    return [row(section, what, found, _unit(what)) for what, found in pairs.items()]
+
+
 def default_run(bench: Bench, effort: Effort, tasks: int) -> list[Row]:
     """The part of a run that is scoring."""
     section = f"embedded model, a naive run over {tasks} samples at default settings"

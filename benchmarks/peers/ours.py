@@ -130,9 +130,10 @@ def multiply(precision: str, seconds: float = 1.0, size: int = 1024) -> dict[str
 
 
 def workload(model: str, source: str, tokens: int, file: str, tasks: int = 1) -> dict[str, Any]:
-    """Write a workload of `tasks` tasks; a source of several tasks is joined where one is wanted."""
+    """Write a workload of `tasks` tasks; a source with fewer or more is joined or dealt out."""
     texts = workloads.texts_of(source)
-    chosen = texts[:tasks] if tasks > 1 else [list(chain.from_iterable(texts))]
+    together = list(chain.from_iterable(texts))
+    chosen = texts[:tasks] if 1 < tasks <= len(texts) else [together[task::tasks] for task in range(tasks)]
     return workloads.write_workload(Path(model), chosen, tokens, Path(file))
 
 
