@@ -1,14 +1,14 @@
 """Losses over steps: what a run minimises, and what that does to every task's held-out text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from figures.lines import MAX_SMOOTH_POINTS, NO_LINE, Array, Line, Steps, last_step, smoothed, thin
 from figures.theme import (
     AXIS,
     GREY,
@@ -24,12 +24,9 @@ from figures.theme import (
     wrapped,
 )
 
-MAX_POINTS = 1500
-"""Most points that one trace carries; longer ones keep the lowest and highest value of every stretch."""
 TOLERANCE_NATS_PER_TOKEN = 0.02
 """How much worse a past task must get before it counts as being forgotten (about 2 % of perplexity)."""
 
-Array = npt.NDArray[np.float64]
 _TERMS = {
     "new": ("new task, training", GREY, "solid"),
     "replay": ("replay, training", "#b58a00", "solid"),
@@ -67,26 +64,13 @@ def forgetting_onsets(
     return onsets
 
 
-def thin(x: Array, y: Array, limit: int = MAX_POINTS) -> tuple[Array, Array]:
-    """At most about `limit` of the points: ends, and the extremes of every stretch, so that no spike is lost."""
-    if len(x) <= limit:
-        return x, y
-    keep = {0, len(x) - 1}
-    for part in np.array_split(np.arange(len(x)), max(1, limit // 2 - 1)):
-        filled = np.where(np.isnan(y[part]), np.inf, y[part])
-        keep.add(int(part[np.argmin(filled)]))
-        keep.add(int(part[np.argmax(np.where(np.isinf(filled), -np.inf, filled))]))
-    chosen = np.array(sorted(keep))
-    return x[chosen], y[chosen]
-
-
 def smoothing_window(steps: int) -> int:
     """Steps that a training curve is averaged over: 1 (not at all) for short runs, 25 at most."""
     return 1 if steps < 120 else min(25, steps // 40)
 
 
 def loss_figure(
-    losses: pd.DataFrame,
+    losses: Mapping[str, Line],
     curve: pd.DataFrame,
     stages: pd.DataFrame,
     tasks: Sequence[str],
@@ -101,25 +85,26 @@ def loss_figure(
     penalty has. `terms` are those to expect, all that are there when None; `steps` is the planned length of the run:
     naming both keeps the axes as they are from the first point to the last.
     """
-    if losses.empty and curve.empty:
+    newest = last_step(losses)
+    if not newest and curve.empty:
         return empty_figure("The first points appear after the first training step.")
-    present = set(losses["term"])
+    present = set(losses)
     wanted = present if terms is None else set(terms)
     shown = [t for t in _TERMS if t in wanted] + sorted(wanted - set(_TERMS))
     panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * ("penalty" in shown)
     axes = {name: "y" if i == 0 else f"y{i + 1}" for i, name in enumerate(panels)}
     held_out_axis = axes.get("held out", "y")
-    window = smoothing_window(int(losses["step"].max())) if len(losses) else 1
+    window = smoothing_window(newest)
     traces: list[go.Scatter] = []
     for term in (t for t in shown if t != "total" or len(present) > 2):
-        traces += _term_traces(losses[losses["term"] == term], term, window, axes.get(term, "y"))
+        traces += _term_traces(losses.get(term, NO_LINE), term, window, axes.get(term, "y"))
     styles, onsets = task_styles(tasks), forgetting_onsets(curve, tasks)
     for task in tasks:
         points = curve[curve["task"] == task].sort_values("step")
         traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
     traces.append(_onset_trace(onsets, curve, styles, SCORES[score], held_out_axis))
     boxes, notes = _shades(stages, steps)
-    layout = base_layout(_describe(losses, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
+    layout = base_layout(_describe(newest, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
     return go.Figure({"data": traces, "layout": layout | _axes(panels, axes, SCORES[score], steps)})
 
 
@@ -167,28 +152,30 @@ def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps:
     return layout
 
 
-def _term_traces(points: pd.DataFrame, term: str, window: int, axis: str) -> list[go.Scatter]:
+def _term_traces(points: Line, term: str, window: int, axis: str) -> list[go.Scatter]:
     name, color, dash = _TERMS.get(term, (escaped(term), GREY, "solid"))
-    points = points.sort_values("step")
-    x, y = points["step"].to_numpy(dtype=float), points["nats_per_token"].to_numpy(dtype=float)
     visible = "legendonly" if term == "total" else True
     line = {"color": color, "width": 1.8, "dash": dash}
     common = {"mode": "lines", "legendgroup": term, "visible": visible, "yaxis": axis}
     smooth = window > 1 and term != "penalty"
     traces = []
     if smooth:
-        raw_x, raw_y = thin(x, y)
         traces.append(
-            go.Scatter(x=raw_x, y=raw_y, uid=f"{term}-raw", showlegend=False, hoverinfo="skip", opacity=0.3,
-                       line={"color": color, "width": 1}, **common)
+            go.Scatter(**_points(*thin(points.steps, points.values)), uid=f"{term}-raw", showlegend=False,
+                       hoverinfo="skip", opacity=0.3, line={"color": color, "width": 1}, **common)
         )  # fmt: skip
-        rolled = points.groupby("stage")["nats_per_token"].rolling(window, min_periods=1).mean()
-        y = rolled.reset_index(level=0, drop=True).loc[points.index].to_numpy(dtype=float)
+        shown = thin(points.steps, smoothed(points, window), MAX_SMOOTH_POINTS)
         name += f" (mean of {window} steps)"
-    x, y = thin(x, y)
+    else:
+        shown = thin(points.steps, points.values)
     hover = f"{name}<br>step %{{x:,}}: %{{y:.4g}} nats per token<extra></extra>"
-    traces.append(go.Scatter(x=x, y=y, uid=term, name=name, line=line, hovertemplate=hover, **common))
+    traces.append(go.Scatter(**_points(*shown), uid=term, name=name, line=line, hovertemplate=hover, **common))
     return traces
+
+
+def _points(steps: Steps, values: Array) -> dict[str, object]:
+    """In numbers of four bytes, which are finer than any screen."""
+    return {"x": steps.astype(np.int32), "y": values.astype(np.float32)}
 
 
 def _held_out_trace(points: pd.DataFrame, task: str, style: LineStyle, score: ScoreStyle, axis: str) -> go.Scatter:
@@ -245,8 +232,8 @@ def _spans(stages: pd.DataFrame) -> Iterator[tuple[int, str, float, float]]:
         yield int(row["stage"]), str(row["task"]), row["first_step"] - 0.5, last + 0.5
 
 
-def _describe(losses: pd.DataFrame, curve: pd.DataFrame, stages: pd.DataFrame, onsets: Sequence[Onset]) -> str:
-    step = int(max(losses["step"].max() if len(losses) else 0, curve["step"].max() if len(curve) else 0))
+def _describe(newest: int, curve: pd.DataFrame, stages: pd.DataFrame, onsets: Sequence[Onset]) -> str:
+    step = max(newest, int(curve["step"].max()) if len(curve) else 0)
     parts = [f"Losses up to step {step:,} in {len(stages[stages['stage'] >= 1])} stages."]
     if len(curve):
         latest = curve.sort_values("step").groupby("task", sort=False)["nats_per_token"].last()

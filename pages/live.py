@@ -1,5 +1,6 @@
 """Live: what runs and what waits, the losses as they come, the score matrix as it fills, pause, resume and stop."""
 
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -9,11 +10,17 @@ from engine.errors import PalimpsestError
 from figures.curves import TOLERANCE_NATS_PER_TOKEN, cell_figure
 from figures.theme import SCORES, brief_labels
 from ui import live_data, session
+from ui.feed import Followed
 from ui.live_chart import live_chart, load_plotly
+from ui.pulse import pulse
 from ui.tables import name_width, row_height
 from ui.text import bytes_size, count, duration, plain, plural
 
 REFRESH_SECONDS = 1.0
+# The parts of the page that are drawn again by themselves, each a fragment of this key.
+WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
+    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
+)
 SIGNS = {
     "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
     "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
@@ -30,8 +37,7 @@ def page() -> None:
         return
     experiment_id = choose_experiment(experiments)
     tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
-    active = live_data.is_active(session.store().runs(experiment_id))
-    st.fragment(watch, run_every=REFRESH_SECONDS if active else None)(experiment_id, tasks, active)
+    st.fragment(watch, key=WHOLE)(experiment_id, tasks)
 
 
 def show_empty() -> None:
@@ -62,11 +68,12 @@ def choose_experiment(experiments: pd.DataFrame) -> str:
     return str(current)
 
 
-def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
-    """All that changes while runs train. Starts or ends its own refreshing through a run of the whole page."""
-    runs = session.store().runs(experiment_id)
-    if runs.empty or live_data.is_active(runs) != was_active:
+def watch(experiment_id: str, tasks: list[str]) -> None:
+    """All that changes while runs train, in parts that are drawn again one by one."""
+    runs = live_data.feed().runs(experiment_id)
+    if runs.empty:
         st.rerun()
+    live_data.saw(WHOLE, live_data.outline(runs))
     watching = session.runner().watching
     if watching:
         st.info(
@@ -76,19 +83,48 @@ def watch(experiment_id: str, tasks: list[str], was_active: bool) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         run = choose_run(experiment_id, runs)
-        show_run(run)
+        run_id = str(run["run_id"])
+        st.fragment(show_run, key=RUN)(experiment_id, run_id)
         with st.container(horizontal=True, vertical_alignment="center"):
             if watching is None:
                 show_buttons(run)
             show_links(experiment_id, runs, watching is None)
         show_reason(run)
     with right:
-        show_overview(runs)
-    show_charts(experiment_id, run, tasks)
+        st.fragment(show_overview, key=OVERVIEW)(experiment_id)
+    show_charts(experiment_id, run_id, tasks)
+    if live_data.is_active(runs):
+        pulse(PULSE, REFRESH_SECONDS, partial(look, experiment_id, run_id))
 
 
-def show_overview(runs: pd.DataFrame) -> None:
+def look(experiment_id: str, run_id: str) -> None:
+    """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
+    runs, run = one_run(experiment_id, run_id)
+    if not live_data.is_active(runs):
+        st.rerun()
+    if live_data.unseen({WHOLE: live_data.outline(runs)}):
+        st.rerun(WHOLE)
+    said = _said(run)
+    now = {
+        RUN: live_data.state(run), OVERVIEW: _cells(overview(runs)), LOSSES: said.size, PAST: said.size[1:],
+    }  # fmt: skip
+    changed = live_data.unseen(now)
+    if changed:
+        st.rerun([*changed, PULSE])
+
+
+def one_run(experiment_id: str, run_id: str) -> tuple[pd.DataFrame, "pd.Series[Any]"]:
+    """All runs of the experiment, and the one among them."""
+    runs = live_data.feed().runs(experiment_id)
+    found = runs[runs["run_id"] == run_id]
+    if found.empty:  # deleted meanwhile
+        st.rerun()
+    return runs, found.iloc[0]
+
+
+def show_overview(experiment_id: str) -> None:
     """How many runs are where, and a table of them."""
+    runs = live_data.feed().runs(experiment_id)
     counts, active = runs["status"].value_counts(), live_data.is_active(runs)
     parts = [f"{counts[s]} {SIGNS[s].split(' ', 1)[1]}" for s in SIGNS if counts.get(s)]
     left = runs["seconds_left"].sum()
@@ -96,19 +132,9 @@ def show_overview(runs: pd.DataFrame) -> None:
         unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
     st.markdown(f"**{plain(runs['experiment'].iloc[0])}**  \n" + ", ".join(parts))
-    names = runs["label"].map(brief_labels(runs["label"]))
-    shown = pd.DataFrame(
-        {
-            "Run": names.to_numpy(),
-            "Seed": runs["seed"].to_numpy(),
-            "Status": [_status(row) for row in runs.to_dict("records")],
-            "Progress": [100 * _share(row) for row in runs.to_dict("records")],
-        }
-    )
-    if runs["seed"].nunique() == 1:
-        shown = shown.drop(columns="Seed")
-    if active:
-        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
+    shown = overview(runs)
+    live_data.saw(OVERVIEW, _cells(shown))
+    names = shown["Run"]
     width = name_width(names)
     config = {
         "Run": st.column_config.TextColumn(width=width),
@@ -118,6 +144,24 @@ def show_overview(runs: pd.DataFrame) -> None:
         "Left": st.column_config.TextColumn(width=70),
     }
     st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, width), key="live_runs")
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per run: what it is and how far it is."""
+    records = runs.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            "Run": runs["label"].map(brief_labels(runs["label"])).to_numpy(),
+            "Seed": runs["seed"].to_numpy(),
+            "Status": [_status(row) for row in records],
+            "Progress": [int(100 * _share(row)) for row in records],
+        }
+    )
+    if runs["seed"].nunique() == 1:
+        shown = shown.drop(columns="Seed")
+    if live_data.is_active(runs):
+        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
+    return shown
 
 
 def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
@@ -150,8 +194,10 @@ def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     return runs[runs["run_id"] == (chosen or follow)].iloc[0]
 
 
-def show_run(run: "pd.Series[Any]") -> None:
+def show_run(experiment_id: str, run_id: str) -> None:
     """Status of one run in words and numbers."""
+    _, run = one_run(experiment_id, run_id)
+    live_data.saw(RUN, live_data.state(run))
     status, share = run["status"], _share(run)
     words = {
         "running": run["phase"] or "training",
@@ -200,32 +246,46 @@ def show_reason(run: "pd.Series[Any]") -> None:
         st.info(reason or f"This run was stopped at step {run['step']:,}.", icon=":material/stop_circle:")
 
 
-def show_charts(experiment_id: str, run: "pd.Series[Any]", tasks: list[str]) -> None:
+def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     """Losses over steps, the matrix, and what lies behind one of its cells."""
     score = st.segmented_control(
         "Score", list(SCORES), default="nats_per_token", key="live_score", format_func=lambda name: SCORES[name].title,
         help="What the held-out curves and the matrix show. Bits per byte compares across languages and tokenizers.",
     )  # fmt: skip
     score = score or "nats_per_token"
-    losses, matrix = live_data.charts(run, tasks, score)
     st.subheader("Losses", help=(
         "Solid: what training minimises, term by term, in nats per token. Dashed: each task's held-out text, from a "
         f"fixed sample. A cross marks the first look in a later stage at which a past task's held-out loss is more "
         f"than {TOLERANCE_NATS_PER_TOKEN} nats per token above its last in the task's own stage."
     ))  # fmt: skip
-    revision = f"{run['run_id']} {score}"
-    live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=revision)
+    st.fragment(show_losses, key=LOSSES)(experiment_id, run_id, tasks, score)
     st.subheader("Past and new tasks", help=(
         "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
         "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
         "tasks not trained on yet."
     ))  # fmt: skip
+    st.fragment(show_past, key=PAST)(experiment_id, run_id, tasks, score)
+
+
+def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
+    """The curves of one run."""
+    _, run = one_run(experiment_id, run_id)
+    live_data.saw(LOSSES, _said(run).size)
+    losses = live_data.feed().losses(run, tasks, score)
+    live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
+
+
+def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
+    """The matrix of one run, beside one of its cells."""
+    _, run = one_run(experiment_id, run_id)
+    live_data.saw(PAST, _said(run).size[1:])
     left, right = st.columns([3, 2], gap="medium")
     with left:
         height = 70 + 58 * (len(tasks) + 1)
         live_chart(
-            matrix, "live_matrix", height=height, on_click=lambda: _open_cell(experiment_id, tasks), revision=revision
-        )
+            live_data.feed().matrix(run, tasks, score), "live_matrix", height=height,
+            on_click=lambda: _open_cell(experiment_id, tasks), revision=f"{run_id} {score}",
+        )  # fmt: skip
         st.caption("Select a cell to open what lies behind it.")
     with right:
         show_cell(experiment_id, run, tasks, score)
@@ -233,7 +293,7 @@ def show_charts(experiment_id: str, run: "pd.Series[Any]", tasks: list[str]) -> 
 
 def show_cell(experiment_id: str, run: "pd.Series[Any]", tasks: list[str], score: str) -> None:
     """Exact numbers, curve and checkpoint behind one cell of the matrix."""
-    matrix = session.store().matrix([run["run_id"]])
+    said = _said(run)
     rows = st.columns(2)
     stage = rows[0].selectbox(
         "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
@@ -246,7 +306,7 @@ def show_cell(experiment_id: str, run: "pd.Series[Any]", tasks: list[str], score
         st.caption("Nothing chosen yet. Click a cell, or choose its stage and task here.")
         return
     own = tasks.index(task) + 1
-    of_task = matrix[matrix["task"] == task].set_index("stage")
+    of_task = said.matrix[said.matrix["task"] == task].set_index("stage")
     if stage not in of_task.index:
         st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
         return
@@ -256,10 +316,9 @@ def show_cell(experiment_id: str, run: "pd.Series[Any]", tasks: list[str], score
     cell = of_task.loc[stage]
     st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
     if stage:
-        figure = cell_figure(session.store().curve([run["run_id"]]), tasks, stage, task, score)
+        figure = cell_figure(said.curve, tasks, stage, task, score)
         live_chart(figure, "live_cell_chart", height=200, revision=f"{run['run_id']} {stage} {task} {score}")
-        stages = session.store().stages([run["run_id"]]).set_index("stage")
-        checkpoint = stages["checkpoint"].get(stage)
+        checkpoint = said.stages.set_index("stage")["checkpoint"].get(stage)
         if checkpoint:
             st.caption(f"Checkpoint after stage {stage}")
             st.code(str(checkpoint), language=None, wrap_lines=True)
@@ -294,6 +353,14 @@ def _status(row: dict[str, Any]) -> str:
     return SIGNS[row["status"]] + place
 
 
+def _said(run: "pd.Series[Any]") -> Followed:
+    return live_data.feed().followed(str(run["run_id"]), int(run["attempt"]))
+
+
+def _cells(table: pd.DataFrame) -> tuple[Any, ...]:
+    return tuple(table.itertuples(index=False, name=None))
+
+
 def _share(row: Any) -> float:
     if row["status"] == "finished":
         return 1.0
@@ -313,6 +380,7 @@ def _open_cell(experiment_id: str, tasks: list[str]) -> None:
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
     """Pass a wish on to the runner, and say what comes of it."""
     said = {"pause": "Pausing after the current step.", "stop": "Stopping.", "resume": "Going on."}
+    live_data.feed().forget_age()
     try:
         for run_id in run_ids:
             if what == "resume":

@@ -77,7 +77,7 @@ async function draw(node) {
     // Held from the first moment on, so that nothing below the chart moves while it is drawn.
     node.style.height = `${height}px`;
     if (!chart.width) return;
-    const figure = structuredClone(chart.data.figure);
+    const figure = JSON.parse(chart.data.figure);
     const layout = { ...figure.layout, ...chart.data.layout, width: chart.width, height, autosize: false };
     dress(layout, figure.data, getComputedStyle(node), narrow);
     await window.palimpsestPlotly.react(node, figure.data, layout, options());

@@ -6,8 +6,8 @@ library (5 MB, from the plotly wheel) goes to the browser once, in an element of
 of each of its messages, and Streamlit replaces only messages that didn't change by a reference.
 """
 
-import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,27 @@ _CHART_CSS = """
 """
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as it goes to the browser, written once for any number of them."""
+
+    figure: str
+    """Plotly's JSON."""
+    alt: str
+
+
+def drawn(figure: go.Figure) -> Drawn:
+    """Write a figure down."""
+    return Drawn(figure.to_json(remove_uids=False), alt_text(figure))
+
+
 def load_plotly() -> None:
     """Send the charting library to the browser. Call it once a page, outside every fragment that refreshes."""
     _loader()(key="plotly_library")
 
 
 def live_chart(
-    figure: go.Figure,
+    figure: go.Figure | Drawn,
     key: str,
     height: int = 420,
     narrow_height: int | None = None,
@@ -50,13 +64,13 @@ def live_chart(
     was clicked just now: x, y, customdata and the trace's uid; `on_click` runs before, and finds it in
     `st.session_state[key].click`.
     """
-    layout = {"uirevision": f"{key} {revision}"}
+    written = figure if isinstance(figure, Drawn) else drawn(figure)
     data = {
-        "figure": json.loads(figure.to_json(remove_uids=False)),
-        "layout": layout,
+        "figure": written.figure,
+        "layout": {"uirevision": f"{key} {revision}"},
         "height": height,
         "narrow_height": narrow_height or height,
-        "alt": alt_text(figure),
+        "alt": written.alt,
     }
     result = _chart()(key=key, data=data, on_click_change=on_click or _nothing)
     return result.click if isinstance(result.click, dict) else None

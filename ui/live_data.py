@@ -1,19 +1,20 @@
-"""What the Live page reads at every refresh, kept small: losses by increments, figures only when something changed."""
+"""What the Live page shows unless the user chooses, and what has changed since a browser was sent it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from figures.curves import loss_figure
-from figures.matrix import matrix_figure
+from engine.store import Store
 from ui import session
+from ui.feed import Feed
 
 ACTIVE = ("running", "paused")
 WAITING = "queued"
 RESUMABLE = ("interrupted", "failed", "stopped")
+_STATE = ("status", "phase", "stage", "stages", "step", "steps", "position", "seconds_left", "tokens_per_second")
 _FOLLOWED = ("running", "paused", "queued", "failed", "interrupted", "stopped")
 
 
@@ -41,43 +42,34 @@ def is_active(runs: pd.DataFrame) -> bool:
     return bool(runs["status"].isin([*ACTIVE, WAITING]).any())
 
 
-def losses(run_id: str, attempt: int) -> pd.DataFrame:
-    """All losses of a run; only what is newer than the last call of this session is read from the store.
-
-    A new attempt may train a stage again, so it starts afresh.
-    """
-    kept = st.session_state.get("live_losses")
-    same = kept is not None and kept[0] == (run_id, attempt)
-    before = kept[1] if same else None
-    last = int(before["step"].max()) if before is not None and len(before) else 0
-    new = session.store().losses([run_id], after_step=last)
-    if before is None or before.empty:
-        frame = new
-    else:
-        frame = pd.concat([before, new], ignore_index=True) if len(new) else before
-    st.session_state["live_losses"] = ((run_id, attempt), frame)
-    return frame
+def feed() -> Feed:
+    """What all browsers share of the runs that they watch."""
+    store = session.store()
+    return _feed(store.folder, store)
 
 
-def charts(run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> tuple[go.Figure, go.Figure]:
-    """The loss curves and the score matrix of a run; the last ones again while nothing was added to them."""
-    run_id, store = str(run["run_id"]), session.store()
-    frame = losses(run_id, int(run["attempt"]))
-    curve, stages, matrix = store.curve([run_id]), store.stages([run_id]), store.matrix([run_id])
-    steps = int(run["steps"]) or None
-    seen = (run_id, run["attempt"], score, len(frame), len(curve), len(stages), len(matrix), steps)
-
-    def draw() -> tuple[go.Figure, go.Figure]:
-        terms = set(frame["term"]) | ({"penalty"} if "ewc" in str(run["strategy"]) else set())
-        return loss_figure(frame, curve, stages, tasks, score, sorted(terms), steps), matrix_figure(
-            matrix, tasks, score
-        )
-
-    return _unless_seen("live_charts", seen, draw)
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _feed(folder: Path, _store: Store) -> Feed:
+    return Feed(_store)
 
 
-def _unless_seen(key: str, seen: Any, draw: Callable[[], Any]) -> Any:
-    kept = st.session_state.get(key)
-    if kept is None or kept[0] != seen:
-        kept = st.session_state[key] = (seen, draw())
-    return kept[1]
+def outline(runs: pd.DataFrame) -> Hashable:
+    """All that decides which controls there are and what they say; it stays the same while runs merely train."""
+    columns = ["run_id", "status", "attempt", "position", "reason"]
+    return tuple(runs[columns].astype(object).where(runs[columns].notna(), None).itertuples(index=False, name=None))
+
+
+def state(run: "pd.Series[Any]") -> Hashable:
+    """All that the numbers of a run show."""
+    return tuple(None if pd.isna(run[name]) else run[name] for name in _STATE)
+
+
+def saw(part: str, what: Hashable) -> None:
+    """Remember what this session's browser was sent for a part of the page."""
+    st.session_state.setdefault("live_seen", {})[part] = what
+
+
+def unseen(now: Mapping[str, Hashable]) -> list[str]:
+    """The parts of the page that are no longer as this session's browser has them."""
+    seen = st.session_state.get("live_seen", {})
+    return [part for part, what in now.items() if seen.get(part) != what]

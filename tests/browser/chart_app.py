@@ -3,6 +3,7 @@
 import streamlit as st
 
 from figures.curves import loss_figure
+from figures.lines import lines_of
 from figures.matrix import matrix_figure
 from tests.figures import frames
 from ui.live_chart import live_chart, load_plotly
@@ -15,7 +16,7 @@ def watch() -> None:
     refreshes = st.session_state["refreshes"] = st.session_state.get("refreshes", 0) + 1
     step = min(10 + refreshes, STEPS)
     curve = frames.curve({"bread": [(0, 0, 4.0), (1, step, 2.0)], "tea": [(0, 0, 4.0)], "soup": [(0, 0, 4.0)]})
-    losses = loss_figure(frames.losses(step), curve, frames.stages(STEPS), frames.TASKS, steps=STEPS)
+    losses = loss_figure(lines_of(frames.losses(step)), curve, frames.stages(STEPS), frames.TASKS, steps=STEPS)
     live_chart(losses, "losses", height=400, narrow_height=500)
     matrix = matrix_figure(frames.matrix([[4.0, 4.0, 4.0], [2.0, 4.0 + refreshes / 1000, 3.9]]), frames.TASKS)
     click = live_chart(matrix, "matrix", height=300)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from figures.curves import MAX_POINTS, cell_figure, forgetting_onsets, loss_figure, smoothing_window, thin
+from figures.curves import cell_figure, forgetting_onsets, loss_figure, smoothing_window
+from figures.lines import lines_of
 from figures.theme import alt_text
 from tests.figures import frames
 from tests.figures.frames import TASKS
@@ -16,8 +17,8 @@ FORGOTTEN = {
 def figure(**changes: object):
     arguments = {
         "losses": frames.losses(20), "curve": frames.curve(FORGOTTEN), "stages": frames.stages(10, 20), "tasks": TASKS,
-    }  # fmt: skip
-    return loss_figure(**(arguments | changes))
+    } | changes  # fmt: skip
+    return loss_figure(lines_of(arguments.pop("losses")), **arguments)
 
 
 def named(drawn, uid: str):
@@ -107,22 +108,6 @@ def test_smoothing_never_reaches_into_the_stage_before() -> None:
     second["nats_per_token"] = 7.0
     drawn = figure(losses=frames.pd.concat([first, second], ignore_index=True))
     assert named(drawn, "new").y[200] == pytest.approx(7.0)
-
-
-def test_thinning_keeps_the_ends_and_every_spike() -> None:
-    x = np.arange(20_000.0)
-    y = np.sin(x / 1000)
-    y[12_345] = 99.0
-    kept_x, kept_y = thin(x, y)
-    assert len(kept_x) <= MAX_POINTS
-    assert (kept_x[0], kept_x[-1]) == (0, 19_999)
-    assert kept_y.max() == 99.0
-    assert (np.diff(kept_x) > 0).all()
-
-
-def test_few_points_are_left_as_they_are() -> None:
-    x = np.arange(10.0)
-    assert thin(x, x) == (x, x) or (thin(x, x)[0] == x).all()
 
 
 def test_before_the_first_point_the_figure_says_what_it_waits_for() -> None:

@@ -1,0 +1,143 @@
+"""What all browsers share of the runs they watch: one reading and one drawing for every new version of the data."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from engine.store import Store
+from figures.curves import loss_figure
+from figures.lines import Line, last_step
+from figures.matrix import matrix_figure
+from ui.live_chart import Drawn, drawn
+
+KEEP_SECONDS = 0.5
+"""What was read is good for so long: a browser looks once a second, many of them must not look many times."""
+STALE_SECONDS = 4.0
+"""Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
+_EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """All that a run has said so far."""
+
+    lines: dict[str, Line]
+    curve: pd.DataFrame
+    stages: pd.DataFrame
+    matrix: pd.DataFrame
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Grows whenever something is added."""
+        points = sum(len(line) for line in self.lines.values())
+        return points, len(self.curve), len(self.stages), int(self.stages["finished"].sum()), len(self.matrix)
+
+
+@dataclass
+class _Read:
+    """A value, and the state of the store that it was read from."""
+
+    version: int
+    at: float
+    value: Any
+
+
+class Feed:
+    """Safe to use from the threads of all sessions: who comes while another one reads or draws gets the same."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self._runs: OrderedDict[str, _Read] = OrderedDict()
+        self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
+        self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
+
+    def runs(self, experiment_id: str) -> pd.DataFrame:
+        """The runs of an experiment, at most half a second old."""
+        with self._lock:
+            return self._fresh(
+                self._runs, experiment_id, _EXPERIMENTS, lambda _: self._store.runs(experiment_id), STALE_SECONDS
+            )
+
+    def followed(self, run_id: str, attempt: int) -> Followed:
+        """All that a run has said; what is new is read. A new attempt may train a stage again: it starts afresh."""
+
+        def read(before: Followed | None) -> Followed:
+            return self._read(run_id, before)
+
+        with self._lock:
+            return self._fresh(self._followed, (run_id, attempt), _RUNS, read)
+
+    def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
+        """The loss curves of a run, drawn once for every state of its data."""
+        run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
+        expected = {"penalty"} if "ewc" in str(run["strategy"]) else set()
+        with self._lock:
+            said = self.followed(run_id, attempt)
+
+            def draw() -> go.Figure:
+                terms = sorted(set(said.lines) | expected)
+                return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps)
+
+            return self._drawn(("losses", run_id, attempt, score, steps, said.size), draw)
+
+    def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
+        """The score matrix of a run, drawn once for every state of it."""
+        run_id, attempt = str(run["run_id"]), int(run["attempt"])
+        with self._lock:
+            cells = self.followed(run_id, attempt).matrix
+            key = ("matrix", run_id, attempt, score, len(cells))
+            return self._drawn(key, lambda: matrix_figure(cells, tasks, score))
+
+    def forget_age(self) -> None:
+        """Look at the store at the next question: the user has just changed something."""
+        with self._lock:
+            for reads in (self._runs, self._followed):
+                for read in reads.values():
+                    read.at = 0.0
+
+    def _fresh(
+        self, kept: OrderedDict[Any, _Read], key: Any, limit: int, read: Callable[[Any], T], good_for: float = 1e9
+    ) -> T:
+        """What is kept under `key`, read again where the store has changed since."""
+        now, known = time.monotonic(), kept.get(key)
+        if known is None or now - known.at >= KEEP_SECONDS:
+            version = self._store.version()
+            if known is None or known.version != version or now - known.at >= good_for:
+                kept[key] = _Read(version, now, read(known.value if known else None))
+        _touch(kept, key, limit)
+        value: T = kept[key].value
+        return value
+
+    def _drawn(self, key: tuple[Any, ...], draw: Callable[[], go.Figure]) -> Drawn:
+        if key not in self._pictures:
+            self._pictures[key] = drawn(draw())
+        _touch(self._pictures, key, _PICTURES)
+        return self._pictures[key]
+
+    def _read(self, run_id: str, before: Followed | None) -> Followed:
+        store, lines = self._store, dict(before.lines) if before else {}
+        for term, arrays in store.loss_arrays(run_id, last_step(lines)).items():
+            lines[term] = lines[term].followed_by(Line(*arrays)) if term in lines else Line(*arrays)
+        curve = before.curve if before else None
+        newer = store.curve([run_id], -1 if curve is None or curve.empty else int(curve["step"].max()))
+        if curve is None or curve.empty:
+            curve = newer
+        elif len(newer):
+            curve = pd.concat([curve, newer], ignore_index=True)
+        return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]))
+
+
+def _touch(kept: OrderedDict[Any, Any], key: Any, limit: int) -> None:
+    """Keep the latest `limit`."""
+    kept.move_to_end(key)
+    while len(kept) > limit:
+        kept.popitem(last=False)
