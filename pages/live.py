@@ -21,6 +21,18 @@ REFRESH_SECONDS = 1.0
 WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
     f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
 )
+# The parts of the page that are drawn again by themselves, each a fragment of this key.
+WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
+    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
+)
+# The parts of the page that are drawn again by themselves, each a fragment of this key.
+WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
+    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
+)
+# The parts of the page that are drawn again by themselves, each a fragment of this key.
+WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
+    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
+)
 SIGNS = {
     "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
     "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
@@ -99,41 +111,41 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
 
 def look(experiment_id: str, run_id: str) -> None:
     """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
-    runs, run = one_run(experiment_id, run_id)
-    if not live_data.is_active(runs):
+    view = partial(live_data.feed().view, experiment_id)
+    if not view(live_data.is_active) or run_id not in view(live_data.by_id):
         st.rerun()
-    if live_data.unseen({WHOLE: live_data.outline(runs)}):
+    if live_data.unseen({WHOLE: view(live_data.outline)}):
         st.rerun(WHOLE)
+    run = view(live_data.by_id)[run_id]
     said = _said(run)
     now = {
-        RUN: live_data.state(run), OVERVIEW: _cells(overview(runs)), LOSSES: said.size, PAST: said.size[1:],
+        RUN: live_data.state(run), OVERVIEW: view(live_data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
     }  # fmt: skip
     changed = live_data.unseen(now)
     if changed:
         st.rerun([*changed, PULSE])
 
 
-def one_run(experiment_id: str, run_id: str) -> tuple[pd.DataFrame, "pd.Series[Any]"]:
-    """All runs of the experiment, and the one among them."""
-    runs = live_data.feed().runs(experiment_id)
-    found = runs[runs["run_id"] == run_id]
-    if found.empty:  # deleted meanwhile
+def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
+    """One run of the experiment as it is now."""
+    runs = live_data.feed().view(experiment_id, live_data.by_id)
+    if run_id not in runs:  # deleted meanwhile
         st.rerun()
-    return runs, found.iloc[0]
+    return runs[run_id]
 
 
 def show_overview(experiment_id: str) -> None:
     """How many runs are where, and a table of them."""
     runs = live_data.feed().runs(experiment_id)
     counts, active = runs["status"].value_counts(), live_data.is_active(runs)
-    parts = [f"{counts[s]} {SIGNS[s].split(' ', 1)[1]}" for s in SIGNS if counts.get(s)]
+    parts = [f"{counts[s]} {live_data.SIGNS[s].split(' ', 1)[1]}" for s in live_data.SIGNS if counts.get(s)]
     left = runs["seconds_left"].sum()
     if active and left > 0:
         unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
     st.markdown(f"**{plain(runs['experiment'].iloc[0])}**  \n" + ", ".join(parts))
-    shown = overview(runs)
-    live_data.saw(OVERVIEW, _cells(shown))
+    shown = live_data.feed().view(experiment_id, live_data.overview)
+    live_data.saw(OVERVIEW, live_data.feed().view(experiment_id, live_data.overview_rows))
     names = shown["Run"]
     width = name_width(names)
     config = {
@@ -144,24 +156,6 @@ def show_overview(experiment_id: str) -> None:
         "Left": st.column_config.TextColumn(width=70),
     }
     st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, width), key="live_runs")
-
-
-def overview(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per run: what it is and how far it is."""
-    records = runs.to_dict("records")
-    shown = pd.DataFrame(
-        {
-            "Run": runs["label"].map(brief_labels(runs["label"])).to_numpy(),
-            "Seed": runs["seed"].to_numpy(),
-            "Status": [_status(row) for row in records],
-            "Progress": [int(100 * _share(row)) for row in records],
-        }
-    )
-    if runs["seed"].nunique() == 1:
-        shown = shown.drop(columns="Seed")
-    if live_data.is_active(runs):
-        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
-    return shown
 
 
 def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
@@ -196,14 +190,14 @@ def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
 
 def show_run(experiment_id: str, run_id: str) -> None:
     """Status of one run in words and numbers."""
-    _, run = one_run(experiment_id, run_id)
+    run = one_run(experiment_id, run_id)
     live_data.saw(RUN, live_data.state(run))
-    status, share = run["status"], _share(run)
+    status, share = run["status"], live_data.share(run)
     words = {
         "running": run["phase"] or "training",
         "paused": "paused; resume it to go on",
         "queued": "waits for its turn",
-    }.get(status, SIGNS[status].split(" ", 1)[1])
+    }.get(status, live_data.SIGNS[status].split(" ", 1)[1])
     if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
         words += f" behind {plural(int(run['position']) - 1, 'other run')}"
     st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
@@ -269,7 +263,7 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
 
 def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The curves of one run."""
-    _, run = one_run(experiment_id, run_id)
+    run = one_run(experiment_id, run_id)
     live_data.saw(LOSSES, _said(run).size)
     losses = live_data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
@@ -277,7 +271,7 @@ def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -
 
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The matrix of one run, beside one of its cells."""
-    _, run = one_run(experiment_id, run_id)
+    run = one_run(experiment_id, run_id)
     live_data.saw(PAST, _said(run).size[1:])
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -348,23 +342,8 @@ def _names(runs: pd.DataFrame) -> "pd.Series[str]":
     return labels if named["seed"].nunique() == 1 else labels + " · seed " + named["seed"].astype(str)
 
 
-def _status(row: dict[str, Any]) -> str:
-    place = f" ({row['position']})" if row["status"] == "queued" and pd.notna(row["position"]) else ""
-    return SIGNS[row["status"]] + place
-
-
 def _said(run: "pd.Series[Any]") -> Followed:
     return live_data.feed().followed(str(run["run_id"]), int(run["attempt"]))
-
-
-def _cells(table: pd.DataFrame) -> tuple[Any, ...]:
-    return tuple(table.itertuples(index=False, name=None))
-
-
-def _share(row: Any) -> float:
-    if row["status"] == "finished":
-        return 1.0
-    return min(1.0, row["step"] / row["steps"]) if row["steps"] else 0.0
 
 
 def _open_cell(experiment_id: str, tasks: list[str]) -> None:

@@ -4,7 +4,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -34,7 +35,7 @@ class Followed:
     stages: pd.DataFrame
     matrix: pd.DataFrame
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, ...]:
         """Grows whenever something is added."""
         points = sum(len(line) for line in self.lines.values())
@@ -46,8 +47,11 @@ class _Read:
     """A value, and the state of the store that it was read from."""
 
     version: int
-    at: float
+    read_at: float
+    looked_at: float
     value: Any
+    views: dict[Callable[[Any], Any], Any] = field(default_factory=dict)
+    """What was made of it."""
 
 
 class Feed:
@@ -62,10 +66,18 @@ class Feed:
 
     def runs(self, experiment_id: str) -> pd.DataFrame:
         """The runs of an experiment, at most half a second old."""
+        return self.view(experiment_id, _as_it_is)
+
+    def view(self, experiment_id: str, make: Callable[[pd.DataFrame], T]) -> T:
+        """What `make`, which must be a function of a module, makes of these runs; made once for all who ask."""
         with self._lock:
-            return self._fresh(
+            read = self._fresh(
                 self._runs, experiment_id, _EXPERIMENTS, lambda _: self._store.runs(experiment_id), STALE_SECONDS
             )
+            if make not in read.views:
+                read.views[make] = make(read.value)
+            view: T = read.views[make]
+            return view
 
     def followed(self, run_id: str, attempt: int) -> Followed:
         """All that a run has said; what is new is read. A new attempt may train a stage again: it starts afresh."""
@@ -74,7 +86,8 @@ class Feed:
             return self._read(run_id, before)
 
         with self._lock:
-            return self._fresh(self._followed, (run_id, attempt), _RUNS, read)
+            found: Followed = self._fresh(self._followed, (run_id, attempt), _RUNS, read).value
+            return found
 
     def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The loss curves of a run, drawn once for every state of its data."""
@@ -102,20 +115,21 @@ class Feed:
         with self._lock:
             for reads in (self._runs, self._followed):
                 for read in reads.values():
-                    read.at = 0.0
+                    read.looked_at = 0.0
 
     def _fresh(
-        self, kept: OrderedDict[Any, _Read], key: Any, limit: int, read: Callable[[Any], T], good_for: float = 1e9
-    ) -> T:
+        self, kept: OrderedDict[Any, _Read], key: Any, limit: int, read: Callable[[Any], Any], good_for: float = 1e9
+    ) -> _Read:
         """What is kept under `key`, read again where the store has changed since."""
         now, known = time.monotonic(), kept.get(key)
-        if known is None or now - known.at >= KEEP_SECONDS:
+        if known is None or now - known.looked_at >= KEEP_SECONDS:
             version = self._store.version()
-            if known is None or known.version != version or now - known.at >= good_for:
-                kept[key] = _Read(version, now, read(known.value if known else None))
+            if known is None or known.version != version or now - known.read_at >= good_for:
+                kept[key] = _Read(version, now, now, read(known.value if known else None))
+            else:
+                known.looked_at = now
         _touch(kept, key, limit)
-        value: T = kept[key].value
-        return value
+        return kept[key]
 
     def _drawn(self, key: tuple[Any, ...], draw: Callable[[], go.Figure]) -> Drawn:
         if key not in self._pictures:
@@ -134,6 +148,10 @@ class Feed:
         elif len(newer):
             curve = pd.concat([curve, newer], ignore_index=True)
         return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]))
+
+
+def _as_it_is(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs
 
 
 def _touch(kept: OrderedDict[Any, Any], key: Any, limit: int) -> None:

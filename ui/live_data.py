@@ -8,12 +8,18 @@ import pandas as pd
 import streamlit as st
 
 from engine.store import Store
+from figures.theme import brief_labels
 from ui import session
 from ui.feed import Feed
+from ui.text import duration
 
 ACTIVE = ("running", "paused")
 WAITING = "queued"
 RESUMABLE = ("interrupted", "failed", "stopped")
+SIGNS = {
+    "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
+    "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
+}  # fmt: skip
 _STATE = ("status", "phase", "stage", "stages", "step", "steps", "position", "seconds_left", "tokens_per_second")
 _FOLLOWED = ("running", "paused", "queued", "failed", "interrupted", "stopped")
 
@@ -57,6 +63,46 @@ def outline(runs: pd.DataFrame) -> Hashable:
     """All that decides which controls there are and what they say; it stays the same while runs merely train."""
     columns = ["run_id", "status", "attempt", "position", "reason"]
     return tuple(runs[columns].astype(object).where(runs[columns].notna(), None).itertuples(index=False, name=None))
+
+
+def by_id(runs: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
+    """The rows by run id."""
+    return {str(run["run_id"]): run for _, run in runs.iterrows()}
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per run: what it is and how far it is."""
+    records = runs.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            "Run": runs["label"].map(brief_labels(runs["label"])).to_numpy(),
+            "Seed": runs["seed"].to_numpy(),
+            "Status": [_status(row) for row in records],
+            "Progress": [int(100 * share(row)) for row in records],
+        }
+    )
+    if runs["seed"].nunique() == 1:
+        shown = shown.drop(columns="Seed")
+    if is_active(runs):
+        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
+    return shown
+
+
+def overview_rows(runs: pd.DataFrame) -> Hashable:
+    """All that the overview says."""
+    return tuple(overview(runs).itertuples(index=False, name=None)), runs["seconds_left"].sum() // 10
+
+
+def share(run: Any) -> float:
+    """How much of a run is done, from 0 to 1."""
+    if run["status"] == "finished":
+        return 1.0
+    return min(1.0, run["step"] / run["steps"]) if run["steps"] else 0.0
+
+
+def _status(row: dict[str, Any]) -> str:
+    place = f" ({row['position']})" if row["status"] == "queued" and pd.notna(row["position"]) else ""
+    return SIGNS[row["status"]] + place
 
 
 def state(run: "pd.Series[Any]") -> Hashable:
