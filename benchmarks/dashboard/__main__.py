@@ -6,38 +6,22 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.dashboard import stores
+from benchmarks.dashboard.pages import browser_pages, light_pages
 from benchmarks.dashboard.server import Server, serve
-from benchmarks.dashboard.watchers import Watched, Watcher
+from benchmarks.dashboard.training import measure_training, summary
+from benchmarks.dashboard.watchers import Watched, Watcher, closed, opened
 from engine.runner import RunnerLock
 from engine.store import Store
 
 _WATCH_SECONDS = 12.0
 
 
-async def _open(
-    server: Server, page: str, query: str, count: int, reads_charts: bool
-) -> tuple[list[Watcher], list[asyncio.Task[None]]]:
-    watchers = [Watcher(server.address, page, query, reads_charts and not n) for n in range(count)]
-    tasks = [asyncio.create_task(each.watch()) for each in watchers]
-    for each in watchers:
-        await asyncio.wait_for(each.opened.wait(), 120)
-    return watchers, tasks
-
-
-async def _close(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def refreshes(server: Server, query: str, count: int, seconds: float) -> tuple[list[Watched], float]:
     """What `count` watchers of the Live page see in `seconds`, and the processor seconds that they cost the server."""
-    watchers, tasks = await _open(server, "live", query, count, True)
+    watchers, tasks = await opened([Watcher(server.address, "live", query, not n) for n in range(count)])
     await asyncio.sleep(2)
     for each in watchers:
         each.seen.refreshes, each.seen.received_bytes = 0, 0
@@ -45,7 +29,7 @@ async def refreshes(server: Server, query: str, count: int, seconds: float) -> t
     before = server.cpu_seconds()
     await asyncio.sleep(seconds)
     cpu = server.cpu_seconds() - before
-    await _close(tasks)
+    await closed(tasks)
     return [each.seen for each in watchers], cpu
 
 
@@ -99,7 +83,7 @@ async def measure_refreshes(folder: Path, steps: int, counts: Sequence[int]) -> 
                     + (f"; late median {statistics.median(late):.0f} max {max(late):.0f} ms" if late else ""),
                     flush=True,
                 )
-            await _close([task])
+            await closed([task])
 
 
 def _when(added: Sequence[tuple[float, int]], step: int) -> float:
@@ -108,12 +92,21 @@ def _when(added: Sequence[tuple[float, int]], step: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
-    parser.add_argument("what", choices=["refresh"])
-    parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("what", choices=["refresh", "training"])
+    parser.add_argument("--steps", type=int, default=2_000, help="that the watched run has behind it")
     parser.add_argument("--watchers", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=15, help="of each measurement beside training")
+    parser.add_argument("--browser", action="store_true", help="Chromium's pages instead of light watchers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure_refreshes(Path(folder), options.steps, options.watchers))
+        if options.what == "refresh":
+            asyncio.run(measure_refreshes(Path(folder), options.steps, options.watchers))
+        else:
+            pages = browser_pages if options.browser else light_pages
+            counts = [0, *options.watchers]
+            windows = asyncio.run(measure_training(Path(folder), counts, options.rounds, options.seconds, pages))
+            print(summary(windows))
 
 
 if __name__ == "__main__":

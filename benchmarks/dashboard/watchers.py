@@ -5,6 +5,7 @@ import base64
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,7 +83,7 @@ class Watcher:
             self._hash = message.new_session.page_script_hash
         elif kind == "auto_rerun":
             self._repeat(message.auto_rerun.fragment_id, message.auto_rerun.interval)
-        elif kind == "script_finished":
+        elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             self._finished(began)
         elif kind == "delta":
             if message.metadata.cacheable:
@@ -147,3 +148,19 @@ def last_step(data: dict[str, Any]) -> int:
         return 0
     x = trace["x"]
     return int(np.frombuffer(base64.b64decode(x["bdata"]), np.dtype(x["dtype"]))[-1] if isinstance(x, dict) else x[-1])
+
+
+async def opened(watchers: list[Watcher]) -> tuple[list[Watcher], list[asyncio.Task[None]]]:
+    """Have all of them open their page."""
+    tasks = [asyncio.create_task(each.watch()) for each in watchers]
+    for each in watchers:
+        await asyncio.wait_for(each.opened.wait(), 120)
+    return watchers, tasks
+
+
+async def closed(tasks: list[asyncio.Task[None]]) -> None:
+    """Have all of them leave."""
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

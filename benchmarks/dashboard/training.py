@@ -1,0 +1,153 @@
+"""Training beside watchers: how fast it stays, and how soon a point is on the screen."""
+
+import asyncio
+import bisect
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from benchmarks.dashboard.server import Server, serve
+from benchmarks.dashboard.watchers import Watcher, closed, opened
+from engine.experiment import Experiment, StrategySpec, Training
+from engine.store import Store
+from engine.store.schema import steps as steps_table
+from engine.tasks import samples
+
+_START_SECONDS = 60.0
+_SETTLE_SECONDS = 3.0
+_LOOK_SECONDS = 0.02
+
+
+@dataclass
+class Recorded:
+    """When (seconds since 1970) the store had which step and how many target tokens."""
+
+    at: list[float] = field(default_factory=list)
+    step: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+
+    def tokens_per_second(self, begin: float, end: float) -> float:
+        """From the first to the last batch of steps that was written in that time."""
+        first, last = bisect.bisect_left(self.at, begin), bisect.bisect_right(self.at, end) - 1
+        return (self.tokens[last] - self.tokens[first]) / (self.at[last] - self.at[first])
+
+    def late_seconds(self, seen: Sequence[tuple[float, int]]) -> list[float]:
+        """How long after it was written each step was seen."""
+        found = [(at, bisect.bisect_left(self.step, step)) for at, step in seen]
+        return [at - self.at[place] for at, place in found if 0 < place < len(self.at)]
+
+
+@dataclass
+class Window:
+    """What was measured while some watched."""
+
+    watchers: int
+    tokens_per_second: float
+    server_cpu: float
+    """Cores."""
+    late_seconds: list[float]
+
+
+def long_run() -> Experiment:
+    """Plain fine-tuning of the embedded model that outlasts any measurement."""
+    return Experiment(
+        name="long",
+        model="tiny-gpt2",
+        tasks=tuple(sample.spec for sample in samples()[:2]),
+        training=Training(epochs=500, learning_rate=1e-4, tokens_per_step=512, evaluation_tokens=1_024),
+        strategies=(StrategySpec(name="naive"),),
+        seeds=(0,),
+    )
+
+
+async def measure_training(
+    folder: Path, counts: Sequence[int], rounds: int, seconds: float, open_pages: Callable[..., Any]
+) -> list[Window]:
+    """Rounds of all `counts` in turn over one run; `open_pages` makes that many watchers."""
+    store = Store(folder)
+    store.add_experiment(long_run())
+    recorded, windows = Recorded(), []
+    with serve(folder) as server:
+        _, tasks = await opened([Watcher(server.address, "live")])  # the first page starts the runner
+        run_id = str(store.runs()["run_id"].iloc[0])
+        record = asyncio.create_task(_record(store, run_id, recorded))
+        async with asyncio.timeout(_START_SECONDS):
+            while not recorded.step:
+                await asyncio.sleep(0.1)
+        await closed(tasks)
+        await asyncio.sleep(_SETTLE_SECONDS)
+        for number in range(rounds):
+            turn = counts if number % 2 == 0 else counts[::-1]
+            for count in turn:
+                windows.append(await _window(server, count, seconds, recorded, open_pages))
+                print(_line(windows[-1]), flush=True)
+        record.cancel()
+        store.request(run_id, "stop")
+    store.close()
+    return windows
+
+
+async def _window(
+    server: Server, count: int, seconds: float, recorded: Recorded, open_pages: Callable[..., Any]
+) -> Window:
+    async with open_pages(server, count) as seen:
+        await asyncio.sleep(_SETTLE_SECONDS)
+        began, cpu = time.time(), server.cpu_seconds()
+        await asyncio.sleep(seconds)
+        ended, cpu = time.time(), server.cpu_seconds() - cpu
+        await asyncio.sleep(1)
+        late = recorded.late_seconds([each for each in await seen() if began <= each[0] <= ended])
+    return Window(count, recorded.tokens_per_second(began, ended), cpu / (ended - began), late)
+
+
+async def _record(store: Store, run_id: str, recorded: Recorded) -> None:
+    query = select(func.max(steps_table.c.step), func.sum(steps_table.c.target_tokens)).where(
+        steps_table.c.run_id == run_id
+    )
+    version = -1
+    while True:
+        if store.version() != version:
+            version = store.version()
+            with store._reading() as connection:
+                step, tokens = connection.execute(query).one()
+            if step and (not recorded.step or step > recorded.step[-1]):
+                recorded.at.append(time.time())
+                recorded.step.append(step)
+                recorded.tokens.append(tokens)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def summary(windows: Sequence[Window]) -> str:
+    """Medians by number of watchers, and what they cost training against nobody in the same round."""
+    lines = []
+    counts = sorted({window.watchers for window in windows})
+    alone = [w.tokens_per_second for w in windows if w.watchers == 0]
+    for count in counts:
+        own = [w for w in windows if w.watchers == count]
+        rates = [w.tokens_per_second for w in own]
+        text = f"{count} watching: {statistics.median(rates):,.0f} tokens a second"
+        if count and alone:
+            losses = [100 * (1 - rate / other) for rate, other in zip(rates, alone, strict=True)]
+            text += f", {statistics.median(losses):.1f} % less than nobody ({min(losses):.1f} to {max(losses):.1f})"
+        late = sorted(1000 * each for w in own for each in w.late_seconds)
+        if late:
+            text += f"; a point is there after {statistics.median(late):.0f} ms, 95 % after {_quantile(late, 0.95):.0f}"
+        lines.append(text + ".")
+    return "\n".join(lines)
+
+
+def _line(window: Window) -> str:
+    late = sorted(1000 * each for each in window.late_seconds)
+    text = (
+        f"  {window.watchers} watching: {window.tokens_per_second:,.0f} tokens/s, server {window.server_cpu:.2f} cores"
+    )
+    return text + (f", late median {statistics.median(late):.0f} ms of {len(late)}" if late else "")
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
