@@ -1,5 +1,6 @@
 """What runs came to, as data frames: one row per run, one per configuration with 95% intervals over its seeds."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -57,16 +58,21 @@ def _cut(name: str, length: int = 28) -> str:
 
 def matrices(matrix: pd.DataFrame, score: str) -> dict[str, Rows]:
     """Each run's score matrix from the store's long frame, up to the first stage that is not wholly scored."""
-    found: dict[str, Rows] = {}
-    for run_id, cells in matrix.groupby("run_id", sort=False):
-        square = cells.pivot_table(index="stage", columns="task_index", values=score, dropna=False).sort_index()
-        rows: Rows = []
-        for stage, row in square.iterrows():
-            if stage != len(rows) or row.isna().any():
-                break
-            rows.append([float(value) for value in row])
-        found[str(run_id)] = rows
-    return found
+    cells: dict[str, dict[int, dict[int, float]]] = {}
+    for run_id, stage, task, value in zip(*(matrix[c] for c in ("run_id", "stage", "task_index", score)), strict=True):
+        cells.setdefault(str(run_id), {}).setdefault(int(stage), {})[int(task)] = float(value)
+    return {run_id: _whole_rows(stages) for run_id, stages in cells.items()}
+
+
+def _whole_rows(stages: Mapping[int, Mapping[int, float]]) -> Rows:
+    tasks = sorted({task for scored in stages.values() for task in scored})
+    rows: Rows = []
+    for stage in sorted(stages):
+        row = [stages[stage].get(task, math.nan) for task in tasks]
+        if stage != len(rows) or any(math.isnan(value) for value in row):
+            break
+        rows.append(row)
+    return rows
 
 
 def run_frame(runs: pd.DataFrame, matrix: pd.DataFrame, curve: pd.DataFrame, score: str) -> pd.DataFrame:
@@ -116,20 +122,24 @@ def task_orders(matrix: pd.DataFrame) -> dict[str, list[str]]:
 def stability_gaps(curve: pd.DataFrame, orders: Mapping[str, Sequence[str]], score: str) -> dict[str, Measured]:
     """Per run, how far its old tasks fell at worst *during* later stages, mean over tasks j < T, from the
     evaluations inside the stages. `orders` holds each run's tasks in training order."""
+    looks: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    ordered = curve.sort_values("step", kind="stable")
+    for run_id, task, stage, value in zip(*(ordered[c] for c in ("run_id", "task", "stage", score)), strict=True):
+        looks.setdefault(str(run_id), {}).setdefault(task, []).append((int(stage), float(value)))
     gaps: dict[str, Measured] = {}
-    for run_id, points in curve.groupby("run_id", sort=False):
-        tasks = orders.get(str(run_id), ())
-        falls = [_fall(points, number, task, score) for number, task in enumerate(tasks[:-1], start=1)]
+    for run_id, of_task in looks.items():
+        tasks = orders.get(run_id, ())
+        falls = [_fall(of_task.get(task, []), number, score) for number, task in enumerate(tasks[:-1], start=1)]
         known = [fall for fall in falls if fall is not None]
         if known and len(known) == len(falls):
-            gaps[str(run_id)] = Measured(fmean(known))
+            gaps[run_id] = Measured(fmean(known))
     return gaps
 
 
-def _fall(points: pd.DataFrame, stage: int, task: str, score: str) -> float | None:
-    own = points[points["task"] == task].sort_values("step")
-    learned, later = own.loc[own["stage"] == stage, score], own.loc[own["stage"] > stage, score]
-    return stability_gap(float(learned.iloc[-1]), list(later), score in LOWER_IS_BETTER) if len(learned) else None
+def _fall(looks: Sequence[tuple[int, float]], own_stage: int, score: str) -> float | None:
+    learned = [value for stage, value in looks if stage == own_stage]
+    later = [value for stage, value in looks if stage > own_stage]
+    return stability_gap(learned[-1], later, score in LOWER_IS_BETTER) if learned else None
 
 
 def configuration_frame(rows: pd.DataFrame) -> pd.DataFrame:

@@ -61,10 +61,8 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     run_ids = list(runs["run_id"])
     matrix = store.matrix(run_ids)
     measured = run_frame(runs, matrix, store.curve(run_ids), score)
-    of_run = {
-        run.run_id: conditions(experiments[run.experiment_id], store.run_task_facts(run.run_id))
-        for run in runs.itertuples()
-    }
+    facts = store.task_facts_by_run(run_ids)
+    of_run = {run.run_id: conditions(experiments[run.experiment_id], facts[run.run_id]) for run in runs.itertuples()}
     return Everything(score, experiments, measured, matrix, store.stages(run_ids), of_run)
 
 

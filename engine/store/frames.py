@@ -168,6 +168,12 @@ class Reader(Database):
         """What this run itself said of its tasks; empty before it began."""
         return self._run_value(run_id, runs.c.task_facts) or []
 
+    def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
+        """What each of these runs said of its tasks; empty before it began."""
+        query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(_listed(run_ids)))
+        with self._reading() as connection:
+            return {run_id: facts or [] for run_id, facts in connection.execute(query)}
+
     def environment(self, run_id: str) -> dict[str, Any]:
         """Versions, device, threads, commit that the run was trained with; empty before it began."""
         return self._run_value(run_id, runs.c.environment) or {}
@@ -223,15 +229,16 @@ class Reader(Database):
         import pandas as pd
 
         table = schema.scores
-        query = (
-            select(table, experiments.c.tasks)
-            .join_from(table, runs, table.c.run_id == runs.c.run_id)
-            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
-            .where(table.c.run_id.in_(_listed(run_ids)), which)
-        )
+        query = select(table).where(table.c.run_id.in_(_listed(run_ids)), which)
+        named = select(runs.c.run_id, runs.c.experiment_id).where(runs.c.run_id.in_(_listed(run_ids)))
         with self._reading() as connection:
             found = connection.execute(query).all()
-        rows = [_score_row(row) for row in found]
+            experiment_of = {run.run_id: run.experiment_id for run in connection.execute(named)}
+            listed = select(experiments.c.experiment_id, experiments.c.tasks).where(
+                experiments.c.experiment_id.in_(set(experiment_of.values()))
+            )
+            tasks = {row.experiment_id: row.tasks for row in connection.execute(listed)}
+        rows = [_score_row(row, tasks[experiment_of[row.run_id]]) for row in found]
         rows.sort(key=lambda row: (row["run_id"], row["stage"], row["step"], row["task_index"]))
         return pd.DataFrame(rows, columns=list(_SCORED))
 
@@ -270,11 +277,11 @@ def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
                 row["seconds_left"] = max(0.0, new * sum(likes) / len(likes) - row["seconds"])
 
 
-def _score_row(row: Row[Any]) -> dict[str, Any]:
+def _score_row(row: Row[Any], tasks: Sequence[str]) -> dict[str, Any]:
     nats = math.nan if row.total_nats is None else row.total_nats
     score = Score(nats, row.target_tokens, row.text_bytes, row.correct_tokens)
     kept = {name: getattr(row, name) for name in ("run_id", "stage", "step", "task", "target_tokens", "text_bytes")}
-    return kept | score.as_dict() | {"task_index": row.tasks.index(row.task) + 1}
+    return kept | score.as_dict() | {"task_index": tasks.index(row.task) + 1}
 
 
 def _of_runs(table: Table, run_ids: Ids) -> Select[Any]:
