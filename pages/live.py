@@ -40,7 +40,7 @@ SIGNS = {
 
 
 def page() -> None:
-    """The whole page; only what follows the run is drawn again by itself."""
+    """The whole page; only what follows the runs is drawn again by itself."""
     st.title("Live")
     load_plotly()
     experiments = session.store().experiments()
@@ -49,6 +49,7 @@ def page() -> None:
         return
     experiment_id = choose_experiment(experiments)
     tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
+    live_data.feed().look_again()
     st.fragment(watch, key=WHOLE)(experiment_id, tasks)
 
 
@@ -359,7 +360,6 @@ def _open_cell(experiment_id: str, tasks: list[str]) -> None:
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
     """Pass a wish on to the runner, and say what comes of it."""
     said = {"pause": "Pausing after the current step.", "stop": "Stopping.", "resume": "Going on."}
-    live_data.feed().forget_age()
     try:
         for run_id in run_ids:
             if what == "resume":
@@ -369,6 +369,8 @@ def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
         st.toast(said[what])
     except PalimpsestError as error:
         st.toast(plain(str(error)), icon=":material/error:")
+    finally:
+        live_data.feed().look_again()
 
 
 def _stop_all(experiment_id: str) -> None:

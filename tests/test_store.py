@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy
 
@@ -257,3 +258,36 @@ def test_a_loss_that_is_not_a_number_does_not_break_reading(store: Store, tmp_pa
     _, (run_id, _) = add(store, tmp_path)
     store.record(run_id, events.StepDone(1, 1, {"new": math.nan, "total": math.inf}, 10, 0.1, 1e-3, math.nan))
     assert store.losses(run_id)["nats_per_token"].isna().tolist()[0]
+
+
+def test_the_version_is_another_one_after_every_change_from_whichever_side(store: Store, tmp_path: Path) -> None:
+    versions = [store.version()]
+    _, (run_id, _) = add(store, tmp_path)
+    versions.append(store.version())
+    store.beat(run_id, 0)
+    other = Store(store.folder)
+    other.request(run_id, "stop")
+    versions.append(store.version())
+    other.close()
+    assert len(set(versions)) == 3
+    assert store.version() == versions[-1]
+
+
+def test_losses_as_arrays_are_those_of_the_frame(store: Store, tmp_path: Path) -> None:
+    _, (run_id, _) = add(store, tmp_path)
+    play(store, run_id)
+    store.record(run_id, events.StepDone(2, 2 * STEPS + 1, {"total": math.nan}, 100, 0.01, 1e-3, 1.0))
+    frame = store.losses(run_id, after_step=2)
+    arrays = store.loss_arrays(run_id, after_step=2)
+    assert set(arrays) == {"new", "total"}
+    for term, part in frame.groupby("term"):
+        for column, values in zip(("stage", "step", "nats_per_token"), arrays[term], strict=True):
+            np.testing.assert_array_equal(values, part[column].to_numpy())
+    assert math.isnan(arrays["total"][2][-1])
+    assert store.loss_arrays(run_id, after_step=10**6) == {}
+
+
+def test_the_facts_of_many_runs_are_those_of_each(store: Store, tmp_path: Path) -> None:
+    _, run_ids = add(store, tmp_path)
+    play(store, run_ids[0])
+    assert store.task_facts_by_run(run_ids) == {run_id: store.run_task_facts(run_id) for run_id in run_ids}

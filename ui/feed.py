@@ -110,8 +110,8 @@ class Feed:
             key = ("matrix", run_id, attempt, score, len(cells))
             return self._drawn(key, lambda: matrix_figure(cells, tasks, score))
 
-    def forget_age(self) -> None:
-        """Look at the store at the next question: the user has just changed something."""
+    def look_again(self) -> None:
+        """Look at the store at the next question, however young the last look is: the user has done something."""
         with self._lock:
             for reads in (self._runs, self._followed):
                 for read in reads.values():

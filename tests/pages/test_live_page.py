@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ from engine import events
 from engine.control import Control
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
-from ui import session
+from ui import feed, live_data, session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "live.py")
 
@@ -233,3 +234,58 @@ def test_every_control_has_a_help(play: Callable[..., None]) -> None:
     controls = [*page.button, *page.selectbox, *page.get("button_group")]
     assert len(controls) >= 6
     assert all(control.help for control in controls if hasattr(control, "help"))
+
+
+def seen(page: AppTest) -> dict[str, object]:
+    return page.session_state["live_seen"]
+
+
+@pytest.mark.usefixtures("added")
+def test_pages_of_many_sessions_share_one_drawing(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawings: list[str] = []
+    for name in ("loss_figure", "matrix_figure"):
+        draw = getattr(feed, name)
+        monkeypatch.setattr(feed, name, lambda *a, _name=name, _draw=draw: drawings.append(_name) or _draw(*a))
+    play(in_stage_two)
+    pages = [show() for _ in range(5)]
+    assert sorted(drawings) == ["loss_figure", "matrix_figure"]
+    assert len({page.session_state["live_seen"]["live_losses"] for page in pages}) == 1
+
+
+def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "KEEP_SECONDS", 0.0)  # what beats that follow each other at once would see
+    play(in_stage_two)
+    page = show()
+    watched = live_data.feed()
+
+    def changed() -> list[str]:
+        view = partial(watched.view, added[0])
+        run = view(live_data.by_id)[added[1][0]]
+        said = watched.followed(run["run_id"], 1)
+        now = {
+            "live_whole": view(live_data.outline), "live_run": live_data.state(run),
+            "live_overview": view(live_data.overview_rows), "live_losses": said.size, "live_past": said.size[1:],
+        }  # fmt: skip
+        assert set(now) == set(seen(page))
+        return [part for part, what in now.items() if seen(page)[part] != what]
+
+    assert changed() == []
+    store.beat(added[1][0], 1)
+    assert changed() == []
+    store.record(added[1][0], events.StepDone(2, 7, {"new": 1.0, "total": 1.0}, 100, 0.01, 1e-3, 1.0))
+    assert changed() == ["live_run", "live_overview", "live_losses"]
+    page.run()
+    assert changed() == []
+    store.set_pause(added[1][0], True)
+    assert "live_whole" in changed()
+
+
+def test_a_page_beats_while_there_is_something_to_follow_and_no_longer(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None]
+) -> None:
+    play()
+    assert "live_pulse_turn" in show().session_state
+    store.request(added[1][1], "stop")
+    assert "live_pulse_turn" not in show().session_state

@@ -39,9 +39,7 @@ def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     event.listen(store._engine, "before_cursor_execute", lambda *_: counts.update(["statements"]))
     for name in ("loss_figure", "matrix_figure"):
         draw = getattr(feed_module, name)
-        monkeypatch.setattr(
-            feed_module, name, lambda *a, _name=name, _draw=draw: counts.update([_name]) or _draw(*a)
-        )
+        monkeypatch.setattr(feed_module, name, lambda *a, _name=name, _draw=draw: counts.update([_name]) or _draw(*a))
     return counts
 
 
@@ -154,7 +152,7 @@ def test_after_the_user_s_own_change_the_store_is_asked_at_once(store: Store, ru
     assert feed.runs(run.experiment_id)["status"].iloc[0] == "running"
     store.set_pause(run.run_id, True)
     assert feed.runs(run.experiment_id)["status"].iloc[0] == "running"
-    feed.forget_age()
+    feed.look_again()
     assert feed.runs(run.experiment_id)["status"].iloc[0] == "paused"
 
 
