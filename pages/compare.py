@@ -1,6 +1,6 @@
 """Compare: what each strategy kept and lost, at what price, and what to take home."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from engine.fairness import PENDING
 from engine.scores import SCORE_NAMES
 from engine.store import Store
 from figures.theme import SCORES, brief_labels
-from ui import session
+from ui import live_data, session
 from ui.compare_sections import figure_sections, front
 from ui.compare_tables import (
     MAIN_MEASURES,
@@ -240,9 +240,9 @@ def show_differences(comparison: Comparison) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def follow(experiment_ids: Sequence[str], seen: tuple[tuple[str, str, int], ...]) -> None:
+def follow(experiment_ids: Sequence[str], seen: Hashable) -> None:
     """Draw the page again once a run has changed its status or finished a stage, and only then."""
-    if _signature(session.store().runs(list(experiment_ids))) != seen:
+    if live_data.reached(experiment_ids) != seen:
         st.rerun()
 
 
@@ -267,9 +267,10 @@ def main() -> None:
     if not chosen:
         st.info("Choose an experiment above.", icon=":material/arrow_upward:")
         return
+    seen = live_data.reached(chosen)
     every = read(store, chosen, score)
     if every.runs["status"].isin(PENDING).any():
-        follow(chosen, _signature(every.runs))
+        follow(chosen, seen)
     show_comparison(store, every)
 
 
@@ -302,10 +303,6 @@ def _unique_names(experiments: pd.DataFrame) -> dict[str, str]:
         else f"{row['name']} ({row['created_at']:%d %b %H:%M}, {row['experiment_id']})"
         for row in _dicts(experiments)
     }
-
-
-def _signature(runs: pd.DataFrame) -> tuple[tuple[str, str, int], ...]:
-    return tuple((run["run_id"], run["status"], int(run["stage"] or 0)) for run in _dicts(runs))
 
 
 def _counted(statuses: pd.Series) -> str:

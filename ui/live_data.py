@@ -1,6 +1,6 @@
 """What the Live page shows unless the user chooses, and what has changed since a browser was sent it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,15 @@ def outline(runs: pd.DataFrame) -> Hashable:
     """All that decides which controls there are and what they say; it stays the same while runs merely train."""
     columns = ["run_id", "status", "attempt", "position", "reason"]
     return tuple(runs[columns].astype(object).where(runs[columns].notna(), None).itertuples(index=False, name=None))
+
+
+def reached(experiment_ids: Iterable[str]) -> Hashable:
+    """How far all runs of some experiments are: status and stage, not the step."""
+    return tuple(feed().view(each, _reached) for each in experiment_ids)
+
+
+def _reached(runs: pd.DataFrame) -> Hashable:
+    return tuple(runs[["run_id", "status", "stage"]].itertuples(index=False, name=None))
 
 
 def by_id(runs: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
