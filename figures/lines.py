@@ -36,6 +36,11 @@ class Line:
             np.concatenate([self.values, later.values]),
         )
 
+    def after(self, step: int) -> "Line":
+        """What comes after that step."""
+        begin = int(np.searchsorted(self.steps, step, side="right"))
+        return Line(self.stages[begin:], self.steps[begin:], self.values[begin:])
+
 
 NO_LINE = Line(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
@@ -73,6 +78,6 @@ def thin(x: Steps, y: Array, limit: int = MAX_POINTS) -> tuple[Steps, Array]:
     """At most `limit` of the points, which are in order: first, lowest, highest and last of every stretch (M4)."""
     if len(x) <= limit:
         return x, y
-    kept = M4Downsampler().downsample(np.ascontiguousarray(y), n_out=limit // 4 * 4)
-    chosen = np.unique(kept.astype(np.int64))
+    kept = M4Downsampler().downsample(np.ascontiguousarray(y), n_out=(limit - 1) // 4 * 4)
+    chosen = np.union1d(kept.astype(np.int64), len(x) - 1)  # its last stretch may end one point early, by rounding
     return x[chosen], y[chosen]

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from engine.store import Store
 from figures.curves import loss_figure
-from figures.lines import Line, last_step
+from figures.lines import NO_LINE, Line, last_step
 from figures.matrix import matrix_figure
 from ui.live_chart import Drawn, drawn
 
@@ -139,8 +139,12 @@ class Feed:
 
     def _read(self, run_id: str, before: Followed | None) -> Followed:
         store, lines = self._store, dict(before.lines) if before else {}
-        for term, arrays in store.loss_arrays(run_id, last_step(lines)).items():
-            lines[term] = lines[term].followed_by(Line(*arrays)) if term in lines else Line(*arrays)
+        known = last_step(lines)
+        found = {term: Line(*arrays) for term, arrays in store.loss_arrays(run_id, max(0, known - 1)).items()}
+        if known and not any(known in line.steps[:1] for line in found.values()):
+            return self._read(run_id, None)  # the last known step is gone: a resumed run trains its stage again
+        for term, line in found.items():
+            lines[term] = lines.get(term, NO_LINE).followed_by(line.after(known))
         curve = before.curve if before else None
         newer = store.curve([run_id], -1 if curve is None or curve.empty else int(curve["step"].max()))
         if curve is None or curve.empty:

@@ -33,6 +33,11 @@ def test_a_single_spike_is_never_lost_however_long_the_run(length: int, data: st
     assert len(kept) <= MAX_POINTS
 
 
+def test_the_last_point_is_kept_whatever_the_length() -> None:
+    for length in range(1_501, 3_000):
+        assert thin(np.arange(length), np.zeros(length))[0][-1] == length - 1
+
+
 def test_few_points_are_left_as_they_are() -> None:
     steps, values = np.arange(1500), np.zeros(1500)
     assert thin(steps, values) == (steps, values)

@@ -177,6 +177,20 @@ def test_a_new_attempt_starts_afresh(store: Store, run: Run) -> None:
     assert feed.followed(run.run_id, 2).lines == {}
 
 
+def test_a_stage_that_is_trained_again_replaces_what_was_known_of_it(store: Store, run: Run, clock: Clock) -> None:
+    run.says(events.StageFinished)
+    for _ in range(2):
+        run.says(events.StepDone)
+    feed = Feed(store)
+    assert feed.followed(run.run_id, 2).lines["new"].steps.tolist() == [1, 2, 3, 4, 5, 6]
+    store.drop_after_stage(run.run_id, 1)
+    clock.seconds += 1
+    assert feed.followed(run.run_id, 2).lines["new"].steps.tolist() == [1, 2, 3, 4]
+    store.record(run.run_id, events.StepDone(2, 5, {"new": 9.0}, 100, 0.01, 1e-3, 1.0))
+    clock.seconds += 1
+    assert feed.followed(run.run_id, 2).lines["new"].values[4:].tolist() == [9.0]
+
+
 def test_a_run_that_lost_its_program_shows_without_any_change_in_the_store(
     store: Store, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
