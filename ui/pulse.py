@@ -17,7 +17,10 @@ _CSS = ".stElementContainer:has(.palimpsest-pulse) { display: none; }"
 
 
 def pulse(key: str, seconds: float, on_beat: Callable[[], None]) -> None:
-    """Call `on_beat` that long after every answer. `key` is also the key of the fragment to name with those to draw."""
+    """Call `on_beat` so long after every quick answer, and up to twice as long after a slow one.
+
+    `key` is also the key of the fragment that is to be named with those to draw.
+    """
     st.fragment(_draw, key=key)(key, seconds, on_beat)
 
 

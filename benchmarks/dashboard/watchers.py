@@ -46,6 +46,7 @@ class Watcher:
         self._cached: set[str] = set()
         self._asked: dict[str, float] = {}
         self._pulse: asyncio.Task[None] | None = None
+        self._beaten = 0.0
         self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
     async def watch(self) -> None:
@@ -107,8 +108,12 @@ class Watcher:
         if self._pulse is not None:
             self._pulse.cancel()
 
+        took = time.perf_counter() - self._beaten if self._beaten else 0.0
+        self._beaten = 0.0
+
         async def ask() -> None:
-            await asyncio.sleep(data["seconds"])
+            await asyncio.sleep(min(2 * data["seconds"], max(data["seconds"], 8 * took)))
+            self._beaten = time.perf_counter()
             states = WidgetStates()
             state = states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{component}__events")
             state.json_trigger_value = json.dumps([{"event": "beat", "value": data["turn"]}])
