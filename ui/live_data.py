@@ -61,8 +61,8 @@ def _feed(folder: Path, _store: Store) -> Feed:
 
 def outline(runs: pd.DataFrame) -> Hashable:
     """All that decides which controls there are and what they say; it stays the same while runs merely train."""
-    columns = ["run_id", "status", "attempt", "position", "reason"]
-    return tuple(runs[columns].astype(object).where(runs[columns].notna(), None).itertuples(index=False, name=None))
+    columns = [runs[name].tolist() for name in ("run_id", "status", "attempt", "reason")]
+    return tuple(zip(*columns, runs["position"].fillna(0).tolist(), strict=True))
 
 
 def reached(experiment_ids: Iterable[str]) -> Hashable:

@@ -9,6 +9,8 @@ from benchmarks.dashboard.pages import browser_pages, light_pages
 from benchmarks.dashboard.refreshes import measure_refreshes
 from benchmarks.dashboard.training import measure_training, summary
 
+_QUIET_CORES = 0.15
+
 
 def main() -> None:
     options = _options()
@@ -19,7 +21,7 @@ def main() -> None:
         pages = browser_pages if options.browser else light_pages
         counts = [0, *options.watchers]
         windows = asyncio.run(measure_training(Path(folder), counts, options.rounds, options.seconds, pages))
-        print(summary(windows))
+        print(summary(windows, float("inf") if options.browser else _QUIET_CORES))
 
 
 def _options() -> argparse.Namespace:

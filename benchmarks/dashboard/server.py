@@ -24,8 +24,21 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Processor time of the process so far, all threads together."""
-        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return _cpu_seconds(self.process)
+
+    def cpu_seconds_of_others(self) -> float:
+        """What the machine did so far for anything but the app and this measurement."""
+        user, nice, system, _, _, interrupts, soft, *_ = Path("/proc/stat").read_text().split()[1:]
+        return (
+            sum(map(int, (user, nice, system, interrupts, soft))) / _TICKS
+            - self.cpu_seconds()
+            - _cpu_seconds(os.getpid())
+        )
+
+
+def _cpu_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 @contextmanager

@@ -48,8 +48,9 @@ class Window:
 
     watchers: int
     tokens_per_second: float
-    server_cpu: float
-    """Cores."""
+    server_cores: float
+    other_cores: float
+    """Taken by what has nothing to do with the measurement."""
     late_seconds: list[float]
 
 
@@ -97,12 +98,14 @@ async def _window(
 ) -> Window:
     async with open_pages(server, count) as seen:
         await asyncio.sleep(_SETTLE_SECONDS)
-        began, cpu = time.time(), server.cpu_seconds()
+        began, cpu, others = time.time(), server.cpu_seconds(), server.cpu_seconds_of_others()
         await asyncio.sleep(seconds)
-        ended, cpu = time.time(), server.cpu_seconds() - cpu
+        cpu, others = server.cpu_seconds() - cpu, server.cpu_seconds_of_others() - others
+        ended = time.time()
         await asyncio.sleep(1)
         late = recorded.late_seconds([each for each in await seen() if began <= each[0] <= ended])
-    return Window(count, recorded.tokens_per_second(began, ended), cpu / (ended - began), late)
+    took = ended - began
+    return Window(count, recorded.tokens_per_second(began, ended), cpu / took, others / took, late)
 
 
 async def _record(store: Store, run_id: str, recorded: Recorded) -> None:
@@ -122,19 +125,18 @@ async def _record(store: Store, run_id: str, recorded: Recorded) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def summary(windows: Sequence[Window]) -> str:
-    """Medians by number of watchers, and what they cost training against nobody in the same round."""
-    lines = []
-    counts = sorted({window.watchers for window in windows})
-    alone = [w.tokens_per_second for w in windows if w.watchers == 0]
-    for count in counts:
-        own = [w for w in windows if w.watchers == count]
-        rates = [w.tokens_per_second for w in own]
-        text = f"{count} watching: {statistics.median(rates):,.0f} tokens a second"
+def summary(windows: Sequence[Window], quiet_cores: float) -> str:
+    """Medians by number of watchers, over the windows in which nothing else took more than `quiet_cores`."""
+    quiet = [window for window in windows if window.other_cores <= quiet_cores]
+    lines = [f"{len(quiet)} of {len(windows)} measurements on a quiet machine."]
+    alone = [window.tokens_per_second for window in quiet if window.watchers == 0]
+    for count in sorted({window.watchers for window in quiet}):
+        own = [window for window in quiet if window.watchers == count]
+        rate = statistics.median(window.tokens_per_second for window in own)
+        text = f"{count} watching ({len(own)} times): {rate:,.0f} tokens a second"
         if count and alone:
-            losses = [100 * (1 - rate / other) for rate, other in zip(rates, alone, strict=True)]
-            text += f", {statistics.median(losses):.1f} % less than nobody ({min(losses):.1f} to {max(losses):.1f})"
-        late = sorted(1000 * each for w in own for each in w.late_seconds)
+            text += f", {100 * (1 - rate / statistics.median(alone)):.1f} % less than with nobody"
+        late = sorted(1000 * each for window in own for each in window.late_seconds)
         if late:
             text += f"; a point is there after {statistics.median(late):.0f} ms, 95 % after {_quantile(late, 0.95):.0f}"
         lines.append(text + ".")
@@ -143,9 +145,8 @@ def summary(windows: Sequence[Window]) -> str:
 
 def _line(window: Window) -> str:
     late = sorted(1000 * each for each in window.late_seconds)
-    text = (
-        f"  {window.watchers} watching: {window.tokens_per_second:,.0f} tokens/s, server {window.server_cpu:.2f} cores"
-    )
+    text = f"  {window.watchers} watching: {window.tokens_per_second:,.0f} tokens a second, "
+    text += f"server {window.server_cores:.2f} cores, others {window.other_cores:.2f}"
     return text + (f", late median {statistics.median(late):.0f} ms of {len(late)}" if late else "")
 
 
