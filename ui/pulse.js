@@ -2,7 +2,7 @@
 
 const LOST_AFTER_MS = 15000;
 // A server that has many to answer, or that trains, takes longer to answer and is asked up to half as often.
-const REST_PER_ANSWER = 8;
+const REST_PER_ANSWER = 12;
 const LONGEST_REST = 2;
 
 export default function (component) {

@@ -77,11 +77,10 @@ def _line(seen: Sequence[Watched], cpu: float, added: Sequence[tuple[float, int]
         f"{refreshes} refreshes, each {statistics.median(waits):.0f} ms (at most {max(waits):.0f}), "
         f"{1000 * cpu / refreshes:.0f} ms of processor time and {size:,.0f} bytes; {cpu / _SECONDS:.2f} cores"
     )
-    ends = [step for _, step in added]
-    late = [
-        1000 * (at - added[place][0])
-        for each in seen
-        for at, step in each.steps
-        if 0 < (place := bisect.bisect_left(ends, step)) < len(ends)
-    ]
-    return text + (f"; a point is there after {statistics.median(late):.0f} ms" if late else "")
+    shown = [step for each in seen for _, step in each.steps]
+    moments = [at for each in seen for at, _ in each.steps]
+    written = [(at, bisect.bisect_left(shown, step)) for at, step in added if moments and at >= moments[0]]
+    late = [1000 * (moments[place] - at) for at, place in written if place < len(moments)]
+    return text + (
+        f"; a point is there after {statistics.median(late):.0f} ms, at most {max(late):.0f}" if late else ""
+    )

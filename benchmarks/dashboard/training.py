@@ -36,10 +36,12 @@ class Recorded:
         first, last = bisect.bisect_left(self.at, begin), bisect.bisect_right(self.at, end) - 1
         return (self.tokens[last] - self.tokens[first]) / (self.at[last] - self.at[first])
 
-    def late_seconds(self, seen: Sequence[tuple[float, int]]) -> list[float]:
-        """How long after it was written each step was seen."""
-        found = [(at, bisect.bisect_left(self.step, step)) for at, step in seen]
-        return [at - self.at[place] for at, place in found if 0 < place < len(self.at)]
+    def late_seconds(self, seen: Sequence[tuple[float, int]], begin: float, end: float) -> list[float]:
+        """How long after it was written every batch of steps that was written in that time was seen."""
+        shown = [step for _, step in seen]
+        written = [(at, step) for at, step in zip(self.at, self.step, strict=True) if begin <= at <= end]
+        places = [(at, bisect.bisect_left(shown, step)) for at, step in written]
+        return [seen[place][0] - at for at, place in places if place < len(seen)]
 
 
 @dataclass
@@ -102,8 +104,8 @@ async def _window(
         await asyncio.sleep(seconds)
         cpu, others = server.cpu_seconds() - cpu, server.cpu_seconds_of_others() - others
         ended = time.time()
-        await asyncio.sleep(1)
-        late = recorded.late_seconds([each for each in await seen() if began <= each[0] <= ended])
+        await asyncio.sleep(_SETTLE_SECONDS)
+        late = recorded.late_seconds(await seen(), began, ended)
     took = ended - began
     return Window(count, recorded.tokens_per_second(began, ended), cpu / took, others / took, late)
 

@@ -112,7 +112,7 @@ class Watcher:
         self._beaten = 0.0
 
         async def ask() -> None:
-            await asyncio.sleep(min(2 * data["seconds"], max(data["seconds"], 8 * took)))
+            await asyncio.sleep(min(2 * data["seconds"], max(data["seconds"], 12 * took)))
             self._beaten = time.perf_counter()
             states = WidgetStates()
             state = states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{component}__events")
