@@ -130,7 +130,7 @@ async def _record(store: Store, run_id: str, recorded: Recorded) -> None:
 def summary(windows: Sequence[Window], quiet_cores: float) -> str:
     """Medians by number of watchers, over the windows in which nothing else took more than `quiet_cores`."""
     quiet = [window for window in windows if window.other_cores <= quiet_cores]
-    lines = [f"{len(quiet)} of {len(windows)} measurements on a quiet machine."]
+    lines = [f"{len(quiet)} of {len(windows)} measurements count."]
     alone = [window.tokens_per_second for window in quiet if window.watchers == 0]
     for count in sorted({window.watchers for window in quiet}):
         own = [window for window in quiet if window.watchers == count]
