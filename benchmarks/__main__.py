@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.environments import EnvironmentMissing, python_of
 from benchmarks.figure import as_svg
-from benchmarks.sections import Bench, Effort, Model, continual, default_run, many_tasks, speed
+from benchmarks.sections import Bench, Effort, Model, arithmetic, continual, default_run, many_tasks, speed
 from benchmarks.table import Row, as_data, as_text
 from benchmarks.workers import Worker, WorkerFailed
 
@@ -106,6 +106,7 @@ class _Efforts:
     small_stages: Effort
     many_tasks: Effort
     large: Effort
+    large_steps: Effort
     large_stages: Effort | None
     run: Effort
     run_tasks: int
@@ -117,6 +118,7 @@ _FULL = _Efforts(
     small_stages=Effort(rounds=5, tokens=5_000, seconds=120),
     many_tasks=Effort(rounds=3, tokens=2_100, seconds=120),
     large=Effort(rounds=3, tokens=1_990, seconds=150, sparse=4),
+    large_steps=Effort(rounds=2, tokens=6_300, seconds=60),
     large_stages=Effort(rounds=2, tokens=1_500, seconds=220, least=1, past_tasks=1),
     run=_RUN,
     run_tasks=4,
@@ -126,6 +128,7 @@ _QUICK = _Efforts(
     small_stages=Effort(rounds=3, tokens=2_500, seconds=40),
     many_tasks=Effort(rounds=1, tokens=2_100, seconds=0),
     large=Effort(rounds=2, tokens=980, seconds=50, least=1, sparse=4),
+    large_steps=Effort(rounds=1, tokens=6_300, seconds=0),
     large_stages=None,
     run=_RUN,
     run_tasks=2,
@@ -135,6 +138,7 @@ _SMOKE = _Efforts(
     small_stages=Effort(rounds=1, tokens=1_200, seconds=0),
     many_tasks=Effort(rounds=1, tokens=1_100, seconds=0),
     large=Effort(rounds=1, tokens=550, seconds=0, sparse=4),
+    large_steps=Effort(rounds=1, tokens=4_200, seconds=0),
     large_stages=None,
     run=_RUN,
     run_tasks=1,
@@ -163,6 +167,7 @@ def _measure(bench: Bench, options: argparse.Namespace, folder: Path, report: _R
     asked = {"name": "gpt2-124m", "tokenizer": str(options.tokenizer), "folder": str(folder / "gpt2")}
     large = Model("GPT-2 124 M", **bench.ours.ask(do="model", **asked))
     report.add(partial(speed, bench, large, sources[min(1, len(sources) - 1)], efforts.large, file))
+    report.add(partial(arithmetic, bench, large, sources[-1], efforts.large_steps, file, 2048))
     if efforts.large_stages is not None:
         report.add(partial(continual, bench, large, efforts.large_stages, file))
 

@@ -147,6 +147,21 @@ def _compared(steps: dict[str, Timing]) -> dict[str, tuple[float, float]]:
     return pairs
 
 
+def arithmetic(bench: Bench, model: Model, source: str, effort: Effort, file: str, tokens_per_step: int) -> list[Row]:
+    """The share of the machine's matrix rate that training with large steps reaches."""
+    asked = {"model": model.folder, "source": source, "tokens": effort.tokens, "file": file}
+    work = bench.ours.ask(do="workload", **asked)["file"]
+    section = f"{model.name}, {_short(source)}: steps of {tokens_per_step} tokens"
+    pairs = []
+    for number in _rounds(effort):
+        given = {"do": "train", "workload": work, "tokens_per_step": tokens_per_step}
+        mine = bench.time(section, number, bench.ours, **given)
+        product = bench.time(section, number, bench.ours, do="multiply", precision=mine["precision"])
+        done = 6 * model.parameters * _rate(mine)
+        pairs.append((done / 1e9, product["operations_per_second"] / 1e9))
+    return [row(section, f"training against matrix products, {mine['precision']}", pairs, "Gflop/s")]
+
+
 def many_tasks(bench: Bench, model: Model, effort: Effort, file: str, stages: int = 20) -> list[Row]:
     """Steps of EWC at task `stages`, where a penalty that is kept task by task has grown."""
     asked = {"model": model.folder, "source": "samples", "tokens": effort.tokens, "file": file, "tasks": stages}

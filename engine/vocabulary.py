@@ -65,7 +65,7 @@ class _WeightedNats(torch.autograd.Function):
         with torch.autocast(device, enabled=False):
             inputs, matrix = states.to(kind), weight.to(kind)
             d_states = torch.empty_like(inputs)
-            d_weight = torch.zeros_like(weight)
+            d_weight: Tensor | None = None
             d_bias = torch.zeros_like(bias) if bias is not None else None
             nats = torch.empty_like(scale)
             rows = _rows(LOGITS_AT_ONCE, len(weight))
@@ -74,7 +74,8 @@ class _WeightedNats(torch.autograd.Function):
                 logits = F.linear(inputs[part], matrix, bias.to(kind) if bias is not None else None)
                 nats[part] = to_gradient(logits, targets[part], scale[part])
                 torch.mm(logits, matrix, out=d_states[part])
-                d_weight += logits.T @ inputs[part]
+                product = (logits.T @ inputs[part]).to(weight.dtype)
+                d_weight = product if d_weight is None else d_weight.add_(product)
                 if d_bias is not None:
                     d_bias += logits.sum(0, dtype=torch.float32)
             total = nats @ scale
@@ -84,7 +85,9 @@ class _WeightedNats(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        found = (None if d is None else d.mul_(upstream) for d in ctx.saved_tensors)
+        found = ctx.saved_tensors
+        if upstream.device.type != "cpu" or float(upstream) != 1.0:
+            found = tuple(None if d is None else d.mul_(upstream) for d in found)
         return (*found, None, None)
 
 
