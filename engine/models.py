@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine import attention, dropout
+from engine import attention, faster_layers
 from engine.blocks import EncodedDocument, cut, pack
 from engine.errors import ModelError
 from engine.likelihood import logits_of, without_dropout
@@ -91,7 +91,7 @@ def load_base(name: str, device: str = "cpu") -> BaseModel:
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
     model.requires_grad_(True)
     attention.prefer(model)
-    dropout.replace(model)
+    faster_layers.replace(model)
     model.to(torch.device(device))
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
     return BaseModel(name, model, tokenizer, int(bos), int(eos), context, keeps_documents_apart(model))

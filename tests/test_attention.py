@@ -4,7 +4,7 @@ from torch import Tensor
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from engine import attention
-from engine.dropout import Dropout, dropout, replace
+from engine.faster_layers import Dropout, dropout, replace
 from tests.builders import tiny_gpt2
 
 
@@ -77,3 +77,12 @@ def test_dropout_is_drawn_from_the_seeded_stream_and_only_in_training() -> None:
     assert torch.equal(model(values), first)
     assert not torch.equal(model(values), first)
     assert torch.equal(model.eval()(values), values)
+
+
+def test_gpt2s_activation_becomes_the_same_function_in_one_kernel() -> None:
+    model = tiny_gpt2().eval()
+    tokens = torch.arange(8)[None]
+    before = model(input_ids=tokens).logits
+    replace(model)
+    assert type(model.transformer.h[0].mlp.act) is torch.nn.GELU
+    assert torch.allclose(model(input_ids=tokens).logits, before, atol=1e-5)
