@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from engine.headless import run_experiment
 
 # Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
-# as a browser that shows the live page; a spin of microseconds costs nothing. Large tensors on large pages spare small
-# models a tenth of their time. All three are read when torch is loaded; docs/log.md has the figures.
+# as a browser that shows the live page; a spin of microseconds costs nothing. Both are
+# read when torch is loaded; docs/log.md has the figures.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 __all__ = ["load_experiment", "run_experiment"]
 
