@@ -101,11 +101,11 @@ class Training:
         "reset", label="Optimiser state", help="Whether AdamW's moments are kept from one stage to the next."
     )
     evaluations_per_stage: int = parameter(
-        6, label="Evaluations per stage", minimum=1, maximum=1000, high=30,
+        5, label="Evaluations per stage", minimum=1, maximum=1000, high=30,
         help="How often held-out text is scored inside a stage, its end included.",
     )  # fmt: skip
     evaluation_tokens: int = parameter(
-        2048, label="Held-out tokens inside stages", minimum=1, low=512, high=65_536, scale="log", unit="tokens",
+        1024, label="Held-out tokens inside stages", minimum=1, low=512, high=65_536, scale="log", unit="tokens",
         help="How much held-out text of all tasks together each point of the curves is measured on.",
     )  # fmt: skip
     held_out_tokens: int = parameter(
