@@ -4,7 +4,7 @@ import importlib
 import threading
 from functools import cache
 
-DELAY_SECONDS = 1.0
+DELAY_SECONDS = 0.3
 """After the first page's script has ended: until then the server sends that page to the browser."""
 _NEEDED = ("pandas", "engine.drive", "engine.estimate", "transformers.models.gpt2.modeling_gpt2")
 """Tables, then what a run and an estimate import: torch, transformers and the kind of model that most begin with."""
