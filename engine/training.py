@@ -4,7 +4,7 @@ optimiser, schedule, evaluation and checkpoints; the strategy owns its mathemati
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from engine import events
-from engine.blocks import IGNORED, Blocks, EncodedDocument
+from engine.blocks import Blocks, EncodedDocument
 from engine.checkpoints import load_optimizer, load_resumable, save_checkpoint, save_state, stage_folder
 from engine.control import Control, Stopped
 from engine.errors import TrainingError
 from engine.experiment import Training
-from engine.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
+from engine.gradients import accumulate_gradients, clip
 from engine.models import BaseModel
 from engine.optimization import learning_rate_at, make_optimizer, metric_of, set_learning_rate
 from engine.packing import Rows
@@ -262,7 +262,7 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
             f"The loss is no longer a finite number at step {number} of stage {progress.stage}. Lower the learning "
             f"rate (now {training.learning_rate:g}) or the weights of the strategy's terms."
         )
-    norm = _clip(weights.values(), training.gradient_clip)
+    norm = clip(weights.values(), training.gradient_clip)
     rate = learning_rate_at(number, steps, training)
     set_learning_rate(progress.optimizer, rate)
     progress.optimizer.step()
@@ -277,41 +277,6 @@ def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int
         learning_rate=rate,
         gradient_norm=norm,
     )
-
-
-def _clip(weights: Iterable[torch.nn.Parameter], limit: float | None) -> float:
-    """Scale the gradients down to a norm of `limit`; returns the norm that they had. One pass where none is needed."""
-    weights = [weight for weight in weights if weight.grad is not None]
-    norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-    found = float(norm)
-    if limit is not None and not found <= limit:
-        torch.nn.utils.clip_grads_with_norm_(weights, limit, norm)
-    return found
-
-
-def accumulate_gradients(
-    base: BaseModel, terms: Sequence[Term], precision: str = "float32", check: Callable[[], None] = lambda: None
-) -> dict[str, float]:
-    """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats.
-
-    All terms go through the model together. A single term's gradient is exactly what it would be alone.
-    """
-    model, device = base.model, base.model.device
-    blocks = Blocks.joined([term.blocks for term in terms])
-    tokens = torch.tensor([term.blocks.target_tokens for term in terms])
-    weights = torch.tensor([term.weight for term in terms], dtype=torch.float64) / tokens
-    owner = torch.repeat_interleave(torch.tensor([len(term.blocks) for term in terms]))
-    nats = torch.zeros(len(terms), device=device)
-    rows = rows_per_forward(model, blocks.input_ids.shape[1], device)
-    with interruptible(model, check):
-        for part, of_row in zip(blocks.split(rows), owner.split(rows), strict=True):
-            check()
-            of_token = of_row[:, None].expand_as(part.targets)[part.targets != IGNORED]
-            with autocast(device, precision):
-                loss, found = weighted_nats(model, part, weights[of_token].float().to(device), base.packed)
-            loss.backward()
-            nats += torch.stack([found[(of_token == term).to(device)].sum() for term in range(len(terms))])
-    return {term.name: value / count for term, value, count in zip(terms, nats.tolist(), tokens.tolist(), strict=True)}
 
 
 def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evaluated:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from engine import blocks, fisher, summaries, training
+from engine import blocks, fisher, gradients, summaries
 from engine.strategies import ewc
 from tests import test_fisher, test_scoring, test_summaries
 from tests.strategies import test_ewc, test_replay
@@ -37,7 +37,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
         test_ewc.test_two_tensors_equal_the_explicit_sum_over_fifty_tasks_in_value_and_gradient,
     ),
     "a replay weight that scales the report alone": (
-        training, "torch.tensor([term.weight for term in terms]", "torch.tensor([1.0 for term in terms]",
+        gradients, "torch.tensor([term.weight for term in terms]", "torch.tensor([1.0 for term in terms]",
         test_replay.test_the_gradient_is_new_plus_weight_times_memory,
     ),
     "labels that are not shifted": (
@@ -57,7 +57,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
         test_summaries.test_forgetting_counts_from_a_late_peak,
     ),
     "padding in the mean": (
-        training, "torch.tensor([term.blocks.target_tokens", "torch.tensor([term.blocks.targets.numel()",
+        gradients, "torch.tensor([term.blocks.target_tokens", "torch.tensor([term.blocks.targets.numel()",
         test_replay.test_the_gradient_is_new_plus_weight_times_memory,
     ),
 }  # fmt: skip

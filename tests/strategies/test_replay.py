@@ -1,6 +1,6 @@
 import torch
 
-from engine import training
+from engine import gradients
 from engine.memory import Memory
 from engine.strategies.base import Term
 from tests.builders import BLOCK, Unigram, base_of, blocks_of, document, random_documents, tiny_gpt2
@@ -10,7 +10,7 @@ WEIGHT = 0.3
 
 def gradient_of(terms: list[Term]) -> list[torch.Tensor]:
     base = base_of(tiny_gpt2())
-    training.accumulate_gradients(base, terms)
+    gradients.accumulate_gradients(base, terms)
     return [p.grad for p in base.model.parameters()]
 
 
@@ -43,14 +43,14 @@ def test_a_unigram_models_optimum_under_replay_is_the_weighted_mixture() -> None
 
     def closure() -> float:
         optimizer.zero_grad()
-        means = training.accumulate_gradients(base, terms)
+        means = gradients.accumulate_gradients(base, terms)
         return sum(term.weight * means[term.name] for term in terms)
 
     optimizer.step(closure)
     p_new, p_old = torch.tensor([0.25, 0.75, 0.0]), torch.tensor([0.5, 0.0, 0.5])
     mixture = (p_new + WEIGHT * p_old) / (1 + WEIGHT)
     assert torch.allclose(model.probabilities(), mixture, atol=1e-4)
-    forgetting = training.accumulate_gradients(base, terms[1:])["replay"] - float(
+    forgetting = gradients.accumulate_gradients(base, terms[1:])["replay"] - float(
         -(p_old[p_old > 0].log() * p_old[p_old > 0]).sum()
     )
     divergence = float(sum(p * (p / q).log() for p, q in zip(p_old, mixture, strict=True) if p > 0))

@@ -1,0 +1,45 @@
+"""The gradient of what a step minimises, from any number of passes, and its clipping."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+
+from engine.blocks import IGNORED, Blocks
+from engine.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
+from engine.models import BaseModel
+from engine.strategies.base import Term
+
+
+def accumulate_gradients(
+    base: BaseModel, terms: Sequence[Term], precision: str = "float32", check: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats.
+
+    All terms go through the model together. A single term's gradient is exactly what it would be alone.
+    """
+    model, device = base.model, base.model.device
+    blocks = Blocks.joined([term.blocks for term in terms])
+    tokens = torch.tensor([term.blocks.target_tokens for term in terms])
+    weights = torch.tensor([term.weight for term in terms], dtype=torch.float64) / tokens
+    owner = torch.repeat_interleave(torch.tensor([len(term.blocks) for term in terms]))
+    nats = torch.zeros(len(terms), device=device)
+    rows = rows_per_forward(model, blocks.input_ids.shape[1], device)
+    with interruptible(model, check):
+        for part, of_row in zip(blocks.split(rows), owner.split(rows), strict=True):
+            check()
+            of_token = of_row[:, None].expand_as(part.targets)[part.targets != IGNORED]
+            with autocast(device, precision):
+                loss, found = weighted_nats(model, part, weights[of_token].float().to(device), base.packed)
+            loss.backward()
+            nats += torch.stack([found[(of_token == term).to(device)].sum() for term in range(len(terms))])
+    return {term.name: value / count for term, value, count in zip(terms, nats.tolist(), tokens.tolist(), strict=True)}
+
+
+def clip(weights: Iterable[torch.nn.Parameter], limit: float | None) -> float:
+    """Scale the gradients down to a norm of `limit`; returns the norm that they had. One pass where none is needed."""
+    weights = [weight for weight in weights if weight.grad is not None]
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    found = float(norm)
+    if limit is not None and not found <= limit:
+        torch.nn.utils.clip_grads_with_norm_(weights, limit, norm)
+    return found
