@@ -215,6 +215,15 @@ def test_time_left_follows_the_measured_pace_and_waiting_runs_follow_their_likes
     assert left == [pytest.approx(2.0 * STEPS), pytest.approx((0.5 + 2.0 * STEPS) / 2)]
 
 
+def test_time_left_counts_every_task_that_a_stage_trains_on(store: Store, tmp_path: Path) -> None:
+    experiment_id, (first, _) = add(store, tmp_path, strategies=["naive", "joint"])
+    store.claim_next()
+    play(store, first, until=events.StageFinished)
+    store.record(first, events.Phase("training"), seconds_per_step=2.0)
+    # Joint takes over its first stage, and its second trains on as much as both of the first run's.
+    assert store.runs(experiment_id)["seconds_left"].iloc[1] == pytest.approx(0.5 + 2.0 * STEPS)
+
+
 def test_deleting_refuses_while_a_run_runs_and_else_removes_records_and_files(store: Store, tmp_path: Path) -> None:
     experiment_id, (run_id, _) = add(store, tmp_path)
     store.claim_next()

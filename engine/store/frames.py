@@ -16,6 +16,7 @@ from engine.sharing import trajectory
 from engine.store import schema
 from engine.store.schema import ACTIVE, GONE, Database, experiments, runs
 from engine.store.writing import effective_status
+from engine.strategies.base import Strategy
 
 if TYPE_CHECKING:  # the list of experiments needs no frame
     import numpy as np
@@ -256,25 +257,32 @@ def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
 
 
 def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
-    """A waiting run will take about as long as its finished likes, of its own strategy, else of its experiment; less
-    the stages that it takes over from runs before it."""
+    """A waiting run takes as long for every task of its stages as its finished likes, of its own strategy, else of its
+    experiment; less the stages that it takes over from runs before it."""
     made: dict[tuple[str, int], set[Hashable]] = {}
-    took: dict[tuple[str, str], list[float]] = {}
-    for row in rows:
+    paces: dict[tuple[str, str], list[float]] = {}
+    planned = [strategies.build(row["strategy"], row["parameters"]) for row in rows]
+    for row, strategy in zip(rows, planned, strict=True):
         running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
         if row["status"] == "finished" or running:
             whole = row["seconds"] + (row["seconds_left"] if running else 0.0)
             for key in (row["strategy"], ""):
-                took.setdefault((row["experiment_id"], key), []).append(whole)
-    for row in rows:
+                pace = whole / max(1, sum(_tasks_of(strategy, row["stages"])))
+                paces.setdefault((row["experiment_id"], key), []).append(pace)
+    for row, strategy in zip(rows, planned, strict=True):
         known = made.setdefault((row["experiment_id"], row["seed"]), set())
-        had_to_do = trajectory(strategies.build(row["strategy"], row["parameters"]), row["stages"])
-        new = sum(each not in known for each in had_to_do) / max(1, len(had_to_do))
+        had_to_do = trajectory(strategy, row["stages"])
+        new = [n for n, each in zip(_tasks_of(strategy, row["stages"]), had_to_do, strict=True) if each not in known]
         known.update(had_to_do)
         if row["status"] == "queued":
-            likes = took.get((row["experiment_id"], row["strategy"])) or took.get((row["experiment_id"], ""))
+            likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))
             if likes:
-                row["seconds_left"] = max(0.0, new * sum(likes) / len(likes) - row["seconds"])
+                row["seconds_left"] = max(0.0, sum(new) * sum(likes) / len(likes) - row["seconds"])
+
+
+def _tasks_of(strategy: Strategy, stages: int) -> list[int]:
+    """How many tasks each stage trains on."""
+    return [len(strategy.plan(stage).tasks) for stage in range(1, stages + 1)]
 
 
 def _score_row(row: Row[Any], tasks: Sequence[str]) -> dict[str, Any]:
