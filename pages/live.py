@@ -7,28 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from engine.errors import PalimpsestError
-from figures.curves import TOLERANCE_NATS_PER_TOKEN, cell_figure
+from figures.curves import TOLERANCE_NATS_PER_TOKEN
 from figures.theme import SCORES, brief_labels
 from ui import live_data, session
 from ui.feed import Followed
 from ui.live_chart import live_chart, load_plotly
 from ui.pulse import pulse
+from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
-from ui.text import bytes_size, count, duration, plain, plural
+from ui.text import count, duration, plain, plural
 
 REFRESH_SECONDS = 1.0
-# The parts of the page that are drawn again by themselves, each a fragment of this key.
-WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
-    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
-)
-# The parts of the page that are drawn again by themselves, each a fragment of this key.
-WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
-    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
-)
-# The parts of the page that are drawn again by themselves, each a fragment of this key.
-WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
-    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
-)
 # The parts of the page that are drawn again by themselves, each a fragment of this key.
 WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
     f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
@@ -279,61 +268,11 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
         height = 70 + 58 * (len(tasks) + 1)
         live_chart(
             live_data.feed().matrix(run, tasks, score), "live_matrix", height=height,
-            on_click=lambda: _open_cell(experiment_id, tasks), revision=f"{run_id} {score}",
+            on_click=lambda: open_cell(experiment_id, tasks), revision=f"{run_id} {score}",
         )  # fmt: skip
         st.caption("Select a cell to open what lies behind it.")
     with right:
-        show_cell(experiment_id, run, tasks, score)
-
-
-def show_cell(experiment_id: str, run: "pd.Series[Any]", tasks: list[str], score: str) -> None:
-    """Exact numbers, curve and checkpoint behind one cell of the matrix."""
-    said = _said(run)
-    rows = st.columns(2)
-    stage = rows[0].selectbox(
-        "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
-        format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else "base model", help="Row of the matrix.",
-    )  # fmt: skip
-    task = rows[1].selectbox(
-        "Task", tasks, index=None, key=f"live_task_{experiment_id}", placeholder="Task", help="Column of the matrix."
-    )
-    if stage is None or task is None:
-        st.caption("Nothing chosen yet. Click a cell, or choose its stage and task here.")
-        return
-    own = tasks.index(task) + 1
-    of_task = said.matrix[said.matrix["task"] == task].set_index("stage")
-    if stage not in of_task.index:
-        st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
-        return
-    helps = {"Δ base": "Change against the base model.", "Δ own stage": "Change since the end of the task's own stage."}
-    config = {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
-    st.dataframe(_numbers(of_task, stage, own), hide_index=True, column_config=config, key="live_cell_numbers")
-    cell = of_task.loc[stage]
-    st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
-    if stage:
-        figure = cell_figure(said.curve, tasks, stage, task, score)
-        live_chart(figure, "live_cell_chart", height=200, revision=f"{run['run_id']} {stage} {task} {score}")
-        checkpoint = said.stages.set_index("stage")["checkpoint"].get(stage)
-        if checkpoint:
-            st.caption(f"Checkpoint after stage {stage}")
-            st.code(str(checkpoint), language=None, wrap_lines=True)
-
-
-def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
-    """Every score of one cell beside its change against the base model and after the task's own stage."""
-    rows = []
-    for style in SCORES.values():
-        value = of_task.loc[stage, style.name]
-        row = {"Score": style.title, "Value": _exact(value, style.name)}
-        for name, reference in (("Δ base", 0), ("Δ own stage", own)):
-            comparable = reference in of_task.index and reference != stage and reference <= stage
-            row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _exact(value: float, name: str) -> str:
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.5g}"
+        show_cell(experiment_id, _said(run), tasks, score, revision=str(run["run_id"]))
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":
@@ -345,16 +284,6 @@ def _names(runs: pd.DataFrame) -> "pd.Series[str]":
 
 def _said(run: "pd.Series[Any]") -> Followed:
     return live_data.feed().followed(str(run["run_id"]), int(run["attempt"]))
-
-
-def _open_cell(experiment_id: str, tasks: list[str]) -> None:
-    click = st.session_state["live_matrix"].click
-    data = click.get("customdata") if isinstance(click, dict) else None
-    if not data:
-        return
-    stage, index = data
-    st.session_state[f"live_stage_{experiment_id}"] = int(stage)
-    st.session_state[f"live_task_{experiment_id}"] = tasks[int(index) - 1]
 
 
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
