@@ -44,13 +44,20 @@ def _cpu_seconds(process: int) -> float:
 @contextmanager
 def serve(data: Path) -> Iterator[Server]:
     """The app on a free port with `data` as its data folder."""
+    with running(ROOT / "app.py", data / "server.log", PALIMPSEST_DATA=str(data), HF_HUB_OFFLINE="1") as server:
+        yield server
+
+
+@contextmanager
+def running(app: Path, log: Path, **environment: str) -> Iterator[Server]:
+    """A Streamlit app on a free port; what it says goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    variables = os.environ | {"PALIMPSEST_DATA": str(data), "HF_HUB_OFFLINE": "1"}
-    with (data / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true", f"--server.port={port}"]
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    with log.open("w") as said:
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=said, stderr=said)
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/_stcore/health")
