@@ -1,6 +1,7 @@
 """The diagonal of the Fisher information of a language model's weights on one task's text."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,8 @@ from transformers import PreTrainedModel
 from engine import vocabulary
 from engine.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, pack
 from engine.document_gradients import Documents, SquaredGradients, Use, recorded
-from engine.likelihood import autocast, interruptible, logits_of, rows_per_forward, summed_nats, without_dropout
+from engine.likelihood import autocast, interruptible, logits_of, rows_per_forward, summed_nats
+from engine.modes import without_dropout
 
 Targets = Literal["empirical", "sampled"]
 Check = Callable[[], None]
@@ -65,24 +67,19 @@ def gradients_come_apart(model: PreTrainedModel) -> bool:
     return _together[model]
 
 
+@dataclass(frozen=True, eq=False)
 class _Estimate:
     """What all documents of one estimate share."""
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        weights: dict[str, torch.nn.Parameter],
-        total: dict[str, Tensor],
-        block_size: int,
-        targets: Targets,
-        generator: torch.Generator | None,
-        check: Check,
-        packed: bool,
-        precision: str,
-    ) -> None:
-        self.model, self.weights, self.total = model, weights, total
-        self.block_size, self.targets, self.generator = block_size, targets, generator
-        self.check, self.packed, self.precision = check, packed, precision
+    model: PreTrainedModel
+    weights: dict[str, torch.nn.Parameter]
+    total: dict[str, Tensor]
+    block_size: int
+    targets: Targets
+    generator: torch.Generator | None
+    check: Check
+    packed: bool
+    precision: str
 
     def add_together(self, documents: Sequence[EncodedDocument]) -> None:
         """Add the squared gradients of documents that go through the model at once."""

@@ -97,18 +97,6 @@ def interruptible(model: PreTrainedModel, check: Callable[[], None]) -> Iterator
             handle.remove()
 
 
-@contextlib.contextmanager
-def without_dropout(model: PreTrainedModel) -> Iterator[None]:
-    """Evaluation mode inside the block; every module's own mode is restored after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
     """The arithmetic of `precision` ("float32" or "bfloat16") on `device`; weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

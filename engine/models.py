@@ -20,8 +20,9 @@ from transformers.utils import logging as transformers_logging
 from engine import attention, faster_layers
 from engine.blocks import EncodedDocument, cut, pack
 from engine.errors import ModelError
-from engine.likelihood import logits_of, without_dropout
+from engine.likelihood import logits_of
 from engine.model_choices import EMBEDDED
+from engine.modes import without_dropout
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
 HUB_TIMEOUT_SECONDS = 3.0

@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 
 from engine.blocks import EncodedDocument
 from engine.encoded import EncodedDocuments
-from engine.likelihood import interruptible, predictions, rows_per_forward, without_dropout
+from engine.likelihood import interruptible, predictions, rows_per_forward
+from engine.modes import without_dropout
 from engine.packing import Rows, pack_documents
 from engine.scores import Score
 

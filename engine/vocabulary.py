@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine.modes import without_dropout
+
 LOGITS_AT_ONCE = 2**26
 """Largest logits of one matrix product: 256 MB in float32."""
 _LOGITS_IN_CACHE = 2**20
@@ -114,15 +116,10 @@ def _find_head(model: PreTrainedModel) -> torch.nn.Linear | None:
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     if not isinstance(head, torch.nn.Linear) or not isinstance(model.base_model, torch.nn.Module):
         return None
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    tokens = torch.arange(min(4, head.out_features), device=model.device)[None]
     try:
-        tokens = torch.arange(min(4, head.out_features), device=model.device)[None]
-        with torch.autocast(model.device.type, enabled=False):
+        with without_dropout(model), torch.autocast(model.device.type, enabled=False):
             same = torch.allclose(head(states_of(model, input_ids=tokens)), model(input_ids=tokens).logits, atol=1e-5)
     except (TypeError, AttributeError):
         same = False
-    finally:
-        for module, training in modes:
-            module.training = training
     return head if same else None
