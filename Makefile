@@ -1,11 +1,12 @@
 # make app    the app, on http://localhost:8501       make test   every test
 # make check  what CI runs: format, lint, types, tests     make bench  how fast it is here, beside its peers (30 minutes)
+# make bench-gpu    the same of GPT-2 on a GPU
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
 
-.PHONY: app test check lint bench clean
+.PHONY: app test check lint bench bench-gpu clean
 
 app: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
@@ -22,6 +23,9 @@ check: lint test
 
 bench: $(VENV)/.app
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(VENV)/.app
+	$(BIN)/python -m benchmarks.accelerator
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -30,9 +30,10 @@ from engine.experiment import Training, experiment_from
 from engine.model_choices import EMBEDDED
 from engine.models import BaseModel, load_tokenizer
 from engine.packing import pack_documents
+from engine.run_setup import EncodedTask, RunSetup
 from engine.scoring import prepare
 from engine.tokenisation import make_encoder
-from engine.training import EncodedTask, RunSetup, train
+from engine.training import train
 
 TRAIN, TEST = "train.jsonl", "test.jsonl"
 _NEW_WORDS = 50

@@ -56,6 +56,8 @@ class Model:
     name: str
     folder: str
     parameters: int
+    layers: int
+    width: int
 
 
 def speed(bench: Bench, model: Model, source: str, effort: Effort, file: str) -> list[Row]:

@@ -46,20 +46,22 @@ def texts_of(source: str) -> list[list[str]]:
     return [[text.strip() for text in paragraphs if text.strip()]]
 
 
-def write_workload(model: Path, tasks: Sequence[Sequence[str]], tokens: int, file: Path) -> dict[str, Any]:
+def write_workload(
+    model: Path, tasks: Sequence[Sequence[str]], tokens: int, file: Path, block_size: int = BLOCK_SIZE
+) -> dict[str, Any]:
     """Write texts of about `tokens` target tokens a task; what comes back describes the first task."""
-    encoded = [_first(_encode(model, texts), tokens) for texts in tasks]
+    encoded = [_first(_encode(model, texts, block_size), tokens) for texts in tasks]
     data = {
         "model": str(model),
         "learning_rate": LEARNING_RATE,
-        "block_size": BLOCK_SIZE,
-        "tasks": [_task(documents) for documents in encoded],
+        "block_size": block_size,
+        "tasks": [_task(documents, block_size) for documents in encoded],
     }
     file.write_text(json.dumps(data))
     first = encoded[0]
     per_text = sum(document.target_tokens for document in first) / len(first)
-    rows = max(1, round(8 * per_text / BLOCK_SIZE))
-    return {"file": str(file), "texts": len(first), "tokens_per_text": per_text, "tokens_per_step": rows * BLOCK_SIZE}
+    rows = max(1, round(8 * per_text / block_size))
+    return {"file": str(file), "texts": len(first), "tokens_per_text": per_text, "tokens_per_step": rows * block_size}
 
 
 def read_documents(task: dict[str, Any]) -> tuple[EncodedDocument, ...]:
@@ -67,16 +69,16 @@ def read_documents(task: dict[str, Any]) -> tuple[EncodedDocument, ...]:
     return tuple(EncodedDocument(torch.tensor(ids, dtype=torch.int32), 1, len(ids)) for ids in task["texts"])
 
 
-def _encode(model: Path, texts: Sequence[str]) -> list[EncodedDocument]:
+def _encode(model: Path, texts: Sequence[str], block_size: int) -> list[EncodedDocument]:
     """Texts longer than a block are cut into several, so that every participant sees the same ones whole."""
     tokenizer = load_tokenizer(str(model))
     eos = tokenizer.eos_token_id
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
     documents = encode(tokenizer, [Document(text) for text in texts], bos, eos)
     pieces = [
-        document.token_ids[start : start + BLOCK_SIZE]
+        document.token_ids[start : start + block_size]
         for document in documents
-        for start in range(0, len(document.token_ids) - 1, BLOCK_SIZE - 1)
+        for start in range(0, len(document.token_ids) - 1, block_size - 1)
     ]
     return [EncodedDocument(ids, 1, len(ids)) for ids in pieces]
 
@@ -92,8 +94,8 @@ def _first(documents: Sequence[EncodedDocument], tokens: int) -> list[EncodedDoc
     return chosen
 
 
-def _task(documents: Sequence[EncodedDocument]) -> dict[str, Any]:
-    blocks = pack([piece for document in documents for piece in cut(document, BLOCK_SIZE)], BLOCK_SIZE)
+def _task(documents: Sequence[EncodedDocument], block_size: int) -> dict[str, Any]:
+    blocks = pack([piece for document in documents for piece in cut(document, block_size)], block_size)
     return {
         "texts": [document.token_ids.tolist() for document in documents],
         "input_ids": blocks.input_ids.tolist(),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.ragged import Ints
+from engine.transfers import sent
 
 IGNORED = -100
 """Target of positions that predict nothing: prompts and padding."""
@@ -97,7 +98,7 @@ class Blocks:
         )
 
     def to(self, device: torch.device) -> "Blocks":
-        return Blocks(self.input_ids.to(device), self.targets.to(device), self.position_ids.to(device))
+        return Blocks(*(sent(each, device) for each in (self.input_ids, self.targets, self.position_ids)))
 
     def _trimmed(self) -> "Blocks":
         used = (self.targets != IGNORED).any(0).nonzero()

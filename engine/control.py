@@ -18,6 +18,10 @@ class Control:
         self.paused_seconds = 0.0
         """How long `check` has waited in all, so that a pause does not count as training time."""
 
+    def active_time(self) -> float:
+        """Seconds on a clock that stands still while the run is paused."""
+        return time.monotonic() - self.paused_seconds
+
     @property
     def paused(self) -> bool:
         return not self._running.is_set()

@@ -18,10 +18,11 @@ from engine.experiment import Experiment, RunSpec, Training
 from engine.models import BaseModel, load_base, locate
 from engine.packing import pack_documents
 from engine.randomness import Streams
+from engine.run_setup import EncodedTask, RunSetup
 from engine.scoring import prepare
 from engine.sharing import SharedResults, content_key, folder_hash, stage_key
 from engine.task_tokens import TaskTokens, Texts, task_tokens
-from engine.training import EncodedTask, RunSetup, train
+from engine.training import train
 
 
 def execute_run(

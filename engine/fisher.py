@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from engine import vocabulary
 from engine.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, pack
 from engine.document_gradients import Documents, SquaredGradients, Use, recorded
-from engine.likelihood import autocast, interruptible, logits_of, rows_per_forward, summed_nats
+from engine.likelihood import autocast, interruptible, logits_of, rows_per_forward, rows_with_logits, summed_nats
 from engine.modes import without_dropout
 
 Targets = Literal["empirical", "sampled"]
@@ -46,7 +46,7 @@ def diagonal_fisher(
     fisher = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in weights.items()}
     estimate = _Estimate(model, weights, fisher, block_size, targets, generator, check, packed, precision)
     with without_dropout(model), interruptible(model, check):
-        limit = rows_per_forward(model, block_size, model.device) * block_size
+        limit = _rows(model, block_size) * block_size
         together = packed and gradients_come_apart(model)
         for batch in _batches(documents, limit if together else 0):
             check()
@@ -109,7 +109,7 @@ class _Estimate:
         """Add the squared gradient of a document that is too long to share a pass, or whose model can't."""
         blocks = pack(cut(document, self.block_size), self.block_size, self.packed).to(self.model.device)
         gradients: list[Tensor | None] = [None] * len(self.weights)
-        for part in blocks.split(rows_per_forward(self.model, blocks.input_ids.shape[1], self.model.device)):
+        for part in blocks.split(_rows(self.model, blocks.width)):
             self.check()
             with autocast(self.model.device, self.precision):
                 logits = logits_of(self.model, part, self.packed)
@@ -123,6 +123,11 @@ class _Estimate:
         for total, gradient in zip(self.total.values(), gradients, strict=True):
             if gradient is not None:
                 total.addcmul_(gradient, gradient)
+
+
+def _rows(model: PreTrainedModel, block_size: int) -> int:
+    """Of a pass whose logits all exist at once."""
+    return min(rows_per_forward(model, block_size, model.device), rows_with_logits(model, block_size))
 
 
 def _batches(documents: Sequence[EncodedDocument], limit: int) -> Iterator[list[EncodedDocument]]:

@@ -3,17 +3,20 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
+from torch import Tensor
 
 from engine.blocks import IGNORED, Blocks
 from engine.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
 from engine.models import BaseModel
 from engine.strategies.base import Term
+from engine.transfers import sent
 
 
 def accumulate_gradients(
     base: BaseModel, terms: Sequence[Term], precision: str = "float32", check: Callable[[], None] = lambda: None
-) -> dict[str, float]:
-    """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats.
+) -> dict[str, Tensor]:
+    """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats,
+    scalars beside the model.
 
     All terms go through the model together. A single term's gradient is exactly what it would be alone.
     """
@@ -29,17 +32,18 @@ def accumulate_gradients(
             check()
             of_token = of_row[:, None].expand_as(part.targets)[part.targets != IGNORED]
             with autocast(device, precision):
-                loss, found = weighted_nats(model, part, weights[of_token].float().to(device), base.packed)
+                loss, found = weighted_nats(model, part, sent(weights[of_token].float(), device), base.packed)
             loss.backward()
-            nats += torch.stack([found[(of_token == term).to(device)].sum() for term in range(len(terms))])
-    return {term.name: value / count for term, value, count in zip(terms, nats.tolist(), tokens.tolist(), strict=True)}
+            of_token = sent(of_token, device)
+            nats += torch.stack([found.where(of_token == term, 0.0).sum() for term in range(len(terms))])
+    return {term.name: nats[i] / term.blocks.target_tokens for i, term in enumerate(terms)}
 
 
-def clip(weights: Iterable[torch.nn.Parameter], limit: float | None) -> float:
+def clip(weights: Iterable[torch.nn.Parameter], limit: float | None) -> Tensor:
     """Scale the gradients down to a norm of `limit`; returns the norm that they had. One pass where none is needed."""
     weights = [weight for weight in weights if weight.grad is not None]
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-    found = float(norm)
-    if limit is not None and not found <= limit:
+    # To look at the norm would be to wait for an accelerator; to scale by 1 costs it less.
+    if limit is not None and (norm.device.type != "cpu" or not norm <= limit):
         torch.nn.utils.clip_grads_with_norm_(weights, limit, norm)
-    return found
+    return norm

@@ -11,9 +11,12 @@ from transformers import PreTrainedModel
 
 from engine import vocabulary
 from engine.blocks import IGNORED, Blocks
+from engine.transfers import sent
 
 TOKENS_PER_FORWARD = 4096
 """On a CPU: enough to amortise what a pass costs whatever its size, few enough for its caches."""
+TOKENS_PER_FORWARD_ON_ACCELERATOR = 16_384
+"""Some gigabytes of activations for a model of GPT-2's size."""
 
 
 def logits_of(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> Tensor:
@@ -60,7 +63,8 @@ def _on_device(model: PreTrainedModel, blocks: Blocks) -> tuple[Blocks, Tensor, 
     # Looked for where the blocks are: on an accelerator the search would wait for all that is queued there.
     targets = blocks.targets.flatten()
     wanted = (targets != IGNORED).nonzero().squeeze(1)
-    return blocks.to(model.device), wanted.to(model.device), targets[wanted].to(model.device)
+    device = model.device
+    return blocks.to(device), sent(wanted, device), sent(targets[wanted], device)
 
 
 def _states(model: PreTrainedModel, blocks: Blocks, packed: bool, wanted: Tensor) -> Tensor:
@@ -71,10 +75,15 @@ def _states(model: PreTrainedModel, blocks: Blocks, packed: bool, wanted: Tensor
 
 def rows_per_forward(model: PreTrainedModel, block_size: int, device: torch.device) -> int:
     """How many rows of `block_size` one pass may hold; depends on the model and the kind of device alone."""
-    rows = vocabulary.LOGITS_AT_ONCE // (block_size * model.config.get_text_config().vocab_size)
-    if device.type == "cpu":
-        rows = min(rows, TOKENS_PER_FORWARD // block_size)
-    return max(1, rows)
+    if device.type != "cpu" and vocabulary.plain_head(model) is not None:
+        return max(1, TOKENS_PER_FORWARD_ON_ACCELERATOR // block_size)
+    rows = rows_with_logits(model, block_size)
+    return max(1, min(rows, TOKENS_PER_FORWARD // block_size)) if device.type == "cpu" else rows
+
+
+def rows_with_logits(model: PreTrainedModel, block_size: int) -> int:
+    """How many rows' logits may exist at once."""
+    return max(1, vocabulary.LOGITS_AT_ONCE // (block_size * model.config.get_text_config().vocab_size))
 
 
 @contextlib.contextmanager

@@ -50,8 +50,10 @@ def metric_of(optimizer: torch.optim.AdamW) -> Metric:
         group, state = groups[weight], optimizer.state[weight]
         if not state:
             return torch.full_like(weight.view(-1)[part], _IMMOVABLE)
-        correction, rate = 1 - group["betas"][1] ** float(state["step"]), group["lr"]
+        step, rate = state["step"], group["lr"]
+        # An accelerator's count of steps stays there: to read it would be to wait for it.
+        correction = 1 - group["betas"][1] ** (float(step) if step.device.type == "cpu" else step)
         root = state["exp_avg_sq"].view(-1)[part].sqrt()
-        return root.mul_(1 / (math.sqrt(correction) * rate)).add_(group["eps"] / rate)
+        return root.mul_(correction**-0.5 / rate).add_(group["eps"] / rate)
 
     return metric

@@ -70,12 +70,12 @@ def score(
 
     `check` is called between passes and may raise. Token-weighted: the result does not depend on batching.
     """
-    nats, correct = 0.0, 0
+    nats, correct = [], []
     device = model.device
     with without_dropout(model), interruptible(model, check):
         for part in blocks.split(rows_per_forward(model, blocks.width, device)):
             check()
             found, hits = predictions(model, part, packed)
-            nats += found.sum().item()
-            correct += int(hits.sum())
-    return Score(nats, blocks.target_tokens, text_bytes, correct)
+            nats.append(found.sum())
+            correct.append(hits.sum())
+    return Score(sum(map(float, nats)), blocks.target_tokens, text_bytes, sum(map(int, correct)))

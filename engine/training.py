@@ -1,11 +1,11 @@
-"""The loop: one run over all tasks, as a generator of events. It owns batching, precision, accumulation, clipping,
-optimiser, schedule, evaluation and checkpoints; the strategy owns its mathematics."""
+"""The loop: one run over all tasks, as a generator of events. It owns stages, evaluation and checkpoints (`step.py`
+what happens in a step); the strategy owns its mathematics."""
 
-import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,71 +14,18 @@ import torch
 from torch import Tensor
 
 from engine import events
-from engine.blocks import Blocks, EncodedDocument
 from engine.checkpoints import load_optimizer, load_resumable, save_checkpoint, save_state, stage_folder
-from engine.control import Control, Stopped
-from engine.errors import TrainingError
-from engine.experiment import Training
-from engine.gradients import accumulate_gradients, clip
-from engine.models import BaseModel
-from engine.optimization import learning_rate_at, make_optimizer, metric_of, set_learning_rate
+from engine.control import Stopped
+from engine.optimization import make_optimizer
 from engine.packing import Rows
 from engine.randomness import Streams
+from engine.run_setup import EncodedTask, Progress, RunSetup
 from engine.scores import Score
-from engine.scoring import HeldOut, score
-from engine.sharing import Kept, SharedResults, content_key, stage_key, trajectory
+from engine.scoring import score
+from engine.sharing import Kept, content_key
 from engine.stages import StageData, stage_data, stage_steps
-from engine.strategies.base import Batch, Plan, StageEnd, State, Strategy, Term
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedTask:
-    """A task in the model's tokens, packed once for the whole run."""
-
-    name: str
-    documents: Sequence[EncodedDocument]
-    blocks: Rows
-    held_out: HeldOut
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class RunSetup:
-    """Everything that determines a run. `load_model(None)` gives the base model, else a checkpoint folder's."""
-
-    load_model: Callable[[Path | None], BaseModel]
-    tasks: tuple[EncodedTask, ...]
-    strategy: Strategy
-    training: Training
-    seed: int
-    folder: Path
-    control: Control
-    environment: dict[str, Any]
-    precision: str
-    """ "float32" or "bfloat16"."""
-    finished_stages: int = 0
-    shared: SharedResults | None = None
-    """Where results lie that runs have in common; None shares nothing."""
-    content: str = ""
-    """What determines the run apart from its strategy: `execute` makes it."""
-
-    @property
-    def stage_keys(self) -> tuple[str, ...]:
-        """A name for the result of every stage, from all that determines it."""
-        had_to_do = trajectory(self.strategy, len(self.tasks))
-        return tuple(stage_key(self.content, self.seed, each) for each in had_to_do)
-
-
-@dataclass
-class _Progress:
-    """What changes while a run goes on."""
-
-    base: BaseModel
-    optimizer: torch.optim.AdamW
-    state: State
-    stage: int
-    step: int
-    stage_step: int = 0
+from engine.step import TakenStep, report, steps_in_flight, take_step
+from engine.strategies.base import Plan, StageEnd, State
 
 
 def train(setup: RunSetup) -> Iterator[events.Event]:
@@ -130,7 +77,7 @@ def _blocks(setup: RunSetup, stage: int) -> list[Rows]:
     return [setup.tasks[task - 1].blocks for task in setup.strategy.plan(stage).tasks]
 
 
-def _begin(setup: RunSetup) -> _Progress:
+def _begin(setup: RunSetup) -> Progress:
     """The model and state before the first stage to run."""
     done = setup.finished_stages
     folder = stage_folder(setup.folder, done) if done else None
@@ -143,14 +90,14 @@ def _begin(setup: RunSetup) -> _Progress:
         state = _to_device(saved["strategy"], base.model.device)
         if setup.training.optimizer_state == "keep":
             optimizer.load_state_dict(load_optimizer(folder))
-    return _Progress(base, optimizer, state, stage=done, step=step)
+    return Progress(base, optimizer, state, stage=done, step=step)
 
 
 def _data(setup: RunSetup, stage: int) -> StageData:
     return stage_data(_blocks(setup, stage), setup.training, Streams(setup.seed), stage)
 
 
-def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[events.Event]:
+def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[events.Event]:
     started, paused = time.monotonic(), setup.control.paused_seconds
     task, plan, key = setup.tasks[stage - 1], setup.strategy.plan(stage), setup.stage_keys[stage - 1]
     progress.stage, progress.stage_step = stage, 0
@@ -179,7 +126,7 @@ def _run_stage(setup: RunSetup, progress: _Progress, stage: int) -> Iterator[eve
     yield events.StageFinished(stage, task.name, progress.step, seconds, tokens, folder)
 
 
-def _train(setup: RunSetup, progress: _Progress, plan: Plan) -> Iterator[events.Event]:
+def _train(setup: RunSetup, progress: Progress, plan: Plan) -> Iterator[events.Event]:
     """All steps of a stage and its evaluations."""
     stage, task, data = progress.stage, setup.tasks[progress.stage - 1], _data(setup, progress.stage)
     _prepare_weights(setup, progress, plan, stage)
@@ -189,15 +136,25 @@ def _train(setup: RunSetup, progress: _Progress, plan: Plan) -> Iterator[events.
         round(steps * k / setup.training.evaluations_per_stage)
         for k in range(1, setup.training.evaluations_per_stage + 1)
     }
-    for number, rows in enumerate(data.steps, start=1):
-        yield _take_step(setup, progress, data.rows.select(rows), number, steps)
-        if number in evaluations and number < steps:
-            yield _evaluate(setup, progress, whole=False)
+    in_flight = deque[TakenStep]()
+    limit = steps_in_flight(progress.base.model.device)
+    try:
+        for number, rows in enumerate(data.steps, start=1):
+            in_flight.append(take_step(setup, progress, data.rows.select(rows), number, steps))
+            look = number in evaluations
+            while len(in_flight) > (0 if look else limit):
+                yield report(setup, progress, in_flight.popleft())
+            if look and number < steps:
+                yield _evaluate(setup, progress, whole=False)
+    except Stopped:
+        for taken in in_flight:
+            yield report(setup, progress, taken)
+        raise
     yield events.Phase(f"scoring after {task.name}")
     yield _evaluate(setup, progress, whole=True)
 
 
-def _take_over(setup: RunSetup, progress: _Progress, key: str, happened: list[Kept]) -> Iterator[events.Event]:
+def _take_over(setup: RunSetup, progress: Progress, key: str, happened: list[Kept]) -> Iterator[events.Event]:
     """The same from another run that has trained the very same stage."""
     assert setup.shared is not None
     yield events.Phase(f"taking over {setup.tasks[progress.stage - 1].name}, which another run has trained")
@@ -216,7 +173,7 @@ def _take_over(setup: RunSetup, progress: _Progress, key: str, happened: list[Ke
         yield event
 
 
-def _score_base(setup: RunSetup, progress: _Progress) -> events.Evaluated:
+def _score_base(setup: RunSetup, progress: Progress) -> events.Evaluated:
     """Row 0 of the score matrix, scored once for all runs that start from the same model."""
     drawn = any(
         task.facts.get("scored_target_tokens") != task.facts.get("held_out_target_tokens") for task in setup.tasks
@@ -231,7 +188,7 @@ def _score_base(setup: RunSetup, progress: _Progress) -> events.Evaluated:
     return scored
 
 
-def _prepare_weights(setup: RunSetup, progress: _Progress, plan: Plan, stage: int) -> None:
+def _prepare_weights(setup: RunSetup, progress: Progress, plan: Plan, stage: int) -> None:
     """The base model's weights if the plan wants them; a fresh optimiser unless its state is kept."""
     from_base = plan.start == "base" and stage > 1
     if from_base:
@@ -240,46 +197,7 @@ def _prepare_weights(setup: RunSetup, progress: _Progress, plan: Plan, stage: in
         progress.optimizer = make_optimizer(progress.base.model, setup.training)
 
 
-def _take_step(setup: RunSetup, progress: _Progress, blocks: Blocks, number: int, steps: int) -> events.StepDone:
-    """One optimiser step on the sum of the strategy's terms; what is reported is what was minimised."""
-    started, paused = time.monotonic(), setup.control.paused_seconds
-    training, strategy, model = setup.training, setup.strategy, progress.base.model
-    random = Streams(setup.seed)
-    batch = Batch(blocks, progress.stage, number, training.block_size, progress.base.packed)
-    terms = [Term("new", blocks), *strategy.terms(batch, progress.state, random)]
-    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    penalties = strategy.penalties(weights, progress.state)
-
-    # Dropout draws from torch's global stream: seeded at each step, it needs no saving.
-    torch.manual_seed(random.number("dropout", progress.stage, number))
-    model.train()
-    model.zero_grad(set_to_none=True)
-    precision, check = setup.precision, setup.control.check
-    values = accumulate_gradients(progress.base, terms, precision, check)
-    total = sum(term.weight * values[term.name] for term in terms) + sum(penalties.values())
-    if not math.isfinite(total):
-        raise TrainingError(
-            f"The loss is no longer a finite number at step {number} of stage {progress.stage}. Lower the learning "
-            f"rate (now {training.learning_rate:g}) or the weights of the strategy's terms."
-        )
-    norm = clip(weights.values(), training.gradient_clip)
-    rate = learning_rate_at(number, steps, training)
-    set_learning_rate(progress.optimizer, rate)
-    progress.optimizer.step()
-    strategy.proximal_step(weights, metric_of(progress.optimizer), progress.state)
-    progress.step, progress.stage_step = progress.step + 1, number
-    return events.StepDone(
-        stage=progress.stage,
-        step=progress.step,
-        terms={**values, **penalties, "total": total},
-        target_tokens=sum(term.blocks.target_tokens for term in terms),
-        seconds=time.monotonic() - started - (setup.control.paused_seconds - paused),
-        learning_rate=rate,
-        gradient_norm=norm,
-    )
-
-
-def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evaluated:
+def _evaluate(setup: RunSetup, progress: Progress, whole: bool) -> events.Evaluated:
     """Score every task's held-out sample, and all of it where `whole`."""
     started, paused = time.monotonic(), setup.control.paused_seconds
     samples: dict[str, Score] = {}
@@ -296,7 +214,7 @@ def _evaluate(setup: RunSetup, progress: _Progress, whole: bool) -> events.Evalu
     return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None, seconds)
 
 
-def _remember(setup: RunSetup, progress: _Progress, task: EncodedTask) -> State:
+def _remember(setup: RunSetup, progress: Progress, task: EncodedTask) -> State:
     """What the strategy keeps of the stage for later ones."""
     base, key, device = progress.base, setup.stage_keys[progress.stage - 1], progress.base.model.device
 
@@ -319,7 +237,7 @@ def _remember(setup: RunSetup, progress: _Progress, task: EncodedTask) -> State:
     return setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
 
 
-def _save(setup: RunSetup, progress: _Progress, folder: Path) -> list[Path]:
+def _save(setup: RunSetup, progress: Progress, folder: Path) -> list[Path]:
     """Write the stage's checkpoint; returns the files that depend on its training alone."""
     base, keeps = progress.base, setup.training.optimizer_state == "keep"
     optimizer_state = progress.optimizer.state_dict() if keeps else None

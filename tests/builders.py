@@ -12,9 +12,9 @@ from engine.blocks import Blocks, EncodedDocument, cut, pack
 from engine.control import Control
 from engine.experiment import Training
 from engine.models import BaseModel
+from engine.run_setup import EncodedTask, RunSetup
 from engine.scoring import prepare
 from engine.strategies.base import Strategy
-from engine.training import EncodedTask, RunSetup
 
 VOCABULARY = 32
 BLOCK = 16

@@ -14,9 +14,10 @@ from engine import events, fisher, strategies
 from engine.control import Control
 from engine.drive import drive
 from engine.headless import run_experiment
+from engine.run_setup import RunSetup
 from engine.sharing import SharedResults, trajectory
 from engine.store import Store
-from engine.training import RunSetup, train
+from engine.training import train
 from tests.builders import small_setup
 from tests.fake_runs import experiment
 

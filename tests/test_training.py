@@ -11,8 +11,9 @@ from engine.errors import TrainingError
 from engine.experiment import Training
 from engine.optimization import learning_rate_at
 from engine.randomness import Streams
+from engine.run_setup import RunSetup
 from engine.stages import stage_data
-from engine.training import RunSetup, train
+from engine.training import train
 from tests.builders import blocks_of, random_documents, small_setup
 
 
@@ -51,6 +52,47 @@ def test_training_learns_and_naive_training_forgets(tmp_path: Path) -> None:
     assert first[1] < first[0] - 0.2
     assert first[2] > first[1] + 0.2
     assert second[2] < second[1] - 0.2
+
+
+@pytest.fixture
+def two_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are reported late, as on an accelerator."""
+    for module in ("step", "training"):
+        monkeypatch.setattr(f"engine.{module}.steps_in_flight", lambda device: 2)
+
+
+@pytest.mark.parametrize("name", ["naive", "replay+ewc"])
+def test_reports_that_come_late_say_the_same_in_the_same_order(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    def said(folder: str) -> list[object]:
+        setup = small_setup(strategies.build(name, {}), tmp_path / folder, tasks=2)
+        happened = [e for e in train(setup) if not isinstance(e, events.StageFinished | events.RunFinished)]
+        return [replace(e, seconds=0.0) if hasattr(e, "seconds") else e for e in happened]
+
+    at_once = said("a")
+    request.getfixturevalue("two_in_flight")
+    assert said("b") == at_once
+
+
+@pytest.mark.usefixtures("two_in_flight")
+def test_a_stop_reports_the_steps_whose_weights_it_keeps(tmp_path: Path) -> None:
+    setup = naive_setup(tmp_path, evaluations_per_stage=1)
+    happened = []
+    for event in train(setup):
+        happened.append(event)
+        if isinstance(event, events.StepDone) and event.step == 1:
+            setup.control.stop()
+    steps = [e.step for e in happened if isinstance(e, events.StepDone)]
+    assert steps == list(range(1, happened[-1].step + 1))
+    assert happened[-1].step > 1
+
+
+@pytest.mark.usefixtures("two_in_flight")
+def test_a_loss_that_is_not_finite_is_found_in_a_late_report(tmp_path: Path) -> None:
+    setup = with_nan_weights(naive_setup(tmp_path))
+    with pytest.raises(TrainingError, match="step 1 of stage 1"):
+        list(train(setup))
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tmp_path: Path) -> None:
@@ -97,18 +139,20 @@ def test_paused_time_is_not_training_time() -> None:
     assert control.paused_seconds >= 0.15
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_in_words(tmp_path: Path) -> None:
-    setup = naive_setup(tmp_path, learning_rate=1.0, gradient_clip=None)
-    original = setup.load_model
-
+def with_nan_weights(setup: RunSetup) -> RunSetup:
     def broken(checkpoint: Path | None) -> object:
-        base = original(checkpoint)
+        base = setup.load_model(checkpoint)
         with torch.no_grad():
             next(base.model.parameters()).fill_(float("nan"))
         return base
 
+    return replace(setup, load_model=broken)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_in_words(tmp_path: Path) -> None:
+    setup = with_nan_weights(naive_setup(tmp_path, learning_rate=1.0, gradient_clip=None))
     with pytest.raises(TrainingError, match="step 1 of stage 1"):
-        list(train(replace(setup, load_model=broken)))
+        list(train(setup))
 
 
 def test_gradient_accumulation_changes_nothing_beyond_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

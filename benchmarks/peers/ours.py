@@ -6,7 +6,7 @@ import time
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import engine  # noqa: F401 - before torch: it says how threads wait
 
@@ -22,19 +22,23 @@ from engine.execute import choose_precision, environment, execute_run
 from engine.experiment import Experiment, StrategySpec, Training
 from engine.fisher import diagonal_fisher
 from engine.models import BaseModel, load_base
+from engine.run_setup import EncodedTask, RunSetup
 from engine.scoring import prepare
 from engine.tasks import samples
-from engine.training import EncodedTask, RunSetup
 from engine.training import train as train_run
 
+Device = Literal["cpu", "cuda", "mps"]
 
-def train(workload: str, strategy: str = "naive", tokens_per_step: int = 512, stages: int = 1) -> dict[str, Any]:
+
+def train(
+    workload: str, strategy: str = "naive", tokens_per_step: int = 512, stages: int = 1, device: Device = "cpu"
+) -> dict[str, Any]:
     """One epoch over each of the first `stages` tasks: per stage what its steps took, without the first."""
     data = json.loads(Path(workload).read_text())
     done: list[dict[str, Any]] = []
     first_step = 0
     with tempfile.TemporaryDirectory() as folder:
-        setup = _setup(data, strategy, tokens_per_step, stages, Path(folder))
+        setup = _setup(data, strategy, tokens_per_step, stages, Path(folder), device)
         run = train_run(setup)
         while len(done) < stages or done[-1]["steps"] + 1 < done[-1]["planned"]:
             started = time.perf_counter()
@@ -50,9 +54,11 @@ def train(workload: str, strategy: str = "naive", tokens_per_step: int = 512, st
     return {"stages": done, **done[-1], "precision": setup.precision}
 
 
-def _setup(data: dict[str, Any], strategy: str, tokens_per_step: int, stages: int, folder: Path) -> RunSetup:
+def _setup(
+    data: dict[str, Any], strategy: str, tokens_per_step: int, stages: int, folder: Path, device: Device
+) -> RunSetup:
     def load(checkpoint: Path | None) -> BaseModel:
-        return load_base(data["model"] if checkpoint is None else str(checkpoint))
+        return load_base(data["model"] if checkpoint is None else str(checkpoint), device)
 
     training = Training(
         epochs=1,
@@ -60,7 +66,7 @@ def _setup(data: dict[str, Any], strategy: str, tokens_per_step: int, stages: in
         block_size=data["block_size"],
         tokens_per_step=tokens_per_step,
         evaluations_per_stage=1,
-        device="cpu",
+        device=device,
     )
     return RunSetup(
         load_model=load,
@@ -71,7 +77,7 @@ def _setup(data: dict[str, Any], strategy: str, tokens_per_step: int, stages: in
         folder=folder,
         control=Control(),
         environment={},
-        precision=choose_precision(training.precision, "cpu"),
+        precision=choose_precision(training.precision, device),
     )
 
 
@@ -116,37 +122,45 @@ def default_run(tasks: int) -> dict[str, Any]:
     return {"seconds": seconds, "scoring_seconds": scoring}
 
 
-def multiply(precision: str, seconds: float = 1.0, size: int = 1024) -> dict[str, Any]:
-    """Operations a second of this machine's matrix multiplication, square matrices, best of the time given."""
+def multiply(precision: str, seconds: float = 1.0, size: int = 1024, device: str = "cpu") -> dict[str, Any]:
+    """Operations a second of the device's matrix multiplication, square matrices, best of the time given."""
     kind = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    left, right = torch.randn(size, size).to(kind), torch.randn(size, size).to(kind)
+    left, right = (torch.randn(size, size, device=device, dtype=torch.float32).to(kind) for _ in range(2))
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     torch.mm(left, right)
+    wait()
     ends, fastest = time.perf_counter() + seconds, float("inf")
     while time.perf_counter() < ends:
         started = time.perf_counter()
         torch.mm(left, right)
+        wait()
         fastest = min(fastest, time.perf_counter() - started)
     return {"operations_per_second": 2 * size**3 / fastest}
 
 
-def workload(model: str, source: str, tokens: int, file: str, tasks: int = 1) -> dict[str, Any]:
+def workload(
+    model: str, source: str, tokens: int, file: str, tasks: int = 1, block_size: int = workloads.BLOCK_SIZE
+) -> dict[str, Any]:
     """Write a workload of `tasks` tasks; a source with fewer or more is joined or dealt out."""
     texts = workloads.texts_of(source)
     together = list(chain.from_iterable(texts))
     chosen = texts[:tasks] if 1 < tasks <= len(texts) else [together[task::tasks] for task in range(tasks)]
-    return workloads.write_workload(Path(model), chosen, tokens, Path(file))
+    return workloads.write_workload(Path(model), chosen, tokens, Path(file), block_size)
 
 
 def model(name: str, tokenizer: str = "", folder: str = "") -> dict[str, Any]:
     """The folder and size of a model: "embedded", or "gpt2-124m", which is made in `folder`."""
     make = partial(workloads.make_gpt2, Path(tokenizer), Path(folder))
     found = workloads.embedded_model() if name == "embedded" else make()
-    return {"folder": str(found), "parameters": load_base(str(found)).model.num_parameters()}
+    loaded = load_base(str(found)).model
+    config = loaded.config.get_text_config()
+    shape = {"layers": config.num_hidden_layers, "width": config.hidden_size}
+    return {"folder": str(found), "parameters": loaded.num_parameters()} | shape
 
 
-def machine() -> dict[str, Any]:
+def machine(device: str = "cpu") -> dict[str, Any]:
     """Versions, device, threads and commit."""
-    return environment("cpu", choose_precision("auto", "cpu"))
+    return environment(device, choose_precision("auto", device))
 
 
 if __name__ == "__main__":

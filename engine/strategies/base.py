@@ -129,8 +129,9 @@ class Strategy:
         """Loss terms beside the new task's own, which the loop always puts first as "new" with weight 1."""
         return []
 
-    def penalties(self, weights: Weights, state: State) -> dict[str, float]:
-        """Values, as minimised, of penalties on the weights themselves; measured where the loss terms are."""
+    def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
+        """Values, as minimised, of penalties on the weights themselves; measured where the loss terms are. Scalars
+        beside the weights: to read them here would be to wait for an accelerator."""
         return {}
 
     def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:

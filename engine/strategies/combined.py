@@ -1,12 +1,18 @@
 """Several strategies at once: their terms and penalties are added, their states kept side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
-from engine.randomness import Streams
 from engine.strategies.base import Batch, Metric, Plan, StageEnd, State, Strategy, Term, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.randomness import Streams
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class Combined(Strategy):
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         return [term for part, own in zip(self.parts, state, strict=True) for term in part.terms(batch, own, random)]
 
-    def penalties(self, weights: Weights, state: State) -> dict[str, float]:
-        total: dict[str, float] = {}
+    def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
+        total: dict[str, Tensor] = {}
         for part, own in zip(self.parts, state, strict=True):
             found = part.penalties(weights, own)
             if total.keys() & found.keys():

@@ -7,7 +7,6 @@ form of Schwarz et al. 2018, "Progress & Compress", https://arxiv.org/abs/1805.0
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
@@ -59,7 +58,7 @@ def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str
         share = torch.where(total > 0, new / total, 0.0)
         between.append((old * share * (centre - reached).square()).sum(dtype=torch.float64))
         importance[name], anchor[name] = total, centre + share * (reached - centre)
-    return Elastic(importance, anchor, past.constant + _total(between))
+    return Elastic(importance, anchor, past.constant + float(_total(between)))
 
 
 def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor], decay: float) -> Elastic:
@@ -68,8 +67,8 @@ def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Te
     return Elastic(importance, _copies(weights), 0.0)
 
 
-def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: float) -> float:
-    """(λ/2) (Σ A(θ−μ)² + c), in nats per token."""
+def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: float) -> Tensor:
+    """(λ/2) (Σ A(θ−μ)² + c), in nats per token, a scalar beside the weights."""
     import torch
 
     found = []
@@ -102,11 +101,12 @@ def proximal_step(elastic: Elastic, weights: Weights, metric: Metric, ewc_lambda
                 torch.lerp(centre, theta, held.div_(torch.add(held, a, alpha=ewc_lambda)), out=theta)
 
 
-def _total(parts: Sequence[Tensor]) -> float:
-    """The exact sum of scalars, whatever the order of the weights, read back from the device at once."""
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of scalars, in float64 where the device has it."""
     import torch
 
-    return math.fsum(torch.stack(list(parts)).tolist()) if parts else 0.0
+    together = torch.stack(list(parts))
+    return together.sum(dtype=None if together.device.type == "mps" else torch.float64)
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -155,7 +155,7 @@ class EWC(Strategy):
     def acts(self, stage: int) -> bool:
         return stage > 1 and self.ewc_lambda > 0
 
-    def penalties(self, weights: Weights, state: State) -> dict[str, float]:
+    def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
         return {"penalty": penalty_value(state, weights, self.ewc_lambda)} if self._pulls(state) else {}
 
     def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
