@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
+from engine.durable import SUMS, is_whole, seal, write_folder
 from engine.errors import StoreError
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 STATE_FILE = "palimpsest-state.pt"
 OPTIMIZER_FILE = "palimpsest-optimizer.pt"
-RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE)
+RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, SUMS)
 """What only resuming needs; nobody takes it home."""
 _TYPE = "__dataclass__"
 
@@ -30,29 +33,29 @@ def save_checkpoint(
     tokenizer: PreTrainedTokenizerBase,
     strategy_state: dict[str, Any] | None = None,
     optimizer_state: dict[str, Any] | None = None,
+    more: Callable[[Path], None] | None = None,
 ) -> list[Path]:
-    """Write model, tokenizer and what resuming needs; `folder` appears only once it is whole.
+    """Write model, tokenizer and what resuming needs, `more` files if given; `folder` appears only once it is whole.
 
     Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError.
     """
     import torch
 
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+    def fill(partial: Path) -> None:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         if optimizer_state is not None:
             torch.save(optimizer_state, partial / OPTIMIZER_FILE)
         if strategy_state is not None:
             save_state(partial, strategy_state)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        if more is not None:
+            more(partial)
+
+    try:
+        write_folder(folder, fill)
+    except (OSError, SafetensorError, RuntimeError) as error:  # torch and safetensors have their own for a full disk
         raise StoreError(f"The checkpoint {folder} can't be written ({error}); free some space and resume.") from error
-    return [file for file in folder.iterdir() if file.is_file() and file.name != STATE_FILE]
+    return [file for file in folder.iterdir() if file.is_file() and file.name not in (STATE_FILE, SUMS)]
 
 
 def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
@@ -60,6 +63,23 @@ def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
     import torch
 
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
+
+
+def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
+    """Add the strategy's state to files that another run has made, so that `folder` is a whole checkpoint.
+
+    Raises StoreError.
+    """
+    try:
+        save_state(folder, strategy_state)
+        seal(folder)
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"The checkpoint {folder} can't be written ({error}); free some space and resume.") from error
+
+
+def last_whole_stage(run_folder: Path, finished: int) -> int:
+    """The last of a run's `finished` stages whose checkpoint is sound; 0 for the beginning."""
+    return next((stage for stage in range(finished, 0, -1) if is_whole(stage_folder(run_folder, stage))), 0)
 
 
 def load_optimizer(folder: Path) -> dict[str, Any]:

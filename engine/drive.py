@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.checkpoints import last_whole_stage
 from engine.control import Control
 from engine.errors import PalimpsestError, StoreError
 from engine.events import Event
@@ -25,7 +26,7 @@ Facts = dict[str, Any]
 
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 2.0
-INTERRUPTED = "The program was shut down before the run ended; resume it to go on from its last finished stage."
+INTERRUPTED = "The program was shut down before the run ended; resume it to go on from the last point that it kept."
 
 
 def drive(
@@ -36,7 +37,7 @@ def drive(
     watch: Callable[[Event], None] | None = None,
     shutting_down: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Execute a run that was claimed, from its last finished stage, until it ends one way or another.
+    """Execute a run that was claimed, from the last point that it kept, until it ends one way or another.
 
     Nothing but KeyboardInterrupt and the like comes out: the store says how it ended. `watch` sees every event;
     a stop while `shutting_down` says yes counts as an interruption.
@@ -84,7 +85,7 @@ def _follow(
     """Take the run's events until the last one; returns the status and its reason."""
     experiment_id, spec = store.run_spec(run_id)
     experiment = store.experiment(experiment_id)
-    finished_stages = store.finished_stages(run_id)
+    finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
     before = store.run_task_facts(run_id) if finished_stages else []
     store.drop_after_stage(run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")

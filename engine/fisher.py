@@ -15,9 +15,11 @@ from engine.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, pack
 from engine.document_gradients import Documents, SquaredGradients, Use, recorded
 from engine.likelihood import autocast, interruptible, logits_of, rows_per_forward, rows_with_logits, summed_nats
 from engine.modes import without_dropout
+from engine.strategies.base import Begun, Work
 
 Targets = Literal["empirical", "sampled"]
 Check = Callable[[], None]
+_WORK = "fisher"
 
 _together: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 
@@ -31,6 +33,7 @@ def diagonal_fisher(
     check: Check = lambda: None,
     packed: bool = True,
     precision: str = "float32",
+    work: Work | None = None,
 ) -> dict[str, Tensor]:
     """F = (1/N) Σ_d (∇ Σ_{i∈d} −log p(x_i | x_<i))², per weight, float32, shaped like the weights.
 
@@ -40,15 +43,19 @@ def diagonal_fisher(
     F is per token as the loss is. `targets`: "empirical" takes the text's own tokens, "sampled" draws them from
     the model with `generator`, which gives the true Fisher in expectation. `precision` is that of the passes; squares
     are summed in float32. Dropout is off; module modes and gradients are left as they were. Tied weights appear once,
-    under their first name.
+    under their first name. With `work` an estimate that was interrupted goes on, to the same numbers.
     """
+    work = work or Work()
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     fisher = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in weights.items()}
     estimate = _Estimate(model, weights, fisher, block_size, targets, generator, check, packed, precision)
     with without_dropout(model), interruptible(model, check):
         limit = _rows(model, block_size) * block_size
         together = packed and gradients_come_apart(model)
-        for batch in _batches(documents, limit if together else 0):
+        done = _restore(work.begun(_WORK), fisher, generator)
+        for number, batch in enumerate(_batches(documents, limit if together else 0), 1):
+            if number <= done:
+                continue
             check()
             size = sum(len(document.token_ids) - 1 for document in batch)
             if together and size <= limit:
@@ -56,8 +63,25 @@ def diagonal_fisher(
             else:
                 for document in batch:
                     estimate.add_alone(document)
+            work.keep(_WORK, number, _so_far(fisher, generator))
     tokens = sum(document.target_tokens for document in documents)
     return {name: total.div_(max(tokens, 1)) for name, total in fisher.items()}
+
+
+def _so_far(fisher: dict[str, Tensor], generator: torch.Generator | None) -> dict[str, Tensor]:
+    drawn = {} if generator is None else {"generator": generator.get_state()}
+    return {f"weight {name}": total for name, total in fisher.items()} | drawn
+
+
+def _restore(begun: Begun | None, fisher: dict[str, Tensor], generator: torch.Generator | None) -> int:
+    """Put back what an interrupted estimate had summed; returns how many batches that were."""
+    if begun is None:
+        return 0
+    for name, total in fisher.items():
+        total.copy_(begun.tensors[f"weight {name}"])
+    if generator is not None:
+        generator.set_state(begun.tensors["generator"])
+    return begun.done
 
 
 def gradients_come_apart(model: PreTrainedModel) -> bool:

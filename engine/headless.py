@@ -34,7 +34,7 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Execute all runs of an experiment, keep everything under `folder`, return what `results.json` there holds.
 
-    With `resume`, runs that are not finished go on from their last finished stage; a folder that holds another
+    With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
     experiment is refused, and so is one that holds any without `resume`. Stopping `control` ends it after the run in
     progress has kept what it reached. Raises PalimpsestError for bad input before anything is written.
     """

@@ -9,12 +9,15 @@ import torch
 
 from engine.blocks import EncodedDocument
 from engine.control import Control
+from engine.events import StepDone
 from engine.experiment import Training
+from engine.journal import Journal, Kept
 from engine.models import BaseModel
 from engine.packing import Rows
+from engine.resume_points import SECONDS_APART, ResumePoints
 from engine.scoring import HeldOut
 from engine.sharing import SharedResults, stage_key, trajectory
-from engine.strategies.base import State, Strategy
+from engine.strategies.base import Begun, State, Strategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,8 @@ class RunSetup:
     """Where results lie that runs have in common; None shares nothing."""
     content: str = ""
     """What determines the run apart from its strategy: `execute` makes it."""
+    point_seconds: float = SECONDS_APART
+    """At most so long apart are the points inside a stage that the run can go on from."""
 
     @property
     def stage_keys(self) -> tuple[str, ...]:
@@ -62,9 +67,42 @@ class Progress:
     base: BaseModel
     optimizer: torch.optim.AdamW
     state: State
-    stage: int
+    points: ResumePoints
     step: int
     """Over the whole run."""
+    stage: int = 0
     stage_step: int = 0
+    evaluated: int = 0
+    """The stage's last step after which the held-out texts were scored."""
+    target_tokens: int = 0
+    """Of the stage so far."""
+    stage_began: float = 0.0
+    """When, in the control's active time; earlier by what the stage took in another attempt or run."""
     reported: float = 0.0
     """When the last step was reported, in the control's active time."""
+    journal: Journal | None = None
+    """What the stage has said so far."""
+    begun_work: Begun | None = None
+    """Work at the stage's end that an earlier attempt had begun."""
+    last_point: tuple[int, int, Path] | None = None
+    """The stage's steps and last evaluation at the newest resume point, and its folder."""
+
+    def enter(self, stage: int, journal: Journal, now: float) -> None:
+        """A stage begins."""
+        self.stage, self.journal, self.stage_began = stage, journal, now
+        self.stage_step = self.evaluated = self.target_tokens = 0
+        self.begun_work = self.last_point = None
+
+    def leave(self) -> None:
+        """The stage is over, and whoever listens has heard it."""
+        assert self.journal is not None
+        self.journal.close()
+        self.points.clear()
+
+    def said(self, event: Kept) -> Kept:
+        """The event, once it stands in the stage's journal."""
+        assert self.journal is not None
+        self.journal.add(event)
+        if isinstance(event, StepDone):
+            self.target_tokens += event.target_tokens
+        return event

@@ -100,8 +100,8 @@ class Runner:
         self.store.request(run_id, what)
 
     def resume(self, run_id: str) -> None:
-        """Let a paused run go on; put an interrupted, stopped or failed one into the queue again, to go on from its
-        last finished stage. Raises StoreError for a run that is finished or waits already."""
+        """Let a paused run go on; put an interrupted, stopped or failed one into the queue again, to go on from
+        the last point that it kept. Raises StoreError for a run that is finished or waits already."""
         status = self.store.runs(run_ids=run_id)["status"].tolist()
         if status == ["paused"]:
             self.store.request(run_id, "resume")

@@ -11,19 +11,19 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from engine import events
-from engine.scores import Score
+from engine import journal
+from engine.durable import PARTIAL, SUMS, file_hash, files_of, is_whole, partial_of, seal
+from engine.journal import Kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,14 +32,11 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
-_VERSION = 2
+_VERSION = 3
 """Changed with every change of the training that changes its numbers."""
-_PARTIAL = ".partial"
 _ABANDONED_SECONDS = 24 * 3600
 """What was begun and never finished goes after a day: its process was killed."""
-_HAPPENED, _SUMS, _TENSORS = "happened.json", "sums.json", "tensors.safetensors"
-
-Kept = events.StageStarted | events.StepDone | events.Evaluated
+_HAPPENED, _TENSORS = "happened.jsonl", "tensors.safetensors"
 
 
 def trajectory(strategy: Strategy, stages: int) -> tuple[Hashable, ...]:
@@ -87,7 +84,7 @@ def files_hash(files: Iterable[Path]) -> str:
 def _files_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
     for file, *_ in files:
-        digest.update(file.name.encode() + bytes.fromhex(_hash(file)))
+        digest.update(file.name.encode() + bytes.fromhex(file_hash(file)))
     return digest.hexdigest()
 
 
@@ -102,26 +99,25 @@ class SharedResults:
         """Whether there is one, sound or not."""
         return (self.folder / key).is_dir()
 
-    def happened(self, key: str) -> list[Kept] | None:
+    def happened(self, key: str) -> Iterator[Kept] | None:
         """What a stage (or the scoring of the base model) said; None where it is not here."""
         found = self.folder / key
         if not self._is_sound(found):
             return None
-        os.utime(found / _SUMS)
-        return [_event_from(plain) for plain in json.loads((found / _HAPPENED).read_text(encoding="utf-8"))]
+        os.utime(found / SUMS)
+        return journal.read(found / _HAPPENED)
 
     def take_files(self, key: str, target: Path) -> None:
         """Put the files that were kept with a result into `target`, without copying where the disk can."""
         target.mkdir(parents=True, exist_ok=True)
-        _link([file for file in (self.folder / key).iterdir() if file.name not in (_HAPPENED, _SUMS)], target)
+        _link([file for file in (self.folder / key).iterdir() if file.name not in (_HAPPENED, SUMS)], target)
 
     def keep(self, key: str, happened: Iterable[Kept], files: Iterable[Path] = ()) -> None:
         """Keep what was said and the files that belong to it. A full disk keeps nothing and harms nobody."""
 
         def fill(partial: Path) -> None:
             _link(files, partial)
-            plain = [{"event": type(event).__name__, **asdict(event)} for event in happened]
-            (partial / _HAPPENED).write_text(json.dumps(plain), encoding="utf-8")
+            journal.write(partial / _HAPPENED, happened)
 
         self._add(key, fill)
 
@@ -134,7 +130,7 @@ class SharedResults:
         if self._is_sound(found):
             with contextlib.suppress(OSError, SafetensorError):
                 loaded = load_file(found / _TENSORS)
-                os.utime(found / _SUMS)
+                os.utime(found / SUMS)
                 return loaded
         computed = dict(compute())
         on_cpu = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in computed.items()}
@@ -148,7 +144,7 @@ class SharedResults:
         """
         found = self.folder / key
         if self._is_sound(found):
-            os.utime(found / _SUMS)
+            os.utime(found / SUMS)
             return found
         self._add(key, make)
         return found if found.is_dir() else None
@@ -161,12 +157,11 @@ class SharedResults:
 
     def _add(self, key: str, fill: Callable[[Path], None]) -> None:
         """Where two processes add the same at once, the first one's stays: both are equal."""
-        partial = self.folder / f"{key}.{secrets.token_hex(4)}{_PARTIAL}"
+        partial = partial_of(self.folder / key)
         try:
             partial.mkdir(parents=True)
             fill(partial)
-            sums = {str(file.relative_to(partial)): _hash(file) for file in sorted(_files(partial))}
-            (partial / _SUMS).write_text(json.dumps(sums), encoding="utf-8")
+            seal(partial, durable=False)
             partial.rename(self.folder / key)
         except OSError:
             pass
@@ -178,24 +173,22 @@ class SharedResults:
         """Whether every file is what it was when it was kept; what is not goes."""
         if not found.is_dir():
             return False
-        with contextlib.suppress(OSError, ValueError):
-            sums = json.loads((found / _SUMS).read_text(encoding="utf-8"))
-            if all(_hash(found / name) == digest for name, digest in sums.items()):
-                return True
+        if is_whole(found):
+            return True
         shutil.rmtree(found, ignore_errors=True)
         return False
 
     def _entries(self) -> list[tuple[float, int, Path]]:
         """When each result was last used, its bytes, its folder."""
         found = []
-        for entry in self.folder.glob("*/" + _SUMS):
+        for entry in self.folder.glob("*/" + SUMS):
             with contextlib.suppress(OSError):
-                size = sum(file.stat().st_size for file in _files(entry.parent))
+                size = sum(file.stat().st_size for file in files_of(entry.parent))
                 found.append((entry.stat().st_mtime, size, entry.parent))
         return found
 
     def _make_room(self) -> None:
-        for partial in self.folder.glob("*" + _PARTIAL):
+        for partial in self.folder.glob("*" + PARTIAL):
             with contextlib.suppress(OSError):
                 if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
                     shutil.rmtree(partial, ignore_errors=True)
@@ -208,10 +201,6 @@ class SharedResults:
             total -= size
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("*") if file.is_file())
-
-
 def _link(files: Iterable[Path], target: Path) -> None:
     """The same files under another folder; copies where the disk has no hard links."""
     for file in files:
@@ -220,19 +209,3 @@ def _link(files: Iterable[Path], target: Path) -> None:
             os.link(file, target / file.name)
         except OSError:
             shutil.copy2(file, target / file.name)
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _event_from(plain: dict[str, Any]) -> Kept:
-    kind = {"StageStarted": events.StageStarted, "StepDone": events.StepDone, "Evaluated": events.Evaluated}
-    values = {name: value for name, value in plain.items() if name != "event"}
-    if plain["event"] == "Evaluated":
-        values["sample"] = {task: Score(**score) for task, score in values["sample"].items()}
-        whole = values["whole"]
-        values["whole"] = None if whole is None else {task: Score(**score) for task, score in whole.items()}
-    event: Kept = kind[plain["event"]](**values)
-    return event

@@ -1,8 +1,6 @@
 """The loop: one run over all tasks, as a generator of events. It owns stages, evaluation and checkpoints (`step.py`
 what happens in a step); the strategy owns its mathematics."""
 
-import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -14,29 +12,32 @@ import torch
 from torch import Tensor
 
 from engine import events
-from engine.checkpoints import load_optimizer, load_resumable, save_checkpoint, save_state, stage_folder
+from engine.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder
 from engine.control import Stopped
+from engine.going_on import KeptWork, go_on, go_on_from, save_point
+from engine.journal import Kept
+from engine.models import BaseModel
 from engine.optimization import make_optimizer
 from engine.packing import Rows
 from engine.randomness import Streams
+from engine.resume_points import ResumePoints
 from engine.run_setup import EncodedTask, Progress, RunSetup
 from engine.scores import Score
 from engine.scoring import score
-from engine.sharing import Kept, content_key
+from engine.sharing import content_key
 from engine.stages import StageData, stage_data, stage_steps
 from engine.step import TakenStep, report, steps_in_flight, take_step
 from engine.strategies.base import Plan, StageEnd, State
 
 
 def train(setup: RunSetup) -> Iterator[events.Event]:
-    """Run all stages after `finished_stages`. Raises TrainingError when the loss stops being finite.
+    """Run all stages after `finished_stages`, the first from inside where an interrupted attempt has left a point.
 
-    A stop asked for through `setup.control` ends the iteration with `RunStopped`, the weights reached kept.
+    A stop asked for through `setup.control` ends the iteration with `RunStopped`, the weights reached kept. Raises
+    TrainingError when the loss stops being finite, StoreError when the disk is full.
     """
-    started = time.monotonic()
-    first = setup.finished_stages + 1
+    started = setup.control.active_time()
     progress = _begin(setup)
-    shutil.rmtree(_stopped_folder(setup), ignore_errors=True)
     try:
         yield events.RunStarted(
             steps=sum(_steps_of(setup, t) for t in _stages(setup)),
@@ -45,23 +46,17 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
             environment=setup.environment,
             tasks=tuple(task.facts for task in setup.tasks),
         )
-        if first == 1:
-            yield events.Phase("scoring the base model")
-            yield _score_base(setup, progress)
-        for stage in range(first, len(setup.tasks) + 1):
+        if setup.finished_stages == 0:
+            yield from _score_base(setup, progress)
+        for stage in _stages(setup)[setup.finished_stages :]:
             yield from _run_stage(setup, progress, stage)
-        yield events.RunFinished(time.monotonic() - started - setup.control.paused_seconds)
+        yield events.RunFinished(setup.control.active_time() - started)
     except Stopped:
-        checkpoint = None
-        if progress.stage_step:
-            checkpoint = _stopped_folder(setup)
-            save_checkpoint(checkpoint, progress.base.model, progress.base.tokenizer)
+        checkpoint = save_point(setup, progress) if progress.stage_step else None
         yield events.RunStopped(progress.stage, progress.step, checkpoint)
-
-
-def _stopped_folder(setup: RunSetup) -> Path:
-    """The weights that a stop inside a stage left; a resumed run trains that stage again."""
-    return setup.folder / "stopped"
+    finally:
+        if progress.journal is not None:
+            progress.journal.close()
 
 
 def _stages(setup: RunSetup) -> range:
@@ -78,19 +73,26 @@ def _blocks(setup: RunSetup, stage: int) -> list[Rows]:
 
 
 def _begin(setup: RunSetup) -> Progress:
-    """The model and state before the first stage to run."""
+    """The model and state that the first stage to run begins with, or goes on with."""
     done = setup.finished_stages
-    folder = stage_folder(setup.folder, done) if done else None
-    base = setup.load_model(folder)
+    points = ResumePoints(setup.folder, setup.point_seconds)
+    point = points.newest(done + 1, setup.stage_keys[done]) if done < len(setup.tasks) else None
+    before = stage_folder(setup.folder, done) if done else None
+    base = setup.load_model(before if point is None else point.folder)
     optimizer = make_optimizer(base.model, setup.training)
-    step = sum(_steps_of(setup, t) for t in range(1, done + 1))
     state = setup.strategy.initial_state()
-    if folder is not None:
-        saved = load_resumable(folder, setup.strategy.state_types)
+    if before is not None:
+        saved = load_resumable(before, setup.strategy.state_types)
         state = _to_device(saved["strategy"], base.model.device)
-        if setup.training.optimizer_state == "keep":
-            optimizer.load_state_dict(load_optimizer(folder))
-    return Progress(base, optimizer, state, stage=done, step=step)
+    if point is not None:
+        optimizer.load_state_dict(load_optimizer(point.folder))
+    elif before is not None and setup.training.optimizer_state == "keep":
+        optimizer.load_state_dict(load_optimizer(before))
+    steps = sum(_steps_of(setup, t) for t in range(1, done + 1))
+    progress = Progress(base, optimizer, state, points, steps, stage=done)
+    if point is not None:
+        go_on_from(point, progress, setup.control.active_time())
+    return progress
 
 
 def _data(setup: RunSetup, stage: int) -> StageData:
@@ -98,63 +100,68 @@ def _data(setup: RunSetup, stage: int) -> StageData:
 
 
 def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[events.Event]:
-    started, paused = time.monotonic(), setup.control.paused_seconds
-    task, plan, key = setup.tasks[stage - 1], setup.strategy.plan(stage), setup.stage_keys[stage - 1]
-    progress.stage, progress.stage_step = stage, 0
-    tokens, earlier_seconds = 0, 0.0
-    known = setup.shared.happened(key) if setup.shared is not None else None
-    happened: list[Kept] = []
-    for event in _train(setup, progress, plan) if known is None else _take_over(setup, progress, key, known):
-        if isinstance(event, events.StepDone):
-            tokens += event.target_tokens
-        if known is not None and isinstance(event, events.StepDone | events.Evaluated):
-            earlier_seconds += event.seconds
-        if isinstance(event, Kept):
-            happened.append(event)
-        yield event
+    task, key = setup.tasks[stage - 1], setup.stage_keys[stage - 1]
+    known = None
+    if progress.stage == stage:
+        yield from go_on(progress)
+        yield from _train(setup, progress)
+    else:
+        progress.enter(stage, progress.points.begin_stage(stage), setup.control.active_time())
+        known = setup.shared.happened(key) if setup.shared is not None else None
+        yield from _enter(setup, progress) if known is None else _take_over(setup, progress, key, known)
     if stage < len(setup.tasks):
         yield events.Phase(f"remembering {task.name}")
         progress.state = _remember(setup, progress, task)
     folder = stage_folder(setup.folder, stage)
     if known is not None:
-        save_state(folder, {"strategy": progress.state})
+        complete(folder, {"strategy": progress.state})
     else:
-        files = _save(setup, progress, folder)
-        if setup.shared is not None:
-            setup.shared.keep(key, happened, files)
-    seconds = time.monotonic() - started - (setup.control.paused_seconds - paused) + earlier_seconds
-    yield events.StageFinished(stage, task.name, progress.step, seconds, tokens, folder)
+        _save(setup, progress, folder)
+    seconds = setup.control.active_time() - progress.stage_began
+    yield events.StageFinished(stage, task.name, progress.step, seconds, progress.target_tokens, folder)
+    progress.leave()
 
 
-def _train(setup: RunSetup, progress: Progress, plan: Plan) -> Iterator[events.Event]:
-    """All steps of a stage and its evaluations."""
+def _enter(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
+    """A stage from its first step."""
     stage, task, data = progress.stage, setup.tasks[progress.stage - 1], _data(setup, progress.stage)
-    _prepare_weights(setup, progress, plan, stage)
-    steps = len(data.steps)
-    yield events.StageStarted(stage, task.name, progress.step + 1, steps, data.target_tokens)
-    evaluations = {
-        round(steps * k / setup.training.evaluations_per_stage)
-        for k in range(1, setup.training.evaluations_per_stage + 1)
-    }
+    _prepare_weights(setup, progress, setup.strategy.plan(stage), stage)
+    yield progress.said(events.StageStarted(stage, task.name, progress.step + 1, len(data.steps), data.target_tokens))
+    yield from _train(setup, progress)
+
+
+def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
+    """The steps of a stage that are still to be taken, and its evaluations."""
+    task, data = setup.tasks[progress.stage - 1], _data(setup, progress.stage)
+    steps, parts = len(data.steps), setup.training.evaluations_per_stage
+    evaluations = {round(steps * part / parts) for part in range(1, parts + 1)}
     in_flight = deque[TakenStep]()
     limit = steps_in_flight(progress.base.model.device)
+    first = progress.stage_step
     try:
-        for number, rows in enumerate(data.steps, start=1):
-            in_flight.append(take_step(setup, progress, data.rows.select(rows), number, steps))
-            look = number in evaluations
-            while len(in_flight) > (0 if look else limit):
-                yield report(setup, progress, in_flight.popleft())
-            if look and number < steps:
-                yield _evaluate(setup, progress, whole=False)
+        for number in range(first, steps + 1):
+            if number > first:
+                rows = data.rows.select(data.steps[number - 1])
+                in_flight.append(take_step(setup, progress, rows, number, steps))
+            evaluates = number in evaluations and progress.evaluated < number
+            saves = progress.points.due
+            while len(in_flight) > (0 if evaluates or saves else limit):
+                yield progress.said(report(setup, progress, in_flight.popleft()))
+            if evaluates:
+                if number == steps:
+                    yield events.Phase(f"scoring after {task.name}")
+                scored = _evaluate(setup, progress.base, progress.stage, progress.step, whole=number == steps)
+                yield progress.said(scored)
+                progress.evaluated = number
+            if saves:
+                save_point(setup, progress)
     except Stopped:
         for taken in in_flight:
-            yield report(setup, progress, taken)
+            yield progress.said(report(setup, progress, taken))
         raise
-    yield events.Phase(f"scoring after {task.name}")
-    yield _evaluate(setup, progress, whole=True)
 
 
-def _take_over(setup: RunSetup, progress: Progress, key: str, happened: list[Kept]) -> Iterator[events.Event]:
+def _take_over(setup: RunSetup, progress: Progress, key: str, happened: Iterator[Kept]) -> Iterator[events.Event]:
     """The same from another run that has trained the very same stage."""
     assert setup.shared is not None
     yield events.Phase(f"taking over {setup.tasks[progress.stage - 1].name}, which another run has trained")
@@ -164,28 +171,34 @@ def _take_over(setup: RunSetup, progress: Progress, key: str, happened: list[Kep
     progress.optimizer = make_optimizer(progress.base.model, setup.training)
     if setup.training.optimizer_state == "keep":
         progress.optimizer.load_state_dict(load_optimizer(folder))
+    steps, last = 0, progress.step
     for event in happened:
         setup.control.check()
         if isinstance(event, events.StageStarted):
-            event = replace(event, shared=True)
-        if isinstance(event, events.StepDone):
-            progress.step, progress.stage_step = event.step, progress.stage_step + 1
-        yield event
+            event, steps = replace(event, shared=True), event.steps
+        else:
+            last = event.step
+            progress.stage_began -= event.seconds
+        yield progress.said(event)
+    progress.step, progress.stage_step, progress.evaluated = last, steps, steps
 
 
-def _score_base(setup: RunSetup, progress: Progress) -> events.Evaluated:
+def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | events.Evaluated]:
     """Row 0 of the score matrix, scored once for all runs that start from the same model."""
+    yield events.Phase("scoring the base model")
     drawn = any(
         task.facts.get("scored_target_tokens") != task.facts.get("held_out_target_tokens") for task in setup.tasks
     )
     key = content_key(setup.content, "base model", setup.seed if drawn else None)
-    known = setup.shared.happened(key) if setup.shared is not None else None
-    if known is not None and isinstance(known[0], events.Evaluated):
-        return known[0]
-    scored = _evaluate(setup, progress, whole=True)
-    if setup.shared is not None:
-        setup.shared.keep(key, [scored])
-    return scored
+    known = progress.points.row_0(key) or (setup.shared.happened(key) if setup.shared is not None else None)
+    scored = next((event for event in known or () if isinstance(event, events.Evaluated)), None)
+    if scored is None:
+        base = progress.base if progress.stage == 0 else setup.load_model(None)
+        scored = _evaluate(setup, base, stage=0, step=0, whole=True)
+        if setup.shared is not None:
+            setup.shared.keep(key, [scored])
+    progress.points.keep_row_0(key, scored)
+    yield scored
 
 
 def _prepare_weights(setup: RunSetup, progress: Progress, plan: Plan, stage: int) -> None:
@@ -197,12 +210,12 @@ def _prepare_weights(setup: RunSetup, progress: Progress, plan: Plan, stage: int
         progress.optimizer = make_optimizer(progress.base.model, setup.training)
 
 
-def _evaluate(setup: RunSetup, progress: Progress, whole: bool) -> events.Evaluated:
+def _evaluate(setup: RunSetup, base: BaseModel, stage: int, step: int, whole: bool) -> events.Evaluated:
     """Score every task's held-out sample, and all of it where `whole`."""
-    started, paused = time.monotonic(), setup.control.paused_seconds
+    started = setup.control.active_time()
     samples: dict[str, Score] = {}
     wholes: dict[str, Score] = {}
-    score_blocks = partial(score, progress.base.model, check=setup.control.check, packed=progress.base.packed)
+    score_blocks = partial(score, base.model, check=setup.control.check, packed=base.packed)
     for task in setup.tasks:
         held_out = task.held_out
         samples[task.name] = score_blocks(held_out.sample, held_out.sample_bytes)
@@ -210,8 +223,8 @@ def _evaluate(setup: RunSetup, progress: Progress, whole: bool) -> events.Evalua
             wholes[task.name] = samples[task.name]
             if held_out.rest is not None:
                 wholes[task.name] += score_blocks(held_out.rest, held_out.rest_bytes)
-    seconds = time.monotonic() - started - (setup.control.paused_seconds - paused)
-    return events.Evaluated(progress.stage, progress.step, samples, wholes if whole else None, seconds)
+    seconds = setup.control.active_time() - started
+    return events.Evaluated(stage, step, samples, wholes if whole else None, seconds)
 
 
 def _remember(setup: RunSetup, progress: Progress, task: EncodedTask) -> State:
@@ -233,15 +246,18 @@ def _remember(setup: RunSetup, progress: Progress, task: EncodedTask) -> State:
         setup.control.check,
         setup.precision,
         once,
+        KeptWork(setup, progress),
     )
     return setup.strategy.end_stage(end, progress.state, Streams(setup.seed))
 
 
-def _save(setup: RunSetup, progress: Progress, folder: Path) -> list[Path]:
-    """Write the stage's checkpoint; returns the files that depend on its training alone."""
+def _save(setup: RunSetup, progress: Progress, folder: Path) -> None:
+    """Write the stage's checkpoint, and keep for other runs what depends on its training alone."""
     base, keeps = progress.base, setup.training.optimizer_state == "keep"
     optimizer_state = progress.optimizer.state_dict() if keeps else None
-    return save_checkpoint(folder, base.model, base.tokenizer, {"strategy": progress.state}, optimizer_state)
+    files = save_checkpoint(folder, base.model, base.tokenizer, {"strategy": progress.state}, optimizer_state)
+    if setup.shared is not None and progress.journal is not None:
+        setup.shared.keep(setup.stage_keys[progress.stage - 1], progress.journal.said(), files)
 
 
 def _to_device(value: Any, device: torch.device) -> Any:

@@ -209,10 +209,10 @@ def show_buttons(run: "pd.Series[Any]") -> None:
     if status == "paused" or status in live_data.RESUMABLE:
         st.button("Resume", key=f"live_resume_{run_id}", icon=":material/play_arrow:", type="primary",
                   on_click=_ask, args=([run_id], "resume"),
-                  help="Go on: a paused run at once, any other from its last finished stage.")  # fmt: skip
+                  help="Go on: a paused run at once, any other from the last point it kept.")  # fmt: skip
     if status in (*live_data.ACTIVE, "queued"):
         with st.popover("Stop", icon=":material/stop:", key=f"live_stop_{run_id}", help="End this run; asks first."):
-            st.markdown("Finished stages keep their checkpoints, and the run can be resumed from the last of them.")
+            st.markdown("What it reached is kept, and the run can be resumed from there.")
             st.button("Stop this run", key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
                       args=([run_id], "stop"), help="Ends within two seconds.")  # fmt: skip
             st.button("Stop all runs of this experiment", key=f"live_stop_all_{run_id}", on_click=_stop_all,

@@ -113,7 +113,7 @@ def test_neutral_weights_are_recognised_as_naive() -> None:
     assert trajectory(strategies.build("joint", {}), T)[0] == naive[0]
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "happened.json"])
+@pytest.mark.parametrize("name", ["model.safetensors", "happened.jsonl"])
 def test_a_damaged_result_is_trained_again(name: str, tmp_path: Path) -> None:
     shared = SharedResults(tmp_path / "shared")
     whole = list(train(setup_of("naive", tmp_path / "a", shared)))
@@ -133,7 +133,7 @@ def test_the_least_recently_used_goes_when_there_is_no_room(tmp_path: Path) -> N
     for number in range(4):
         shared.tensors(f"t{number}", lambda: {"a": torch.zeros(1000)})
         if f"t{number}" != "t3" and (tmp_path / "shared" / f"t{number}").exists():
-            os.utime(tmp_path / "shared" / f"t{number}" / "sums.json", (number, number))
+            os.utime(tmp_path / "shared" / f"t{number}" / "sums.sha256", (number, number))
     assert shared.total_bytes() <= 10_000
     assert sorted(folder.name for folder in (tmp_path / "shared").iterdir()) == ["t2", "t3"]
     shared.clear()

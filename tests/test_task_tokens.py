@@ -104,7 +104,7 @@ def test_damaged_or_half_written_tokens_are_made_again(
     elif damage == "a file is gone":
         file.unlink()
     else:
-        (folder / "sums.json").unlink()
+        (folder / "sums.sha256").unlink()
     check(task_tokens(spec, base, shared), spec, base)
     check(task_tokens(spec, base, shared), spec, base)
     assert len(counted) == 2

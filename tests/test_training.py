@@ -113,8 +113,8 @@ def test_a_stop_keeps_the_weights_reached(tmp_path: Path) -> None:
             setup.control.stop()
     stopped = happened[-1]
     assert isinstance(stopped, events.RunStopped)
-    assert (stopped.stage, stopped.checkpoint) == (2, tmp_path / "stopped")
-    AutoModelForCausalLM.from_pretrained(tmp_path / "stopped")
+    assert (stopped.stage, stopped.checkpoint) == (2, tmp_path / "inside-2-1")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "inside-2-1")
     assert (tmp_path / "stage-1").is_dir()
     assert not (tmp_path / "stage-2").exists()
     list(train(replace(setup, control=Control(), finished_stages=1)))

@@ -17,7 +17,7 @@ STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
 ACTIVE = ("running", "paused")
 RESUMABLE = ("interrupted", "stopped", "failed")
-GONE = "The program that ran it ended before the run did; resume it to go on from its last finished stage."
+GONE = "The program that ran it ended before the run did; resume it to go on from the last point that it kept."
 
 _VERSION = 1
 _metadata = sa.MetaData()

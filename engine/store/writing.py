@@ -124,7 +124,7 @@ class Writer(Database):
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
     def requeue(self, run_id: str) -> None:
-        """Put an interrupted, stopped or failed run at the end of the queue, to go on from its last finished stage.
+        """Put an interrupted, stopped or failed run at the end of the queue, to go on from the last point that it kept.
 
         Raises StoreError for a run in any other state.
         """

@@ -18,7 +18,7 @@ State goes in and comes out; a strategy object holds nothing but its declared pa
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
@@ -67,6 +67,27 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """Long work as it was when it was last kept."""
+
+    name: str
+    done: int
+    """How many parts of it."""
+    tensors: dict[str, Tensor]
+
+
+class Work:
+    """Long work at a stage's end that an interruption does not undo. This one keeps nothing."""
+
+    def begun(self, name: str) -> Begun | None:
+        """What an interrupted attempt had kept of the work of this name."""
+        return None
+
+    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+        """Offer what `done` parts have come to; it is written when it is time."""
+
+
+@dataclass(frozen=True)
 class StageEnd:
     """What a strategy may look at when a stage is over."""
 
@@ -83,6 +104,7 @@ class StageEnd:
     """Of the run's training steps."""
     once: Once = lambda parts, compute: dict(compute())
     """Tensors that depend on the stage's model and documents and on `parts` alone: found again where they are known."""
+    work: Work = field(default_factory=Work)
 
 
 Once: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"

@@ -175,7 +175,7 @@ class EWC(Strategy):
         def estimate() -> dict[str, Tensor]:
             sampling = random.generator("fisher sampling", end.stage)
             return diagonal_fisher(
-                end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed, end.precision
+                end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed, end.precision, end.work
             )
 
         fisher = end.once(("fisher", self.fisher, self.fisher_documents), estimate)

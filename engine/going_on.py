@@ -1,0 +1,68 @@
+"""Going on inside a stage: what is written at a resume point, and how a run takes it up again."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from engine import events
+from engine.journal import Kept
+from engine.resume_points import Point, Position
+from engine.run_setup import Progress, RunSetup
+from engine.strategies.base import Begun, Work
+
+
+def save_point(setup: RunSetup, progress: Progress, work: Begun | None = None) -> Path:
+    """Write a resume point, unless the newest stands where the run does; returns its folder. Raises StoreError."""
+    where = progress.stage_step, progress.evaluated
+    if work is None and progress.last_point is not None and progress.last_point[:2] == where:
+        return progress.last_point[2]
+    assert progress.journal is not None
+    position = Position(
+        setup.stage_keys[progress.stage - 1],
+        progress.stage,
+        progress.stage_step,
+        progress.step,
+        progress.evaluated,
+        setup.control.active_time() - progress.stage_began,
+        progress.target_tokens,
+        work.name if work else None,
+        work.done if work else 0,
+    )
+    tensors = work.tensors if work else None
+    folder = progress.points.save(progress.base, progress.optimizer, position, progress.journal, tensors)
+    progress.last_point = *where, folder
+    return folder
+
+
+def go_on_from(point: Point, progress: Progress, now: float) -> None:
+    """Stand where the point was written; weights and optimiser are loaded already."""
+    position = point.position
+    progress.stage, progress.stage_step, progress.step = position.stage, position.stage_step, position.step
+    progress.evaluated, progress.target_tokens = position.evaluated, position.target_tokens
+    progress.stage_began, progress.journal = now - position.seconds, point.journal
+    progress.last_point = position.stage_step, position.evaluated, point.folder
+    if position.work is not None:
+        progress.begun_work = Begun(position.work, position.work_done, point.work())
+
+
+def go_on(progress: Progress) -> Iterator[Kept | events.Phase]:
+    """Say again what the stage had said, for those who have dropped it."""
+    assert progress.journal is not None
+    yield events.Phase(f"going on after step {progress.step}")
+    yield from progress.journal.said()
+
+
+class KeptWork(Work):
+    """Work that resume points keep."""
+
+    def __init__(self, setup: RunSetup, progress: Progress) -> None:
+        self._setup, self._progress = setup, progress
+
+    def begun(self, name: str) -> Begun | None:
+        found = self._progress.begun_work
+        return found if found is not None and found.name == name else None
+
+    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+        if self._progress.points.due:
+            save_point(self._setup, self._progress, Begun(name, done, dict(tensors)))
