@@ -1,12 +1,12 @@
 # make app    the app, on http://localhost:8501       make test   every test
 # make check  what CI runs: format, lint, types, tests     make bench  how fast it is here, beside its peers (30 minutes)
-# make bench-gpu    the same of GPT-2 on a GPU
+# make bench-gpu    the same of GPT-2 on a GPU           make torture    50 kills, and the same numbers
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
 
-.PHONY: app test check lint bench bench-gpu clean
+.PHONY: app test check lint bench bench-gpu torture clean
 
 app: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
@@ -41,6 +41,9 @@ $(VENV)/.app: requirements.txt | $(BIN)/python
 $(VENV)/.test: requirements-test.txt $(VENV)/.app
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
+
+torture: $(VENV)/.test
+	$(BIN)/python -m tests.torture
 
 clean:
 	rm -rf $(VENV)

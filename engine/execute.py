@@ -18,6 +18,7 @@ from engine.experiment import Experiment, RunSpec, Training
 from engine.models import BaseModel, load_base, locate
 from engine.packing import pack_documents
 from engine.randomness import Streams
+from engine.resume_points import SECONDS_APART
 from engine.run_setup import EncodedTask, RunSetup
 from engine.scoring import prepare
 from engine.sharing import SharedResults, content_key, folder_hash, stage_key
@@ -74,9 +75,22 @@ def execute_run(
         finished_stages=finished_stages,
         shared=shared,
         content=_content(experiment, [task.texts for task in tasks], machine),
+        point_seconds=point_seconds(),
     )
     del base
     yield from train(setup)
+
+
+def point_seconds() -> float:
+    """How far apart the points inside a stage lie, from PALIMPSEST_CHECKPOINT_SECONDS. Raises ConfigError."""
+    given = os.environ.get("PALIMPSEST_CHECKPOINT_SECONDS", str(SECONDS_APART))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise ConfigError(f"PALIMPSEST_CHECKPOINT_SECONDS: {given!r} is not a number of seconds; set one, such as 120.")
+    return seconds
 
 
 def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:

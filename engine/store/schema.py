@@ -16,6 +16,7 @@ from engine.errors import StoreError
 STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
 ACTIVE = ("running", "paused")
+ENDED = ("finished", "stopped", "failed")
 RESUMABLE = ("interrupted", "stopped", "failed")
 GONE = "The program that ran it ended before the run did; resume it to go on from the last point that it kept."
 

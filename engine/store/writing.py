@@ -11,7 +11,7 @@ from engine.events import Event, StepDone
 from engine.experiment import Experiment, to_data
 from engine.store import schema
 from engine.store.recording import record_event, record_steps
-from engine.store.schema import ACTIVE, GONE, RESUMABLE, STALE_AFTER_SECONDS, Database, experiments, now, runs
+from engine.store.schema import ACTIVE, ENDED, GONE, RESUMABLE, STALE_AFTER_SECONDS, Database, experiments, now, runs
 
 Request = Literal["pause", "resume", "stop"]
 
@@ -163,10 +163,17 @@ class Writer(Database):
         return run_id
 
     def beat(self, run_id: str, attempt: int) -> bool:
-        """Say that attempt `attempt` of a run is alive; False when the run is no longer this attempt's."""
+        """Say that attempt `attempt` of a run is alive; False when the run was taken from it.
+
+        A run that this attempt has just ended itself is still its own.
+        """
+        mine = runs.c.run_id == run_id, runs.c.attempt == attempt
         with self._writing() as connection:
-            mine = update(runs).where(runs.c.run_id == run_id, runs.c.attempt == attempt, runs.c.status.in_(ACTIVE))
-            return connection.execute(mine.values(heartbeat_at=now())).rowcount == 1
+            beating = update(runs).where(*mine, runs.c.status.in_(ACTIVE))
+            if connection.execute(beating.values(heartbeat_at=now())).rowcount == 1:
+                return True
+            status = connection.execute(select(runs.c.status).where(*mine)).scalar_one_or_none()
+            return status in ENDED
 
     def take_request(self, run_id: str) -> Request | None:
         """What the user asks of a run, once."""

@@ -1,0 +1,80 @@
+"""An experiment that kills itself: `python -m tests.torture.victim EXPERIMENT OUT PLACE COUNT`."""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.experiment import load_experiment
+
+PLACES = {
+    "in a step": ("engine.step", "accumulate_gradients", "after"),
+    "after a step": ("engine.training", "take_step", "after"),
+    "writing the journal": ("engine.journal", "Journal.add", "before"),
+    "before a checkpoint is sealed": ("engine.durable", "seal", "before"),
+    "before a checkpoint is renamed": ("engine.durable", "seal", "after"),
+    "after a checkpoint was renamed": ("engine.checkpoints", "write_folder", "after"),
+    "before a commit": ("engine.store.writing", "record_steps", "after"),
+    "after a commit": ("engine.store.writing", "Writer.record", "after"),
+    "in the Fisher estimate": ("engine.fisher", "_Estimate.add_together", "after"),
+    "in scoring": ("engine.scoring", "predictions", "after"),
+    "between stages": ("engine.resume_points", "ResumePoints.clear", "before"),
+    "while points are removed": ("engine.resume_points", "ResumePoints.clear", "after"),
+    "keeping what is shared": ("engine.sharing", "SharedResults.keep", "before"),
+}
+ANY_TIME = "at any time"
+NOWHERE = "nowhere"
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def plant(place: str, count: float) -> None:
+    """Die at the `count`-th passage of `place`, or `count` seconds from now."""
+    if place == ANY_TIME:
+        timer = threading.Timer(count, die)
+        timer.daemon = True
+        timer.start()
+        return
+    module, path, when = PLACES[place]
+    owner: Any = importlib.import_module(module)
+    *owners, name = path.split(".")
+    for each in owners:
+        owner = getattr(owner, each)
+    setattr(owner, name, _counted(getattr(owner, name), int(count), when))
+
+
+def _counted(real: Callable[..., Any], count: int, when: str) -> Callable[..., Any]:
+    passed = 0
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        nonlocal passed
+        passed += 1
+        if passed == count and when == "before":
+            die()
+        result = real(*args, **kwargs)
+        if passed == count:
+            die()
+        return result
+
+    return wrapped
+
+
+def main() -> None:
+    experiment, out, place, count = sys.argv[1:]
+    from engine.headless import run_experiment
+
+    if place != NOWHERE:
+        plant(place, float(count))
+    found = run_experiment(load_experiment(Path(experiment)), Path(out), resume=True)
+    if any(run["status"] != "finished" for run in found["runs"]):
+        sys.exit(f"not finished: {[(run['status'], run['reason']) for run in found['runs']]}")
+
+
+if __name__ == "__main__":
+    main()
