@@ -6,26 +6,26 @@ The one way to execute a run: the server's thread, the command line and a notebo
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from engine.checkpoints import last_whole_stage
 from engine.control import Control
-from engine.errors import PalimpsestError, StoreError
+from engine.errors import PalimpsestError, StoreError, StoreUnavailableError
 from engine.events import Event
-from engine.execute import execute_run
-from engine.experiment import Experiment, RunSpec
 from engine.store import Store
-
-Execute = Callable[[Experiment, RunSpec, Path, Control, int, Path], Iterator[Event]]
-"""`execute_run`, or a stand-in: experiment, run, folder, control, finished stages, folder of shared results."""
+from engine.worker import Execute, chosen_worker
 
 Facts = dict[str, Any]
 
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+"""Between two tries to write to a store that refuses."""
+MOST_WAITING = 2000
+"""So many events may wait in memory to be written."""
 INTERRUPTED = "The program was shut down before the run ended; resume it to go on from the last point that it kept."
 
 
@@ -33,21 +33,23 @@ def drive(
     store: Store,
     run_id: str,
     control: Control,
-    execute: Execute = execute_run,
+    execute: Execute | None = None,
     watch: Callable[[Event], None] | None = None,
     shutting_down: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda trouble: None,
 ) -> None:
     """Execute a run that was claimed, from the last point that it kept, until it ends one way or another.
 
     Nothing but KeyboardInterrupt and the like comes out: the store says how it ended. `watch` sees every event;
-    a stop while `shutting_down` says yes counts as an interruption.
+    a stop while `shutting_down` says yes counts as an interruption. While the store can't be written the run waits and
+    `tell` is given the reason, and "" when it goes on.
     """
-    recorder = _Recorder(store, run_id, control)
+    recorder = _Recorder(store, run_id, control, tell)
     pulse = _Pulse(store, run_id, control, recorder)
     pulse.start()
     status, reason = "interrupted", INTERRUPTED
     try:
-        status, reason = _follow(store, run_id, control, execute, recorder, watch)
+        status, reason = _follow(store, run_id, control, execute or chosen_worker(), recorder, watch)
         if status == "stopped" and shutting_down():
             status, reason = "interrupted", INTERRUPTED
     except PalimpsestError as error:
@@ -59,9 +61,10 @@ def drive(
     finally:
         pulse.end()
         if not pulse.lost:
-            recorder.flush()
-            if status not in ("finished", "stopped"):  # these two the last event has set
-                store.set_status(run_id, status, reason)
+            with suppress(StoreUnavailableError):  # then it reads as interrupted, for want of a heartbeat
+                recorder.insist()
+                if status not in ("finished", "stopped"):  # these two the last event has set
+                    recorder.insist(lambda: store.set_status(run_id, status, reason))
         log(store, run_id, f"{status}. {reason}".strip())
 
 
@@ -120,8 +123,8 @@ def _refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts]) -> None
 class _Recorder:
     """Collects events and writes them in batches: steps at every beat of the pulse, all else at once."""
 
-    def __init__(self, store: Store, run_id: str, control: Control) -> None:
-        self._store, self._run_id = store, run_id
+    def __init__(self, store: Store, run_id: str, control: Control, tell: Callable[[str], None]) -> None:
+        self._store, self._run_id, self._control, self._tell = store, run_id, control, tell
         self._events: list[Event] = []
         self._adding, self._writing = threading.Lock(), threading.Lock()
         self._pace = _Pace(control)
@@ -130,8 +133,30 @@ class _Recorder:
         self._pace.see(event)
         with self._adding:
             self._events.append(event)
-        if type(event).__name__ != "StepDone":
-            self.flush()
+            many = len(self._events) >= MOST_WAITING
+        if many or type(event).__name__ != "StepDone":
+            self.insist()
+
+    def insist(self, write: Callable[[], None] | None = None) -> None:
+        """Write (what was collected, if nothing else is given), and hold the run while the store can't be written.
+
+        Raises StoreUnavailableError where the run is to stop meanwhile.
+        """
+        trouble = ""
+        while True:
+            try:
+                (write or self.flush)()
+                break
+            except StoreUnavailableError as error:
+                if self._control.stopping:
+                    raise
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log(self._store, self._run_id, f"waits: {trouble}")
+                self._tell(f"{trouble} The run waits and goes on by itself once that is mended.")
+            time.sleep(RETRY_SECONDS)
+        if trouble:
+            self._tell("")
 
     def flush(self) -> None:
         """Write what was collected; on an error it stays collected and the error goes up."""
@@ -155,17 +180,19 @@ class _Pace:
         self._control = control
         self._since: float | None = None
         self._trains = True
-        self._steps = 0
+        self._steps = self._said_again = 0
         self.seconds_per_step: float | None = None
 
     def see(self, event: Event) -> None:
         active = time.monotonic() - self._control.paused_seconds
         kind = type(event).__name__
         if kind == "StageStarted":
-            self._trains = not event.shared  # type: ignore[union-attr]
+            self._trains, self._said_again = not event.shared, event.steps_before  # type: ignore[union-attr]
             if self._trains and self._since is None:
                 self._since = active
-        if kind == "StepDone" and self._trains and self._since is not None:
+        if kind == "StepDone" and self._said_again:
+            self._said_again -= 1
+        elif kind == "StepDone" and self._trains and self._since is not None:
             self._steps += 1
             self.seconds_per_step = (active - self._since) / self._steps
 
@@ -195,7 +222,9 @@ class _Pulse(threading.Thread):
                     self.lost = not self._store.beat(self._run_id, self._attempt)
                 self._recorder.flush()
                 self._obey()
-            except Exception:  # a busy or full disk: the next beat tries again, and a stale heartbeat tells
+            except StoreUnavailableError:
+                continue  # a full or busy disk, which the recorder tells of: the next beat tries again
+            except Exception:
                 log(self._store, self._run_id, traceback.format_exc())
         if self.lost:
             self._control.stop()

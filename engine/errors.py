@@ -23,3 +23,7 @@ class TrainingError(PalimpsestError):
 
 class StoreError(PalimpsestError):
     """What was recorded can't be read or written."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store can't be used at the moment: once what the text names is mended, the same will succeed."""

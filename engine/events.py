@@ -33,6 +33,8 @@ class StageStarted:
     target_tokens: int
     shared: bool = False
     """Its result is taken over from another run, which had trained the very same; seconds are that run's."""
+    steps_before: int = 0
+    """So many of its steps an interrupted attempt had taken; they are said again."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class PointKept:
+    """Whatever ends the run now, it can go on after `step`."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class StageFinished:
     """The stage's weights, tokenizer and resumable state lie under `checkpoint`."""
 
@@ -97,4 +106,4 @@ class RunStopped:
     checkpoint: Path | None
 
 
-Event = RunStarted | StageStarted | StepDone | Evaluated | Phase | StageFinished | RunFinished | RunStopped
+Event = RunStarted | StageStarted | StepDone | Evaluated | Phase | PointKept | StageFinished | RunFinished | RunStopped

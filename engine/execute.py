@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import transformers
 
 from engine import events, strategies
 from engine.control import Control
+from engine.disk import check_room
 from engine.errors import ConfigError, ModelError
 from engine.experiment import Experiment, RunSpec, Training
 from engine.models import BaseModel, load_base, locate
@@ -76,9 +78,15 @@ def execute_run(
         shared=shared,
         content=_content(experiment, [task.texts for task in tasks], machine),
         point_seconds=point_seconds(),
+        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(base)),
     )
     del base
     yield from train(setup)
+
+
+def _written_at_once(base: BaseModel) -> int:
+    """Bytes of a checkpoint and a resume point: weights twice, and the optimiser's two moments."""
+    return 4 * 4 * base.model.num_parameters()
 
 
 def point_seconds() -> float:

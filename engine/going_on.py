@@ -1,6 +1,7 @@
 """Going on inside a stage: what is written at a resume point, and how a run takes it up again."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -50,7 +51,8 @@ def go_on(progress: Progress) -> Iterator[Kept | events.Phase]:
     """Say again what the stage had said, for those who have dropped it."""
     assert progress.journal is not None
     yield events.Phase(f"going on after step {progress.step}")
-    yield from progress.journal.said()
+    for event in progress.journal.said():
+        yield replace(event, steps_before=progress.stage_step) if isinstance(event, events.StageStarted) else event
 
 
 class KeptWork(Work):

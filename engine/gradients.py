@@ -13,12 +13,17 @@ from engine.transfers import sent
 
 
 def accumulate_gradients(
-    base: BaseModel, terms: Sequence[Term], precision: str = "float32", check: Callable[[], None] = lambda: None
+    base: BaseModel,
+    terms: Sequence[Term],
+    precision: str = "float32",
+    check: Callable[[], None] = lambda: None,
+    most_rows: int | None = None,
 ) -> dict[str, Tensor]:
     """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats,
     scalars beside the model.
 
-    All terms go through the model together. A single term's gradient is exactly what it would be alone.
+    All terms go through the model together, `most_rows` rows at a time if given. A single term's gradient is exactly
+    what it would be alone.
     """
     model, device = base.model, base.model.device
     blocks = Blocks.joined([term.blocks for term in terms])
@@ -26,7 +31,7 @@ def accumulate_gradients(
     weights = torch.tensor([term.weight for term in terms], dtype=torch.float64) / tokens
     owner = torch.repeat_interleave(torch.tensor([len(term.blocks) for term in terms]))
     nats = torch.zeros(len(terms), device=device)
-    rows = rows_per_forward(model, blocks.input_ids.shape[1], device)
+    rows = min(rows_per_forward(model, blocks.width, device), most_rows or len(blocks))
     with interruptible(model, check):
         for part, of_row in zip(blocks.split(rows), owner.split(rows), strict=True):
             check()

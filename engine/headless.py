@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.control import Control
-from engine.drive import Execute, drive
+from engine.drive import drive
 from engine.errors import ConfigError
 from engine.events import Event
 from engine.execute import execute_run
@@ -15,6 +15,7 @@ from engine.models import load_tokenizer
 from engine.runner import RunnerLock
 from engine.store import Store
 from engine.tasks import open_task
+from engine.worker import Execute
 
 RESULTS = "results.json"
 DATABASE = "palimpsest.db"

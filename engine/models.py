@@ -89,6 +89,7 @@ def load_base(name: str, device: str = "cpu") -> BaseModel:
     eos = tokenizer.eos_token_id
     if eos is None:
         raise ModelError(f"{name}: its tokenizer has no end-of-text token, which separates documents; choose another.")
+    _check_vocabulary(name, model, tokenizer)
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
     model.requires_grad_(True)
     attention.prefer(model)
@@ -96,6 +97,16 @@ def load_base(name: str, device: str = "cpu") -> BaseModel:
     model.to(torch.device(device))
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
     return BaseModel(name, model, tokenizer, int(bos), int(eos), context, keeps_documents_apart(model))
+
+
+def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises ModelError where the tokenizer has tokens that the model has never heard of."""
+    known = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > known:
+        raise ModelError(
+            f"{name}: its tokenizer has {len(tokenizer):,} tokens but the model knows {known:,}; they don't belong "
+            "together. Put the tokenizer's files of this model into the folder."
+        )
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from engine.blocks import EncodedDocument
 from engine.control import Control
 from engine.events import StepDone
 from engine.experiment import Training
+from engine.faults import Divergence
 from engine.journal import Journal, Kept
 from engine.models import BaseModel
 from engine.packing import Rows
@@ -52,6 +53,8 @@ class RunSetup:
     """What determines the run apart from its strategy: `execute` makes it."""
     point_seconds: float = SECONDS_APART
     """At most so long apart are the points inside a stage that the run can go on from."""
+    check_room: Callable[[], None] = lambda: None
+    """Called before a stage; raises StoreError where the disk has no room for what it will write."""
 
     @property
     def stage_keys(self) -> tuple[str, ...]:
@@ -80,6 +83,9 @@ class Progress:
     """When, in the control's active time; earlier by what the stage took in another attempt or run."""
     reported: float = 0.0
     """When the last step was reported, in the control's active time."""
+    most_rows: int | None = None
+    """How many rows a pass may hold, once memory has run out."""
+    divergence: Divergence | None = None
     journal: Journal | None = None
     """What the stage has said so far."""
     begun_work: Begun | None = None

@@ -20,15 +20,19 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from engine.control import Control
+from engine.errors import ConfigError
 from engine.store import Store
 from engine.store.writing import Request
 
 if TYPE_CHECKING:
-    from engine.drive import Execute
+    from engine.worker import Execute
 
 LOOK_SECONDS = 0.25
 """Between two looks at the queue; between two tries to take over from another process it is four times as long."""
 CLOSE_SECONDS = 5.0
+RESUME_VARIABLE = "PALIMPSEST_RESUME"
+"""Set to 1, runs that the end of a server cut short go on by themselves when it is started again."""
+MOST_ATTEMPTS = 20
 
 
 class RunnerLock:
@@ -76,6 +80,8 @@ class Runner:
         self._control: Control | None = None
         self._closing, self._wake, self._decided = threading.Event(), threading.Event(), threading.Event()
         self._watching: str | None = None
+        self.trouble = ""
+        """Why the run in progress waits, in words; empty when it does not."""
         self._thread = threading.Thread(target=self._work, name=_thread_name(store.folder), daemon=True)
         self._thread.palimpsest_runner = self  # type: ignore[attr-defined]  # where `get_runner` finds it again
 
@@ -145,7 +151,7 @@ class Runner:
                 self._watching = self._lock.holder()
                 self._decided.set()
                 return 4 * LOOK_SECONDS
-            self.store.mark_interrupted()  # whoever said it ran them is gone, or the lock were not free
+            self._recover()
             self._watching = None
             self._decided.set()
         if not self.store.has_waiting():
@@ -154,6 +160,11 @@ class Runner:
             # fetched for every run: after a reload of modules, this thread and what it calls must not be of two ages;
             # before the claim: loading torch may take longer than a claimed run can be without a heartbeat
             module = importlib.import_module("engine.drive")
+            if self._execute is None:
+                module.chosen_worker()
+        except ConfigError as error:
+            self._refuse_next(str(error))
+            return 0.0
         except (ImportError, OSError) as error:  # of torch, also a library of the system that is missing
             self._refuse_next(f"What trains can't be loaded ({error}); install the requirements again.")
             return 0.0
@@ -161,6 +172,16 @@ class Runner:
         if run_id is not None:
             self._drive(run_id, module)
         return 0.0
+
+    def _recover(self) -> None:
+        """Runs that say they run do not: whoever ran them is gone, or the lock were not free."""
+        cut_short = self.store.mark_interrupted()
+        if os.environ.get(RESUME_VARIABLE, "").strip() in ("", "0"):
+            return
+        attempts = self.store.runs(run_ids=cut_short).set_index("run_id")["attempt"]
+        for run_id in cut_short:
+            if attempts[run_id] < MOST_ATTEMPTS:  # one that takes the process with it must not do so for ever
+                self.store.requeue(run_id)
 
     def _refuse_next(self, reason: str) -> None:
         run_id = self.store.claim_next()
@@ -171,10 +192,15 @@ class Runner:
         self._control = Control()
         if self._closing.is_set():
             self._control.stop()
-        module.drive(
-            self.store, run_id, self._control, self._execute or module.execute_run, shutting_down=self._closing.is_set
-        )
-        self._control = None
+        try:
+            module.drive(
+                self.store, run_id, self._control, self._execute, shutting_down=self._closing.is_set, tell=self._tell
+            )
+        finally:
+            self._control, self.trouble = None, ""
+
+    def _tell(self, trouble: str) -> None:
+        self.trouble = trouble
 
 
 def get_runner(folder: Path, execute: "Execute | None" = None, store: Callable[[Path], Store] = Store) -> Runner:

@@ -3,15 +3,17 @@
 On an accelerator a step is queued and its numbers come later: the loop reports a step while the next is computed.
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from engine import events
 from engine.blocks import Blocks
-from engine.errors import TrainingError
+from engine.faults import Divergence, check_finite, is_out_of_memory, out_of_memory
 from engine.gradients import accumulate_gradients, clip
+from engine.likelihood import rows_per_forward
 from engine.optimization import learning_rate_at, metric_of, set_learning_rate
 from engine.randomness import Streams
 from engine.run_setup import Progress, RunSetup
@@ -30,6 +32,7 @@ class TakenStep:
     """Of every term that is minimised."""
     values: Readback
     norm: Readback
+    new_tokens: int
     target_tokens: int
     learning_rate: float
     started: float
@@ -50,49 +53,64 @@ def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, 
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     penalties = strategy.penalties(weights, progress.state)
 
-    # Dropout draws from torch's global stream: seeded at each step, it needs no saving.
-    torch.manual_seed(random.number("dropout", progress.stage, number))
-    model.train()
-    model.zero_grad(set_to_none=True)
-    means = accumulate_gradients(progress.base, terms, setup.precision, setup.control.check)
+    means = _gradients(setup, progress, terms, random.number("dropout", progress.stage, number))
     values = Readback(means | penalties)
     minimised = {term.name: term.weight for term in terms} | dict.fromkeys(penalties, 1.0)
-    if not steps_in_flight(model.device):
-        _total(values.numbers(), minimised, progress.stage, number, training.learning_rate)
     norm = Readback({"norm": clip(weights.values(), training.gradient_clip)})
+    if not steps_in_flight(model.device):
+        check_finite(values.numbers() | norm.numbers(), progress.stage, number, training.learning_rate)
     rate = learning_rate_at(number, steps, training)
     set_learning_rate(progress.optimizer, rate)
     progress.optimizer.step()
     strategy.proximal_step(weights, metric_of(progress.optimizer), progress.state)
     progress.step, progress.stage_step = progress.step + 1, number
-    tokens = sum(term.blocks.target_tokens for term in terms)
-    return TakenStep(progress.stage, progress.step, number, minimised, values, norm, tokens, rate, started)
+    tokens = [term.blocks.target_tokens for term in terms]
+    return TakenStep(
+        progress.stage, progress.step, number, minimised, values, norm, tokens[0], sum(tokens), rate, started
+    )
 
 
 def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.StepDone:
     """What a step did, once its numbers are there. Raises TrainingError where the loss is not finite."""
-    values = taken.values.numbers()
-    total = _total(values, taken.weights, taken.stage, taken.stage_step, setup.training.learning_rate)
-    norm = taken.norm.numbers()["norm"]
+    values, norm = taken.values.numbers(), taken.norm.numbers()
+    rate = setup.training.learning_rate
+    check_finite(values | norm, taken.stage, taken.stage_step, rate)
+    if progress.divergence is None:
+        progress.divergence = Divergence(progress.base.model.config.get_text_config().vocab_size)
+    progress.divergence.see(values["new"], taken.new_tokens, taken.stage, taken.stage_step, rate)
     # Steps in flight overlap: each lasts from the report before it.
     begun, progress.reported = max(taken.started, progress.reported), setup.control.active_time()
     return events.StepDone(
         stage=taken.stage,
         step=taken.step,
-        terms={**values, "total": total},
+        terms={**values, "total": sum(taken.weights[name] * value for name, value in values.items())},
         target_tokens=taken.target_tokens,
         seconds=progress.reported - begun,
         learning_rate=taken.learning_rate,
-        gradient_norm=norm,
+        gradient_norm=norm["norm"],
     )
 
 
-def _total(values: dict[str, float], weights: dict[str, float], stage: int, number: int, learning_rate: float) -> float:
-    """The weighted sum that was minimised."""
-    total = sum(weights[name] * value for name, value in values.items())
-    if not math.isfinite(total):
-        raise TrainingError(
-            f"The loss is no longer a finite number at step {number} of stage {stage}. Lower the learning "
-            f"rate (now {learning_rate:g}) or the weights of the strategy's terms."
-        )
-    return total
+def _gradients(setup: RunSetup, progress: Progress, terms: Sequence[Term], dropout: int) -> dict[str, Tensor]:
+    """The gradients of the terms; where memory runs out, once more with a quarter of the rows at a time.
+
+    Raises TrainingError where that does not help.
+    """
+    model, width = progress.base.model, max(term.blocks.width for term in terms)
+    all_rows = min(rows_per_forward(model, width, model.device), sum(len(term.blocks) for term in terms))
+    for _ in range(2):
+        # Dropout draws from torch's global stream: seeded at each step, it needs no saving.
+        torch.manual_seed(dropout)
+        model.train()
+        model.zero_grad(set_to_none=True)
+        rows = min(progress.most_rows or all_rows, all_rows)
+        try:
+            return accumulate_gradients(progress.base, terms, setup.precision, setup.control.check, progress.most_rows)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out of the handler: an error holds on to the tensors of the pass that failed.
+        if rows > 1:
+            progress.most_rows = rows // 4 or 1
+        torch.cuda.empty_cache()
+    raise out_of_memory(rows, width)

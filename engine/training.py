@@ -101,6 +101,7 @@ def _data(setup: RunSetup, stage: int) -> StageData:
 
 def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[events.Event]:
     task, key = setup.tasks[stage - 1], setup.stage_keys[stage - 1]
+    setup.check_room()
     known = None
     if progress.stage == stage:
         yield from go_on(progress)
@@ -142,7 +143,10 @@ def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
         for number in range(first, steps + 1):
             if number > first:
                 rows = data.rows.select(data.steps[number - 1])
+                most_rows = progress.most_rows
                 in_flight.append(take_step(setup, progress, rows, number, steps))
+                if progress.most_rows != most_rows:
+                    yield events.Phase(f"training {progress.most_rows} rows at a time, since memory ran out")
             evaluates = number in evaluations and progress.evaluated < number
             saves = progress.points.due
             while len(in_flight) > (0 if evaluates or saves else limit):
@@ -155,6 +159,7 @@ def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
                 progress.evaluated = number
             if saves:
                 save_point(setup, progress)
+                yield events.PointKept(progress.step)
     except Stopped:
         for taken in in_flight:
             yield progress.said(report(setup, progress, taken))
@@ -256,7 +261,8 @@ def _save(setup: RunSetup, progress: Progress, folder: Path) -> None:
     base, keeps = progress.base, setup.training.optimizer_state == "keep"
     optimizer_state = progress.optimizer.state_dict() if keeps else None
     files = save_checkpoint(folder, base.model, base.tokenizer, {"strategy": progress.state}, optimizer_state)
-    if setup.shared is not None and progress.journal is not None:
+    # Passes of other sizes round otherwise: what follows a lack of memory is nobody else's result.
+    if setup.shared is not None and progress.journal is not None and progress.most_rows is None:
         setup.shared.keep(setup.stage_keys[progress.stage - 1], progress.journal.said(), files)
 
 

@@ -75,13 +75,15 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     runs = live_data.feed().runs(experiment_id)
     if runs.empty:
         st.rerun()
-    live_data.saw(WHOLE, live_data.outline(runs))
-    watching = session.runner().watching
+    watching, trouble = session.runner().watching, session.runner().trouble
+    live_data.saw(WHOLE, (live_data.outline(runs), trouble))
     if watching:
         st.info(
             f"Runs of this data folder are driven by {plain(watching)}. This page only watches.",
             icon=":material/visibility:",
         )
+    if trouble:
+        st.error(plain(trouble), icon=":material/error:")
     left, right = st.columns(2, gap="large")
     with left:
         run = choose_run(experiment_id, runs)
@@ -95,16 +97,17 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     with right:
         st.fragment(show_overview, key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
-    if live_data.is_active(runs):
+    if live_data.is_active(runs) or trouble:
         pulse(PULSE, REFRESH_SECONDS, partial(look, experiment_id, run_id))
 
 
 def look(experiment_id: str, run_id: str) -> None:
     """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
     view = partial(live_data.feed().view, experiment_id)
-    if not view(live_data.is_active) or run_id not in view(live_data.by_id):
+    trouble = session.runner().trouble
+    if not (view(live_data.is_active) or trouble) or run_id not in view(live_data.by_id):
         st.rerun()
-    if live_data.unseen({WHOLE: view(live_data.outline)}):
+    if live_data.unseen({WHOLE: (view(live_data.outline), trouble)}):
         st.rerun(WHOLE)
     run = view(live_data.by_id)[run_id]
     said = _said(run)
@@ -222,12 +225,14 @@ def show_buttons(run: "pd.Series[Any]") -> None:
 def show_reason(run: "pd.Series[Any]") -> None:
     """Why a run is no longer training, in words."""
     reason, status = plain(str(run["reason"] or "")), run["status"]
+    kept = f" Resumed, it goes on after step {run['kept_step']:,}." if run["kept_step"] else ""
     if status == "failed":
-        st.error(f"This run failed. {reason}", icon=":material/error:")
+        st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
     elif status == "interrupted":
-        st.warning(f"This run was interrupted. {reason}", icon=":material/power_off:")
+        st.warning(f"This run was interrupted. {reason}{kept}", icon=":material/power_off:")
     elif status == "stopped":
-        st.info(reason or f"This run was stopped at step {run['step']:,}.", icon=":material/stop_circle:")
+        stopped = reason or f"This run was stopped at step {run['step']:,}."
+        st.info(f"{stopped}{kept}", icon=":material/stop_circle:")
 
 
 def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:

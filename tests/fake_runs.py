@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine import events
 from engine.control import Control, Stopped
+from engine.durable import seal
 from engine.experiment import Experiment, RunSpec, experiment_from
 from engine.scores import Score
 
@@ -95,6 +96,7 @@ def save(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "palimpsest-state.pt").write_bytes(b"state")
+    seal(folder, durable=False)
     return folder
 
 

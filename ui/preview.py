@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from engine.disk import room
 from engine.errors import PalimpsestError
 from engine.experiment import Experiment, TaskSpec
 from engine.model_choices import EMBEDDED
@@ -56,7 +57,23 @@ def show_estimate(experiment: Experiment) -> None:
             "this was first asked for; other work on this machine slows it down. Stages that several runs have in "
             "common are trained once."
         )
+    _show_room(result)
     _show_shared(shared)
+
+
+def _show_room(result: Estimate) -> None:
+    """How much of the disk is used, and whether the checkpoints will fit."""
+    found = room(store().folder)
+    limit = f" of the {bytes_size(found.limit)} that may be" if found.limit is not None else ""
+    said = f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
+    if result.disk_bytes > found.free:
+        st.warning(
+            f"{said} The checkpoints of this experiment won't fit: delete experiments that are no longer needed, or "
+            "choose fewer runs.",
+            icon=":material/hard_drive:",
+        )
+    else:
+        st.caption(said)
 
 
 def _show_shared(shared: SharedResults) -> None:

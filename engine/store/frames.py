@@ -33,7 +33,7 @@ _EXPERIMENT_COLUMNS = ("experiment_id", "name", "created_at", "model", "tasks", 
 _RUN_COLUMNS = (
     "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
     "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
-    "finished_at", "heartbeat_at", "position", "seconds_left", "attempt",
+    "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
 )  # fmt: skip
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
 _SCORED = ("run_id", "stage", "step", "task", "task_index", *SCORE_NAMES, "target_tokens", "text_bytes")

@@ -100,7 +100,12 @@ def _stage_finished(connection: Connection, run_id: str, event: events.StageFini
     connection.execute(update(stage).where(own).values(**values))
     # a finished stage knows its seconds better than the sum of its steps: evaluation and memory are in it
     finished = select(func.sum(stage.c.seconds)).where(stage.c.run_id == run_id, stage.c.finished)
-    _change_run(connection, run_id, {"seconds": finished.scalar_subquery(), "stage": event.stage})
+    values = {"seconds": finished.scalar_subquery(), "stage": event.stage, "kept_step": event.last_step}
+    _change_run(connection, run_id, values)
+
+
+def _point_kept(connection: Connection, run_id: str, event: events.PointKept, folder: Path) -> None:
+    _change_run(connection, run_id, {"kept_step": event.step})
 
 
 def _run_finished(connection: Connection, run_id: str, event: events.RunFinished, folder: Path) -> None:
@@ -115,7 +120,8 @@ def _run_stopped(connection: Connection, run_id: str, event: events.RunStopped, 
     reason = (
         f"Stopped in stage {event.stage}, after step {event.step}." if event.step else "Stopped before its first step."
     )
-    _change_run(connection, run_id, {"status": "stopped", "reason": reason, **_end()})
+    kept = {"kept_step": event.step} if event.checkpoint is not None else {}
+    _change_run(connection, run_id, {"status": "stopped", "reason": reason, **kept, **_end()})
 
 
 def _end() -> dict[str, Any]:
@@ -142,6 +148,7 @@ _RECORDERS: dict[str, Callable[[Connection, str, Any, Path], None]] = {
     "StageStarted": _stage_started,
     "Evaluated": _evaluated,
     "Phase": _phase,
+    "PointKept": _point_kept,
     "StageFinished": _stage_finished,
     "RunFinished": _run_finished,
     "RunStopped": _run_stopped,

@@ -9,9 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, String, Table
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from engine.errors import StoreError
+from engine.errors import StoreError, StoreUnavailableError
+from engine.paths import VARIABLE
+from engine.store import migrations
 
 STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
@@ -20,7 +22,15 @@ ENDED = ("finished", "stopped", "failed")
 RESUMABLE = ("interrupted", "stopped", "failed")
 GONE = "The program that ran it ended before the run did; resume it to go on from the last point that it kept."
 
-_VERSION = 1
+LOCKED_SECONDS = 30.0
+"""How long a transaction waits for another program's."""
+_COMPLAINTS = {
+    "full": "the disk is full; free some space",
+    "locked": "another program holds it; close what else has it open",
+    "readonly": "it can't be written; check the permissions of the file and its folder",
+    "unable to open": "it can't be opened; check the permissions of the folder and the space on its disk",
+    "disk I/O": "the disk does not answer as it should; check it and its space",
+}
 _metadata = sa.MetaData()
 
 
@@ -65,6 +75,7 @@ runs = Table(
     Column("finished_at", Float),
     Column("heartbeat_at", Float),
     Column("attempt", Integer, nullable=False, default=0),  # how often it was started
+    Column("kept_step", Integer, nullable=False, default=0, server_default="0"),  # after which it would go on
     Column("request", String),
     Column("environment", JSON),
     Column("task_facts", JSON),
@@ -127,27 +138,21 @@ class Database:
     """The connection to the tables under `folder`, which is made on demand."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises StoreError when the file is not a database of ours."""
+        """Raises StoreError when the file is not a database of ours, or can't be written."""
         self.folder = folder.resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "palimpsest.db"
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        self._file = self.folder / "palimpsest.db"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.folder}: can't be made ({error.strerror}); set {VARIABLE} elsewhere.") from error
+        self._engine = sa.create_engine(f"sqlite:///{self._file}", connect_args={"timeout": LOCKED_SECONDS})
         sa.event.listen(self._engine, "connect", _on_connect)
         sa.event.listen(self._engine, "begin", _on_begin)
         self._onlooker: Any = None
         self._looking = threading.Lock()
-        try:
-            with self._writing() as connection:
-                _metadata.create_all(connection)
-                self._check_version(connection)
-        except OperationalError as error:
-            raise StoreError(
-                f"{path}: can't be opened ({error.orig}); check the folder's permissions and space."
-            ) from error
-        except DatabaseError as error:
-            raise StoreError(
-                f"{path}: this is not a readable database ({error.orig}); move it away to start anew."
-            ) from error
+        with self._writing() as connection:
+            self._check_version(connection)
+            _metadata.create_all(connection)
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps its checkpoints."""
@@ -180,22 +185,44 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        """One transaction that may write: it waits for the others at its start, never half-way."""
-        with self._engine.execution_options(palimpsest_write=True).begin() as connection:
+        """One transaction that may write: it waits for the others at its start, never half-way. Raises StoreError."""
+        with self._in_words(), self._engine.execution_options(palimpsest_write=True).begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._engine.connect() as connection:
+        with self._in_words(), self._engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """What SQLite complains about, as StoreError with what to do."""
+        try:
+            yield
+        except OperationalError as error:
+            said = str(error.orig)
+            what = next((words for part, words in _COMPLAINTS.items() if part in said), None)
+            if what is None:
+                raise
+            raise StoreUnavailableError(f"{self._file}: {what} ({said}).") from error
+        except IntegrityError:
+            raise  # of a run that was deleted, which the caller knows how to say
+        except DatabaseError as error:
+            raise StoreError(
+                f"{self._file}: this is damaged, or not a database of Palimpsest; put a copy back, or move it away to "
+                f"start anew ({error.orig})."
+            ) from error
 
     def _check_version(self, connection: sa.Connection) -> None:
         found = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
         if found == 0:
-            connection.execute(sa.text(f"PRAGMA user_version = {_VERSION}"))
-        elif found != _VERSION:
+            migrations.set_version(connection)
+        elif found < migrations.VERSION:
+            migrations.migrate(connection, found)
+        elif found > migrations.VERSION:
             raise StoreError(
-                f"{self.folder}: was written by another version of Palimpsest; set PALIMPSEST_DATA to another folder."
+                f"{self.folder}: was written by a newer version of Palimpsest; use that one, or set {VARIABLE} to "
+                "another folder. Nothing in it was changed."
             )
 
 

@@ -186,14 +186,14 @@ class Writer(Database):
                 connection.execute(same.values(request=None))
         return what
 
-    def mark_interrupted(self, reason: str = GONE) -> int:
-        """Set runs that say they run to interrupted; returns how many. Call it only where no other process runs any."""
+    def mark_interrupted(self, reason: str = GONE) -> list[str]:
+        """Set runs that say they run to interrupted; returns their ids. Only for where no other process runs any."""
+        active = runs.c.status.in_(ACTIVE)
         with self._writing() as connection:
+            found = list(connection.execute(select(runs.c.run_id).where(active)).scalars())
             values = {"status": "interrupted", "reason": reason, "phase": "", "request": None}
-            found = connection.execute(
-                update(runs).where(runs.c.status.in_(ACTIVE)).values(finished_at=runs.c.heartbeat_at, **values)
-            )
-            return found.rowcount
+            connection.execute(update(runs).where(active).values(finished_at=runs.c.heartbeat_at, **values))
+        return found
 
     def drop_after_stage(self, run_id: str, stage: int) -> None:
         """Remove what was recorded after stage `stage` was finished; 0 removes everything."""
@@ -226,7 +226,8 @@ def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:
 
 def effective_status(status: str, heartbeat_at: float | None) -> str:
     """The status as it is: what says that it runs without a recent heartbeat is interrupted."""
-    alive = heartbeat_at is not None and heartbeat_at >= now() - STALE_AFTER_SECONDS
+    # A heartbeat from the future was before the clock was set back.
+    alive = heartbeat_at is not None and abs(now() - heartbeat_at) <= STALE_AFTER_SECONDS
     return "interrupted" if status in ACTIVE and not alive else status
 
 

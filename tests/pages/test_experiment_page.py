@@ -24,7 +24,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
     made = Store(tmp_path)
     monkeypatch.setattr(session, "store", lambda: made)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None))
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
     speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu")
     monkeypatch.setattr(preview_data, "measure_speed", lambda model, training: speed)
     yield made

@@ -37,6 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     said: list[tuple[str, str]] = []
     runner = SimpleNamespace(
         watching=None,
+        trouble="",
         request=lambda run_id, what: said.append((run_id, what)),
         resume=lambda run_id: said.append((run_id, "resume")),
     )
@@ -185,7 +186,7 @@ def test_while_another_server_runs_the_page_only_watches(
     play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(in_stage_two)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching="process 7 on *kitchen*"))
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching="process 7 on *kitchen*", trouble=""))
     page = show()
     assert "only watches" in page.info[0].value
     assert "\\*kitchen\\*" in page.info[0].value
@@ -265,7 +266,7 @@ def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
         run = view(live_data.by_id)[added[1][0]]
         said = watched.followed(run["run_id"], 1)
         now = {
-            "live_whole": view(live_data.outline), "live_run": live_data.state(run),
+            "live_whole": (view(live_data.outline), ""), "live_run": live_data.state(run),
             "live_overview": view(live_data.overview_rows), "live_losses": said.size, "live_past": said.size[1:],
         }  # fmt: skip
         assert set(now) == set(seen(page))

@@ -17,7 +17,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
     made = Store(tmp_path)
     monkeypatch.setattr(session, "store", lambda: made)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None))
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
     yield made
     made.close()
 

@@ -1,0 +1,68 @@
+"""How much room there is for what runs write: on the disk, and by the limit that an operator may have set."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import ConfigError, StoreError
+
+VARIABLE = "PALIMPSEST_DISK_LIMIT_GB"
+_GB = 10**9
+
+
+@dataclass(frozen=True)
+class Room:
+    """Of a data folder, in bytes."""
+
+    used: int
+    """By its files, those under several names once."""
+    free: int
+    """What may still be written."""
+    limit: int | None
+    """The most that may be used, where the operator has set one."""
+
+
+def room(folder: Path) -> Room:
+    """The room of a data folder. Raises ConfigError where the limit is not a number."""
+    limit, used = _limit(), _used(folder)
+    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+    return Room(used, free if limit is None else max(0, min(free, limit - used)), limit)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raises StoreError where `needed` bytes more don't fit."""
+    found = room(folder)
+    if needed <= found.free:
+        return
+    why = "its disk has" if found.limit is None else f"its limit of {found.limit / _GB:g} GB ({VARIABLE}) leaves"
+    raise StoreError(
+        f"{folder}: {why} {found.free / _GB:.2f} GB, and a checkpoint with a resume point of this run takes about "
+        f"{needed / _GB:.2f} GB. Delete experiments that are no longer needed or free some space; then resume."
+    )
+
+
+def _limit() -> int | None:
+    given = os.environ.get(VARIABLE, "").strip()
+    if not given:
+        return None
+    try:
+        limit = float(given)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise ConfigError(f"{VARIABLE}: {given!r} is not a number of gigabytes above 0.")
+    return int(limit * _GB)
+
+
+def _used(folder: Path) -> int:
+    """What files under `folder` take; one that is linked under several names counts once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                about = Path(place, name).lstat()
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            sizes[about.st_dev, about.st_ino] = about.st_size
+    return sum(sizes.values())

@@ -1,0 +1,75 @@
+"""The server is killed in mid-run and started again: the run says so, goes on, and ends with the same numbers."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from benchmarks.dashboard.server import serve
+from engine.experiment import Experiment
+from engine.headless import run_experiment
+from engine.store import Store
+from tests.fake_runs import experiment, wait_until
+from tests.torture.outcome import differences, outcome
+
+pytestmark = pytest.mark.browser
+
+SLOW = 120_000
+TRAINING = {"epochs": 8, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Experiment:
+    return experiment(tmp_path, training=TRAINING, strategies=["ewc"])
+
+
+def test_a_killed_server_loses_nothing(
+    browser: Any, store: Store, described: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALIMPSEST_CHECKPOINT_SECONDS", "0.5")
+    experiment_id = store.add_experiment(described)
+    page = browser.new_page()
+    with suppress(ChildProcessError), serve(store.folder) as server:
+        page.goto(f"{server.address}/live?experiment={experiment_id}")
+        wait_until(lambda: store.runs()["kept_step"].item() > 5, SLOW / 1000)
+        os.kill(server.process, signal.SIGKILL)
+    reached = store.runs().iloc[0]
+    assert reached["step"] > 5
+    with serve(store.folder) as server:
+        started = time.monotonic()
+        page.goto(f"{server.address}/live?experiment={experiment_id}")
+        interrupted = page.get_by_text(re.compile("This run was interrupted"))
+        expect(interrupted).to_be_visible(timeout=SLOW)
+        assert store.runs()["status"].item() == "interrupted"
+        took = time.monotonic() - started
+        expect(page.get_by_text(re.compile(r"it goes on after step \d+"))).to_be_visible(timeout=SLOW)
+        page.get_by_role("button", name="Resume", exact=True).click()
+        wait_until(lambda: store.runs()["status"].item() == "finished", SLOW / 1000)
+    print(f"the status was true {took:.1f} s after the page was asked for")
+    run_experiment(described, tmp_path / "undisturbed")
+    assert differences(outcome(tmp_path / "undisturbed"), outcome(store.folder)) == []
+
+
+def test_a_killed_server_goes_on_by_itself_where_that_is_set(
+    browser: Any, store: Store, described: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALIMPSEST_RESUME", "1")
+    store.add_experiment(described)
+    assert store.claim_next() is not None  # as a server that died a moment ago would leave it
+    with serve(store.folder) as server:
+        browser.new_page().goto(server.address)
+        wait_until(lambda: store.runs()["status"].item() == "finished", SLOW / 1000)

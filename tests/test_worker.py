@@ -1,0 +1,93 @@
+"""A run in a process of its own: the same numbers, and a death that takes the run and not the server."""
+
+import multiprocessing
+import threading
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import events
+from engine.control import Control
+from engine.drive import drive
+from engine.errors import ConfigError, TaskError
+from engine.execute import execute_run
+from engine.experiment import Experiment
+from engine.store import Store
+from engine.worker import chosen_worker, execute_in_process
+from tests.fake_runs import experiment, wait_until
+from tests.torture.outcome import outcome
+
+TRAINING = {"epochs": 1, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
+
+
+def small(folder: Path, **changes: Any) -> Experiment:
+    return experiment(folder, training=TRAINING, strategies=["replay"], **changes)
+
+
+def workers() -> list[BaseProcess]:
+    return [each for each in multiprocessing.active_children() if each.name.startswith("palimpsest-worker")]
+
+
+def numbers(happened: list[events.Event]) -> list[Any]:
+    steps = [(e.step, e.terms, e.gradient_norm) for e in happened if isinstance(e, events.StepDone)]
+    return [*steps, *((e.step, e.sample, e.whole) for e in happened if isinstance(e, events.Evaluated))]
+
+
+def test_a_process_gives_the_numbers_of_the_thread_and_survives_a_kill(tmp_path: Path) -> None:
+    store, described = Store(tmp_path / "data"), small(tmp_path)
+    (run,) = described.runs()
+    thread = list(execute_run(described, run, tmp_path / "alone", Control()))
+    store.add_experiment(described)
+    run_id = store.claim_next()
+    assert run_id is not None
+    seen: list[events.Event] = []
+
+    def watch(event: events.Event) -> None:
+        seen.append(event)
+        if isinstance(event, events.StepDone) and event.step == 3:
+            workers()[0].kill()
+
+    drive(store, run_id, Control(), execute_in_process, watch)
+    row = store.runs(run_ids=run_id).iloc[0]
+    assert row["status"] == "failed"
+    assert "was ended by SIGKILL; most likely the system ran out of memory" in row["reason"]
+    assert not workers()
+
+    store.requeue(run_id)
+    assert store.claim_next() == run_id
+    drive(store, run_id, Control(), execute_in_process, seen.append)
+    assert store.runs(run_ids=run_id)["status"].item() == "finished"
+    last = max(i for i, event in enumerate(seen) if isinstance(event, events.RunStarted))
+    assert numbers(seen[last:]) == numbers(thread)
+    assert outcome(store.folder)["replay, seed 0"]["steps are whole"]
+    store.close()
+
+
+def test_pause_stop_and_errors_reach_the_other_side(tmp_path: Path) -> None:
+    described = small(tmp_path)
+    (run,) = described.runs()
+    control = Control()
+    happened: list[events.Event] = []
+    for event in execute_in_process(described, run, tmp_path / "run", control):
+        happened.append(event)
+        if isinstance(event, events.StepDone) and event.step == 2:
+            control.pause()
+            threading.Timer(0.5, control.stop).start()
+    assert isinstance(happened[-1], events.RunStopped)
+    wait_until(lambda: not workers(), 5)
+
+    (tmp_path / "bread.txt").unlink()
+    with pytest.raises(TaskError, match=r"bread\.txt"):
+        list(execute_in_process(described, run, tmp_path / "other", Control()))
+
+
+def test_the_worker_is_chosen_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PALIMPSEST_WORKER", raising=False)
+    assert chosen_worker() is execute_run
+    monkeypatch.setenv("PALIMPSEST_WORKER", "process")
+    assert chosen_worker() is execute_in_process
+    monkeypatch.setenv("PALIMPSEST_WORKER", "cloud")
+    with pytest.raises(ConfigError, match="PALIMPSEST_WORKER: 'cloud' is neither thread nor process"):
+        chosen_worker()
