@@ -59,6 +59,7 @@ class RunCost:
     training_tokens: int
     """Read by training steps, replayed ones included."""
     fisher_tokens: int
+    """Read at the ends of stages, as the Fisher information reads them."""
     scoring_tokens: int
     seconds: float
     memory_bytes: int
@@ -126,44 +127,37 @@ def _run_cost(
     training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, training, sizes, seen)
     seconds = training_tokens / speed.training_tokens_per_second + fisher_tokens / speed.fisher_tokens_per_second
     seconds += scoring_tokens * _FORWARD_SHARE / speed.training_tokens_per_second
-    tensors = _penalty_tensors(strategy)
+    tensors = [strategy.cost(stage).tensors for stage in range(1, len(sizes) + 1)]
     weights = speed.parameters * _BYTES
-    # Weights, gradients, two moments of AdamW, and what the penalty remembers.
-    memory = _PROCESS_BYTES + weights * (4 + tensors) + speed.activation_bytes
-    disk = len(sizes) * weights * (1 + tensors + (2 if training.optimizer_state == "keep" else 0))
+    # Weights, gradients, two moments of AdamW, and what the strategy remembers.
+    memory = _PROCESS_BYTES + weights * (4 + max(tensors)) + speed.activation_bytes
+    kept = 1 + (2 if training.optimizer_state == "keep" else 0)
+    disk = weights * (len(sizes) * kept + sum(tensors))
     return RunCost(label, training_tokens, fisher_tokens, scoring_tokens, seconds, memory, disk)
 
 
 def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], seen: _Seen) -> tuple[int, int, int]:
-    """Tokens that all stages train on, that the Fisher information reads, and that are scored."""
+    """Tokens that all stages train on, that are read at their ends, and that are scored."""
     held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
     whole = sum(held_out)
     sample = sum(min(each, training.evaluation_tokens // len(sizes)) for each in held_out)
-    trained = fisher = 0
+    trained = read = 0
     scored = whole if seen.first("base model") else 0
-    given = strategy.parameters
     for stage, size in enumerate(sizes, start=1):
-        had_to_do = trajectory(strategy, stage)[-1]
+        had_to_do, cost = trajectory(strategy, stage)[-1], strategy.cost(stage)
         if seen.first(had_to_do):
             new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
-            replays = stage > 1 and given.get("replay_weight") and given.get("memory_size", 1)
-            trained += round(new * (1 + (given.get("replay_ratio", 1.0) if replays else 0)))
+            trained += round(new * (1 + cost.tokens_per_new_token))
             scored += whole + (training.evaluations_per_stage - 1) * sample
-        asked = (had_to_do, "fisher", given.get("fisher"), given.get("fisher_documents"))
-        if given.get("ewc_lambda") and stage < len(sizes) and seen.first(asked):
-            share = min(1.0, given.get("fisher_documents", size.documents) / max(1, size.documents))
-            fisher += round(share * size.train_tokens)
-    return trained, fisher, scored
+        for reading in cost.readings if stage < len(sizes) else ():
+            if reading.shared_as is None or seen.first((had_to_do, *reading.shared_as)):
+                read += round(min(1.0, reading.documents / max(1, size.documents)) * size.train_tokens)
+    return trained, read, scored
 
 
 def _budget(training: Training, size: TaskSize) -> int:
     tokens = training.epochs * size.train_tokens
     return tokens if training.stage_tokens is None else min(tokens, training.stage_tokens)
-
-
-def _penalty_tensors(strategy: Strategy) -> int:
-    """How many tensors of the weights' size the strategy remembers: A and μ of the elastic penalty."""
-    return 2 if strategy.parameters.get("ewc_lambda") else 0
 
 
 def measure_speed(model: str, training: Training) -> Speed:

@@ -1,7 +1,12 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 
+from engine import strategies
 from engine.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
 from engine.experiment import Experiment, Training, experiment_from
+from engine.strategies.base import Cost, Reading, Strategy
 
 SIZES = (TaskSize("a", 100, 1000, 200), TaskSize("b", 50, 500, 100), TaskSize("c", 10, 300, 50))
 SPEED = Speed(
@@ -57,6 +62,39 @@ def test_both_together_cost_replayed_and_fisher_tokens() -> None:
     run = only_run({"replay+ewc": {"replay_ratio": 1.0}})
     assert run.training_tokens == 2000 + 2000 + 1200
     assert run.fisher_tokens == 1500
+
+
+@pytest.fixture
+def thorough(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a strategy that nothing but its declaration tells of: from stage to stage it costs more."""
+
+    @dataclass(frozen=True)
+    class Thorough(Strategy):
+        name: ClassVar[str] = "thorough"
+        __pydantic_fields__: ClassVar[dict[str, object]] = {}
+
+        def cost(self, stage: int) -> Cost:
+            readings = (Reading(25, ("gradients",)), Reading(25, ("gradients",)), Reading(10), Reading(10))
+            return Cost(tokens_per_new_token=stage, readings=readings, tensors=stage)
+
+    monkeypatch.setitem(strategies._BY_NAME, Thorough.name, Thorough)
+    return Thorough.name
+
+
+def test_a_strategy_that_nobody_knows_costs_what_it_declares(thorough: str) -> None:
+    run, naive = only_run(thorough), only_run("naive")
+    assert run.training_tokens == 2 * 2000 + 3 * 1000 + 4 * 600
+    # A quarter of the first task and half of the second, once each; twice a tenth and twice a fifth, shared by nobody.
+    assert run.fisher_tokens == (250 + 2 * 100) + (250 + 2 * 100)
+    assert run.memory_bytes - naive.memory_bytes == 3 * 4 * 1_000
+    assert run.disk_bytes - naive.disk_bytes == (1 + 2 + 3) * 4 * 1_000
+
+
+def test_strategies_side_by_side_cost_what_they_cost_together(thorough: str) -> None:
+    both, own, replay = only_run(f"replay+{thorough}"), only_run(thorough), only_run("replay")
+    naive = only_run("naive")
+    assert both.training_tokens - own.training_tokens == replay.training_tokens - naive.training_tokens
+    assert (both.fisher_tokens, both.disk_bytes) == (own.fisher_tokens, own.disk_bytes)
 
 
 def test_held_out_text_is_scored_whole_after_every_stage_and_in_part_inside_them() -> None:

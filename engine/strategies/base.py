@@ -13,6 +13,7 @@ The order of calls in a run, for stages t = 1 … T:
         state = strategy.end_stage(stage, state, random)   remember what later stages need; not after the last
 
 State goes in and comes out; a strategy object holds nothing but its declared parameters.
+Before any run, `strategy.cost(t)` says what a stage costs beside plain training; the estimate counts that and no name.
 """
 
 from __future__ import annotations
@@ -107,6 +108,35 @@ class StageEnd:
     work: Work = field(default_factory=Work)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Documents of a stage's own task that are read at its end, forward and backward, one by one."""
+
+    documents: int
+    """At most; a smaller task is read whole."""
+    shared_as: tuple[Any, ...] | None = None
+    """The parts that `StageEnd.once` is given, so that runs which share the result pay once; None where none do."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stage costs beside plain training on the plan's tasks. Costs of strategies side by side add up."""
+
+    tokens_per_new_token: float = 0.0
+    """Read by a step beside each new one."""
+    readings: tuple[Reading, ...] = ()
+    """At the end of the stage, unless it is the last."""
+    tensors: int = 0
+    """Of the weights' size, remembered beside the weights: in memory and in the stage's checkpoint."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.tokens_per_new_token + other.tokens_per_new_token,
+            self.readings + other.readings,
+            self.tensors + other.tensors,
+        )
+
+
 Once: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
@@ -146,6 +176,10 @@ class Strategy:
     def signature(self, stage: int) -> Hashable:
         """What of the strategy determines the steps of this stage."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+
+    def cost(self, stage: int) -> Cost:
+        """What the verbs below cost in this stage."""
+        return Cost()
 
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         """Loss terms beside the new task's own, which the loop always puts first as "new" with weight 1."""

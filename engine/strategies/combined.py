@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
-from engine.strategies.base import Batch, Metric, Plan, StageEnd, State, Strategy, Term, Weights
+from engine.strategies.base import Batch, Cost, Metric, Plan, StageEnd, State, Strategy, Term, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +60,9 @@ class Combined(Strategy):
 
     def signature(self, stage: int) -> Hashable:
         return tuple((part.name, tuple(part.parameters.items())) for part in self.parts if part.acts(stage))
+
+    def cost(self, stage: int) -> Cost:
+        return sum((part.cost(stage) for part in self.parts), Cost())
 
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         return [term for part, own in zip(self.parts, state, strict=True) for term in part.terms(batch, own, random)]

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.parameters import parameter
-from engine.strategies.base import Metric, StageEnd, State, Strategy, Weights, parts_of
+from engine.strategies.base import Cost, Metric, Reading, StageEnd, State, Strategy, Weights, parts_of
 
 if TYPE_CHECKING:
     import torch
@@ -155,6 +155,11 @@ class EWC(Strategy):
     def acts(self, stage: int) -> bool:
         return stage > 1 and self.ewc_lambda > 0
 
+    def cost(self, stage: int) -> Cost:
+        if self.ewc_lambda == 0:
+            return Cost()
+        return Cost(readings=(Reading(self.fisher_documents, self._fisher_parts),), tensors=2)  # A and μ
+
     def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
         return {"penalty": penalty_value(state, weights, self.ewc_lambda)} if self._pulls(state) else {}
 
@@ -178,11 +183,16 @@ class EWC(Strategy):
                 end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed, end.precision, end.work
             )
 
-        fisher = end.once(("fisher", self.fisher, self.fisher_documents), estimate)
+        fisher = end.once(self._fisher_parts, estimate)
         weights = {name: p for name, p in end.model.named_parameters() if p.requires_grad}
         if self.accumulation == "online":
             return follow(state, fisher, weights, self.online_decay)
         return accumulate(state, fisher, weights)
+
+    @property
+    def _fisher_parts(self) -> tuple[Any, ...]:
+        """What of the strategy determines the Fisher information of a stage's model and documents."""
+        return ("fisher", self.fisher, self.fisher_documents)
 
     def _pulls(self, state: Elastic) -> bool:
         return self.ewc_lambda > 0 and bool(state.importance)

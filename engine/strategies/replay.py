@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.parameters import parameter
-from engine.strategies.base import Batch, StageEnd, State, Strategy, Term
+from engine.strategies.base import Batch, Cost, StageEnd, State, Strategy, Term
 
 if TYPE_CHECKING:
     from engine.memory import Memory
@@ -58,6 +58,9 @@ class Replay(Strategy):
 
     def acts(self, stage: int) -> bool:
         return stage > 1 and self.replay_weight > 0 and self.memory_size > 0
+
+    def cost(self, stage: int) -> Cost:
+        return Cost(tokens_per_new_token=self.replay_ratio if self.acts(stage) else 0.0)
 
     def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         if self.replay_weight == 0:

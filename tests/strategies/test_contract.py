@@ -1,6 +1,6 @@
 """Every registered strategy, without naming it: neutral values equal naive, state survives, resumed equals whole."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from engine import events, strategies
 from engine.checkpoints import from_plain, to_plain
 from engine.errors import ConfigError
 from engine.parameters import parameters_of
+from engine.randomness import Streams
+from engine.strategies.base import StageEnd
 from engine.training import train
-from tests.builders import small_setup
+from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
 
 NEUTRAL = {
     "replay": {"replay_weight": 0.0},
@@ -71,6 +73,31 @@ def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> Non
     expected = {"replay": {"replay"}, "ewc": {"penalty"}, "replay+ewc": {"replay", "penalty"}}.get(name, set())
     assert set(steps[0].terms) == {"new", "total"}
     assert set(steps[-1].terms) == {"new", "total"} | expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: str) -> None:
+    strategy, model, documents = strategies.build(name, {}), tiny_gpt2(), random_documents(4, seed=0)
+    asked: list[Any] = []
+
+    def once(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        asked.append(parts)
+        return dict(compute())
+
+    end = StageEnd(1, model, documents, BLOCK, packed=True, check=lambda: None, once=once)
+    state = to_plain(strategy.end_stage(end, strategy.initial_state(), Streams(0)))
+    cost = strategy.cost(1)
+    assert [reading.shared_as for reading in cost.readings] == asked
+    assert numbers_in(state) == cost.tensors * model.num_parameters()
+
+
+def numbers_in(state: Any) -> int:
+    """Elements of all tensors of floating point."""
+    if isinstance(state, torch.Tensor):
+        return state.numel() if state.is_floating_point() else 0
+    if isinstance(state, dict):
+        return sum(map(numbers_in, state.values()))
+    return sum(map(numbers_in, state)) if isinstance(state, list | tuple) else 0
 
 
 @pytest.mark.parametrize("name", NAMES)
