@@ -1,15 +1,27 @@
-"""The Streamlit app: page configuration and navigation. `streamlit run app.py`, or `make app`."""
+"""The Streamlit app: page configuration and navigation. `streamlit run app.py`, or `make app`.
+
+The server reads this file once and finds `app` in it; every run of a page is a run of this file as a script.
+"""
 
 import streamlit as st
 
 from ui import warm_up
-from ui.navigation import APP_RAN, navigation
+from ui.live_chart import load_plotly
+from ui.navigation import APP_RAN, WITH_CHARTS, navigation
 
 # Streamlit draws captions at 60%, which is a contrast of 4.1 on the light background; text needs 4.5.
 READABLE = "<style>[data-testid=stCaptionContainer] { opacity: 0.75; }</style>"
 
-st.set_page_config(page_title="Palimpsest", page_icon=":material/history_edu:", layout="wide")
-st.html(READABLE)
-st.session_state[APP_RAN] = True
-navigation().run()
-warm_up.begin()
+if __name__ == "__main__":
+    st.set_page_config(page_title="Palimpsest", page_icon=":material/history_edu:", layout="wide")
+    st.html(READABLE)
+    st.session_state[APP_RAN] = True
+    page = navigation()
+    if page.url_path in WITH_CHARTS:
+        load_plotly()
+    page.run()
+    warm_up.begin()
+else:
+    from streamlit.starlette import App
+
+    app = App(__file__, lifespan=warm_up.beside_the_server)

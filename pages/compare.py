@@ -27,7 +27,7 @@ from ui.compare_tables import (
 )
 from ui.compared import Comparison, Everything, compare, read, run_name
 from ui.download_buttons import show_downloads
-from ui.live_chart import live_chart, load_plotly
+from ui.live_chart import live_chart
 from ui.run_choice import choice_table, choose, chosen_runs
 from ui.tables import name_width, row_height
 from ui.text import plain, plural
@@ -208,7 +208,6 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
 
 
 def show_figures(comparison: Comparison) -> None:
-    load_plotly()
     st.html(WIDE)
     for number, section in enumerate(figure_sections(comparison)):
         st.subheader(plain(section.title))

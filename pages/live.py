@@ -11,7 +11,7 @@ from figures.curves import TOLERANCE_NATS_PER_TOKEN
 from figures.theme import SCORES, brief_labels
 from ui import live_data, session
 from ui.feed import Followed
-from ui.live_chart import live_chart, load_plotly
+from ui.live_chart import live_chart
 from ui.pulse import pulse
 from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
@@ -31,7 +31,6 @@ SIGNS = {
 def page() -> None:
     """The whole page; only what follows the runs is drawn again by itself."""
     st.title("Live")
-    load_plotly()
     experiments = session.store().experiments()
     if experiments.empty:
         show_empty()

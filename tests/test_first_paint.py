@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.control import Control
 from engine.drive import drive
@@ -94,6 +95,40 @@ def test_an_experiment_is_read_without_what_trains() -> None:
     assert python(script, json.dumps([*HEAVY, "pandas", "numpy"])).stdout.strip() == "[]"
 
 
+def test_what_pages_need_is_loaded_beside_the_server_and_nothing_that_trains() -> None:
+    script = """
+import asyncio, json, sys, threading
+from ui import warm_up
+
+async def serve():
+    async with warm_up.beside_the_server(None):
+        for thread in threading.enumerate():
+            if thread.name == "palimpsest-warm-up":
+                thread.join()
+
+asyncio.run(serve())
+print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))
+"""
+    assert json.loads(python(script, json.dumps([*HEAVY, "pandas", "sqlalchemy"])).stdout) == ["pandas", "sqlalchemy"]
+
+
+def test_the_server_finds_an_app_that_warms_up_beside_it() -> None:
+    script = "import app\nprint(app.app.script_path.name, app.app._user_lifespan.__name__)"
+    assert python(script).stdout.split() == ["app.py", "beside_the_server"]
+
+
+@pytest.mark.parametrize(("page", "comes"), [("start", False), ("live", True), ("compare", True)])
+def test_the_charting_library_is_under_way_before_a_page_with_charts_begins(
+    page: str, comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(f"pages/{page}.py").run()
+    shown = [element.type for element in app.main.children.values()]
+    before_title = shown[: shown.index("title")]
+    assert ("bidi_component" in before_title) is comes
+
+
 def test_the_warm_up_loads_torch_after_threads_were_told_how_to_wait() -> None:
     script = """
 import os, sys
@@ -108,6 +143,6 @@ class Refuse:
 os.environ.pop("OMP_WAIT_POLICY", None)
 sys.meta_path.insert(0, Refuse())
 from ui import warm_up
-warm_up._load()
+warm_up._load(warm_up._OF_RUNS)
 """
     assert python(script).stdout.strip() == "PASSIVE"

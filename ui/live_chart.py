@@ -46,7 +46,8 @@ def drawn(figure: go.Figure) -> Drawn:
 
 
 def load_plotly() -> None:
-    """Send the charting library to the browser. Call it once a page, outside every fragment that refreshes."""
+    """Send the charting library to the browser. Call it once a page, outside every fragment that refreshes, and before
+    all that takes time: the browser needs half a second to read it, and does so while the page is put together."""
     _loader()(key="plotly_library")
 
 

@@ -6,6 +6,9 @@ START, TASKS, EXPERIMENT, LIVE, COMPARE = (
     f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare")
 )
 
+WITH_CHARTS = ("live", "compare")
+"""Addresses of the pages that need the charting library."""
+
 
 def navigation() -> "st.Page":
     """The pages of the app; gives the one that the browser asks for."""

@@ -1,23 +1,39 @@
-"""Load what the next pages and training need while the first page is being read, so that nobody waits for it later."""
+"""Load what pages and training need before it is asked for, so that nobody waits for it later."""
 
 import importlib
 import threading
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any
 
 DELAY_SECONDS = 0.3
 """After the first page's script has ended: until then the server sends that page to the browser."""
-_NEEDED = ("pandas", "engine.drive", "engine.estimate", "transformers.models.gpt2.modeling_gpt2")
-"""Tables, then what a run and an estimate import: torch, transformers and the kind of model that most begin with."""
+_OF_PAGES = ("pandas", "ui.feed", "ui.live_data", "ui.compare_sections", "ui.download_buttons", "engine.runner")
+"""What pages are made of: tables, the store, figures. The server is idle while the browser loads Streamlit."""
+_OF_RUNS = ("engine.drive", "engine.estimate", "transformers.models.gpt2.modeling_gpt2")
+"""What a run and an estimate import: torch, transformers and the kind of model that most begin with."""
+
+
+@asynccontextmanager
+async def beside_the_server(app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Load what pages need as soon as the server listens."""
+    _in_a_thread(0.0, _OF_PAGES)
+    yield {}
 
 
 @cache
 def begin() -> None:
-    """Once a process, in a thread of its own."""
-    timer = threading.Timer(DELAY_SECONDS, _load)
+    """Load what training needs, once a process."""
+    _in_a_thread(DELAY_SECONDS, _OF_RUNS)
+
+
+def _in_a_thread(delay_seconds: float, names: Iterable[str]) -> None:
+    timer = threading.Timer(delay_seconds, _load, [names])
     timer.name, timer.daemon = "palimpsest-warm-up", True
     timer.start()
 
 
-def _load() -> None:
-    for name in _NEEDED:
+def _load(names: Iterable[str]) -> None:
+    for name in names:
         importlib.import_module(name)
