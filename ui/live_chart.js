@@ -79,6 +79,7 @@ async function draw(node) {
     if (!chart.width) return;
     const figure = JSON.parse(chart.data.figure);
     const layout = { ...figure.layout, ...chart.data.layout, width: chart.width, height, autosize: false };
+    for (const trace of figure.data) trace.uid = plainName(trace.uid);
     dress(layout, figure.data, getComputedStyle(node), narrow);
     await window.palimpsestPlotly.react(node, figure.data, layout, options());
     listen(node, chart);
@@ -87,6 +88,11 @@ async function draw(node) {
     chart.rested = 2 * performance.now() - began;
     if (chart.again && !chart.held) setTimeout(() => draw(node), 0);
   }
+}
+
+// Plotly looks for what a trace leaves behind by a selector made of its uid, which may hold a user's names.
+function plainName(uid) {
+  return uid?.replace(/[^\w-]/gu, (sign) => `_${sign.codePointAt(0).toString(16)}_`);
 }
 
 function options() {
@@ -129,7 +135,7 @@ function listen(node, chart) {
     const point = event.points[0];
     if (!point) return;
     chart.trigger("click", {
-      x: point.x, y: point.y, customdata: point.customdata ?? null, trace: point.data.uid ?? null,
+      x: point.x, y: point.y, customdata: point.customdata ?? null,
     });
   });
 }

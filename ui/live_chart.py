@@ -62,7 +62,7 @@ def live_chart(
     """Show `figure` at `height` pixels (`narrow_height` on narrow screens); its alternative text comes from `styled`.
 
     Zoom and legend choices are kept until `revision` changes, the latter by the traces' uids. Returns the point that
-    was clicked just now: x, y, customdata and the trace's uid; `on_click` runs before, and finds it in
+    was clicked just now: x, y and customdata; `on_click` runs before, and finds it in
     `st.session_state[key].click`.
     """
     written = figure if isinstance(figure, Drawn) else drawn(figure)

@@ -132,6 +132,19 @@ def test_a_click_on_a_cell_reaches_python(page: Any) -> None:
     page.get_by_text("clicked: [1, 2]").wait_for(timeout=60_000)
 
 
+def test_what_is_left_out_leaves_the_chart_whatever_it_is_called(browser: Any, serve: Serve) -> None:
+    page, complaints = browser.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(serve(Path(__file__).with_name("left_out_app.py")))
+    for traces in (3, 1):
+        page.wait_for_function(
+            "(traces) => document.querySelectorAll('.palimpsest-chart .trace').length === traces", arg=traces
+        )
+        page.get_by_role("button", name="Leave out all but the first").click()
+    page.close()
+    assert complaints == []
+
+
 def test_charts_have_an_alternative_text_that_is_kept_up_to_date(page: Any) -> None:
     chart = page.get_by_role("img", name="Score matrix")
     assert "bread 2.000" in chart.get_attribute("aria-label")
