@@ -11,7 +11,8 @@ from engine.errors import TrainingError
 _JUDGED_TOKENS = 256
 """A loss is judged over the last steps that hold so many target tokens: a few rare words are no divergence."""
 _FAR = 2.0
-"""How many times the loss of guessing, ln V, no model that still learns gets to."""
+"""How many times what guessing costs, ln V, or what the stage began with (a new language may cost twice as much as
+guessing), no model that still learns gets to."""
 
 
 def check_finite(values: Mapping[str, float], stage: int, step: int, learning_rate: float) -> None:
@@ -28,25 +29,30 @@ def check_finite(values: Mapping[str, float], stage: int, step: int, learning_ra
 
 
 class Divergence:
-    """Watches the new task's loss."""
+    """Watches the new task's loss over one stage."""
 
     def __init__(self, vocabulary: int) -> None:
         self._guessing = math.log(vocabulary)
         self._recent = deque[tuple[float, int]]()
+        self._first: float | None = None
 
     def see(self, nats_per_token: float, tokens: int, stage: int, step: int, learning_rate: float) -> None:
         """One more step's loss over `tokens` target tokens. Raises TrainingError when the recent ones are far beyond
-        what guessing would cost."""
+        those at the stage's beginning and what guessing would cost."""
         self._recent.append((nats_per_token * tokens, tokens))
         while sum(count for _, count in self._recent) - self._recent[0][1] >= _JUDGED_TOKENS:
             self._recent.popleft()
         total = sum(count for _, count in self._recent)
+        if total < _JUDGED_TOKENS:
+            return
         loss = sum(nats for nats, _ in self._recent) / total
-        if total >= _JUDGED_TOKENS and loss > _FAR * self._guessing:
+        if self._first is None:
+            self._first = loss
+        if loss > _FAR * max(self._guessing, self._first):
             raise TrainingError(
-                f"Training diverges: at step {step} of stage {stage} the loss is {loss:.3g} nats a token, where "
-                f"guessing costs {self._guessing:.3g}. Lower the learning rate (now {learning_rate:g}); what was "
-                "reached before the stage is kept."
+                f"Training diverges: at step {step} of stage {stage} the loss is {loss:.3g} nats a token, after "
+                f"{self._first:.3g} at first, where guessing costs {self._guessing:.3g}. Lower the learning rate (now "
+                f"{learning_rate:g}); what was reached before the stage is kept."
             )
 
 

@@ -97,7 +97,7 @@ class Progress:
         """A stage begins."""
         self.stage, self.journal, self.stage_began = stage, journal, now
         self.stage_step = self.evaluated = self.target_tokens = 0
-        self.begun_work = self.last_point = None
+        self.begun_work = self.last_point = self.divergence = None
 
     def leave(self) -> None:
         """The stage is over, and whoever listens has heard it."""

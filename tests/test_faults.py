@@ -74,6 +74,14 @@ def test_a_loss_far_beyond_guessing_is_divergence_and_a_few_rare_words_are_not()
         watch.see(14.0, 600, 1, 4, 0.1)
 
 
+def test_a_task_that_is_strange_to_the_model_is_no_divergence() -> None:
+    watch = Divergence(vocabulary=1000)
+    for step, loss in enumerate((18.0, 19.0, 12.0, 6.0), 1):
+        watch.see(loss, 600, 2, step, 0.1)
+    with pytest.raises(TrainingError, match="after 18 at first"):
+        watch.see(37.0, 600, 2, 5, 0.1)
+
+
 def test_a_learning_rate_that_diverges_ends_the_run_and_keeps_the_stage_before(tmp_path: Path) -> None:
     finished = list(train(naive_setup(tmp_path, epochs=1)))
     assert isinstance(finished[-1], events.RunFinished)

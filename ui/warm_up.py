@@ -11,7 +11,7 @@ DELAY_SECONDS = 0.3
 """After the first page's script has ended: until then the server sends that page to the browser."""
 _OF_PAGES = ("pandas", "ui.feed", "ui.live_data", "ui.compare_sections", "ui.download_buttons", "engine.runner")
 """What pages are made of: tables, the store, figures. The server is idle while the browser loads Streamlit."""
-_OF_RUNS = ("engine.drive", "engine.estimate", "transformers.models.gpt2.modeling_gpt2")
+_OF_RUNS = ("engine.execute", "engine.estimate", "transformers.models.gpt2.modeling_gpt2")
 """What a run and an estimate import: torch, transformers and the kind of model that most begin with."""
 
 
