@@ -76,8 +76,8 @@ def test_a_loss_far_beyond_guessing_is_divergence_and_a_few_rare_words_are_not()
 
 def test_a_task_that_is_strange_to_the_model_is_no_divergence() -> None:
     watch = Divergence(vocabulary=1000)
-    for step, loss in enumerate((18.0, 19.0, 12.0, 6.0), 1):
-        watch.see(loss, 600, 2, step, 0.1)
+    for number, loss in enumerate((18.0, 19.0, 12.0, 6.0), 1):
+        watch.see(loss, 600, 2, number, 0.1)
     with pytest.raises(TrainingError, match="after 18 at first"):
         watch.see(37.0, 600, 2, 5, 0.1)
 
