@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ OPTIMIZER_FILE = "palimpsest-optimizer.pt"
 RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, SUMS)
 """What only resuming needs; nobody takes it home."""
 _TYPE = "__dataclass__"
+_FULL_BYTES = 2**26
+"""A disk with less is taken for full where writing fails: torch and safetensors say it in their own words."""
 
 
 def stage_folder(run_folder: Path, stage: int) -> Path:
@@ -53,8 +56,8 @@ def save_checkpoint(
 
     try:
         write_folder(folder, fill)
-    except (OSError, SafetensorError, RuntimeError) as error:  # torch and safetensors have their own for a full disk
-        raise StoreError(f"The checkpoint {folder} can't be written ({error}); free some space and resume.") from error
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _not_written(folder, error) from error
     return [file for file in folder.iterdir() if file.is_file() and file.name not in (STATE_FILE, SUMS)]
 
 
@@ -63,6 +66,13 @@ def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
     import torch
 
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
+
+
+def _not_written(folder: Path, error: Exception) -> StoreError:
+    why = error.strerror if isinstance(error, OSError) else None
+    if shutil.disk_usage(folder.parent).free < _FULL_BYTES:
+        why = "the disk is full"
+    return StoreError(f"The checkpoint {folder} can't be written ({why or error}); free some space and resume.")
 
 
 def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
@@ -74,7 +84,7 @@ def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
         save_state(folder, strategy_state)
         seal(folder)
     except (OSError, RuntimeError) as error:
-        raise StoreError(f"The checkpoint {folder} can't be written ({error}); free some space and resume.") from error
+        raise _not_written(folder, error) from error
 
 
 def last_whole_stage(run_folder: Path, finished: int) -> int:
