@@ -151,11 +151,13 @@ def recorded(model: PreTrainedModel, order: Tensor, documents: Documents, found:
     def after(layer: torch.nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         if not output.requires_grad:
             output = output.detach().requires_grad_()
-        went_in = _by_document(inputs[0].detach(), output, order)
+        # The hook below must not hold `output`, which holds the hook: nothing would ever free the two.
+        rows = len(output)
+        went_in = _by_document(inputs[0].detach(), rows, order)
         found.expect(layer)
 
         def arrived(gradient: Tensor) -> None:
-            came = _by_document(gradient, output, order)
+            came = _by_document(gradient, rows, order)
             whole = torch.is_floating_point(went_in)
             found.add(Use(layer, went_in.to(came.dtype) if whole else went_in, came, documents))
 
@@ -175,8 +177,8 @@ def recorded(model: PreTrainedModel, order: Tensor, documents: Documents, found:
         yield
 
 
-def _by_document(values: Tensor, output: Tensor, order: Tensor) -> Tensor:
-    """`values`, laid out as a layer's `output` is, with its tokens in the order of the documents."""
-    if len(values) != len(output):
-        values = values.expand(len(output), *values.shape[1:])
+def _by_document(values: Tensor, rows: int, order: Tensor) -> Tensor:
+    """`values` of a layer whose output has `rows` rows, with its tokens in the order of the documents."""
+    if len(values) != rows:
+        values = values.expand(rows, *values.shape[1:])
     return values.flatten(0, 1).index_select(0, order)

@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -134,3 +136,16 @@ def test_bfloat16_changes_the_fisher_by_its_rounding() -> None:
     rounded = fisher.diagonal_fisher(model, documents, BLOCK, precision="bfloat16")
     for name, found in rounded.items():
         assert (found - exact[name]).norm() < 0.05 * exact[name].norm()
+
+
+def test_an_estimate_leaves_no_tensor_behind() -> None:
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
+
+    model, documents = tiny_gpt2(), random_documents(20, seed=0)
+    fisher.diagonal_fisher(model, documents, BLOCK)
+    before = alive()
+    for _ in range(3):
+        fisher.diagonal_fisher(model, documents, BLOCK)
+    assert alive() == before

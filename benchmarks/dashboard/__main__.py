@@ -5,6 +5,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from benchmarks.dashboard.load import measure_load
+from benchmarks.dashboard.load import summary as load_summary
 from benchmarks.dashboard.pages import browser_pages, light_pages
 from benchmarks.dashboard.refreshes import measure_refreshes
 from benchmarks.dashboard.training import measure_training, summary
@@ -18,6 +20,10 @@ def main() -> None:
         if options.what == "refresh":
             asyncio.run(measure_refreshes(Path(folder), options.steps, options.watchers))
             return
+        if options.what == "load":
+            load = asyncio.run(measure_load(Path(folder), options.sessions, options.minutes))
+            print(load_summary(load, options.minutes, options.sessions))
+            return
         pages = browser_pages if options.browser else light_pages
         counts = [0, *options.watchers]
         windows = asyncio.run(measure_training(Path(folder), counts, options.rounds, options.seconds, pages))
@@ -26,13 +32,15 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
-    parser.add_argument("what", choices=["refresh", "training"])
+    parser.add_argument("what", choices=["refresh", "training", "load"])
     parser.add_argument("--watchers", type=int, nargs="+", default=[1, 10], help="how many watch, in turn")
     parser.add_argument("--steps", type=int, default=2_000, help="refresh: steps that the run has behind it")
     parser.add_argument(
         "--rounds", type=int, default=5, help="training: how often every number of watchers has its turn"
     )
     parser.add_argument("--seconds", type=float, default=15, help="training: of each turn")
+    parser.add_argument("--minutes", type=float, default=15, help="load: how long")
+    parser.add_argument("--sessions", type=int, default=25, help="load: how many visitors at once")
     parser.add_argument("--browser", action="store_true", help="training: Chromium's pages instead of light watchers")
     return parser.parse_args()
 
