@@ -120,9 +120,7 @@ class ResumePoints:
             found = found or _read(folder, self._journal(stage), key)
             if found is None:
                 shutil.rmtree(folder, ignore_errors=True)
-        for partial in self._folder.glob(f"*{PARTIAL}"):
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.unlink(missing_ok=True)
+        self._remove_partials()
         self._last = time.monotonic()
         return found
 
@@ -132,6 +130,7 @@ class ResumePoints:
             shutil.rmtree(folder, ignore_errors=True)
         for file in self._folder.glob("*.jsonl"):
             file.unlink(missing_ok=True)
+        self._remove_partials()
 
     def row_0(self, key: str) -> Iterator[Kept] | None:
         """The scores of the base model that `key` names, where an interrupted attempt has kept them."""
@@ -150,6 +149,14 @@ class ResumePoints:
 
     def _row_0(self, key: str) -> Path:
         return self._folder / f"row-0-{key}.jsonl"
+
+    def _remove_partials(self) -> None:
+        """What a kill left half-written."""
+        for partial in self._folder.glob(f"*{PARTIAL}"):
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink(missing_ok=True)
 
     def _folders(self) -> list[Path]:
         """Newest first."""

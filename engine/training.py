@@ -76,7 +76,11 @@ def _begin(setup: RunSetup) -> Progress:
     """The model and state that the first stage to run begins with, or goes on with."""
     done = setup.finished_stages
     points = ResumePoints(setup.folder, setup.point_seconds)
-    point = points.newest(done + 1, setup.stage_keys[done]) if done < len(setup.tasks) else None
+    point = None
+    if done < len(setup.tasks):
+        point = points.newest(done + 1, setup.stage_keys[done])
+    else:  # it was ended between its last stage and its end
+        points.clear()
     before = stage_folder(setup.folder, done) if done else None
     base = setup.load_model(before if point is None else point.folder)
     optimizer = make_optimizer(base.model, setup.training)

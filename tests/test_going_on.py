@@ -145,6 +145,19 @@ def test_a_damaged_point_is_passed_over(damage: str, tmp_path: Path) -> None:
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
 
 
+def test_a_kill_after_the_last_stage_leaves_nothing_lying_about(tmp_path: Path) -> None:
+    run = train(setup_of("naive", tmp_path))
+    for event in run:
+        if isinstance(event, events.StageFinished) and event.stage == T:
+            break
+    assert list(tmp_path.glob("inside-*"))  # not yet removed: the listener has not asked for more
+    run.close()  # type: ignore[attr-defined]
+    listener = Listener()
+    listener.follow(train(replace(setup_of("naive", tmp_path), finished_stages=T)))
+    assert isinstance(listener.happened[-1], events.RunFinished)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["stage-1", "stage-2"]
+
+
 def test_a_half_written_point_is_removed_and_not_used(tmp_path: Path) -> None:
     listener = Listener()
     listener.follow(train(setup_of("naive", tmp_path)), stop_after=8)
