@@ -1,22 +1,51 @@
 """The experiment as validated data, to and from YAML."""
 
 import itertools
+import math
+from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass as validated
 
 from engine import strategies
 from engine.errors import ConfigError
+from engine.names import clean_name, quoted, shortened
 from engine.parameters import parameter, parameters_of
 from engine.strategies.base import Strategy
 
 SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
 Split = Literal["auto", "two blank lines", "blank line", "line", "file", "row"]
 
+MAX_CHARACTERS = 200_000
+"""Of an experiment file; a thousand tasks fit in."""
+MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
+"""Most strategies with their values, and most runs, of one experiment."""
+_SHOWN_PROBLEMS = 10
+
 _STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+def _without_nul(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("no path holds the character NUL")
+    return path
+
+
+Name = Annotated[str, BeforeValidator(lambda value: clean_name(value) if isinstance(value, str) else value)]
+FilePath = Annotated[str, Field(max_length=4096), AfterValidator(_without_nul)]
+ColumnName = Annotated[str, Field(max_length=1000)]
 
 
 class TaskSpec(BaseModel):
@@ -24,9 +53,9 @@ class TaskSpec(BaseModel):
 
     model_config = _STRICT
 
-    name: str = Field(min_length=1, max_length=80)
-    train: tuple[str, ...] = Field(min_length=1)
-    test: tuple[str, ...] = ()
+    name: Name = Field(min_length=1, max_length=80)
+    train: tuple[FilePath, ...] = Field(min_length=1)
+    test: tuple[FilePath, ...] = ()
     """Held-out files; without them a share of the documents is held out."""
     split: Split = "auto"
     """Where documents end in texts; tables are always cut into rows, and "row" allows tables only.
@@ -34,13 +63,13 @@ class TaskSpec(BaseModel):
     auto: several .md files are a document each; other text is cut at two blank lines where these run through it,
     else at blank lines, else at lines.
     """
-    text_column: str | None = None
-    prompt_column: str | None = None
-    completion_column: str | None = None
-    encoding: str | None = None
+    text_column: ColumnName | None = None
+    prompt_column: ColumnName | None = None
+    completion_column: ColumnName | None = None
+    encoding: str | None = Field(None, max_length=40)
     """None: recognised."""
     held_out_share: float = Field(0.1, gt=0, lt=1)
-    split_seed: int = 0
+    split_seed: int = Field(0, ge=-(2**63), lt=2**63)
 
     @field_validator("train", "test", mode="before")
     @classmethod
@@ -127,7 +156,7 @@ class StrategySpec(BaseModel):
 
     model_config = _STRICT
 
-    name: str
+    name: str = Field(max_length=80)
     parameters: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -149,6 +178,10 @@ class StrategySpec(BaseModel):
         """Every combination of the listed values. Raises ConfigError for unknown names or invalid values."""
         names = list(self.parameters)
         choices = [v if isinstance(v, list | tuple) else [v] for v in self.parameters.values()]
+        if math.prod(map(len, choices)) > MAX_VARIANTS:
+            raise ConfigError(
+                f"{self.name}: the listed values make more than {MAX_VARIANTS:,} combinations; list fewer of them."
+            )
         return tuple(
             strategies.build(self.name, dict(zip(names, values, strict=True))) for values in itertools.product(*choices)
         )
@@ -171,22 +204,28 @@ class Experiment(BaseModel):
 
     model_config = _STRICT
 
-    name: str = Field(min_length=1, max_length=120)
-    model: str = "tiny-gpt2"
-    tasks: tuple[TaskSpec, ...] = Field(min_length=1)
+    name: Name = Field(min_length=1, max_length=120)
+    model: FilePath = "tiny-gpt2"
+    tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=1000)
     training: Training = Training()
-    strategies: tuple[StrategySpec, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
+    seeds: tuple[Annotated[int, Field(lt=2**63)], ...] = Field((0,), min_length=1, max_length=1000)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Experiment":
         for what, names in (("task", [t.name for t in self.tasks]), ("seed", [str(s) for s in self.seeds])):
-            doubled = sorted({n for n in names if names.count(n) > 1})
+            doubled = sorted(name for name, times in Counter(names).items() if times > 1)
             if doubled:
-                raise ValueError(f"each {what} may stand only once; {', '.join(doubled)} stands more often")
+                raise ValueError(f"each {what} may stand only once; {', '.join(doubled[:5])} stands more often")
         if any(seed < 0 for seed in self.seeds):
             raise ValueError("seeds must be 0 or above")
-        specs = [(s.name, tuple(sorted(s.parameters.items()))) for s in self.runs_of_one_seed()]
+        resolved = self.runs_of_one_seed()
+        if len(resolved) > MAX_VARIANTS or len(resolved) * len(self.seeds) > MAX_RUNS:
+            raise ValueError(
+                f"this makes {len(resolved) * len(self.seeds):,} runs of {len(resolved):,} strategies and settings; "
+                f"at most {MAX_RUNS:,} and {MAX_VARIANTS:,} go into one experiment"
+            )
+        specs = [(s.name, tuple(sorted(s.parameters.items()))) for s in resolved]
         if len({repr(s) for s in specs}) < len(specs):
             raise ValueError("strategies: two entries describe the same strategy with the same parameters")
         return self
@@ -208,10 +247,13 @@ class Experiment(BaseModel):
     def _labels(self) -> list[str]:
         """A run's strategy with what it is chosen by, and whatever else tells it from the experiment's other runs."""
         built = [(spec, strategy) for spec in self.strategies for strategy in spec.build_all()]
+        found: dict[tuple[str, str], set[str]] = {}
+        for _, strategy in built:
+            for name, value in strategy.parameters.items():
+                found.setdefault((strategy.name, name), set()).add(repr(value))
         labels = []
         for spec, strategy in built:
-            alike = [other.parameters for _, other in built if other.name == strategy.name]
-            varied = {name for name in spec.parameters if len({repr(each[name]) for each in alike}) > 1}
+            varied = {name for name in spec.parameters if len(found[strategy.name, name]) > 1}
             shown = varied | _chosen_by(strategy)
             values = [f"{name}={_short(strategy.parameters[name])}" for name in spec.parameters if name in shown]
             labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
@@ -233,12 +275,22 @@ def _short(value: Any) -> str:
 
 def parse_experiment(text: str, source: str = "the experiment") -> Experiment:
     """Read YAML. `source` names the file in errors. Raises ConfigError that names the field."""
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"{source}: is longer than {MAX_CHARACTERS:,} characters; an experiment file is a page.")
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{source}{where}: this is not valid YAML ({getattr(error, 'problem', error)}).") from error
+        problem = shortened(str(getattr(error, "problem", None) or error), 300)
+        raise ConfigError(f"{source}{where}: this is not valid YAML ({problem}).") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: is nested too deeply; write it as the documentation does.") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        # What the loader meets in an impossible date, a number of 5,000 digits or a tag on the wrong value.
+        raise ConfigError(
+            f"{source}: holds a value that is none ({shortened(str(error), 300)}); correct it."
+        ) from error
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: expected fields such as name, model, tasks and strategies, one a line.")
     return experiment_from(data, source)
@@ -267,7 +319,10 @@ def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
     """The same experiment with its task files made independent of the working directory."""
 
     def absolute(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str((folder / name).resolve()) for name in names)
+        try:
+            return tuple(str((folder / name).resolve()) for name in names)
+        except (OSError, RuntimeError) as error:  # links that lead in a circle
+            raise ConfigError(f"A path can't be followed ({shortened(str(error), 300)}); check it.") from error
 
     tasks = tuple(
         task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)})
@@ -295,12 +350,16 @@ def to_yaml(experiment: Experiment) -> str:
 def explain(error: ValidationError) -> str:
     """One sentence per wrong field: where, what was found, what is expected."""
     sentences = []
-    for problem in error.errors():
-        where = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in problem["loc"])
+    problems = error.errors()
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        parts = (str(part + 1) if isinstance(part, int) else shortened(str(part)) for part in problem["loc"])
+        where = ".".join(parts)
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden" or problem["type"] == "unexpected_keyword_argument":
             message = "there is no such field; check its spelling"
         found = problem.get("input")
-        given = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+        given = f" (found {quoted(found)})" if isinstance(found, str | int | float | bool) else ""
         sentences.append(f"{where}: {message}{given}" if where else message)
+    if len(problems) > _SHOWN_PROBLEMS:
+        sentences.append(f"and {len(problems) - _SHOWN_PROBLEMS:,} more")
     return "; ".join(sentences) + "."

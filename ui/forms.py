@@ -7,6 +7,7 @@ widget that must show another value is made anew, under another key.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import ConfigError
+from engine.names import shortened
 from engine.parameters import Parameter
 
 
@@ -64,9 +66,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     parts = split_list(text)
     wrong = next((part for part in parts if not re.fullmatch(r"[0-9]{1,9}", part)), None)
     if wrong is not None:
-        raise ConfigError(f"Seeds: '{wrong}' is not a whole number from 0 to 999999999.")
+        raise ConfigError(f"Seeds: '{shortened(wrong)}' is not a whole number from 0 to 999999999.")
     seeds = tuple(int(part) for part in parts)
-    doubled = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    doubled = next((seed for seed, times in Counter(seeds).items() if times > 1), None)
     if doubled is not None:
         raise ConfigError(f"Seeds: {doubled} stands twice; give each seed once.")
     if not seeds:
@@ -88,29 +90,33 @@ def as_text(values: Any) -> str:
 def _parse(parameter: Parameter, part: str) -> Any:
     if parameter.choices:
         if part not in parameter.choices:
-            raise ConfigError(f"{parameter.label}: '{part}' is none of {', '.join(parameter.choices)}.")
+            raise ConfigError(f"{parameter.label}: '{shortened(part)}' is none of {', '.join(parameter.choices)}.")
         return part
     if parameter.type is bool:
         if part.lower() not in ("true", "false"):
-            raise ConfigError(f"{parameter.label}: '{part}' is neither true nor false.")
+            raise ConfigError(f"{parameter.label}: '{shortened(part)}' is neither true nor false.")
         return part.lower() == "true"
     if parameter.type is str:
         return part
     kind = "a whole number" if parameter.type is int else "a number"
     try:
         value = float(part)
-        if parameter.type is int and not re.fullmatch(r"[+-]?[0-9]+", part):
+        if parameter.type is int and not re.fullmatch(r"[+-]?[0-9]{1,18}", part):
             value = int(value) if value == int(value) else math.nan
         elif parameter.type is int:
             value = int(part)
     except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise ConfigError(f"{parameter.label}: '{part}' is not {kind}.")
+        raise ConfigError(f"{parameter.label}: '{shortened(part)}' is not {kind}.")
     if parameter.minimum is not None and value < parameter.minimum:
-        raise ConfigError(f"{parameter.label}: {part} is below {parameter.minimum:g}, the least that is valid.")
+        raise ConfigError(
+            f"{parameter.label}: {shortened(part)} is below {parameter.minimum:g}, the least that is valid."
+        )
     if parameter.maximum is not None and value > parameter.maximum:
-        raise ConfigError(f"{parameter.label}: {part} is above {parameter.maximum:g}, the most that is valid.")
+        raise ConfigError(
+            f"{parameter.label}: {shortened(part)} is above {parameter.maximum:g}, the most that is valid."
+        )
     return value
 
 

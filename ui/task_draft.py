@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from engine.errors import TaskError
+from engine.names import listed, shortened
 from engine.tasks.columns import Columns, guess_columns
 from engine.tasks.contents import Content, Table, Text, Unreadable
 from engine.tasks.readers import read_source
@@ -73,7 +74,7 @@ def take_uploads(uploader_key: str, side: str) -> None:
     files = draft.side(side)
     for uploaded in st.session_state.get(uploader_key) or ():
         data = uploaded.getvalue()
-        file_id = hashlib.sha256(uploaded.name.encode() + b"\0" + data).hexdigest()[:16]
+        file_id = hashlib.sha256(uploaded.name.encode("utf-8", "surrogatepass") + b"\0" + data).hexdigest()[:16]
         if all(file.file_id != file_id for file in files):
             files.append(DraftFile(file_id, uploaded.name, data))
     draft.uploads += 1  # a new key empties the widget
@@ -121,8 +122,8 @@ def first_guess(found: Sequence[Table]) -> Columns:
 def without_columns(found: Iterable[Table], columns: Columns) -> dict[str, str]:
     """Names of tables that lack a chosen column, with the sentence to show."""
     return {
-        table.name: f"{table.name}: there is no column '{missing[0]}', so the file is left out; it has "
-        f"{', '.join(map(str, table.frame.columns))}."
+        table.name: f"{table.name}: there is no column '{shortened(missing[0])}', so the file is left out; it has "
+        f"{listed(list(map(str, table.frame.columns)))}."
         for table in found
         if (missing := [name for name in columns.names if name not in set(map(str, table.frame.columns))])
     }

@@ -3,17 +3,19 @@
 import re
 import string
 
+from engine.names import visible
+
 _MARKDOWN = str.maketrans({character: "\\" + character for character in string.punctuation})
-_SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
+# Emoji, links, addresses and arrows are put in after escapes are read: their characters must be kept apart.
+_READ_LATER = re.compile(r":(?=//|[\w+/-]+:)|www(?=\.)|@|[-<>~](?=[-=>])", re.IGNORECASE)
 _SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # those that may break a line
 _WORD_JOINER = "\u2060"
 
 
 def plain(text: str) -> str:
     """`text` as Markdown that prints exactly these characters: no links, colours, formulas, emoji or line breaks."""
-    one_line = _SPACES.sub(" ", text).strip()
-    # An emoji is put in after escapes are read, so its closing colon must be kept apart from its name.
-    return _SHORTCODE.sub(":" + _WORD_JOINER, one_line).translate(_MARKDOWN)
+    one_line = visible(_SPACES.sub(" ", text).strip())
+    return _READ_LATER.sub(rf"\g<0>{_WORD_JOINER}", one_line).translate(_MARKDOWN)
 
 
 def count(number: float) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import ConfigError
+from engine.names import quoted, shortened
 from engine.strategies.base import Strategy
 from engine.strategies.combined import Combined
 from engine.strategies.ewc import EWC
@@ -33,9 +34,11 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     names = [part.strip() for part in name.split("+")]
     for part in names:
         if part not in _BY_NAME:
-            raise ConfigError(f"strategy {part!r} is not known; choose from {', '.join(_BY_NAME)}, or join two with +")
+            raise ConfigError(
+                f"strategy {quoted(part)} is not known; choose from {', '.join(_BY_NAME)}, or join two with +"
+            )
     if len(set(names)) < len(names):
-        raise ConfigError(f"strategy {name!r} names the same strategy twice")
+        raise ConfigError(f"strategy {quoted(name)} names the same strategy twice")
     return tuple(_BY_NAME[part] for part in names)
 
 
@@ -49,12 +52,14 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
     unknown = sorted(set(parameters) - set().union(*declared))
     if unknown:
         known = ", ".join(sorted(set().union(*declared))) or "none"
-        raise ConfigError(f"{name}.{unknown[0]}: there is no such parameter; {name} has: {known}")
+        raise ConfigError(f"{name}.{shortened(unknown[0])}: there is no such parameter; {name} has: {known}")
     parts = []
     for cls, names in zip(classes, declared, strict=True):
         try:
             parts.append(cls(**{key: value for key, value in parameters.items() if key in names}))
         except ValidationError as error:
             problem = error.errors()[0]
-            raise ConfigError(f"{name}.{problem['loc'][0]}: {problem['msg']} (found {problem['input']!r})") from error
+            raise ConfigError(
+                f"{name}.{problem['loc'][0]}: {problem['msg']} (found {quoted(problem['input'])})"
+            ) from error
     return parts[0] if len(parts) == 1 else Combined(tuple(parts))

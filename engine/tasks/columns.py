@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import TaskError
+from engine.names import listed, shortened
 from engine.tasks.contents import LeftOut, Table
 from engine.tasks.documents import Document
 
@@ -67,12 +68,12 @@ def chosen_columns(table: Table, wanted: Columns) -> Columns:
     if wanted.names:
         for name in wanted.names:
             if name not in names:
-                raise TaskError(f"{table.name}: there is no column '{name}'; choose one of {', '.join(names)}.")
+                raise TaskError(f"{table.name}: there is no column '{shortened(name)}'; choose one of {listed(names)}.")
         return wanted
     guess = guess_columns(table.frame)
     if not guess.by_name:
         raise TaskError(
-            f"{table.name}: has the columns {', '.join(names)}; say which is the text (text_column), "
+            f"{table.name}: has the columns {listed(names)}; say which is the text (text_column), "
             "or which two are prompt and completion (prompt_column, completion_column)."
         )
     return guess.columns
@@ -88,7 +89,9 @@ def rows_to_documents(table: Table, columns: Columns) -> tuple[list[Document], l
         if text.strip():
             documents.append(Document(text, prompt))
         else:
-            left_out.append(LeftOut(f"{table.row_word} {where}", f"'{learnt}' is empty"))
+            left_out.append(LeftOut(f"{table.row_word} {where}", f"'{shortened(str(learnt))}' is empty"))
     if not documents:
-        raise TaskError(f"{table.name}: the column '{learnt}' is empty in every row; choose another column.")
+        raise TaskError(
+            f"{table.name}: the column '{shortened(str(learnt))}' is empty in every row; choose another column."
+        )
     return documents, left_out

@@ -92,14 +92,14 @@ def _finish(name: str, text: str, encoding: str, how: str, *, certain: bool) -> 
 def _decode_as(name: str, data: bytes, encoding: str) -> str:
     try:
         return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except LookupError as error:
-        known = ", ".join(ENCODINGS)
-        raise TaskError(f"{name}: there is no encoding '{encoding}'; choose one of {known}.") from error
     except UnicodeDecodeError as error:
         raise TaskError(
             f"{name}, line {_line(data, error.start)}: these bytes are not {ENCODINGS.get(encoding, encoding)}; "
             "choose another encoding or save the file again as UTF-8."
         ) from error
+    except (LookupError, ValueError) as error:  # Python knows encodings that only ever refuse
+        known = ", ".join(ENCODINGS)
+        raise TaskError(f"{name}: there is no encoding '{encoding}'; choose one of {known}.") from error
 
 
 def _recognise(name: str, data: bytes) -> Decoded:

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from engine.errors import TaskError
 from engine.experiment import TaskSpec
+from engine.names import clean_name
 from engine.tasks.documents import Document, Task
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
@@ -148,10 +149,10 @@ class Library:
         return sorted(found, key=lambda t: (order.get(t.task_id, len(order)), t.created_at, t.task_id))
 
     def _free_name(self, name: str, besides: str = "") -> str:
-        name = " ".join(name.split())
+        name = clean_name(name)
         if not name or len(name) > MAX_NAME:
             raise TaskError(f"A task needs a name of 1 to {MAX_NAME} characters; type one.")
-        if any(t.name.casefold() == name.casefold() for t in self.tasks() if t.task_id != besides):
+        if any(_looks(t.name) == _looks(name) for t in self.tasks() if t.task_id != besides):
             raise TaskError(f"There is already a task named '{name}'; choose another name.")
         return name
 
@@ -194,6 +195,11 @@ def _write(path: Path, text: str) -> None:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _looks(name: str) -> str:
+    """Equal for names that nobody can tell apart."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _slug(name: str) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import TaskError
+from engine.names import shortened
 from engine.tasks.columns import Columns, chosen_columns, rows_to_documents
 from engine.tasks.contents import Content, LeftOut, Table, Text, Unreadable, explain_left_out
 from engine.tasks.documents import Document, Task
+from engine.tasks.limits import check_size
 from engine.tasks.readers import read_source
 from engine.tasks.splitting import Division, Splits, divide, resolve_split, split_text
 
@@ -89,13 +91,20 @@ def _read_files(paths: Sequence[str], encoding: str | None) -> list[Content]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        if not path.is_file() and path.exists() and not path.is_dir():
+            raise TaskError(f"{path}: this is not a file but a device or a pipe; name a file.")
+        with path.open("rb") as file:
+            check_size(str(path), file.seek(0, 2))
+            file.seek(0)
+            return file.read()
     except FileNotFoundError as error:
         raise TaskError(f"{path}: there is no such file; check the path.") from error
     except IsADirectoryError as error:
         raise TaskError(f"{path}: this is a folder; name the files in it, or a .zip of them.") from error
     except OSError as error:
-        raise TaskError(f"{path}: can't be read ({error.strerror}); check the path and its permissions.") from error
+        raise TaskError(
+            f"{shortened(str(path), 300)}: can't be read ({error.strerror}); check the path and its permissions."
+        ) from error
 
 
 def _source(spec: "TaskSpec") -> str:

@@ -1,9 +1,11 @@
 """A file of any kind to its contents. The format follows the name, the content must agree with it."""
 
 from engine.errors import TaskError
+from engine.names import shortened
 from engine.tasks.archives import gunzip, unzip
-from engine.tasks.contents import Content, Text, Unreadable
+from engine.tasks.contents import Content, Table, Text, Unreadable
 from engine.tasks.encodings import decode
+from engine.tasks.limits import Room, check_pieces, check_size
 from engine.tasks.tables import read_csv, read_json, read_jsonl, read_parquet
 
 FORMATS = ("txt", "md", "csv", "tsv", "jsonl", "json", "parquet")
@@ -14,9 +16,10 @@ _SAME = {"text": "txt", "markdown": "md", "ndjson": "jsonl", "jsonlines": "jsonl
 
 def read_source(name: str, data: bytes, encoding: str | None = None) -> list[Content]:
     """Read one file, or all within a zip. `encoding` None: recognised. Raises TaskError that names the file."""
+    check_size(name, len(data))
     stem, format = _format(name)
     if format == "gz":
-        return read_source_unpacked(name, stem, gunzip(name, data), encoding)
+        return read_source_unpacked(name, stem, gunzip(name, data, Room()), encoding)
     if format == "zip":
         return _read_zip(name, data, encoding)
     return [_read(name, format, data, encoding)]
@@ -32,8 +35,9 @@ def read_source_unpacked(name: str, inner: str, data: bytes, encoding: str | Non
 
 def _read_zip(name: str, data: bytes, encoding: str | None) -> list[Content]:
     contents: list[Content] = []
-    for member, content in unzip(name, data):
-        label = f"{name}/{member}"
+    room, pieces = Room(), 0
+    for member, content in unzip(name, data, room):
+        label = f"{name}/{shortened(member)}"
         try:
             if isinstance(content, TaskError):
                 raise content
@@ -41,11 +45,14 @@ def _read_zip(name: str, data: bytes, encoding: str | None) -> list[Content]:
                 raise TaskError(f"{label}: an archive within an archive; unpack it once.")
             if _format(member)[1] == "gz":
                 stem = member.removesuffix(".gz")
-                contents.extend(read_source_unpacked(label, stem, gunzip(label, content), encoding))
+                contents.extend(read_source_unpacked(label, stem, gunzip(label, content, room), encoding))
             else:
                 contents.append(_read(label, _format(member)[1], content, encoding))
         except TaskError as error:
             contents.append(Unreadable(label, str(error)))
+            continue
+        pieces += _pieces(contents[-1])
+        check_pieces(name, pieces)
     if all(isinstance(content, Unreadable) for content in contents):
         first = contents[0]
         raise TaskError(
@@ -61,7 +68,7 @@ def _read(name: str, format: str, data: bytes, encoding: str | None) -> Content:
         return read_parquet(name, data)
     if format not in FORMATS:
         kinds = ", ".join(f".{f}" for f in FORMATS)
-        ending = f"files ending in .{format}" if format else "files without an ending"
+        ending = f"files ending in .{shortened(format)}" if format else "files without an ending"
         raise TaskError(f"{name}: {ending} can't be read; use {kinds}, or these as .gz or in a .zip.")
     decoded = decode(name, data, encoding)
     if format == "jsonl":
@@ -70,7 +77,15 @@ def _read(name: str, format: str, data: bytes, encoding: str | None) -> Content:
         return read_json(name, decoded)
     if format in ("csv", "tsv"):
         return read_csv(name, decoded, format)
+    check_pieces(name, decoded.text.count("\n"))
     return Text(name, decoded.text, decoded.encoding, decoded.how, decoded.certain, format)
+
+
+def _pieces(content: Content) -> int:
+    """Lines of a text, cells of a table."""
+    if isinstance(content, Text):
+        return content.text.count("\n") + 1
+    return content.frame.size if isinstance(content, Table) else 0
 
 
 def _format(name: str) -> tuple[str, str]:

@@ -78,6 +78,8 @@ def open_task(spec: "TaskSpec") -> Task | StoredTask:
 def _read(paths: Sequence[Path], columns: tuple[str, ...]) -> Iterator[Document]:
     """A document a line. Raises _NotPlain, OSError or ValueError."""
     for path in paths:
+        if not path.is_file():  # a pipe or a device may never end
+            raise _NotPlain
         with path.open("rb") as file:
             for line in file:
                 yield _document(line, columns)

@@ -7,13 +7,16 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import TaskError
-from engine.tasks.archives import MAX_BYTES
+from engine.names import listed
+from engine.tasks import limits
 from engine.tasks.contents import LeftOut, Table
 from engine.tasks.encodings import Decoded, clean
+from engine.tasks.limits import Room, check_columns, check_pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +25,10 @@ csv.field_size_limit(2**31 - 1)  # the default refuses cells above 128 kB
 _DELIMITERS = (",", ";", "\t", "|")
 _NO_DELIMITER = "\x1f"
 _SPACED_WITHIN = 2000
+_PARQUET_ROWS = 1024
+_SNIFFED_ROWS, _SNIFFED_CHARACTERS = 200, 1_000_000
+_LONG_LINE = 1_000_000
+_JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _SENTINEL = "palimpsest end of table"
 _NAME = re.compile(r"[\w#][\w .\-/()#:%]{0,63}")
 
@@ -34,6 +41,7 @@ def read_csv(name: str, decoded: Decoded, format: str) -> Table:
     import pandas as pd
 
     delimiter = _delimiter(decoded.text, "\t" if format == "tsv" else None)
+    check_pieces(name, decoded.text.count(delimiter) + decoded.text.count("\n"))
     rows, unclosed = _parse(decoded.text, delimiter, csv.QUOTE_MINIMAL)
     left_out: list[LeftOut] = []
     if unclosed is not None:
@@ -45,9 +53,9 @@ def read_csv(name: str, decoded: Decoded, format: str) -> Table:
     if not rows:
         raise TaskError(f"{name}, line {unclosed or 1}: a quotation mark opens and never closes; close it.")
     header, rows = _header(rows)
+    check_columns(name, len(header))
     if not rows and not left_out:
-        columns = ", ".join(header)
-        raise TaskError(f"{name}, line 1: there is a header ({columns}) but no row below it; add rows.")
+        raise TaskError(f"{name}, line 1: there is a header ({listed(header)}) but no row below it; add rows.")
     good: Rows = []
     for line, cells in rows:
         if len(cells) == len(header):
@@ -64,15 +72,19 @@ def read_csv(name: str, decoded: Decoded, format: str) -> Table:
 
 def read_jsonl(name: str, decoded: Decoded) -> Table:
     """Read one JSON object or string a line; broken lines are left out. Raises TaskError where none is whole."""
-    records: list[tuple[int, dict[str, Any]]] = []
+    check_pieces(name, decoded.text.count("\n"))
+    records: list[tuple[int, dict[str, str]]] = []
     left_out: list[LeftOut] = []
-    for number, line in enumerate(decoded.text.split("\n"), start=1):
+    pieces = 0
+    for number, line in enumerate(_lines(decoded.text), start=1):
         if not line.strip():
             continue
         try:
-            records.append((number, _record(_loads(line))))
+            records.append((number, _record(_loads(name, line.removesuffix("\n")))))
+            pieces += len(records[-1][1])
         except ValueError as error:
             left_out.append(LeftOut(f"line {number}", str(error)))
+        check_pieces(name, pieces)
     if not records:
         if decoded.text.lstrip().startswith("["):
             return read_json(name, decoded)
@@ -84,7 +96,7 @@ def read_jsonl(name: str, decoded: Decoded) -> Table:
 def read_json(name: str, decoded: Decoded) -> Table:
     """Read a list of objects or of strings, alone or as the only list within an object. Raises TaskError."""
     try:
-        data = _loads(decoded.text)
+        data = _loads(name, decoded.text)
     except ValueError as error:
         first, _, rest = decoded.text.strip().partition("\n")
         if rest and first.startswith("{") and first.rstrip().endswith("}"):
@@ -97,7 +109,7 @@ def read_json(name: str, decoded: Decoded) -> Table:
         raise TaskError(f"{name}: expected a list of objects or of texts; write it as [{_EXAMPLE}, …].")
     if not data:
         raise TaskError(f"{name}: the list is empty; add objects or texts to it.")
-    records: list[tuple[int, dict[str, Any]]] = []
+    records: list[tuple[int, dict[str, str]]] = []
     left_out: list[LeftOut] = []
     for number, item in enumerate(data, start=1):
         try:
@@ -115,15 +127,10 @@ def read_parquet(name: str, data: bytes) -> Table:
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        metadata = file.metadata
-        size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-        if size > MAX_BYTES:
-            raise TaskError(f"{name}: holds more than {MAX_BYTES // 2**20} MB; split it into several files.")
-        columns = file.read().to_pydict()
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        columns = _parquet_columns(name, io.BytesIO(data))
+    except (pyarrow.ArrowException, OSError, ValueError, ArithmeticError, LookupError, TypeError) as error:
         raise TaskError(f"{name}: this is not a whole Parquet file; copy or export it again.") from error
-    frame = pd.DataFrame({key: [_cell(value) for value in values] for key, values in columns.items()}, dtype=str)
+    frame = pd.DataFrame(columns, dtype=str)
     if frame.empty:
         raise TaskError(f"{name}: the table has {_plural(len(frame.columns), 'column')} but no row; add rows.")
     frame.index = pd.RangeIndex(1, len(frame) + 1)
@@ -133,11 +140,71 @@ def read_parquet(name: str, data: bytes) -> Table:
 _EXAMPLE = '{"text": "…"}'
 
 
+def _parquet_columns(name: str, file: io.BytesIO) -> dict[str, list[str]]:
+    """The cells by column. Raises TaskError where there are too many, and what pyarrow raises.
+
+    Such a file keeps equal texts once, so that a small one can hold a great deal: texts are read as references, and
+    counted before they are written out.
+    """
+    import pyarrow.parquet
+
+    metadata = pyarrow.parquet.read_metadata(file)
+    schema, groups = metadata.schema, [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    leaves = [schema.column(i) for i in range(metadata.num_columns)]
+    check_columns(name, len(leaves))
+    room = Room()
+    room.take(name, sum(max(0, group.total_byte_size) for group in groups))
+    check_pieces(name, metadata.num_rows * len(leaves))
+    check_pieces(name, sum(group.column(i).num_values for group in groups for i in range(len(leaves))))
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type != "DECIMAL"]
+    read = pyarrow.parquet.ParquetFile(file, read_dictionary=texts)
+    columns: dict[str, list[str]] = {label: [] for label in _unique([clean(n) for n in read.schema_arrow.names])}
+    room, pieces = Room(), 0
+    for batch in read.iter_batches(_PARQUET_ROWS):
+        for cells, array in zip(columns.values(), batch.columns, strict=True):
+            size, values = _written_out(array)
+            room.take(name, size)
+            pieces += values
+            check_pieces(name, pieces)
+            cells.extend(map(_cell, array.to_pylist()))
+    return columns
+
+
+def _written_out(array: Any) -> tuple[int, int]:
+    """Bytes and number of an Arrow array's values, at any depth, once each is written out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        lengths = pc.binary_length(array.dictionary).cast(pa.int64()) if _holds_texts(kind.value_type) else None
+        size = pc.sum(lengths.take(array.indices)).as_py() if lengths is not None else 16 * len(array)
+        return size or 0, len(array)
+    if pa.types.is_struct(kind):
+        parts = [_written_out(array.field(i)) for i in range(kind.num_fields)]
+    elif pa.types.is_nested(kind):
+        parts = [_written_out(array.flatten())]
+    else:
+        return array.nbytes, len(array)
+    return sum(size for size, _ in parts), len(array) + sum(values for _, values in parts)
+
+
+def _holds_texts(kind: Any) -> bool:
+    import pyarrow as pa
+
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(test(kind) for test in tests)
+
+
 def _delimiter(text: str, preferred: str | None) -> str:
     """The delimiter under which most rows have as many cells as the header, two or more."""
     best, best_score = _NO_DELIMITER, (0.5, 0)
+    head = text[:_SNIFFED_CHARACTERS]
     for delimiter in (preferred,) if preferred else _DELIMITERS:
-        counts = [len(row) for row in islice(_reader(text, delimiter, csv.QUOTE_MINIMAL), 200) if row]
+        rows = list(islice(_reader(head, delimiter, csv.QUOTE_MINIMAL), _SNIFFED_ROWS))
+        if len(head) < len(text) and 1 < len(rows) < _SNIFFED_ROWS:
+            rows.pop()  # it may be cut
+        counts = [len(row) for row in rows if row]
         if counts and counts[0] > 1:
             score = (counts.count(counts[0]) / len(counts), counts[0])
             if score > best_score:
@@ -148,8 +215,16 @@ def _delimiter(text: str, preferred: str | None) -> str:
 def _reader(text: str, delimiter: str, quoting: int) -> Any:
     first_line = text[:_SPACED_WITHIN].partition("\n")[0]
     spaced = f"{delimiter} " in first_line  # some write a space after each comma, before the quotation mark
-    lines = io.StringIO(text, newline="")
-    return csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=spaced)  # type: ignore[arg-type]
+    return csv.reader(_lines(text), delimiter=delimiter, quoting=quoting, skipinitialspace=spaced)  # type: ignore[arg-type]
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines with their ends; a list of them, or a file, would hold the text once more."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _parse(text: str, delimiter: str, quoting: int) -> tuple[Rows, int | None]:
@@ -190,7 +265,9 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _loads(text: str) -> Any:
+def _loads(name: str, text: str) -> Any:
+    if len(text) > _LONG_LINE:
+        check_pieces(name, _json_pieces(text))
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -199,11 +276,22 @@ def _loads(text: str) -> Any:
         raise ValueError("nested too deeply or holds too long a number") from error
 
 
-def _record(item: Any) -> dict[str, Any]:
+def _json_pieces(text: str) -> int:
+    """About how many values a JSON text holds, from the marks between them; those within strings only if need be."""
+
+    def marks(part: str) -> int:
+        return part.count(",") + part.count("[") + part.count("{")
+
+    found = marks(text)
+    return found if found <= limits.MAX_PIECES else marks(_JSON_STRING.sub("", text))
+
+
+def _record(item: Any) -> dict[str, str]:
+    """The cells of a row. Raises ValueError for what is none."""
     if isinstance(item, str):
-        return {"text": item}
+        return {"text": _cell(item)}
     if isinstance(item, dict) and item:
-        return item
+        return {clean(key): _cell(value) for key, value in item.items()}
     raise ValueError(f"{_kind(item)} where an object or a text is expected")
 
 
@@ -224,13 +312,15 @@ def _json_words(error: ValueError) -> str:
 
 
 def _from_records(
-    name: str, records: list[tuple[int, dict[str, Any]]], format: str, decoded: Decoded,
+    name: str, records: list[tuple[int, dict[str, str]]], format: str, decoded: Decoded,
     left_out: tuple[LeftOut, ...], row_word: str,
 ) -> Table:  # fmt: skip
     import pandas as pd
 
-    columns = list(dict.fromkeys(str(key) for _, record in records for key in record))
-    cells = [[_cell(record.get(column)) for column in columns] for _, record in records]
+    columns = list(dict.fromkeys(key for _, record in records for key in record))
+    check_columns(name, len(columns))
+    check_pieces(name, len(columns) * len(records))
+    cells = [[record.get(column, "") for column in columns] for _, record in records]
     frame = pd.DataFrame(cells, columns=columns, index=[number for number, _ in records], dtype=str)
     return _table(name, frame, format, decoded, left_out, row_word=row_word)
 
@@ -252,7 +342,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, bytes):
         return clean(value.decode("utf-8", "replace"))
     if isinstance(value, dict | list):
-        return clean(json.dumps(value, ensure_ascii=False, default=str))
+        try:
+            return clean(json.dumps(value, ensure_ascii=False, default=str))
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
     return str(value)
 
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from engine.errors import TaskError
-from engine.tasks import archives
+from engine.tasks import limits
 from engine.tasks.contents import Table, Text, Unreadable
 from engine.tasks.readers import read_source
 
@@ -65,7 +65,7 @@ def test_a_zip_whose_names_lead_out_of_it_is_refused(name: str) -> None:
 
 
 def test_a_zip_that_would_grow_beyond_the_cap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(limits, "MAX_BYTES", 100_000)
     bomb = zipped({"a.txt": b"0" * 200_000})
     assert len(bomb) < 1000
     with pytest.raises(TaskError, match=r"all\.zip: unpacked it would be larger than"):
@@ -73,7 +73,7 @@ def test_a_zip_that_would_grow_beyond_the_cap_is_refused(monkeypatch: pytest.Mon
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(limits, "MAX_BYTES", 100_000)
     data = bytearray(zipped({"a.txt": b"0" * 200_000}))
     size = (200_000).to_bytes(4, "little")
     lie = (10).to_bytes(4, "little")
@@ -82,7 +82,7 @@ def test_a_zip_that_lies_about_its_sizes_is_refused_too(monkeypatch: pytest.Monk
 
 
 def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(limits, "MAX_BYTES", 100_000)
     with pytest.raises(TaskError, match=r"a\.txt\.gz: unpacked it would be larger than"):
         read_source("a.txt.gz", gzip.compress(b"0" * 200_000))
 
