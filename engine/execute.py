@@ -60,7 +60,7 @@ def execute_run(
     encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
 
     def load(checkpoint: Path | None) -> BaseModel:
-        return load_base(experiment.model if checkpoint is None else str(checkpoint), device)
+        return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
 
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision)

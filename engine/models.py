@@ -1,7 +1,6 @@
 """Base models and tokenizers: the embedded one, the hub's, or a local folder's."""
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -13,7 +12,6 @@ from urllib.parse import urlsplit
 import torch
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -22,12 +20,14 @@ from engine.blocks import EncodedDocument, cut, pack
 from engine.errors import ModelError
 from engine.likelihood import logits_of
 from engine.model_choices import EMBEDDED
+from engine.model_files import check_folder, check_sizes, local_folder, model_roots, weight_files
 from engine.modes import without_dropout
+from engine.names import quoted
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
 HUB_TIMEOUT_SECONDS = 3.0
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-_LFS_POINTER = b"version https://git-lfs"
+_LONGEST_NAME = 200
 
 _LOADING = threading.Lock()
 """transformers swaps functions of torch while it builds a model: two threads at once leave weights without data."""
@@ -50,41 +50,54 @@ class BaseModel:
     """Whether the model keeps several documents in one row apart; if not, each gets a row of its own."""
 
 
-def locate(name: str) -> Path:
-    """The folder that holds the model's files, downloaded if need be. Raises ModelError with what to do."""
+def locate(name: str, ours: Path | None = None) -> Path:
+    """The folder that holds the model's files, downloaded if need be. Raises ModelError with what to do.
+
+    Folders of the user's lie where the operator allows it (`model_files.ROOTS`); `ours` is one that a run has written.
+    """
     if name == EMBEDDED:
-        return _checked(EMBEDDED_FOLDER / EMBEDDED, name)
-    if Path(name).expanduser().is_dir():
-        return _checked(Path(name).expanduser(), name)
-    if name.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        return check_folder(EMBEDDED_FOLDER / EMBEDDED, name)
+    roots = model_roots()
+    folder = ours or local_folder(name, roots)
+    if folder is not None:
+        return check_folder(folder, name)
+    if name.startswith(("/", ".", "~")) or len(name) > _LONGEST_NAME or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        allowed = "on this machine" if roots is None else "where this server allows one"
         raise ModelError(
-            f"{name!r} is neither a folder on this machine nor a model name on the hub; check the spelling."
+            f"{quoted(name)} is neither a folder {allowed} nor a model name on the hub; check the spelling."
         )
     cached = try_to_load_from_cache(name, "config.json")
-    if isinstance(cached, str) and _has_all_weights(Path(cached).parent):
-        return _checked(Path(cached).parent, name)
-    return _checked(_download(name), name)
+    if isinstance(cached, str) and _has_all_weights(Path(cached).parent, name):
+        return check_folder(Path(cached).parent, name)
+    return check_folder(_download(name), name)
 
 
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, ours: Path | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of a base model. Raises ModelError."""
-    folder = locate(name)
+    folder = locate(name, ours)
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # the parsers behind it raise whatever a strange file makes them
         raise ModelError(f"{name}: its tokenizer can't be loaded ({_first_line(error)}).") from error
 
 
-def load_base(name: str, device: str = "cpu") -> BaseModel:
-    """Load model and tokenizer from safetensors, never with remote code. Raises ModelError with what to do."""
-    folder = locate(name)
-    tokenizer = load_tokenizer(name)
+def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseModel:
+    """Load model and tokenizer from safetensors, never with remote code. Raises ModelError with what to do.
+
+    `ours` is the folder of a checkpoint, whatever the name.
+    """
+    folder = locate(name, ours)
+    tokenizer = load_tokenizer(name, ours)
     try:
         with _LOADING:
+            if ours is None and name != EMBEDDED:
+                check_sizes(folder, name)
             model = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
             )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except ModelError:
+        raise
+    except Exception as error:
         raise ModelError(f"{name}: it can't be loaded as a causal language model ({_first_line(error)}).") from error
     eos = tokenizer.eos_token_id
     if eos is None:
@@ -126,31 +139,12 @@ def keeps_documents_apart(model: PreTrainedModel) -> bool:
     return False
 
 
-def _checked(folder: Path, name: str) -> Path:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{name}: {folder} holds no config.json, so it is not a model folder; check the path.")
-    weights = list(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(
-            f"{name}: there are no safetensors weights in {folder}; other formats can run code when loaded and are "
-            "refused. Convert it with save_pretrained(), which writes safetensors."
-        )
-    for file in weights:
-        with file.open("rb") as opened:
-            if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
-                raise ModelError(
-                    f"{name}: {file.name} is a Git LFS pointer, not the weights; run `git lfs pull` there."
-                )
-    return folder
-
-
-def _has_all_weights(folder: Path) -> bool:
+def _has_all_weights(folder: Path, name: str) -> bool:
     """Whether every file of safetensors weights is there: a download that was cut short may have left some out."""
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return any(folder.glob("*.safetensors"))
-    parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    return all((folder / part).is_file() for part in parts)
+    try:
+        return bool(weight_files(folder, name))
+    except ModelError:
+        return False
 
 
 def _download(name: str) -> Path:

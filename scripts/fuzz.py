@@ -38,7 +38,7 @@ class Target:
     seeds: Callable[[], tuple[bytes, ...]]
 
 
-def reader(ending: str, *seeds: bytes, more: Callable[[], tuple[bytes, ...]] = tuple) -> Target:
+def reader(ending: str, *seeds: bytes) -> Target:
     """Reading an upload of that ending, and cutting it into documents."""
 
     def take(data: bytes) -> None:
@@ -48,7 +48,14 @@ def reader(ending: str, *seeds: bytes, more: Callable[[], tuple[bytes, ...]] = t
 
         documents_of("upload", read_source(f"upload.{ending}", data), None, "auto", Columns(), 0.1)
 
-    return Target(take, lambda: (*seeds, *more()))
+    return Target(take, lambda: seeds)
+
+
+def take_parquet(data: bytes) -> None:
+    """A Parquet table, in this process: what ends it would have ended the child that reads uploads."""
+    from engine.tasks.parquet import columns_of
+
+    columns_of("upload.parquet", data)
 
 
 def take_encoded(data: bytes) -> None:
@@ -142,7 +149,7 @@ TARGETS = {
     "tsv": reader("tsv", _CSV.replace(b",", b"\t")),
     "jsonl": reader("jsonl", _LINES, _JSON),
     "json": reader("json", _JSON, b'["one", "two"]', _LINES),
-    "parquet": reader("parquet", more=parquets),
+    "parquet": Target(take_parquet, parquets),
     "gz": reader("jsonl.gz", gzip.compress(_LINES), gzip.compress(_CSV)),
     "zip": reader("zip", *(zipped(_MEMBERS, method) for method in _METHODS)),
     "encoding": Target(take_encoded, lambda: (b"\x00" + _TEXT, b"\x20abc")),

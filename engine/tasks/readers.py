@@ -6,7 +6,8 @@ from engine.tasks.archives import gunzip, unzip
 from engine.tasks.contents import Content, Table, Text, Unreadable
 from engine.tasks.encodings import decode
 from engine.tasks.limits import Room, check_pieces, check_size
-from engine.tasks.tables import read_csv, read_json, read_jsonl, read_parquet
+from engine.tasks.parquet import read_parquet
+from engine.tasks.tables import read_csv, read_json, read_jsonl
 
 FORMATS = ("txt", "md", "csv", "tsv", "jsonl", "json", "parquet")
 SUFFIXES = (*FORMATS, "gz", "zip")

@@ -1,12 +1,10 @@
-"""Tables from text or bytes: CSV, TSV, JSON Lines, JSON and Parquet, every cell as a string."""
+"""Tables from text: CSV, TSV, JSON Lines and JSON, every cell as a string."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import TaskError
 from engine.names import listed
 from engine.tasks import limits
+from engine.tasks.cells import cell_text, unique_names
 from engine.tasks.contents import LeftOut, Table
 from engine.tasks.encodings import Decoded, clean
-from engine.tasks.limits import Room, check_columns, check_pieces
+from engine.tasks.limits import check_columns, check_pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +24,6 @@ csv.field_size_limit(2**31 - 1)  # the default refuses cells above 128 kB
 _DELIMITERS = (",", ";", "\t", "|")
 _NO_DELIMITER = "\x1f"
 _SPACED_WITHIN = 2000
-_PARQUET_ROWS = 1024
 _SNIFFED_ROWS, _SNIFFED_CHARACTERS = 200, 1_000_000
 _LONG_LINE = 1_000_000
 _JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -121,79 +119,7 @@ def read_json(name: str, decoded: Decoded) -> Table:
     return _from_records(name, records, "json", decoded, tuple(left_out), row_word="item")
 
 
-def read_parquet(name: str, data: bytes) -> Table:
-    """Read a Parquet table, nested values as JSON. Raises TaskError."""
-    import pandas as pd
-    import pyarrow.parquet
-
-    try:
-        columns = _parquet_columns(name, io.BytesIO(data))
-    except (pyarrow.ArrowException, OSError, ValueError, ArithmeticError, LookupError, TypeError) as error:
-        raise TaskError(f"{name}: this is not a whole Parquet file; copy or export it again.") from error
-    frame = pd.DataFrame(columns, dtype=str)
-    if frame.empty:
-        raise TaskError(f"{name}: the table has {_plural(len(frame.columns), 'column')} but no row; add rows.")
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return Table(name, frame, "parquet", row_word="row")
-
-
 _EXAMPLE = '{"text": "…"}'
-
-
-def _parquet_columns(name: str, file: io.BytesIO) -> dict[str, list[str]]:
-    """The cells by column. Raises TaskError where there are too many, and what pyarrow raises.
-
-    Such a file keeps equal texts once, so that a small one can hold a great deal: texts are read as references, and
-    counted before they are written out.
-    """
-    import pyarrow.parquet
-
-    metadata = pyarrow.parquet.read_metadata(file)
-    schema, groups = metadata.schema, [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    leaves = [schema.column(i) for i in range(metadata.num_columns)]
-    check_columns(name, len(leaves))
-    room = Room()
-    room.take(name, sum(max(0, group.total_byte_size) for group in groups))
-    check_pieces(name, metadata.num_rows * len(leaves))
-    check_pieces(name, sum(group.column(i).num_values for group in groups for i in range(len(leaves))))
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type != "DECIMAL"]
-    read = pyarrow.parquet.ParquetFile(file, read_dictionary=texts)
-    columns: dict[str, list[str]] = {label: [] for label in _unique([clean(n) for n in read.schema_arrow.names])}
-    room, pieces = Room(), 0
-    for batch in read.iter_batches(_PARQUET_ROWS):
-        for cells, array in zip(columns.values(), batch.columns, strict=True):
-            size, values = _written_out(array)
-            room.take(name, size)
-            pieces += values
-            check_pieces(name, pieces)
-            cells.extend(map(_cell, array.to_pylist()))
-    return columns
-
-
-def _written_out(array: Any) -> tuple[int, int]:
-    """Bytes and number of an Arrow array's values, at any depth, once each is written out."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        lengths = pc.binary_length(array.dictionary).cast(pa.int64()) if _holds_texts(kind.value_type) else None
-        size = pc.sum(lengths.take(array.indices)).as_py() if lengths is not None else 16 * len(array)
-        return size or 0, len(array)
-    if pa.types.is_struct(kind):
-        parts = [_written_out(array.field(i)) for i in range(kind.num_fields)]
-    elif pa.types.is_nested(kind):
-        parts = [_written_out(array.flatten())]
-    else:
-        return array.nbytes, len(array)
-    return sum(size for size, _ in parts), len(array) + sum(values for _, values in parts)
-
-
-def _holds_texts(kind: Any) -> bool:
-    import pyarrow as pa
-
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return any(test(kind) for test in tests)
 
 
 def _delimiter(text: str, preferred: str | None) -> str:
@@ -245,16 +171,7 @@ def _header(rows: Rows) -> tuple[list[str], Rows]:
     named = [cell for cell in first if cell]
     is_header = len(named) * 2 > len(first) and all(_NAME.fullmatch(c) and not _is_number(c) for c in named)
     names = first if is_header else [""] * len(first)
-    return _unique([name or f"column {i}" for i, name in enumerate(names, start=1)]), rows[is_header:]
-
-
-def _unique(names: list[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return result
+    return unique_names([name or f"column {i}" for i, name in enumerate(names, start=1)]), rows[is_header:]
 
 
 def _is_number(cell: str) -> bool:
@@ -289,9 +206,9 @@ def _json_pieces(text: str) -> int:
 def _record(item: Any) -> dict[str, str]:
     """The cells of a row. Raises ValueError for what is none."""
     if isinstance(item, str):
-        return {"text": _cell(item)}
+        return {"text": cell_text(item)}
     if isinstance(item, dict) and item:
-        return {clean(key): _cell(value) for key, value in item.items()}
+        return {clean(key): cell_text(value) for key, value in item.items()}
     raise ValueError(f"{_kind(item)} where an object or a text is expected")
 
 
@@ -332,21 +249,6 @@ def _table(
     return Table(
         name, frame, format, decoded.encoding, decoded.how, decoded.certain, delimiter, row_word, left_out
     )  # fmt: skip
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, bytes):
-        return clean(value.decode("utf-8", "replace"))
-    if isinstance(value, dict | list):
-        try:
-            return clean(json.dumps(value, ensure_ascii=False, default=str))
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
-    return str(value)
 
 
 def _plural(count: int, word: str) -> str:
