@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from engine.errors import TaskError
 from engine.experiment import TaskSpec
-from engine.names import clean_name
+from engine.names import clean_name, visible
 from engine.tasks.documents import Document, Task
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
@@ -95,8 +95,8 @@ class Library:
                 train_bytes=text_bytes(task.train),
                 held_out_bytes=text_bytes(task.held_out),
                 is_pairs=is_pairs,
-                sources=tuple(sources),
-                notes=tuple(notes),
+                sources=tuple(map(visible, sources)),
+                notes=tuple(map(visible, notes)),
             )
             unfinished = self.folder / f".{task_id}"
             unfinished.mkdir()

@@ -50,8 +50,8 @@ def read_csv(name: str, decoded: Decoded, format: str) -> Table:
             left_out.append(LeftOut(f"from line {unclosed}", "a quotation mark opens and never closes"))
     if not rows:
         raise TaskError(f"{name}, line {unclosed or 1}: a quotation mark opens and never closes; close it.")
+    check_columns(name, len(rows[0][1]))
     header, rows = _header(rows)
-    check_columns(name, len(header))
     if not rows and not left_out:
         raise TaskError(f"{name}, line 1: there is a header ({listed(header)}) but no row below it; add rows.")
     good: Rows = []
