@@ -1,0 +1,115 @@
+"""Names that look like markup, through every page: what Streamlit reads as Markdown holds them only with escapes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import events
+from engine.store import Store
+from engine.tasks import Document, Task
+from engine.tasks.library import Library
+from tests.fake_runs import FakeRun, experiment
+from ui import session, task_preview, warm_up
+from ui.text import plain
+
+APP = str(Path(__file__).parents[2] / "app.py")
+NASTY = "*x* <b> [l](https://evil.example) :smile: $y$ www.evil.example a@evil.example"
+LEAKS = re.compile(r"(?<!\\)[*<$]\s?[xby]\b|https?://evil|www\.evil|a@evil|(?<!\\):smile:|\]\(")
+LITERAL = {"code", "arrow_data_frame", "text", "json"}
+"""Elements that print every character as it is."""
+READ_AS_MARKDOWN = ("body", "label", "help", "text", "title", "delta")
+
+
+def messages(node: Any) -> Iterator[tuple[str, str]]:
+    """Kind and text of all that the page gives Streamlit to read as Markdown."""
+    for child in getattr(node, "children", {}).values():
+        yield from messages(child)
+    proto = getattr(node, "proto", None)
+    if proto is None or node.type in LITERAL:
+        return
+    for name in READ_AS_MARKDOWN:
+        value = getattr(proto, name, "")
+        if isinstance(value, str) and value:
+            yield node.type, value
+
+
+def check(page: AppTest) -> int:
+    """No name stands there as markup; how many places hold one."""
+    assert not page.exception
+    found = list(messages(page._tree))
+    assert [(kind, text) for kind, text in found if LEAKS.search(text)] == []
+    return sum(plain("<b> [l]") in text for _, text in found)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
+    made = Store(tmp_path)
+    monkeypatch.setattr(session, "store", lambda: made)
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None))
+    monkeypatch.setattr(warm_up, "begin", lambda: None)
+    monkeypatch.setattr(task_preview, "_profile_or_error", lambda task, model: f"There is no tokenizer {NASTY}")
+    library = Library(tmp_path)
+    for number in range(2):
+        documents = tuple(Document(f"{NASTY} {n}", f"{NASTY}?") for n in range(3))
+        library.add(Task(f"{number} {NASTY}", documents, (Document("held out", "?"),)), [NASTY], [NASTY])
+    yield made
+    made.close()
+
+
+def run_them(store: Store, folder: Path) -> str:
+    """An experiment of one finished and one failed run, with nasty names and reasons."""
+    tasks = [task.spec().model_dump() for task in Library(folder).tasks()]
+    experiment_id = store.add_experiment(experiment(folder, name=NASTY, tasks=tasks, model=f"/{NASTY}"))
+    while (run_id := store.claim_next()) is not None:
+        _, spec = store.run_spec(run_id)
+        configured = store.experiment(experiment_id)
+        said = FakeRun()(configured, spec, store.run_folder(run_id), SimpleNamespace(check=lambda: None), 0)
+        store.record(run_id, events.Phase(NASTY), *said)
+        store.set_status(run_id, "finished" if spec.strategy == "naive" else "failed", f"Because of {NASTY}")
+    return experiment_id
+
+
+def opened(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=120).run()
+    app.query_params |= query
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+def test_the_start_and_compare_pages_show_names_as_they_are(store: Store, tmp_path: Path) -> None:
+    experiment_id = run_them(store, tmp_path)
+    assert check(opened("start")) >= 2
+    assert check(opened("compare", experiment=experiment_id)) >= 1
+    assert check(opened("compare", experiment=NASTY)) >= 1
+
+
+def test_the_live_page_shows_names_and_reasons_as_they_are(store: Store, tmp_path: Path) -> None:
+    experiment_id = run_them(store, tmp_path)
+    app = opened("live", experiment=experiment_id)
+    assert check(app) >= 1
+    failed = store.runs(experiment_id).query("status == 'failed'")["run_id"].iloc[0]
+    picker = next(box for box in app.selectbox if box.label == "Run shown")
+    assert check(picker.set_value(failed).run()) >= 2
+    assert NASTY.split()[0] in app.error[0].value.replace("\\", "")
+
+
+def test_the_tasks_page_shows_names_notes_and_documents_as_they_are(store: Store) -> None:
+    app = opened("tasks")
+    assert check(app) >= 4
+    preview = next(button for button in app.button if button.label == "Preview")
+    assert check(preview.click().run()) >= 6
+    files = [(f"{NASTY}.csv", b"a,b\n1,2,3\n", ""), (f"{NASTY}.json", f'[{{"{NASTY}": 1, "b": 2}}]'.encode(), "")]
+    app.file_uploader[0].set_value(files).run()
+    assert check(app) >= 7
+
+
+def test_the_experiment_page_shows_names_as_they_are(store: Store, tmp_path: Path) -> None:
+    experiment_id = run_them(store, tmp_path)
+    for task in Library(tmp_path).tasks():
+        Library(tmp_path).delete(task.task_id)
+    assert check(opened("experiment", experiment=experiment_id)) >= 2
