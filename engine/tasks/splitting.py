@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _BLANK_LINE = re.compile(r"\n(?:[ \t]*\n)+")
 _TWO_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+_SPACE = re.compile(r"\s")
+_STRETCH = 1_000_000
 _SEPARATORS = {"two blank lines": _TWO_BLANK_LINES, "blank line": _BLANK_LINE, "line": re.compile(r"\n")}
 
 
@@ -112,7 +114,20 @@ def _without_repeats(documents: Iterable[Document]) -> tuple[Document, ...]:
 
 def document_key(document: Document) -> tuple[str, str]:
     """Documents that differ in white space alone count as the same."""
-    return " ".join(document.prompt.split()), " ".join(document.text.split())
+    return _on_one_line(document.prompt), _on_one_line(document.text)
+
+
+def _on_one_line(text: str) -> str:
+    """White space as single spaces, a stretch at a time: a list of all words takes twenty times the text's memory."""
+    if len(text) <= _STRETCH:
+        return " ".join(text.split())
+    parts, start = [], 0
+    while start < len(text):
+        space = _SPACE.search(text, start + _STRETCH)
+        end = space.start() if space else len(text)
+        parts.append(" ".join(text[start:end].split()))
+        start = end
+    return " ".join(filter(None, parts))
 
 
 def _natural_split(texts: Sequence[str]) -> "Split":

@@ -64,6 +64,14 @@ def every_figure() -> Iterator[Callable[..., go.Figure]]:
                 yield function
 
 
+def arguments_of(function: Callable[..., go.Figure]) -> dict[str, Any]:
+    """What a figure is made of, every name in it nasty; a new kind of argument must be added above."""
+    parameters = {k: v for k, v in inspect.signature(function).parameters.items() if v.kind is not v.VAR_KEYWORD}
+    unknown = [name for name, one in parameters.items() if one.default is one.empty and name not in ARGUMENTS]
+    assert not unknown, f"say in ARGUMENTS what {function.__name__} takes as {unknown}"
+    return {name: ARGUMENTS[name] for name in parameters if name in ARGUMENTS}
+
+
 def shown(value: Any) -> Iterator[str]:
     """Every string of a figure that a browser may print."""
     if isinstance(value, dict):
@@ -79,14 +87,7 @@ def shown(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("function", list(every_figure()), ids=lambda function: function.__name__)
 def test_no_name_becomes_markup_in_any_figure(function: Callable[..., go.Figure]) -> None:
-    parameters = {
-        name: one
-        for name, one in inspect.signature(function).parameters.items()
-        if one.kind is not inspect.Parameter.VAR_KEYWORD
-    }
-    unknown = [name for name, one in parameters.items() if one.default is one.empty and name not in ARGUMENTS]
-    assert not unknown, f"say in ARGUMENTS what {function.__name__} takes as {unknown}"
-    figure = function(**{name: ARGUMENTS[name] for name in parameters if name in ARGUMENTS})
+    figure = function(**arguments_of(function))
     texts = list(shown(json.loads(figure.to_json())))
     assert [text for text in texts if any(leak in text for leak in LEAKS)] == []
 
@@ -94,8 +95,7 @@ def test_no_name_becomes_markup_in_any_figure(function: Callable[..., go.Figure]
 def test_the_names_do_reach_the_figures() -> None:
     reached = set()
     for function in every_figure():
-        parameters = inspect.signature(function).parameters
-        figure = function(**{name: ARGUMENTS[name] for name in parameters if name in ARGUMENTS})
+        figure = function(**arguments_of(function))
         if any("&lt;b&gt;N" in text for text in shown(json.loads(figure.to_json()))):
             reached.add(function.__name__)
     assert reached >= {

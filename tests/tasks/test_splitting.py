@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from engine.errors import TaskError
+from engine.tasks import splitting
 from engine.tasks.contents import Text
 from engine.tasks.documents import Document
-from engine.tasks.splitting import divide, resolve_split, split_text
+from engine.tasks.splitting import divide, document_key, resolve_split, split_text
 
 
 def text(content: str, format: str = "txt", name: str = "a.txt") -> Text:
@@ -110,3 +111,14 @@ def test_no_document_is_lost_or_stands_on_both_sides(texts: list[str], share: fl
     assert sorted(keys) == sorted(distinct)
     assert division.train
     assert division.held_out
+
+
+def test_a_long_document_counts_as_the_same_in_every_white_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "_STRETCH", 7)
+    for text in (
+        "one two  three\nfour five six seven",
+        "x" * 50,
+        " " * 40 + "a" + "\u3000\x1f" * 20,
+        "a b " * 30 + "c",
+    ):
+        assert document_key(Document(text, text)) == (" ".join(text.split()),) * 2
