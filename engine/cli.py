@@ -15,6 +15,7 @@ from engine.control import Control
 from engine.errors import PalimpsestError
 from engine.events import Event
 from engine.experiment import Experiment, load_experiment
+from engine.names import visible
 from engine.parameters import Parameter, parameters_of
 from engine.strategies import registry
 
@@ -142,7 +143,7 @@ def _how_to_resume(experiment: Path, out: Path) -> str:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    typer.echo(sentence, err=True)
+    typer.echo(visible(sentence), err=True)  # what files hold must not steer the terminal
     raise typer.Exit(code)
 
 

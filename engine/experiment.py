@@ -37,14 +37,17 @@ _SHOWN_PROBLEMS = 10
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
-def _without_nul(path: str) -> str:
+def _can_be_a_path(path: str) -> str:
+    """Raises ValueError for what no file system takes."""
     if "\0" in path:
         raise ValueError("no path holds the character NUL")
+    if len(path.encode()) > 3000 or any(len(part.encode()) > 255 for part in path.split("/")):
+        raise ValueError("this is longer than a path can be")
     return path
 
 
 Name = Annotated[str, BeforeValidator(lambda value: clean_name(value) if isinstance(value, str) else value)]
-FilePath = Annotated[str, Field(max_length=4096), AfterValidator(_without_nul)]
+FilePath = Annotated[str, AfterValidator(_can_be_a_path)]
 ColumnName = Annotated[str, Field(max_length=1000)]
 
 

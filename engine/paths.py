@@ -12,3 +12,11 @@ def data_folder() -> Path:
     folder = (Path(named).expanduser() if named else Path.home() / ".palimpsest").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file that may be looked at; paths that no system takes name none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False

@@ -5,9 +5,19 @@ from pathlib import Path
 import streamlit as st
 
 from engine.errors import ConfigError, PalimpsestError
-from engine.experiment import Experiment, TaskSpec, Training, parse_experiment, to_yaml, with_absolute_paths
+from engine.experiment import (
+    MAX_CHARACTERS,
+    Experiment,
+    TaskSpec,
+    Training,
+    parse_experiment,
+    to_yaml,
+    with_absolute_paths,
+)
 from engine.model_choices import describe_models
+from engine.names import shortened
 from engine.parameters import parameters_of
+from engine.paths import is_file
 from engine.presets import PRESETS
 from ui import draft as drafts
 from ui import session
@@ -72,16 +82,18 @@ def file_section(known: dict[str, TaskSpec]) -> None:
 
 def read_experiment(name: str, content: bytes) -> Experiment:
     """An uploaded experiment whose files exist. Raises ConfigError."""
+    if len(content) > 4 * MAX_CHARACTERS:
+        raise ConfigError(f"{name}: this is far longer than an experiment file; choose another one.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: this is not UTF-8 text; save the file as UTF-8.") from error
     experiment = with_absolute_paths(parse_experiment(text, name), Path.cwd())
     for task in experiment.tasks:
-        missing = next((path for path in (*task.train, *task.test) if not Path(path).is_file()), None)
+        missing = next((path for path in (*task.train, *task.test) if not is_file(path)), None)
         if missing is not None:
             raise ConfigError(
-                f"{name}: task '{task.name}' names {missing}, which is not on this machine. "
+                f"{name}: task '{task.name}' names {shortened(missing, 300)}, which is not on this machine. "
                 "A browser sends no folders: write whole paths into the file, or upload the texts on the Tasks page."
             )
     return experiment

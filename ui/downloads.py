@@ -17,6 +17,9 @@ from ui.compare_sections import figure_sections, table_sections
 from ui.compare_tables import runs_text
 from ui.compared import Comparison
 
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?inf")
+
 
 def file_name(name: str, ending: str) -> str:
     """A file name of letters, digits and dashes that any system takes."""
@@ -44,14 +47,22 @@ def checkpoint_file(checkpoint: str) -> Callable[[], bytes]:
 
 
 def scores_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], bytes]:
-    """The score matrices of all runs of some experiments as one CSV, with a mark by which spreadsheets see UTF-8."""
+    """The score matrices of all runs of some experiments as one CSV, with a mark by which spreadsheets see UTF-8.
+
+    It is opened by a double click: names that would be formulas are quoted. `export.scores_csv` leaves them alone.
+    """
 
     def make() -> bytes:
         parts = [pd.read_csv(io.StringIO(export.scores_csv(store, each)), dtype=str) for each in experiment_ids]
-        text = pd.concat(parts).to_csv(index=False, lineterminator="\n")
+        text = pd.concat(parts).map(for_spreadsheets, na_action="ignore").to_csv(index=False, lineterminator="\n")
         return str(text).encode("utf-8-sig")
 
     return make
+
+
+def for_spreadsheets(cell: str) -> str:
+    """A cell as a spreadsheet shows it, never computes it: what would begin a formula gets an apostrophe before it."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
 def results_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], bytes]:

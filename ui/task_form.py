@@ -12,6 +12,7 @@ from engine.tasks.contents import Content, Table, Text
 from engine.tasks.documents import Task
 from engine.tasks.encodings import clean
 from engine.tasks.library import MAX_NAME, text_bytes
+from engine.tasks.limits import check_pieces
 from engine.tasks.load import documents_of
 from engine.tasks.splitting import Division, resolve_split, split_text
 from ui import task_draft
@@ -88,7 +89,12 @@ def _pasted(draft: Draft) -> list[Reading]:
     if not text or not text.strip():
         return []
     file = task_draft.DraftFile("pasted", "pasted text", b"")
-    return [Reading(file, (Text("pasted text", clean(text), "utf-8", "pasted"),))]
+    try:
+        check_pieces(file.name, text.count("\n"))
+    except TaskError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return []
+    return [Reading(file, (Text(file.name, clean(text), "utf-8", "pasted"),))]
 
 
 def _columns(draft: Draft, tables: Sequence[Table]) -> Columns:

@@ -243,15 +243,6 @@ def test_a_device_or_a_pipe_is_not_read(tmp_path: Path) -> None:
             open_task(spec)
 
 
-def test_a_path_that_no_system_takes_is_one_sentence(tmp_path: Path) -> None:
-    from engine.experiment import TaskSpec
-    from engine.tasks import load_task
-
-    with pytest.raises(TaskError, match="can't be read") as found:
-        load_task(TaskSpec(name="a", train=(str(tmp_path / ("x" * 4000)),)))
-    assert len(str(found.value)) < 600
-
-
 NAMES = (
     "../../up",
     "/etc/passwd",

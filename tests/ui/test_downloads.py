@@ -17,6 +17,7 @@ from ui.downloads import (
     checkpoint_file,
     experiment_file,
     file_name,
+    for_spreadsheets,
     kept_checkpoints,
     report,
     results_file,
@@ -71,6 +72,19 @@ def test_the_csv_holds_every_score_of_every_chosen_experiment(store: Store, tmp_
     lines = pd.read_csv(io.BytesIO(scores_file(store, ids)()), encoding="utf-8-sig")
     assert len(lines) == 2 * 2 * 3 * 2
     assert set(lines["experiment"]) == {"one", "two, <b>"}
+
+
+def test_no_name_is_a_formula_in_the_csv(store: Store, tmp_path: Path) -> None:
+    ids = [finished(store, tmp_path, name) for name in ("=1+1", "@SUM(A1)", "-1+cmd|' /C x'!A0", "-7", "a=b")]
+    lines = pd.read_csv(io.BytesIO(scores_file(store, ids)()), encoding="utf-8-sig")
+    assert set(lines["experiment"]) == {"'=1+1", "'@SUM(A1)", "'-1+cmd|' /C x'!A0", "-7", "a=b"}
+    assert lines["nats_per_token"].dtype == float
+
+
+@pytest.mark.parametrize("number", ["-0.5", "1e-05", "-inf", "+3", "12", ".5", "-1.5E+10"])
+def test_numbers_stay_numbers_in_the_csv(number: str) -> None:
+    assert for_spreadsheets(number) == number
+    assert for_spreadsheets(f"={number}") == f"'={number}"
 
 
 def test_the_json_is_the_command_lines_for_one_experiment_and_a_list_for_several(store: Store, tmp_path: Path) -> None:
