@@ -174,7 +174,8 @@ def _commit() -> str | None:
     """The project's commit; None outside a git checkout."""
     folder = Path(__file__).resolve().parent
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5)
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5)  # noqa: S603 - constant
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

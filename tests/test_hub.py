@@ -17,7 +17,7 @@ from engine import models
 from tests.builders import tiny_gpt2
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME, COMMIT = "someone/small-gpt2", "0123456789abcdef0123456789abcdef01234567"
+NAME, COMMIT = "someone/small-gpt2", "01234567" * 5
 LOAD = "import sys; from engine.models import load_base; print(load_base(sys.argv[1]).model.num_parameters())"
 
 

@@ -36,7 +36,7 @@ def read_parquet(name: str, data: bytes) -> Table:
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     command = [*_CHILD, name.encode("utf-8", "replace").decode().replace("\0", "\ufffd")]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the name is an argument that is only printed
             command, input=data, capture_output=True, cwd=_ROOT, env=environment, timeout=SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
