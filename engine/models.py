@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from engine import attention, faster_layers
 from engine.blocks import EncodedDocument, cut, pack
 from engine.errors import ModelError
+from engine.foreign import first_line, model_errors
 from engine.likelihood import logits_of
 from engine.model_choices import EMBEDDED
 from engine.model_files import check_folder, check_sizes, local_folder, model_roots, weight_files
@@ -75,10 +76,8 @@ def locate(name: str, ours: Path | None = None) -> Path:
 def load_tokenizer(name: str, ours: Path | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of a base model. Raises ModelError."""
     folder = locate(name, ours)
-    try:
+    with model_errors(f"{name}: its tokenizer can't be loaded"):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # the parsers behind it raise whatever a strange file makes them
-        raise ModelError(f"{name}: its tokenizer can't be loaded ({_first_line(error)}).") from error
 
 
 def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseModel:
@@ -88,17 +87,12 @@ def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseM
     """
     folder = locate(name, ours)
     tokenizer = load_tokenizer(name, ours)
-    try:
-        with _LOADING:
-            if ours is None and name != EMBEDDED:
-                check_sizes(folder, name)
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(f"{name}: it can't be loaded as a causal language model ({_first_line(error)}).") from error
+    with _LOADING, model_errors(f"{name}: it can't be loaded as a causal language model"):
+        if ours is None and name != EMBEDDED:
+            check_sizes(folder, name)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
     eos = tokenizer.eos_token_id
     if eos is None:
         raise ModelError(f"{name}: its tokenizer has no end-of-text token, which separates documents; choose another.")
@@ -163,7 +157,7 @@ def _download(name: str) -> Path:
     except RepositoryNotFoundError as error:
         raise ModelError(f"{name} does not exist on the hub (or is private); check the spelling.") from error
     except (HfHubHTTPError, OSError) as error:
-        raise ModelError(f"{name} could not be downloaded ({_first_line(error)}); try again.") from error
+        raise ModelError(f"{name} could not be downloaded ({first_line(error)}); try again.") from error
 
 
 def _hub_answers() -> bool:
@@ -186,7 +180,3 @@ def _hub_answers() -> bool:
     thread.start()
     thread.join(HUB_TIMEOUT_SECONDS)
     return answered.is_set()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerBase
 
+from engine.foreign import model_errors
 from engine.ragged import ranges, sums
 
 TOKENISATION_VERSION = 1
@@ -42,7 +43,22 @@ Encode = Callable[[Sequence[str]], tuple[Ids, Counts]]
 
 
 def make_encoder(tokenizer: PreTrainedTokenizerBase) -> Encode:
-    """The fastest way to the tokenizer's own tokens. Special tokens spelled out in a text stay text; none is added."""
+    """The fastest way to the tokenizer's own tokens. Special tokens spelled out in a text stay text; none is added.
+
+    It raises ModelError where the tokenizer fails.
+    """
+    trouble = "The model's tokenizer can't encode these texts; choose another model"
+    with model_errors(trouble):
+        fastest = _fastest(tokenizer)
+
+    def encode(texts: Sequence[str]) -> tuple[Ids, Counts]:
+        with model_errors(trouble):
+            return fastest(texts)
+
+    return encode
+
+
+def _fastest(tokenizer: PreTrainedTokenizerBase) -> Encode:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
         return lambda texts: _flat(_by_transformers(tokenizer, texts))

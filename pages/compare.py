@@ -9,6 +9,7 @@ import streamlit as st
 from engine.comparison import configuration_differences
 from engine.errors import PalimpsestError
 from engine.fairness import PENDING
+from engine.names import listed
 from engine.scores import SCORE_NAMES
 from engine.store import Store
 from figures.theme import SCORES, brief_labels
@@ -59,7 +60,7 @@ def choose_experiments(experiments: pd.DataFrame) -> list[str]:
     missing = [each for each in session.experiments_in_url() if each not in names]
     if missing:
         st.warning(
-            f"Not found here, perhaps deleted: {plain(', '.join(missing))}. Choose from the experiments below.",
+            f"Not found here, perhaps deleted: {plain(listed(missing))}. Choose from the experiments below.",
             icon=":material/search_off:",
         )
     chosen = st.multiselect(

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GPTNeoConfig, GPTNeoForCausalLM
 
 from engine import models
-from engine.errors import ModelError
+from engine.errors import ConfigError, ModelError
+from engine.foreign import model_errors
 from engine.model_files import INDEX, ROOTS, WHOLE, check_sizes, local_folder
 from tests.builders import tiny_gpt2
 
@@ -110,6 +111,24 @@ def test_an_index_that_is_none_or_leads_out_of_the_folder_is_refused(folder: Pat
     (folder / INDEX).write_text(content)
     with pytest.raises(ModelError, match=r"index\.json (can't be read|names)"):
         models.load_base(str(folder))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_native_code_that_panics_on_a_tokenizer_is_one_sentence_too(folder: Path) -> None:
+    written = json.loads((folder / "tokenizer.json").read_text())
+    written["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    (folder / "tokenizer.json").write_text(json.dumps(written))
+    with pytest.raises(ModelError, match="its tokenizer can't be loaded"):
+        models.load_tokenizer(str(folder))
+
+
+def test_what_ends_the_program_is_no_error_of_a_model() -> None:
+    with pytest.raises(KeyboardInterrupt), model_errors("loading"):
+        raise KeyboardInterrupt
+    with pytest.raises(ConfigError), model_errors("loading"):
+        raise ConfigError("ours")
+    with pytest.raises(ModelError, match=r"^loading \(AssertionError\)\.$"), model_errors("loading"):
+        raise AssertionError
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from engine.foreign import model_errors
 from engine.tasks.documents import Document, Task
 from engine.tasks.library import text_bytes
 
@@ -42,7 +43,7 @@ class TaskProfile:
 
 
 def profile(task: Task, tokenizer: PreTrainedTokenizerBase, first: int = 5) -> TaskProfile:
-    """Describe a task; `first` training documents are shown as they are learnt."""
+    """Describe a task; `first` training documents are shown as they are learnt. Raises ModelError."""
     train, train_estimated = _token_counts(task.train, tokenizer)
     held_out, held_out_estimated = _token_counts(task.held_out, tokenizer)
     return TaskProfile(
@@ -87,7 +88,8 @@ def _token_counts(documents: Sequence[Document], tokenizer: PreTrainedTokenizerB
     for texts in ([d.text for d in chosen], [d.prompt for d in chosen]):
         if any(texts):
             # Names of special tokens that stand in a text are text.
-            encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
+            with model_errors("This model's tokenizer can't encode the texts; choose another model"):
+                encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
             counts = [count + len(ids) for count, ids in zip(counts, encoded["input_ids"], strict=True)]
     return counts, every > 1
 

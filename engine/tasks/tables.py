@@ -208,7 +208,7 @@ def _record(item: Any) -> dict[str, str]:
     if isinstance(item, str):
         return {"text": cell_text(item)}
     if isinstance(item, dict) and item:
-        return {clean(key): cell_text(value) for key, value in item.items()}
+        return {key: cell_text(value) for key, value in item.items()}
     raise ValueError(f"{_kind(item)} where an object or a text is expected")
 
 
@@ -238,7 +238,8 @@ def _from_records(
     check_columns(name, len(columns))
     check_pieces(name, len(columns) * len(records))
     cells = [[record.get(column, "") for column in columns] for _, record in records]
-    frame = pd.DataFrame(cells, columns=columns, index=[number for number, _ in records], dtype=str)
+    labels = unique_names(map(clean, columns))
+    frame = pd.DataFrame(cells, columns=labels, index=[number for number, _ in records], dtype=str)
     return _table(name, frame, format, decoded, left_out, row_word=row_word)
 
 
