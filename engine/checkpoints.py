@@ -110,7 +110,7 @@ def _load(folder: Path, name: str) -> Any:
 
     try:
         return torch.load(folder / name, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # of the file, or of the reader that refuses all but plain data
         raise StoreError(f"The checkpoint {folder} is missing or damaged; start the run again.") from error
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import pickle
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GPTNeoConfig, GPTNeoForCausalLM
 
 from engine import models
-from engine.errors import ConfigError, ModelError
+from engine.checkpoints import STATE_FILE, load_resumable
+from engine.errors import ConfigError, ModelError, StoreError
 from engine.foreign import model_errors
 from engine.model_files import INDEX, ROOTS, WHOLE, check_sizes, local_folder
 from tests.builders import tiny_gpt2
@@ -172,6 +174,26 @@ def test_no_name_is_more_than_a_sentence(name: str) -> None:
     with pytest.raises(ModelError) as found:
         models.locate(name)
     assert len(str(found.value)) < 400
+
+
+class Harm:
+    """What a pickle could do."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return pytest.fail, ("the code of a pickle was run",)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(Harm()), b"PK\x03\x04 cut off"])
+def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / STATE_FILE).write_bytes(content)
+    with pytest.raises(StoreError, match="missing or damaged"):
+        load_resumable(tmp_path, ())
+
+
+def test_a_state_with_code_in_torchs_own_form_is_refused(tmp_path: Path) -> None:
+    torch.save({"state": Harm()}, tmp_path / STATE_FILE)
+    with pytest.raises(StoreError, match="missing or damaged"):
+        load_resumable(tmp_path, ())
 
 
 def calls(module: Path) -> Iterator[tuple[str, dict[str, Any]]]:
