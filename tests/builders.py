@@ -42,11 +42,11 @@ class Unigram(torch.nn.Module):
         return self.logits.detach().softmax(-1)
 
 
-def tiny_gpt2(seed: int = 0, dropout: float = 0.0) -> GPT2LMHeadModel:
+def tiny_gpt2(seed: int = 0, dropout: float = 0.0, vocabulary: int = VOCABULARY) -> GPT2LMHeadModel:
     """A GPT-2 of two layers with random weights."""
     torch.manual_seed(seed)
     config = GPT2Config(
-        vocab_size=VOCABULARY, n_positions=64, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0,
+        vocab_size=vocabulary, n_positions=64, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0,
         resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, initializer_range=0.2,
     )  # fmt: skip
     return GPT2LMHeadModel(config)

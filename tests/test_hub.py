@@ -18,6 +18,8 @@ from tests.builders import tiny_gpt2
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME, COMMIT = "someone/small-gpt2", "01234567" * 5
+VOCABULARY = 4096
+"""Of the embedded model's tokenizer, which the published one shares."""
 LOAD = "import sys; from engine.models import load_base; print(load_base(sys.argv[1]).model.num_parameters())"
 
 
@@ -75,7 +77,7 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     folder = tmp_path / "published"
-    tiny_gpt2().save_pretrained(folder)
+    tiny_gpt2(vocabulary=VOCABULARY).save_pretrained(folder)
     AutoTokenizer.from_pretrained(models.locate("tiny-gpt2")).save_pretrained(folder)
     (folder / "pytorch_model.bin").write_bytes(b"a pickle that nobody may load")
     server = Hub(folder)
@@ -97,7 +99,7 @@ def load(name: str, home: Path, hub: Hub, **variables: str) -> "subprocess.Compl
 
 def test_a_hub_model_is_downloaded_once_and_then_needs_no_network(hub: Hub, tmp_path: Path) -> None:
     first = load(NAME, tmp_path / "home", hub)
-    assert first.stdout.strip() == str(tiny_gpt2().num_parameters()), first.stderr
+    assert first.stdout.strip() == str(tiny_gpt2(vocabulary=VOCABULARY).num_parameters()), first.stderr
     assert not any("pytorch_model.bin" in path for path in hub.asked)  # other weights than safetensors stay there
     asked = len(hub.asked)
     again = load(NAME, tmp_path / "home", hub, HF_HUB_OFFLINE="1")
@@ -110,7 +112,7 @@ def test_a_download_that_was_cut_short_is_completed(hub: Hub, tmp_path: Path) ->
     (weights,) = (tmp_path / "home").rglob("snapshots/*/model.safetensors")
     weights.unlink()
     again = load(NAME, tmp_path / "home", hub)
-    assert again.stdout.strip() == str(tiny_gpt2().num_parameters()), again.stderr
+    assert again.stdout.strip() == str(tiny_gpt2(vocabulary=VOCABULARY).num_parameters()), again.stderr
     weights.unlink()
     offline = load(NAME, tmp_path / "home", hub, HF_HUB_OFFLINE="1")
     assert "the model hub can't be reached" in offline.stderr
