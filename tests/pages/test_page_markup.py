@@ -51,7 +51,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
     made = Store(tmp_path)
     monkeypatch.setattr(session, "store", lambda: made)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None))
+    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=f"Trouble with {NASTY}"))
     monkeypatch.setattr(warm_up, "begin", lambda: None)
     monkeypatch.setattr(task_preview, "_profile_or_error", lambda task, model: f"There is no tokenizer {NASTY}")
     library = Library(tmp_path)
