@@ -23,6 +23,7 @@ from engine.experiment import (
 )
 from engine.names import clean_name, quoted, shortened, visible
 from engine.parameters import Parameter, parameters_of
+from engine.paths import is_file
 from engine.strategies import registry
 from ui.forms import parse_seeds, parse_values
 from ui.text import plain
@@ -145,6 +146,11 @@ def test_links_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(json.dumps(GOOD | {"tasks": [{"name": "a", "train": "a/x.txt"}]}))
     with pytest.raises(ConfigError, match="can't be followed"):
         load_experiment(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "x/" * 3000, "a\0b", "\ud800", "/etc/passwd/x", "", "/dev/null", "/"])
+def test_no_path_is_more_than_no_file(path: str) -> None:
+    assert not is_file(path)
 
 
 def test_a_name_is_cleaned_where_it_comes_in() -> None:
