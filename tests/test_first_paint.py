@@ -146,3 +146,17 @@ from ui import warm_up
 warm_up._load(warm_up._OF_RUNS)
 """
     assert python(script).stdout.strip() == "PASSIVE"
+
+
+def test_a_page_that_asks_in_the_middle_of_the_warm_up_finds_everything_loaded() -> None:
+    script = """
+import sys, threading, time
+from ui import warm_up
+threading.Thread(target=warm_up._load, args=[warm_up._OF_RUNS]).start()
+while "transformers.utils" not in sys.modules:
+    time.sleep(0.01)
+warm_up.finish()
+from engine.models import load_tokenizer
+print(load_tokenizer.__name__)
+"""
+    assert python(script).stdout.strip() == "load_tokenizer"

@@ -14,6 +14,7 @@ from engine.experiment import Experiment, TaskSpec
 from engine.model_choices import EMBEDDED
 from engine.scores import Score
 from engine.sharing import SharedResults
+from ui import warm_up
 from ui.session import store
 from ui.text import bytes_size, count, duration, plain, plural
 
@@ -39,6 +40,7 @@ def show_estimate(experiment: Experiment) -> None:
             return
     try:
         with st.spinner("Timing a few steps on this machine …"):
+            warm_up.finish()
             from ui import preview_data  # loads torch, which the page above is drawn without
 
             shared = SharedResults(store().shared_folder)
@@ -138,6 +140,7 @@ def show_look_ahead(experiment: Experiment) -> None:
         return
     try:
         with st.spinner("Scoring the base model on each task …"):
+            warm_up.finish()
             from ui import preview_data
 
             found = preview_data.look_ahead(experiment, tasks)

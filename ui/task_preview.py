@@ -10,6 +10,7 @@ from engine.errors import ModelError
 from engine.model_choices import EMBEDDED, describe_models
 from engine.tasks.documents import Document, Task
 from engine.tasks.profile import TaskProfile, profile, scripts
+from ui import warm_up
 from ui.text import bytes_size, count, plain
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _profile_or_error(task: Task, model: str) -> TaskProfile | str:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the tokenizer …")
 def _tokenizer(model: str) -> PreTrainedTokenizerBase:
+    warm_up.finish()
     from engine.models import load_tokenizer
 
     return load_tokenizer(model)

@@ -28,6 +28,14 @@ def begin() -> None:
     _in_a_thread(DELAY_SECONDS, _OF_RUNS)
 
 
+def finish() -> None:
+    """Load what training needs, or wait until it is loaded: before a page asks for any of it.
+
+    Threads that come into transformers by different ways find it half loaded, and fail; this is the way of `begin`.
+    """
+    _load(_OF_RUNS)
+
+
 def _in_a_thread(delay_seconds: float, names: Iterable[str]) -> None:
     timer = threading.Timer(delay_seconds, _load, [names])
     timer.name, timer.daemon = "palimpsest-warm-up", True
