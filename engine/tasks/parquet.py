@@ -76,6 +76,8 @@ def columns_of(name: str, data: bytes) -> dict[str, list[str]]:
 
     try:
         return _columns(name, io.BytesIO(data))
+    except MemoryError as error:  # of Arrow's, too
+        raise TaskError(f"{name}: reading it takes more memory than one upload may; split it into several.") from error
     except (pa.ArrowException, OSError, ValueError, ArithmeticError, LookupError, TypeError) as error:
         raise _damaged(name) from error
 

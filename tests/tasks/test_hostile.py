@@ -142,6 +142,19 @@ def test_a_parquet_file_that_ends_the_program_that_reads_it_costs_nothing_else(m
         read_source("a.parquet", WHOLE_PARQUET)
 
 
+def test_a_parquet_file_that_fills_the_memory_of_its_reader_is_said_to_be_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from engine.tasks import parquet as module
+
+    def fill(*_: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 7 failed")
+
+    monkeypatch.setattr(module, "_columns", fill)
+    with pytest.raises(TaskError, match="takes more memory than one upload may"):
+        module.columns_of("a.parquet", WHOLE_PARQUET)
+
+
 def test_a_link_within_a_zip_is_not_followed() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
