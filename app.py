@@ -5,7 +5,7 @@ The server reads this file once and finds `app` in it; every run of a page is a 
 
 import streamlit as st
 
-from ui import warm_up
+from ui import entrance, warm_up
 from ui.live_chart import load_plotly
 from ui.navigation import APP_RAN, WITH_CHARTS, navigation
 
@@ -17,11 +17,17 @@ if __name__ == "__main__":
     st.html(READABLE)
     st.session_state[APP_RAN] = True
     page = navigation()
+    entrance.enter()
+    entrance.show_visitor()
     if page.url_path in WITH_CHARTS:
         load_plotly()
     page.run()
     warm_up.begin()
 else:
+    from starlette.middleware import Middleware
     from streamlit.starlette import App
 
-    app = App(__file__, lifespan=warm_up.beside_the_server)
+    from ui.gate import Gate
+
+    app = App(__file__, lifespan=warm_up.beside_the_server, middleware=[Middleware(Gate)])
+    entrance.check_start()

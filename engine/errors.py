@@ -27,3 +27,7 @@ class StoreError(PalimpsestError):
 
 class StoreUnavailableError(StoreError):
     """The store can't be used at the moment: once what the text names is mended, the same will succeed."""
+
+
+class AccessError(PalimpsestError):
+    """The server is not set up to be used by others, or this user may not do what was asked for."""

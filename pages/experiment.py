@@ -17,10 +17,11 @@ from engine.experiment import (
 from engine.model_choices import describe_models
 from engine.names import shortened
 from engine.parameters import parameters_of
-from engine.paths import is_file
+from engine.paths import data_folder, is_file
 from engine.presets import PRESETS
+from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
+from ui import actions, entrance, session
 from ui import draft as drafts
-from ui import session
 from ui.draft import Draft
 from ui.forms import as_text, exact_value, parse_seeds
 from ui.strategy_cards import strategy_cards
@@ -62,7 +63,7 @@ def file_section(known: dict[str, TaskSpec]) -> None:
             "Experiment file (YAML)",
             type=["yaml", "yml"],
             key=draft.key("upload"),
-            help="As saved from this page, or written by hand. It replaces what is entered below.",
+            **entrance.for_editors("As saved from this page, or written by hand. It replaces what is entered below."),
         )
         if uploaded is not None:
             try:
@@ -90,6 +91,11 @@ def read_experiment(name: str, content: bytes) -> Experiment:
         raise ConfigError(f"{name}: this is not UTF-8 text; save the file as UTF-8.") from error
     experiment = with_absolute_paths(parse_experiment(text, name), Path.cwd())
     for task in experiment.tasks:
+        if not (entrance.is_private() or all(is_of_the_app(Path(path)) for path in (*task.train, *task.test))):
+            raise ConfigError(
+                f"{name}: task '{task.name}' names files of the server that are not in its library. "
+                "Upload the texts on the Tasks page."
+            )
         missing = next((path for path in (*task.train, *task.test) if not is_file(path)), None)
         if missing is not None:
             raise ConfigError(
@@ -97,6 +103,11 @@ def read_experiment(name: str, content: bytes) -> Experiment:
                 "A browser sends no folders: write whole paths into the file, or upload the texts on the Tasks page."
             )
     return experiment
+
+
+def is_of_the_app(path: Path) -> bool:
+    """Whether a text is the library's or a sample: others of a shared server's files are not its users' business."""
+    return any(path.resolve().is_relative_to(folder) for folder in (data_folder() / "tasks", SAMPLES_FOLDER))
 
 
 def tasks_section(draft: Draft, known: dict[str, TaskSpec]) -> None:
@@ -225,8 +236,8 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
     with st.container(horizontal=True):
         if st.button(
             f"Start {plural(runs, 'run')}" if runs else "Start", key="experiment_start", type="primary",
-            icon=":material/play_arrow:", disabled=experiment is None,
-            help="Queues the runs and opens their live view.",
+            icon=":material/play_arrow:",
+            **entrance.for_editors("Queues the runs and opens their live view.", disabled=experiment is None),
         ) and experiment:  # fmt: skip
             start(experiment)
         st.download_button(
@@ -243,8 +254,7 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
 
 def start(experiment: Experiment) -> None:
     try:
-        experiment_id = session.store().add_experiment(experiment)
-        session.runner()
+        experiment_id = actions.start(experiment)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

@@ -9,7 +9,8 @@ import streamlit as st
 from engine.errors import PalimpsestError
 from figures.curves import TOLERANCE_NATS_PER_TOKEN
 from figures.theme import SCORES, brief_labels
-from ui import live_data, session
+from ui import actions, live_data, session
+from ui.entrance import for_editors
 from ui.feed import Followed
 from ui.live_chart import live_chart
 from ui.pulse import pulse
@@ -157,7 +158,7 @@ def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
         st.button(
             f"Resume all {len(resumable)}", key="live_resume_all", icon=":material/restart_alt:",
             on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
-            help="Put every interrupted, failed or stopped run into the queue again.",
+            **for_editors("Put every interrupted, failed or stopped run into the queue again."),
         )  # fmt: skip
     if (runs["status"] == "finished").any():
         session.experiment_link(
@@ -207,18 +208,19 @@ def show_buttons(run: "pd.Series[Any]") -> None:
     run_id, status = run["run_id"], run["status"]
     if status == "running":
         st.button("Pause", key=f"live_pause_{run_id}", icon=":material/pause:", on_click=_ask, args=([run_id], "pause"),
-                  help="Hold the run after the current step; nothing is lost.")  # fmt: skip
+                  **for_editors("Hold the run after the current step; nothing is lost."))  # fmt: skip
     if status == "paused" or status in live_data.RESUMABLE:
         st.button("Resume", key=f"live_resume_{run_id}", icon=":material/play_arrow:", type="primary",
                   on_click=_ask, args=([run_id], "resume"),
-                  help="Go on: a paused run at once, any other from the last point it kept.")  # fmt: skip
+                  **for_editors("Go on: a paused run at once, any other from the last point it kept."))  # fmt: skip
     if status in (*live_data.ACTIVE, "queued"):
         with st.popover("Stop", icon=":material/stop:", key=f"live_stop_{run_id}", help="End this run; asks first."):
             st.markdown("What it reached is kept, and the run can be resumed from there.")
             st.button("Stop this run", key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
-                      args=([run_id], "stop"), help="Ends within two seconds.")  # fmt: skip
-            st.button("Stop all runs of this experiment", key=f"live_stop_all_{run_id}", on_click=_stop_all,
-                      args=(run["experiment_id"],), help="Also takes every waiting run out of the queue.")  # fmt: skip
+                      args=([run_id], "stop"), **for_editors("Ends within two seconds."))  # fmt: skip
+            st.button("Stop all runs of this experiment", key=f"live_stop_all_{run_id}",
+                      on_click=_stop_all, args=(run["experiment_id"],),
+                      **for_editors("Also takes every waiting run out of the queue."))  # fmt: skip
 
 
 def show_reason(run: "pd.Series[Any]") -> None:
@@ -292,14 +294,15 @@ def _said(run: "pd.Series[Any]") -> Followed:
 
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
     """Pass a wish on to the runner, and say what comes of it."""
-    said = {"pause": "Pausing after the current step.", "stop": "Stopping.", "resume": "Going on."}
+    act, said = {
+        "pause": (actions.pause, "Pausing after the current step."),
+        "stop": (actions.stop, "Stopping."),
+        "resume": (actions.resume, "Going on."),
+    }[what]
     try:
         for run_id in run_ids:
-            if what == "resume":
-                session.runner().resume(run_id)
-            else:
-                session.runner().request(run_id, what)
-        st.toast(said[what])
+            act(run_id)
+        st.toast(said)
     except PalimpsestError as error:
         st.toast(plain(str(error)), icon=":material/error:")
     finally:

@@ -7,7 +7,8 @@ import streamlit as st
 
 from engine.demo import demo_experiment
 from engine.errors import PalimpsestError
-from ui import session
+from ui import actions, session
+from ui.entrance import for_editors
 from ui.text import plain, plural
 
 SHOWN = 8
@@ -62,12 +63,11 @@ def demo() -> None:
             key="start_demo",
             type="primary",
             icon=":material/play_circle:",
-            help="Queues a small experiment on the built-in samples and opens its live view.",
+            **for_editors("Queues a small experiment on the built-in samples and opens its live view."),
         )
         if pressed:
             try:
-                experiment_id = session.store().add_experiment(demo_experiment())
-                session.runner()
+                experiment_id = actions.start(demo_experiment())
             except PalimpsestError as error:
                 st.error(plain(str(error)), icon=":material/error:")
             else:

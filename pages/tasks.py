@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from engine.errors import TaskError
+from engine.errors import PalimpsestError
 from engine.tasks import Sample, load_task, samples
 from engine.tasks.library import LibraryTask
-from ui import session
+from ui import actions, session
+from ui.entrance import for_editors
 from ui.task_form import task_form
 from ui.task_list import task_list
 from ui.text import plain
@@ -43,14 +44,14 @@ def sample_cards(taken: set[str]) -> None:
                 "In the library" if is_taken else "Add",
                 key=f"tasks_sample_{sample.name}",
                 icon=":material/check:" if is_taken else ":material/add:",
-                disabled=is_taken,
-                help="Put this sample into the library.",
+                **for_editors("Put this sample into the library.", disabled=is_taken),
             ):
                 add_samples([sample])
     missing = [sample for sample in offered if sample.spec.name.casefold() not in taken]
     if len(missing) > 1 and st.button(
         f"Add all {len(missing)}" if len(missing) == len(offered) else f"Add the other {len(missing)}",
-        key="tasks_sample_all", icon=":material/library_add:", help="Put all samples into the library.",
+        key="tasks_sample_all", icon=":material/library_add:",
+        **for_editors("Put all samples into the library."),
     ):  # fmt: skip
         add_samples(missing)
 
@@ -58,8 +59,8 @@ def sample_cards(taken: set[str]) -> None:
 def add_samples(chosen: list[Sample]) -> None:
     try:
         for sample in chosen:
-            session.library().add(load_task(sample.spec), ["a sample of the project"])
-    except TaskError as error:
+            actions.add_task(load_task(sample.spec), ["a sample of the project"])
+    except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.session_state["tasks_said"] = f"'{chosen[0].title}' is in the library." if len(chosen) == 1 else "Added."

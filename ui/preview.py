@@ -14,7 +14,7 @@ from engine.experiment import Experiment, TaskSpec
 from engine.model_choices import EMBEDDED
 from engine.scores import Score
 from engine.sharing import SharedResults
-from ui import warm_up
+from ui import actions, entrance, warm_up
 from ui.session import store
 from ui.text import bytes_size, count, duration, plain, plural
 
@@ -35,10 +35,14 @@ def show_estimate(experiment: Experiment) -> None:
         st.caption("The estimate loads the model and times a few steps; a model of the hub is downloaded first.")
         if not st.button(
             "Estimate time and memory", key="experiment_estimate", icon=":material/timer:",
-            help="Loads the chosen model, times a few training steps on this machine and works out the rest.",
+            **entrance.for_editors(
+                "Loads the chosen model, times a few training steps on this machine and works out the rest."
+            ),
         ):  # fmt: skip
             return
     try:
+        if experiment.model != EMBEDDED:  # it may be downloaded now
+            entrance.require_change()
         with st.spinner("Timing a few steps on this machine …"):
             warm_up.finish()
             from ui import preview_data  # loads torch, which the page above is drawn without
@@ -92,9 +96,18 @@ def _show_shared(shared: SharedResults) -> None:
         )
         st.button(
             "Forget them", key="experiment_forget_shared", icon=":material/delete_sweep:", type="tertiary",
-            help="Later runs make everything anew. Runs and checkpoints that exist keep all of theirs.",
-            on_click=shared.clear,
+            on_click=_forget, args=(shared,),
+            **entrance.for_editors(
+                "Later runs make everything anew. Runs and checkpoints that exist keep all of theirs."
+            ),
         )  # fmt: skip
+
+
+def _forget(shared: SharedResults) -> None:
+    try:
+        actions.forget_shared(shared)
+    except PalimpsestError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _estimate_metrics(result: Estimate) -> None:
@@ -134,11 +147,14 @@ def show_look_ahead(experiment: Experiment) -> None:
     key = (experiment.model, tasks)
     pressed = st.button(
         "Look ahead", key="experiment_look_ahead", icon=":material/visibility:",
-        help="Scores the base model on each task and compares the tasks' vocabularies and documents.",
+        **entrance.for_editors(
+            "Scores the base model on each task and compares the tasks' vocabularies and documents."
+        ),
     )  # fmt: skip
     if not pressed and st.session_state.get("experiment_looked_at") != key:
         return
     try:
+        entrance.require_change()
         with st.spinner("Scoring the base model on each task …"):
             warm_up.finish()
             from ui import preview_data

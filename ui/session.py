@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from engine.paths import data_folder
+from ui import entrance
 from ui.navigation import APP_RAN, navigation
 from ui.navigation import COMPARE as COMPARE
 from ui.navigation import EXPERIMENT as EXPERIMENT
@@ -32,6 +33,12 @@ _APP_ASKED_FOR = "app_asked_for"
 gc.freeze()
 
 
+def _admit() -> None:
+    """End the page of a visitor who may not see what is here, by whatever way it was reached."""
+    _need_app()
+    entrance.enter()
+
+
 def _need_app() -> None:
     """Run again, through `app.py`, where a page runs without it.
 
@@ -48,13 +55,13 @@ def _need_app() -> None:
 
 def store() -> Store:
     """The store of this server's data folder."""
-    _need_app()
+    _admit()
     return _store(data_folder())
 
 
 def runner() -> Runner:
     """The thread that trains, started with the first page that asks for it; it outlives every cache."""
-    _need_app()
+    _admit()
     from engine.runner import get_runner
 
     return get_runner(data_folder())
@@ -62,7 +69,7 @@ def runner() -> Runner:
 
 def library() -> Library:
     """The library of tasks of this server's data folder."""
-    _need_app()
+    _admit()
     return _library(data_folder())
 
 

@@ -8,6 +8,7 @@ from engine.tasks.contents import Content, Table, Text, Unreadable, explain_left
 from engine.tasks.encodings import ENCODINGS
 from engine.tasks.readers import SUFFIXES
 from ui import task_draft
+from ui.entrance import for_editors
 from ui.task_draft import Draft, DraftFile, Reading
 from ui.text import bytes_size, plain, plural
 
@@ -20,7 +21,7 @@ def upload_area(draft: Draft, side: str, label: str, help: str) -> None:
     """A place to drop files; what is dropped moves into the draft and is listed below."""
     key = draft.key(f"upload_{side}_{draft.uploads}")
     st.file_uploader(
-        label, type=list(SUFFIXES), accept_multiple_files=True, key=key, help=help,
+        label, type=list(SUFFIXES), accept_multiple_files=True, key=key, **for_editors(help),
         on_change=task_draft.take_uploads, args=(key, side),
     )  # fmt: skip
 

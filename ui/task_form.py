@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from engine.errors import TaskError
+from engine.errors import PalimpsestError, TaskError
 from engine.experiment import SPLITS
 from engine.tasks.columns import Columns
 from engine.tasks.contents import Content, Table, Text
@@ -15,8 +15,8 @@ from engine.tasks.library import MAX_NAME, text_bytes
 from engine.tasks.limits import check_pieces
 from engine.tasks.load import documents_of
 from engine.tasks.splitting import Division, resolve_split, split_text
-from ui import task_draft
-from ui.session import library
+from ui import actions, task_draft
+from ui.entrance import for_editors
 from ui.task_draft import Draft, Reading
 from ui.task_files import file_rows, upload_area
 from ui.task_preview import task_preview
@@ -84,7 +84,7 @@ def _pasted(draft: Draft) -> list[Reading]:
     text = st.text_area(
         "Text to train on", key=draft.key("paste"), height=260, persist_state="session",
         placeholder="Paste text here, documents separated by blank lines, then press Ctrl+Enter.",
-        help="Plain text; how it is cut into documents is chosen below.",
+        **for_editors("Plain text; how it is cut into documents is chosen below."),
     )  # fmt: skip
     if not text or not text.strip():
         return []
@@ -212,7 +212,7 @@ def _result(draft: Draft, name: str, sources: Sources, split: str, columns: Colu
     st.markdown(_outcome(division))
     if st.button(
         "Add to the library", key=draft.key("add"), type="primary", icon=":material/library_add:",
-        help="Keep this task; it can then be used in any number of experiments.",
+        **for_editors("Keep this task; it can then be used in any number of experiments."),
     ):  # fmt: skip
         _keep(task if name else Task("", task.train, task.held_out), sources, notes)
     with st.container(border=True):
@@ -222,8 +222,8 @@ def _result(draft: Draft, name: str, sources: Sources, split: str, columns: Colu
 
 def _keep(task: Task, sources: Sources, notes: tuple[str, ...]) -> None:
     try:
-        kept = library().add(task, sources.names, notes)
-    except TaskError as error:
+        kept = actions.add_task(task, sources.names, notes)
+    except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     task_draft.start_afresh()

@@ -8,7 +8,9 @@ from engine.errors import PalimpsestError, TaskError
 from engine.tasks import load_task
 from engine.tasks.documents import Task
 from engine.tasks.library import MAX_NAME, LibraryTask
-from ui.session import library, store
+from ui import actions
+from ui.entrance import for_editors
+from ui.session import store
 from ui.task_preview import task_preview
 from ui.text import bytes_size, plain, plural
 
@@ -42,21 +44,23 @@ def _facts(task: LibraryTask) -> str:
 
 def _order_buttons(task: LibraryTask, place: int, count: int) -> None:
     st.button(
-        "Up", key=f"tasks_up_{task.task_id}", icon=":material/arrow_upward:", type="tertiary", disabled=place == 0,
-        help="Move this task one place up; experiments offer tasks in this order.",
+        "Up", key=f"tasks_up_{task.task_id}", icon=":material/arrow_upward:", type="tertiary",
+        **for_editors("Move this task one place up; experiments offer tasks in this order.", disabled=place == 0),
         on_click=_move, args=(task.task_id, place - 1),
     )  # fmt: skip
     st.button(
         "Down", key=f"tasks_down_{task.task_id}", icon=":material/arrow_downward:", type="tertiary",
-        disabled=place == count - 1, help="Move this task one place down; experiments offer tasks in this order.",
+        **for_editors(
+            "Move this task one place down; experiments offer tasks in this order.", disabled=place == count - 1
+        ),
         on_click=_move, args=(task.task_id, place + 1),
     )  # fmt: skip
 
 
 def _move(task_id: str, place: int) -> None:
     try:
-        library().move(task_id, place)
-    except TaskError as error:
+        actions.move_task(task_id, place)
+    except PalimpsestError as error:
         st.session_state[_ERROR] = str(error)
 
 
@@ -74,29 +78,29 @@ def _toggle(task_id: str) -> None:
 
 
 def _rename(task: LibraryTask) -> None:
-    with st.popover("Rename", type="tertiary", help="Give this task another name."):
+    with st.popover("Rename", type="tertiary", **for_editors("Give this task another name.")):
         key = f"tasks_rename_{task.task_id}"
         st.text_input("New name", value=task.name, key=key, max_chars=MAX_NAME, help="As figures shall call it.")
         st.caption("Experiments made before keep the old name.")
-        if st.button("Rename", key=f"{key}_save", type="primary", help="Keep the new name."):
+        if st.button("Rename", key=f"{key}_save", type="primary", **for_editors("Keep the new name.")):
             try:
-                library().rename(task.task_id, st.session_state[key] or "")
-            except TaskError as error:
+                actions.rename_task(task.task_id, st.session_state[key] or "")
+            except PalimpsestError as error:
                 st.error(plain(str(error)), icon=":material/error:")
             else:
                 st.rerun()
 
 
 def _delete(task: LibraryTask) -> None:
-    with st.popover("Delete", type="tertiary", help="Take this task out of the library."):
+    with st.popover("Delete", type="tertiary", **for_editors("Take this task out of the library.")):
         st.markdown(f"Delete **{plain(task.name)}**? This can't be undone.")
         st.caption("Experiments that already use it keep its text and can still be run again.")
         if st.button(
             "Delete", key=f"tasks_delete_{task.task_id}", type="primary", icon=":material/delete:",
-            help="Take the task out of the library for good.",
+            **for_editors("Take the task out of the library for good."),
         ):  # fmt: skip
             try:
-                library().delete(task.task_id, keep_files=_is_used(task))
+                actions.delete_task(task.task_id, keep_files=_is_used(task))
             except PalimpsestError as error:
                 st.error(plain(str(error)), icon=":material/error:")
             else:

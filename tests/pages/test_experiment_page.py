@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.demo import demo_experiment
 from engine.estimate import Speed
 from engine.experiment import parse_experiment, to_yaml
 from engine.presets import PRESETS
@@ -13,7 +14,7 @@ from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
-from ui import preview_data, session
+from ui import entrance, preview_data, session
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PAGE = "pages/experiment.py"
@@ -229,6 +230,23 @@ def test_a_saved_file_loads_to_the_same_experiment(tmp_path: Path) -> None:
     assert errors(app) == []
     assert saved(app).runs() == wanted.runs()
     assert saved(app).tasks == wanted.tasks
+
+
+@pytest.mark.usefixtures("library")
+def test_on_a_shared_server_a_file_can_t_name_texts_that_are_not_the_app_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "is_private", lambda: False)
+    monkeypatch.setenv("PALIMPSEST_OPEN_TO_ALL", "1")
+    app = page()
+    app.file_uploader[0].upload("kitchen.yaml", to_yaml(experiment(tmp_path)).encode(), "application/yaml").run()
+    assert "names files of the server that are not in its library" in errors(app)[0]
+
+    own = to_yaml(demo_experiment().model_copy(update={"name": "the samples"}))
+    app = page()
+    app.file_uploader[0].upload("samples.yaml", own.encode(), "application/yaml").run()
+    assert errors(app) == []
+    assert saved(app).name == "the samples"
 
 
 @pytest.mark.usefixtures("library")

@@ -1,0 +1,121 @@
+"""A page asks here who its visitor is. Those who may not see are shown nothing; those who only may, change nothing."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.logger import get_logger
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from engine.errors import AccessError
+from ui import access, gate
+from ui.access import Role, Rules, Visitor
+from ui.text import plain
+
+LOG = get_logger("palimpsest")
+ONLY_SEEING = "You may see everything here and change nothing; ask whoever runs this server."
+
+
+def is_private() -> bool:
+    """Whether only this machine reaches this server, by its configuration."""
+    return access.is_private(st.get_option("server.address"), st.get_option("server.allowedHosts"))
+
+
+def check_start() -> None:
+    """Refuse to serve at all where nothing says who may use the server. Ends the process with the reason."""
+    try:
+        log_in = _rules().log_in
+    except AccessError as error:
+        raise SystemExit(str(error)) from error
+    if not is_private() and not log_in:
+        LOG.warning(
+            "Everybody who reaches this server may start, change and delete everything (%s).", access.OPEN_TO_ALL
+        )
+
+
+def enter() -> None:
+    """Go on for those who may see what is here; others are told why not and what to do, and the page ends."""
+    try:
+        rules = _rules()
+    except AccessError as error:
+        _log_once(str(error))
+        st.error(plain(str(error)), icon=":material/lock:")
+        st.stop()
+    if rules.log_in and not st.user.get("is_logged_in"):
+        _ask_to_log_in()
+        st.stop()
+    visitor = _visitor()
+    context = get_script_run_ctx()
+    if context is not None:
+        gate.let_upload(context.session_id, visitor.role is Role.CHANGE)
+    if visitor.role is Role.NOTHING:
+        st.title("Palimpsest")
+        st.error(plain(visitor.refusal), icon=":material/lock:")
+        _log_out_button()
+        st.stop()
+
+
+def show_visitor() -> None:
+    """In the sidebar: as whom one is here, and the way out. Nothing where nobody logs in."""
+    if not _rules().log_in:
+        return
+    visitor = _visitor()
+    with st.sidebar:
+        st.caption(plain(visitor.name) + ("" if visitor.role is Role.CHANGE else "  \nmay see, not change"))
+        _log_out_button()
+
+
+def may_change() -> bool:
+    """Whether the visitor may start, change, delete and upload."""
+    return _visitor().role is Role.CHANGE
+
+
+def require_change() -> str:
+    """The name of a visitor who may change things, for the log. Raises AccessError for others."""
+    visitor = _visitor()
+    if visitor.role is not Role.CHANGE:
+        LOG.warning("Refused a change to %s", visitor.name)
+        raise AccessError(ONLY_SEEING)
+    return visitor.name
+
+
+def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
+    """`help` and `disabled` of a control that changes something: `st.button("Delete", **for_editors("For good."))`."""
+    return {"help": help, "disabled": disabled} if may_change() else {"help": ONLY_SEEING, "disabled": True}
+
+
+def _visitor() -> Visitor:
+    rules = _rules()
+    if rules.log_in and not st.user.get("is_logged_in"):
+        return Visitor("somebody", Role.NOTHING)
+    return access.visitor_of(rules, st.user if rules.log_in else {})
+
+
+def _rules() -> Rules:
+    open_to_all = os.environ.get(access.OPEN_TO_ALL, "").strip().lower() in ("1", "true", "yes")
+    try:
+        return access.rules_of(st.secrets, is_private(), open_to_all)
+    except StreamlitSecretNotFoundError as error:
+        if any(Path(file).exists() for file in st.get_option("secrets.files")):
+            raise AccessError(f"The secrets can't be read, so nobody is let in: {error}") from error
+    return access.rules_of({}, is_private(), open_to_all)
+
+
+def _ask_to_log_in() -> None:
+    st.title("Palimpsest")
+    st.markdown("This server is for those on its list. Log in to see its experiments.")
+    st.button("Log in", key="entrance_log_in", type="primary", icon=":material/login:", on_click=st.login,
+              help="Leads to the log-in of whoever runs this server, and back.")  # fmt: skip
+
+
+def _log_out_button() -> None:
+    st.button("Log out", key="entrance_log_out", icon=":material/logout:", on_click=st.logout,
+              help="Ends your log-in in this browser.")  # fmt: skip
+
+
+@cache
+def _log_once(sentence: str) -> None:
+    LOG.error(sentence)
