@@ -214,7 +214,9 @@ def show_buttons(run: "pd.Series[Any]") -> None:
                   on_click=_ask, args=([run_id], "resume"),
                   **for_editors("Go on: a paused run at once, any other from the last point it kept."))  # fmt: skip
     if status in (*live_data.ACTIVE, "queued"):
-        with st.popover("Stop", icon=":material/stop:", key=f"live_stop_{run_id}", help="End this run; asks first."):
+        with st.popover(
+            "Stop", icon=":material/stop:", key=f"live_stop_{run_id}", **for_editors("End this run; asks first.")
+        ):
             st.markdown("What it reached is kept, and the run can be resumed from there.")
             st.button("Stop this run", key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
                       args=([run_id], "stop"), **for_editors("Ends within two seconds."))  # fmt: skip

@@ -39,23 +39,25 @@ def check_start() -> None:
 def enter() -> None:
     """Go on for those who may see what is here; others are told why not and what to do, and the page ends."""
     try:
-        rules = _rules()
+        visitor = _visitor()
     except AccessError as error:
         _log_once(str(error))
         st.error(plain(str(error)), icon=":material/lock:")
         st.stop()
-    if rules.log_in and not st.user.get("is_logged_in"):
-        _ask_to_log_in()
-        st.stop()
-    visitor = _visitor()
     context = get_script_run_ctx()
     if context is not None:
         gate.let_upload(context.session_id, visitor.role is Role.CHANGE)
-    if visitor.role is Role.NOTHING:
-        st.title("Palimpsest")
+    if visitor.role is not Role.NOTHING:
+        return
+    st.title("Palimpsest")
+    if visitor.refusal:
         st.error(plain(visitor.refusal), icon=":material/lock:")
         _log_out_button()
-        st.stop()
+    else:
+        st.markdown("This server is for those on its list. Log in to see its experiments.")
+        st.button("Log in", key="entrance_log_in", type="primary", icon=":material/login:", on_click=st.login,
+                  help="Leads to the log-in of whoever runs this server, and back.")  # fmt: skip
+    st.stop()
 
 
 def show_visitor() -> None:
@@ -88,6 +90,7 @@ def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
 
 
 def _visitor() -> Visitor:
+    """Raises AccessError where nobody may use the server as it is set up."""
     rules = _rules()
     if rules.log_in and not st.user.get("is_logged_in"):
         return Visitor("somebody", Role.NOTHING)
@@ -100,15 +103,9 @@ def _rules() -> Rules:
         return access.rules_of(st.secrets, is_private(), open_to_all)
     except StreamlitSecretNotFoundError as error:
         if any(Path(file).exists() for file in st.get_option("secrets.files")):
-            raise AccessError(f"The secrets can't be read, so nobody is let in: {error}") from error
+            _log_once(str(error))  # names files, which are not for every visitor
+            raise AccessError("The secrets can't be read, so nobody is let in; the server's log says why.") from error
     return access.rules_of({}, is_private(), open_to_all)
-
-
-def _ask_to_log_in() -> None:
-    st.title("Palimpsest")
-    st.markdown("This server is for those on its list. Log in to see its experiments.")
-    st.button("Log in", key="entrance_log_in", type="primary", icon=":material/login:", on_click=st.login,
-              help="Leads to the log-in of whoever runs this server, and back.")  # fmt: skip
 
 
 def _log_out_button() -> None:

@@ -6,6 +6,7 @@ another port could drive the app.
 """
 
 import re
+import threading
 from collections.abc import Sequence
 
 import streamlit as st
@@ -20,13 +21,15 @@ _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
 _MOST_SESSIONS = 10_000
 _uploading: dict[str, None] = {}
 """Sessions whose visitors may upload, the latest last."""
+_noting = threading.Lock()
 
 
 def let_upload(session_id: str, may: bool) -> None:
     """Note whether the visitor of a session may upload; nobody may before a page has asked who it is."""
-    _uploading.pop(session_id, None)
-    if may:
-        _uploading[session_id] = None
+    with _noting:
+        _uploading.pop(session_id, None)
+        if may:
+            _uploading[session_id] = None
         if len(_uploading) > _MOST_SESSIONS:
             del _uploading[next(iter(_uploading))]
 

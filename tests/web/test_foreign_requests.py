@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.web.client import Session, ask, handshake, session, upload_parts
-from tests.web.conftest import app
+from tests.web.servers import app
 
 FOREIGN: tuple[Mapping[str, str], ...] = (
     {"Host": "rebound.example:8501"},

@@ -11,7 +11,7 @@ from engine.demo import demo_experiment
 from engine.store import Store
 from engine.tasks.library import Library
 from tests.web.client import Session, ask, handshake, log_in, session, upload_parts
-from tests.web.conftest import EDITOR, IMPOSTOR, READER, STRANGER, app_with_log_in, secrets
+from tests.web.servers import EDITOR, IMPOSTOR, READER, STRANGER, app_with_log_in, secrets
 
 NAMES = ("start", "tasks", "experiment", "live", "compare")
 

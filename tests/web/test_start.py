@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.dashboard.server import ROOT
 from tests.web.client import ask, session
-from tests.web.conftest import app, secrets
+from tests.web.servers import app, secrets
 
 
 def start(data: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
