@@ -49,7 +49,7 @@ def test_an_editor_may_start_and_stays_logged_in_after_a_reload(visit: Callable[
     page = visit(EDITOR)
     for _ in range(2):
         expect(page.get_by_role("button", name="Run the demo")).to_be_enabled(timeout=SLOW)
-        expect(page.get_by_text(EDITOR)).to_be_visible()
+        expect(page.get_by_test_id("stSidebar")).to_contain_text(EDITOR.split("@")[0])
         page.reload()
 
 
