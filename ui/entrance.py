@@ -1,6 +1,7 @@
 """A page asks here who its visitor is. Those who may not see are shown nothing; those who only may, change nothing."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,13 +100,19 @@ def _visitor() -> Visitor:
 
 def _rules() -> Rules:
     open_to_all = os.environ.get(access.OPEN_TO_ALL, "").strip().lower() in ("1", "true", "yes")
+    return access.rules_of(_secrets(), is_private(), open_to_all)
+
+
+def _secrets() -> Mapping[str, Any]:
+    """The secrets as they are now, none where there is no file. Raises AccessError where a file can't be read."""
     try:
-        return access.rules_of(st.secrets, is_private(), open_to_all)
+        len(st.secrets)  # reads them
     except StreamlitSecretNotFoundError as error:
         if any(Path(file).exists() for file in st.get_option("secrets.files")):
             _log_once(str(error))  # names files, which are not for every visitor
             raise AccessError("The secrets can't be read, so nobody is let in; the server's log says why.") from error
-    return access.rules_of({}, is_private(), open_to_all)
+        return {}
+    return st.secrets
 
 
 def _log_out_button() -> None:

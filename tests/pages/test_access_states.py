@@ -40,7 +40,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         texts = tuple(Document(f"{name} {number}") for number in range(4))
         Library(tmp_path).add(Task(name, texts[:3], texts[3:]))
     monkeypatch.setattr(session, "_store", lambda folder: made)
-    runner = SimpleNamespace(watching=None)
+    runner = SimpleNamespace(watching=None, trouble=None)
     monkeypatch.setattr("engine.runner.get_runner", lambda folder: runner)
     yield made
     made.close()
