@@ -13,10 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from engine.errors import ModelError
 from engine.names import shortened
-from engine.paths import data_folder
+from engine.paths import MODEL_ROOTS, data_folder
 
-ROOTS = "PALIMPSEST_MODEL_ROOTS"
-"""Names the folders below which model folders may lie, separated as in PATH; without it they may lie anywhere."""
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _LFS_POINTER = b"version https://git-lfs"
 _MAX_CONFIG_BYTES, _MAX_TEXT_BYTES = 1_000_000, 300_000_000
@@ -27,7 +25,7 @@ _CODE = {"attn_implementation", "_attn_implementation", "experts_implementation"
 
 def model_roots() -> tuple[Path, ...] | None:
     """Where the operator allows model folders; None: anywhere. An empty variable allows none but our own."""
-    named = os.environ.get(ROOTS)
+    named = os.environ.get(MODEL_ROOTS)
     if named is None:
         return None
     return tuple(Path(root).expanduser().resolve() for root in named.split(os.pathsep) if root.strip())

@@ -54,7 +54,7 @@ class BaseModel:
 def locate(name: str, ours: Path | None = None) -> Path:
     """The folder that holds the model's files, downloaded if need be. Raises ModelError with what to do.
 
-    Folders of the user's lie where the operator allows it (`model_files.ROOTS`); `ours` is one that a run has written.
+    Folders of the user's lie where the operator allows it (`MODEL_ROOTS`); `ours` is one that a run has written.
     """
     if name == EMBEDDED:
         return check_folder(EMBEDDED_FOLDER / EMBEDDED, name)

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 VARIABLE = "PALIMPSEST_DATA"
+MODEL_ROOTS = "PALIMPSEST_MODEL_ROOTS"
+"""Names the folders below which model folders may lie, separated as in PATH; without it they may lie anywhere."""
 
 
 def data_folder() -> Path:

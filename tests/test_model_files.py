@@ -17,7 +17,7 @@ from engine import models
 from engine.checkpoints import STATE_FILE, load_resumable
 from engine.errors import ConfigError, ModelError, StoreError
 from engine.foreign import model_errors
-from engine.model_files import INDEX, ROOTS, WHOLE, check_sizes, local_folder
+from engine.model_files import INDEX, WHOLE, check_sizes, local_folder
 from tests.builders import tiny_gpt2
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,17 +151,17 @@ def test_model_folders_lie_below_the_roots_that_the_operator_allows(
     link.parent.mkdir()
     link.symlink_to(folder)
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv(ROOTS, str(folder.parent / "model"))
+    monkeypatch.setenv(MODEL_ROOTS, str(folder.parent / "model"))
     assert models.locate(str(folder)) == folder
     assert models.locate("tiny-gpt2").is_dir()
-    monkeypatch.setenv(ROOTS, f"{link.parent}:{tmp_path / 'no such root'}")
+    monkeypatch.setenv(MODEL_ROOTS, f"{link.parent}:{tmp_path / 'no such root'}")
     said = []
     for name in (folder, link, outside, link.parent / ".." / "model", tmp_path / "nothing"):
         with pytest.raises(ModelError, match="neither a folder where this server allows one") as found:
             models.locate(str(name))
         said.append(str(found.value).replace(repr(str(name)), "NAME"))
     assert len(set(said)) == 1  # nobody learns which folders there are
-    monkeypatch.setenv(ROOTS, "")
+    monkeypatch.setenv(MODEL_ROOTS, "")
     with pytest.raises(ModelError, match="where this server allows one"):
         models.locate(str(folder))
     assert models.load_base(str(folder), ours=folder).name == str(folder)  # a checkpoint of a run

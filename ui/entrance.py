@@ -12,6 +12,7 @@ from streamlit.logger import get_logger
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.errors import AccessError
+from engine.paths import MODEL_ROOTS
 from ui import access, gate
 from ui.access import Role, Rules, Visitor
 from ui.text import plain
@@ -31,7 +32,10 @@ def check_start() -> None:
         log_in = _rules().log_in
     except AccessError as error:
         raise SystemExit(str(error)) from error
-    if not is_private() and not log_in:
+    if is_private():
+        return
+    os.environ.setdefault(MODEL_ROOTS, "")  # model folders of the server are not for everybody to name
+    if not log_in:
         LOG.warning(
             "Everybody who reaches this server may start, change and delete everything (%s).", access.OPEN_TO_ALL
         )
