@@ -18,6 +18,7 @@ from engine.checkpoints import STATE_FILE, load_resumable
 from engine.errors import ConfigError, ModelError, StoreError
 from engine.foreign import model_errors
 from engine.model_files import INDEX, WHOLE, check_sizes, local_folder
+from engine.paths import MODEL_ROOTS
 from tests.builders import tiny_gpt2
 
 ROOT = Path(__file__).resolve().parent.parent
