@@ -11,9 +11,10 @@ import torch
 from engine import events, gradients, step, strategies
 from engine.errors import ModelError, TrainingError
 from engine.faults import Divergence, check_finite, is_out_of_memory
-from engine.run_setup import RunSetup
+from engine.run_setup import EncodedTask, RunSetup
+from engine.scoring import prepare
 from engine.training import train
-from tests.builders import base_of, blocks_of, random_documents, small_setup, tiny_gpt2
+from tests.builders import BLOCK, base_of, blocks_of, random_documents, small_setup, tiny_gpt2
 
 
 def naive_setup(folder: Path, **changes: Any) -> RunSetup:
@@ -137,6 +138,17 @@ def test_passes_of_any_size_give_the_same_gradient(most_rows: int) -> None:
     assert len(blocks) > most_rows
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["naive", "replay+ewc", "joint"])
+def test_tasks_of_one_document_shorter_than_a_block_train(name: str, tmp_path: Path) -> None:
+    def short(number: int) -> EncodedTask:
+        (learnt, held_out) = random_documents(2, seed=number, longest=6)
+        return EncodedTask(f"short {number}", (learnt,), blocks_of([learnt]), prepare([held_out], BLOCK, 40), {})
+
+    setup = small_setup(strategies.build(name, {}), tmp_path, tasks=2)
+    happened = list(train(replace(setup, tasks=(short(0), short(1)))))
+    assert isinstance(happened[-1], events.RunFinished)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from ui.access import Role, Rules, is_loopback, is_private, rules_of, visitor_of
 
 AUTH = {
     "redirect_uri": "https://lab.example/oauth2callback",
-    "cookie_secret": "0123456789abcdef0123456789abcdef",
+    "cookie_secret": "0123456789abcdef0123456789abcdef",  # pragma: allowlist secret
     "client_id": "palimpsest",
-    "client_secret": "secret",
+    "client_secret": "secret",  # pragma: allowlist secret
     "server_metadata_url": "https://id.example/.well-known/openid-configuration",
 }
 LISTS = {"editors": ["Edith@Example.org "], "readers": ["ray@example.org"]}
@@ -77,7 +77,7 @@ def test_a_configured_log_in_is_asked_for_everywhere_whatever_the_operator_s_wor
     [
         (secrets(client_secret=""), "lacks client_secret"),
         ({"auth": {"client_id": "x"}}, "lacks redirect_uri, cookie_secret, client_secret, server_metadata_url"),
-        (secrets(cookie_secret="short"), "fewer than 32 characters"),
+        (secrets(cookie_secret="short"), "fewer than 32 characters"),  # pragma: allowlist secret
         ({"auth": AUTH}, "lists nobody"),
         (secrets({}), "lists nobody"),
         (secrets({"editors": []}), "lists nobody"),

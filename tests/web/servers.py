@@ -22,9 +22,9 @@ CLAIMS = [
 SECRETS = """
 [auth]
 redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
-cookie_secret = "a secret of the tests, long enough not to be refused"
+cookie_secret = "a secret of the tests, long enough not to be refused"  # pragma: allowlist secret
 client_id = "palimpsest"
-client_secret = "of no use elsewhere"
+client_secret = "of no use elsewhere"  # pragma: allowlist secret
 server_metadata_url = "{provider}/.well-known/openid-configuration"
 
 [palimpsest.access]
