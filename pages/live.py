@@ -228,7 +228,7 @@ def show_buttons(run: "pd.Series[Any]") -> None:
 def show_reason(run: "pd.Series[Any]") -> None:
     """Why a run is no longer training, in words."""
     reason, status = plain(str(run["reason"] or "")), run["status"]
-    kept = f" Resumed, it goes on after step {run['kept_step']:,}." if run["kept_step"] else ""
+    kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
     if status == "failed":
         st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
     elif status == "interrupted":

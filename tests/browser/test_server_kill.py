@@ -56,7 +56,7 @@ def test_a_killed_server_loses_nothing(
         expect(interrupted).to_be_visible(timeout=SLOW)
         assert store.runs()["status"].item() == "interrupted"
         took = time.monotonic() - started
-        expect(page.get_by_text(re.compile(r"it goes on after step \d+"))).to_be_visible(timeout=SLOW)
+        expect(page.get_by_text(re.compile(r"It kept everything up to step \d+"))).to_be_visible(timeout=SLOW)
         page.get_by_role("button", name="Resume", exact=True).click()
         wait_until(lambda: store.runs()["status"].item() == "finished", SLOW / 1000)
     print(f"the status was true {took:.1f} s after the page was asked for")
