@@ -220,8 +220,8 @@ class _Pulse(threading.Thread):
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + BEAT_SECONDS
                     self.lost = not self._store.beat(self._run_id, self._attempt)
-                self._recorder.flush()
                 self._obey()
+                self._recorder.flush()
             except StoreUnavailableError:
                 continue  # a full or busy disk, which the recorder tells of: the next beat tries again
             except Exception:

@@ -35,7 +35,7 @@ LIMIT_BYTES = 5_000_000_000
 _VERSION = 3
 """Changed with every change of the training that changes its numbers."""
 _ABANDONED_SECONDS = 24 * 3600
-"""What was begun and never finished goes after a day: its process was killed."""
+"""What was begun and never finished goes after a day: its process was killed. So does what has no sums."""
 _HAPPENED, _TENSORS = "happened.jsonl", "tensors.safetensors"
 
 
@@ -188,10 +188,11 @@ class SharedResults:
         return found
 
     def _make_room(self) -> None:
-        for partial in self.folder.glob("*" + PARTIAL):
+        for folder in self.folder.glob("*/"):  # half-written, or of an older version
             with contextlib.suppress(OSError):
-                if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(partial, ignore_errors=True)
+                unsealed = folder.suffix == PARTIAL or not (folder / SUMS).is_file()
+                if unsealed and time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
         entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
         for _, size, folder in entries:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,7 +30,6 @@ Execute = Callable[["Experiment", "RunSpec", Path, Control, int, Path], "Iterato
 VARIABLE = "PALIMPSEST_WORKER"
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 20.0
-_Over = tuple[str, BaseException | None]
 
 
 def chosen_worker() -> Execute:
@@ -153,8 +153,6 @@ def _obey(theirs: Connection, control: Control) -> None:
 
 def _portable(error: Exception) -> Exception:
     """An error that survives the way, its traceback as a note."""
-    import traceback
-
     text = "".join(traceback.format_exception(error))
     same: Exception = type(error)(*error.args) if isinstance(error, OSError | MemoryError) else RuntimeError(str(error))
     same.add_note(text)

@@ -1,6 +1,7 @@
 """What runs take over from each other is, bit for bit, what they would have trained alone."""
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,17 @@ def test_the_least_recently_used_goes_when_there_is_no_room(tmp_path: Path) -> N
     assert sorted(folder.name for folder in (tmp_path / "shared").iterdir()) == ["t2", "t3"]
     shared.clear()
     assert shared.total_bytes() == 0
+
+
+def test_what_an_older_version_kept_goes_after_a_day(tmp_path: Path) -> None:
+    shared = SharedResults(tmp_path / "shared")
+    for name, age in (("old", 2 * 24 * 3600), ("new", 60)):
+        folder = tmp_path / "shared" / name
+        folder.mkdir(parents=True)
+        (folder / "sums.json").write_text("{}")
+        os.utime(folder, (time.time() - age, time.time() - age))
+    shared.tensors("t", lambda: {"a": torch.zeros(10)})
+    assert sorted(folder.name for folder in (tmp_path / "shared").iterdir()) == ["new", "t"]
 
 
 def test_deleting_what_is_shared_takes_nothing_from_a_run(tmp_path: Path) -> None:
