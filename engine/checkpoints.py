@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
 from engine.durable import SUMS, is_whole, seal, write_folder
-from engine.errors import StoreError
+from engine.errors import StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,7 +42,8 @@ def save_checkpoint(
 ) -> list[Path]:
     """Write model, tokenizer and what resuming needs, `more` files if given; `folder` appears only once it is whole.
 
-    Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError.
+    Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError, and
+    StoreUnavailableError where the disk is full.
     """
     import torch
 
@@ -54,10 +57,8 @@ def save_checkpoint(
         if more is not None:
             more(partial)
 
-    try:
+    with writing(folder):
         write_folder(folder, fill)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise _not_written(folder, error) from error
     return [file for file in folder.iterdir() if file.is_file() and file.name not in (STATE_FILE, SUMS)]
 
 
@@ -68,23 +69,32 @@ def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
 
 
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What goes wrong inside is said of `folder`: StoreUnavailableError where the disk is full, else StoreError."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _not_written(folder, error) from error
+
+
 def _not_written(folder: Path, error: Exception) -> StoreError:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    above = next(each for each in folder.parents if each.exists())
+    if full or shutil.disk_usage(above).free < _FULL_BYTES:
+        return StoreUnavailableError(f"The checkpoint {folder} can't be written: the disk is full; free some space.")
     why = error.strerror if isinstance(error, OSError) else None
-    if shutil.disk_usage(folder.parent).free < _FULL_BYTES:
-        why = "the disk is full"
-    return StoreError(f"The checkpoint {folder} can't be written ({why or error}); free some space and resume.")
+    return StoreError(f"The checkpoint {folder} can't be written ({why or error}); mend that and resume.")
 
 
 def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
     """Add the strategy's state to files that another run has made, so that `folder` is a whole checkpoint.
 
-    Raises StoreError.
+    Raises StoreError as `save_checkpoint` does.
     """
-    try:
+    with writing(folder):
         save_state(folder, strategy_state)
         seal(folder)
-    except (OSError, RuntimeError) as error:
-        raise _not_written(folder, error) from error
 
 
 def last_whole_stage(run_folder: Path, finished: int) -> int:

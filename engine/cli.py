@@ -104,6 +104,8 @@ class _Progress:
             self._bar.update(said["step"] - self._bar.n)
         elif kind == "Phase":
             self._bar.set_postfix_str(said["text"])
+        elif kind == "Waiting" and said["reason"]:
+            self._bar.write(said["reason"], file=sys.stderr)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ class Control:
         self._running.set()
         self._stop = threading.Event()
         self.paused_seconds = 0.0
-        """How long `check` has waited in all, so that a pause does not count as training time."""
+        """How long `check` and `wait` have held in all, so that a pause does not count as training time."""
 
     def active_time(self) -> float:
         """Seconds on a clock that stands still while the run is paused."""
@@ -44,8 +44,16 @@ class Control:
     def check(self) -> None:
         """Wait while paused; raise `Stopped` when a stop was asked for. Cheap: call it in every inner loop."""
         if not self._running.is_set():
-            started = time.monotonic()
-            self._running.wait()
-            self.paused_seconds += time.monotonic() - started
+            self._hold(self._running)
         if self._stop.is_set():
             raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Hold so long, as in a pause. Raises `Stopped` as soon as a stop is asked for."""
+        self._hold(self._stop, seconds)
+        self.check()
+
+    def _hold(self, until: threading.Event, seconds: float | None = None) -> None:
+        started = time.monotonic()
+        until.wait(seconds)
+        self.paused_seconds += time.monotonic() - started

@@ -26,7 +26,7 @@ class StoreError(PalimpsestError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store can't be used at the moment: once what the text names is mended, the same will succeed."""
+    """The store or its disk can't be used at the moment: once what the text names is mended, the same will succeed."""
 
 
 class AccessError(PalimpsestError):

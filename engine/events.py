@@ -74,6 +74,13 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """The run holds until what `reason` says is mended; an empty one says that it goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class PointKept:
     """Whatever ends the run now, it can go on after `step`."""
 
@@ -106,4 +113,15 @@ class RunStopped:
     checkpoint: Path | None
 
 
-Event = RunStarted | StageStarted | StepDone | Evaluated | Phase | PointKept | StageFinished | RunFinished | RunStopped
+Event = (
+    RunStarted
+    | StageStarted
+    | StepDone
+    | Evaluated
+    | Phase
+    | Waiting
+    | PointKept
+    | StageFinished
+    | RunFinished
+    | RunStopped
+)

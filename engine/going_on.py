@@ -1,20 +1,35 @@
 """Going on inside a stage: what is written at a resume point, and how a run takes it up again."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from engine import events
+from engine.errors import StoreUnavailableError
 from engine.journal import Kept
 from engine.resume_points import Point, Position
 from engine.run_setup import Progress, RunSetup
 from engine.strategies.base import Begun, Work
 
 
+def save_last_point(setup: RunSetup, progress: Progress) -> Path | None:
+    """Where a run that is stopped can go on from: at its last step, or at the point before where the disk is full."""
+    if not progress.stage_step:
+        return None
+    try:
+        return save_point(setup, progress)
+    except StoreUnavailableError:
+        return progress.last_point[2] if progress.last_point is not None else None
+
+
 def save_point(setup: RunSetup, progress: Progress, work: Begun | None = None) -> Path:
-    """Write a resume point, unless the newest stands where the run does; returns its folder. Raises StoreError."""
+    """Write a resume point, unless the newest stands where the run does; returns its folder.
+
+    Raises StoreError, and StoreUnavailableError where the disk is full.
+    """
     where = progress.stage_step, progress.evaluated
     if work is None and progress.last_point is not None and progress.last_point[:2] == where:
         return progress.last_point[2]
@@ -67,4 +82,5 @@ class KeptWork(Work):
 
     def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
         if self._progress.points.due:
-            save_point(self._setup, self._progress, Begun(name, done, dict(tensors)))
+            with suppress(StoreUnavailableError):  # the checkpoint that follows waits for the disk
+                save_point(self._setup, self._progress, Begun(name, done, dict(tensors)))

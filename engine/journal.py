@@ -1,16 +1,18 @@
 """What a stage says, line by line in a file: said again when the run goes on inside the stage, or by another run."""
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from engine import events
 from engine.scores import Score
 
+_PENDING_BYTES = 2**16
 Kept = events.StageStarted | events.StepDone | events.Evaluated
 
 
@@ -24,12 +26,13 @@ class Mark:
 
 
 class Journal:
-    """The journal of one stage in `file`, empty to begin with."""
+    """The journal of one stage in `file`, empty to begin with. What a full disk does not take waits in memory."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._open: BinaryIO = file.open("wb")
+        self._open = file.open("wb", buffering=0)
+        self._pending = bytearray()
         self._digest = hashlib.sha256()
 
     @classmethod
@@ -47,27 +50,36 @@ class Journal:
         if left or content.hexdigest() != mark.sum:
             return None
         journal = cls.__new__(cls)
-        journal.file, journal._digest, journal._open = file, content, file.open("r+b")
+        journal.file, journal._digest, journal._open = file, content, file.open("r+b", buffering=0)
+        journal._pending = bytearray()
         journal._open.truncate(mark.length)
         journal._open.seek(mark.length)
         return journal
 
     def add(self, event: Kept) -> None:
-        """Write one event. Raises OSError."""
+        """Take one event down; it is on the disk at the next `mark`."""
         line = to_line(event).encode()
-        self._open.write(line)
         self._digest.update(line)
+        self._pending += line
+        if len(self._pending) >= _PENDING_BYTES:
+            with contextlib.suppress(OSError):  # `mark` says it, where it is waited for
+                self._write()
 
     def mark(self) -> Mark:
         """Where it stands, once the disk holds it. Raises OSError."""
-        self._open.flush()
+        self._write()
         os.fsync(self._open.fileno())
         return Mark(self._open.tell(), self._digest.hexdigest())
 
     def said(self) -> Iterator[Kept]:
-        """Every event so far."""
-        self._open.flush()
+        """Every event so far. Raises OSError."""
+        self._write()
         return read(self.file)
+
+    def _write(self) -> None:
+        while self._pending:
+            written = self._open.write(self._pending)
+            del self._pending[:written]
 
     def close(self) -> None:
         self._open.close()

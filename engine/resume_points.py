@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.checkpoints import RESUME_FILES, save_checkpoint
+from engine.checkpoints import RESUME_FILES, save_checkpoint, writing
 from engine.durable import PARTIAL, flush, is_whole
 from engine.events import Evaluated
 from engine.journal import Journal, Kept, Mark, read, write
@@ -80,11 +80,12 @@ class ResumePoints:
         return time.monotonic() - self._last >= self._apart
 
     def begin_stage(self, stage: int) -> Journal:
-        """Nothing is kept of an earlier try; the time to the first point begins."""
+        """Nothing is kept of an earlier try; the time to the first point begins. Raises StoreError as `save` does."""
         for folder in self._folders():
             shutil.rmtree(folder, ignore_errors=True)
         self._last = time.monotonic()
-        return Journal(self._journal(stage))
+        with writing(self._folder):
+            return Journal(self._journal(stage))
 
     def save(
         self,
@@ -94,8 +95,9 @@ class ResumePoints:
         journal: Journal,
         work: Mapping[str, Tensor] | None = None,
     ) -> Path:
-        """Write a point; returns its folder. Raises StoreError when the disk is full, and OSError."""
-        mark = journal.mark()
+        """Write a point; returns its folder. Raises StoreError, and StoreUnavailableError where the disk is full."""
+        with writing(self._folder):
+            mark = journal.mark()
 
         def more(partial: Path) -> None:
             about = {"position": asdict(position), "journal": asdict(mark)}
@@ -140,12 +142,13 @@ class ResumePoints:
             return None
 
     def keep_row_0(self, key: str, scored: Evaluated) -> None:
-        """Keep them until the first stage is over. Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        fresh = self._row_0(key).with_suffix(PARTIAL)
-        write(fresh, [scored])
-        flush(fresh)
-        fresh.replace(self._row_0(key))
+        """Keep them until the first stage is over; a full disk keeps nothing, and they are scored once more."""
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            fresh = self._row_0(key).with_suffix(PARTIAL)
+            write(fresh, [scored])
+            flush(fresh)
+            fresh.replace(self._row_0(key))
 
     def _row_0(self, key: str) -> Path:
         return self._folder / f"row-0-{key}.jsonl"

@@ -54,7 +54,7 @@ class RunSetup:
     point_seconds: float = SECONDS_APART
     """At most so long apart are the points inside a stage that the run can go on from."""
     check_room: Callable[[], None] = lambda: None
-    """Called before a stage; raises StoreError where the disk has no room for what it will write."""
+    """Called before a stage; raises StoreUnavailableError while the disk has no room for what it will write."""
 
     @property
     def stage_keys(self) -> tuple[str, ...]:
@@ -104,6 +104,7 @@ class Progress:
         assert self.journal is not None
         self.journal.close()
         self.points.clear()
+        self.stage_step = 0
 
     def said(self, event: Kept) -> Kept:
         """The event, once it stands in the stage's journal."""

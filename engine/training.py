@@ -12,19 +12,20 @@ import torch
 from torch import Tensor
 
 from engine import events
-from engine.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder
+from engine.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder, writing
 from engine.control import Stopped
-from engine.going_on import KeptWork, go_on, go_on_from, save_point
+from engine.going_on import KeptWork, go_on, go_on_from, save_last_point, save_point
 from engine.journal import Kept
 from engine.models import BaseModel
 from engine.optimization import make_optimizer
 from engine.packing import Rows
+from engine.patience import written
 from engine.randomness import Streams
 from engine.resume_points import ResumePoints
 from engine.run_setup import EncodedTask, Progress, RunSetup
 from engine.scores import Score
 from engine.scoring import score
-from engine.sharing import content_key
+from engine.sharing import SharedResults, content_key
 from engine.stages import StageData, stage_data, stage_steps
 from engine.step import TakenStep, report, steps_in_flight, take_step
 from engine.strategies.base import Plan, StageEnd, State
@@ -34,7 +35,8 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
     """Run all stages after `finished_stages`, the first from inside where an interrupted attempt has left a point.
 
     A stop asked for through `setup.control` ends the iteration with `RunStopped`, the weights reached kept. Raises
-    TrainingError when the loss stops being finite, StoreError when the disk is full.
+    TrainingError when the loss stops being finite, StoreError when a checkpoint can't be written. It waits
+    while the disk is full.
     """
     started = setup.control.active_time()
     progress = _begin(setup)
@@ -52,8 +54,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
             yield from _run_stage(setup, progress, stage)
         yield events.RunFinished(setup.control.active_time() - started)
     except Stopped:
-        checkpoint = save_point(setup, progress) if progress.stage_step else None
-        yield events.RunStopped(progress.stage, progress.step, checkpoint)
+        yield events.RunStopped(progress.stage, progress.step, save_last_point(setup, progress))
     finally:
         if progress.journal is not None:
             progress.journal.close()
@@ -105,13 +106,14 @@ def _data(setup: RunSetup, stage: int) -> StageData:
 
 def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[events.Event]:
     task, key = setup.tasks[stage - 1], setup.stage_keys[stage - 1]
-    setup.check_room()
+    yield from written(setup.control, setup.check_room)
     known = None
     if progress.stage == stage:
         yield from go_on(progress)
         yield from _train(setup, progress)
     else:
-        progress.enter(stage, progress.points.begin_stage(stage), setup.control.active_time())
+        journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
+        progress.enter(stage, journal, setup.control.active_time())
         known = setup.shared.happened(key) if setup.shared is not None else None
         yield from _enter(setup, progress) if known is None else _take_over(setup, progress, key, known)
     if stage < len(setup.tasks):
@@ -119,9 +121,9 @@ def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[even
         progress.state = _remember(setup, progress, task)
     folder = stage_folder(setup.folder, stage)
     if known is not None:
-        complete(folder, {"strategy": progress.state})
+        yield from written(setup.control, lambda: complete(folder, {"strategy": progress.state}))
     else:
-        _save(setup, progress, folder)
+        yield from written(setup.control, lambda: _save(setup, progress, folder))
     seconds = setup.control.active_time() - progress.stage_began
     yield events.StageFinished(stage, task.name, progress.step, seconds, progress.target_tokens, folder)
     progress.leave()
@@ -162,7 +164,7 @@ def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
                 yield progress.said(scored)
                 progress.evaluated = number
             if saves:
-                save_point(setup, progress)
+                yield from written(setup.control, lambda: save_point(setup, progress))
                 yield events.PointKept(progress.step)
     except Stopped:
         for taken in in_flight:
@@ -175,7 +177,7 @@ def _take_over(setup: RunSetup, progress: Progress, key: str, happened: Iterator
     assert setup.shared is not None
     yield events.Phase(f"taking over {setup.tasks[progress.stage - 1].name}, which another run has trained")
     folder = stage_folder(setup.folder, progress.stage)
-    setup.shared.take_files(key, folder)
+    yield from written(setup.control, partial(_take_files, setup.shared, key, folder))
     progress.base = setup.load_model(folder)
     progress.optimizer = make_optimizer(progress.base.model, setup.training)
     if setup.training.optimizer_state == "keep":
@@ -190,6 +192,11 @@ def _take_over(setup: RunSetup, progress: Progress, key: str, happened: Iterator
             progress.stage_began -= event.seconds
         yield progress.said(event)
     progress.step, progress.stage_step, progress.evaluated = last, steps, steps
+
+
+def _take_files(shared: SharedResults, key: str, folder: Path) -> None:
+    with writing(folder):
+        shared.take_files(key, folder)
 
 
 def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | events.Evaluated]:
@@ -267,7 +274,9 @@ def _save(setup: RunSetup, progress: Progress, folder: Path) -> None:
     files = save_checkpoint(folder, base.model, base.tokenizer, {"strategy": progress.state}, optimizer_state)
     # Passes of other sizes round otherwise: what follows a lack of memory is nobody else's result.
     if setup.shared is not None and progress.journal is not None and progress.most_rows is None:
-        setup.shared.keep(setup.stage_keys[progress.stage - 1], progress.journal.said(), files)
+        with writing(folder):
+            said = progress.journal.said()
+        setup.shared.keep(setup.stage_keys[progress.stage - 1], said, files)
 
 
 def _to_device(value: Any, device: torch.device) -> Any:

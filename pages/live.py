@@ -226,10 +226,12 @@ def show_buttons(run: "pd.Series[Any]") -> None:
 
 
 def show_reason(run: "pd.Series[Any]") -> None:
-    """Why a run is no longer training, in words."""
+    """Why a run does not train, in words."""
     reason, status = plain(str(run["reason"] or "")), run["status"]
     kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
-    if status == "failed":
+    if status == "running" and reason:
+        st.error(reason, icon=":material/hourglass_pause:")
+    elif status == "failed":
         st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
     elif status == "interrupted":
         st.warning(f"This run was interrupted. {reason}{kept}", icon=":material/power_off:")

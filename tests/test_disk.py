@@ -1,20 +1,26 @@
 """Room for checkpoints: by the disk, by the operator's limit, and said before anything is trained."""
 
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine import strategies
+from engine import checkpoints, events, journal, strategies
 from engine.control import Control
 from engine.disk import check_room, room
 from engine.drive import drive
-from engine.errors import ConfigError, StoreError
+from engine.durable import is_whole
+from engine.errors import ConfigError, StoreUnavailableError
+from engine.run_setup import RunSetup
 from engine.store import Store
 from engine.training import train
 from tests.builders import small_setup
 from tests.fake_runs import experiment
+from tests.test_going_on import numbers
 
 
 def test_files_under_several_names_count_once(tmp_path: Path) -> None:
@@ -29,36 +35,146 @@ def test_the_limit_of_the_operator_holds(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "0.001")
     assert room(tmp_path).free == 400_000
     check_room(tmp_path, 400_000)
-    with pytest.raises(StoreError, match=r"limit of 0.001 GB .* leaves 0.00 GB"):
+    with pytest.raises(StoreUnavailableError, match=r"limit of 0.001 GB .* leaves 0.00 GB"):
         check_room(tmp_path, 400_001)
     monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "much")
     with pytest.raises(ConfigError, match="'much' is not a number of gigabytes"):
         room(tmp_path)
 
 
-def test_a_run_without_room_ends_before_its_stage_and_goes_on_once_there_is(tmp_path: Path) -> None:
+class Disk:
+    """A disk that is full when a stage begins, or when anything is written inside one, for as long as it is `full`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        self.refused = 0
+        monkeypatch.setattr("engine.patience.RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(checkpoints, "write_folder", self.refusing(checkpoints.write_folder))
+        monkeypatch.setattr(journal.Journal, "__init__", self.refusing(journal.Journal.__init__))
+
+    def refusing(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*args: Any) -> Any:
+            if self.full:
+                self.refused += 1
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(*args)
+
+        return write
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def setup_in(folder: Path) -> RunSetup:
+    return replace(small_setup(strategies.build("replay+ewc", {}), folder, tasks=2), point_seconds=0.0)
+
+
+def undisturbed(folder: Path) -> list[Any]:
+    return numbers(list(train(setup_in(folder))))
+
+
+@pytest.mark.parametrize("fills_at", [events.RunStarted, events.StageStarted, events.StepDone, events.StageFinished])
+def test_a_run_waits_wherever_the_disk_is_full_and_ends_with_the_same_numbers(
+    fills_at: type, disk: Disk, tmp_path: Path
+) -> None:
+    said, happened = list[str](), list[events.Event]()
+    for event in train(setup_in(tmp_path / "a")):
+        happened.append(event)
+        disk.full = disk.full or (isinstance(event, fills_at) and not said)
+        if isinstance(event, events.Waiting):
+            said.append(event.reason)
+            disk.full = False
+    assert disk.refused
+    assert "the disk is full; free some space. The run waits and goes on by itself" in said[0]
+    assert said[1:] == [""]
+    assert numbers(happened) == undisturbed(tmp_path / "b")
+    assert is_whole(tmp_path / "a" / "stage-2")
+
+
+def test_a_run_that_waits_can_be_stopped_and_taken_up_again(disk: Disk, tmp_path: Path) -> None:
+    setup, happened = setup_in(tmp_path / "a"), list[events.Event]()
+    for event in train(setup):
+        happened.append(event)
+        disk.full = disk.full or (isinstance(event, events.StepDone) and event.step == 4)
+        if isinstance(event, events.Waiting):
+            setup.control.stop()
+    assert isinstance(happened[-1], events.RunStopped)
+    assert happened[-1].checkpoint is not None  # the point before
+    disk.full = False
+    again = list(train(replace(setup, control=Control())))
+    assert numbers(again) == undisturbed(tmp_path / "b")
+
+
+def test_a_run_that_waits_between_stages_can_be_stopped_too(tmp_path: Path, disk: Disk) -> None:
     def no_room() -> None:
-        if len(list(tmp_path.glob("stage-*"))) == full_after[0]:
-            raise StoreError("full")
+        if (tmp_path / "a" / "stage-1").is_dir() and not setup.control.stopping:
+            raise StoreUnavailableError("no room")
 
-    full_after = [1]
-    setup = replace(small_setup(strategies.build("naive", {}), tmp_path, tasks=2), check_room=no_room)
-    with pytest.raises(StoreError, match="full"):
-        list(train(setup))
-    assert (tmp_path / "stage-1").is_dir()
-    full_after[0] = -1
-    list(train(replace(setup, finished_stages=1)))
-    assert (tmp_path / "stage-2").is_dir()
+    setup = replace(setup_in(tmp_path / "a"), check_room=no_room)
+    happened = []
+    for event in train(setup):
+        happened.append(event)
+        if isinstance(event, events.Waiting):
+            setup.control.stop()
+    assert isinstance(happened[-1], events.RunStopped)
+    assert happened[-1].stage == 1
+    again = list(train(replace(setup, control=Control(), check_room=lambda: None, finished_stages=1)))
+    assert numbers(happened) + numbers(again) == undisturbed(tmp_path / "b")
 
 
-def test_a_run_that_does_not_fit_says_so_in_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_keeps_what_a_full_disk_did_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        """Takes a few bytes at a time, and nothing at every third try."""
+
+        def __init__(self, file: Any) -> None:
+            self.file, self.tries = file, 0
+
+        def write(self, data: bytes) -> int:
+            self.tries += 1
+            if self.tries % 3 == 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return int(self.file.write(bytes(data[:700])))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    monkeypatch.setattr(journal, "_PENDING_BYTES", 500)
+    kept = journal.Journal(tmp_path / "journal.jsonl")
+    kept._open = Full(kept._open)  # type: ignore[assignment]
+    told = [events.StepDone(1, n, {"total": n / 3}, 100, 0.1, 1e-3, 1.0) for n in range(60)]
+    for event in told:
+        kept.add(event)
+    while True:
+        try:
+            mark = kept.mark()
+            break
+        except OSError:
+            pass
+    assert list(kept.said()) == told
+    again = journal.Journal.continued(kept.file, mark)
+    assert again is not None
+    again.close()
+    kept.close()
+
+
+def test_a_run_that_does_not_fit_says_so_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "0.01")
-    store = Store(tmp_path / "data")
+    store, control = Store(tmp_path / "data"), Control()
     store.add_experiment(experiment(tmp_path, training={"device": "cpu", "block_size": 32}))
     run_id = store.claim_next()
     assert run_id is not None
-    drive(store, run_id, Control())
+    waits = list[Any]()
+
+    def watch(event: events.Event) -> None:
+        if isinstance(event, events.Waiting):
+            waits.append(store.runs(run_ids=run_id).iloc[0])
+            control.stop()
+
+    drive(store, run_id, control, watch=watch)
+    assert (waits[0]["status"], waits[0]["phase"]) == ("running", "waiting")
+    assert "a checkpoint with a resume point of this run takes about 0.04 GB" in waits[0]["reason"]
     row = store.runs(run_ids=run_id).iloc[0]
-    assert row["status"] == "failed"
-    assert "a checkpoint with a resume point of this run takes about 0.04 GB" in row["reason"]
+    assert (row["status"], row["reason"]) == ("stopped", "Stopped before its first step.")
     store.close()

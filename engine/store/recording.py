@@ -90,6 +90,10 @@ def _phase(connection: Connection, run_id: str, event: events.Phase, folder: Pat
     _change_run(connection, run_id, {"phase": event.text})
 
 
+def _waiting(connection: Connection, run_id: str, event: events.Waiting, folder: Path) -> None:
+    _change_run(connection, run_id, {"phase": "waiting" if event.reason else "", "reason": event.reason})
+
+
 def _stage_finished(connection: Connection, run_id: str, event: events.StageFinished, folder: Path) -> None:
     stage = schema.stages
     own = (stage.c.run_id == run_id) & (stage.c.stage == event.stage)
@@ -148,6 +152,7 @@ _RECORDERS: dict[str, Callable[[Connection, str, Any, Path], None]] = {
     "StageStarted": _stage_started,
     "Evaluated": _evaluated,
     "Phase": _phase,
+    "Waiting": _waiting,
     "PointKept": _point_kept,
     "StageFinished": _stage_finished,
     "RunFinished": _run_finished,

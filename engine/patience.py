@@ -1,0 +1,29 @@
+"""Waiting for a disk that is full: a run holds, says why, and goes on by itself."""
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+from engine.control import Control
+from engine.errors import StoreUnavailableError
+from engine.events import Waiting
+
+RETRY_SECONDS = 2.0
+"""Between two tries to write to a disk that is full."""
+T = TypeVar("T")
+
+
+def written(control: Control, write: Callable[[], T]) -> Generator[Waiting, None, T]:
+    """What `write` returns, once the disk takes it: until then the run holds, and says why. Raises Stopped."""
+    waits = False
+    while True:
+        try:
+            result = write()
+        except StoreUnavailableError as error:
+            if not waits:
+                yield Waiting(f"{error} The run waits and goes on by itself once that is mended.")
+            waits = True
+            control.wait(RETRY_SECONDS)
+        else:
+            if waits:
+                yield Waiting("")
+            return result
