@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from engine.headless import run_experiment
 
 # Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
-# as a browser that shows the live page; a spin of microseconds costs nothing. Both are
-# read when torch is loaded; docs/log.md has the figures.
+# as a browser that shows the live page; a spin of microseconds costs nothing. All of these are read when torch is
+# loaded; docs/log.md has the figures.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Compiled matrix products, one for each size, that oneDNN keeps: of its own 1,024 a run hardly uses one again, and
+# they take up to 0.4 GB.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 __all__ = ["load_experiment", "run_experiment"]
 

@@ -15,6 +15,8 @@ LOGITS_AT_ONCE = 2**26
 """Largest logits of one matrix product: 256 MB in float32."""
 _LOGITS_IN_CACHE = 2**20
 """On a CPU the softmax works on as many as stay in its caches."""
+_FEW_SIZES = 32
+"""A CPU compiles matrix products for each size, at a third of a millisecond and of a megabyte: few are asked for."""
 
 _heads: WeakKeyDictionary[PreTrainedModel, torch.nn.Linear | None] = WeakKeyDictionary()
 
@@ -41,8 +43,11 @@ def weighted_nats(states: Tensor, head: torch.nn.Linear, targets: Tensor, scale:
     `states` [n, D], `targets` int64 [n], `scale` float32 [n]. The sum has a gradient, worked out here and now, so that
     no logits need be kept for later; the nats [n] have none. In the precision of autocast, where that is on.
     """
+    tokens = len(states)
+    if states.device.type == "cpu":
+        states, targets, scale = (_filled_up(each) for each in (states, targets, scale))
     loss, nats = _WeightedNats.apply(states, head.weight, head.bias, targets, scale)
-    return loss, nats
+    return loss, nats[:tokens]
 
 
 @torch.no_grad()
@@ -55,6 +60,12 @@ def predictions(states: Tensor, head: torch.nn.Linear, targets: Tensor) -> tuple
         nats.append(F.cross_entropy(logits, wanted, reduction="none"))
         correct.append(logits.argmax(-1) == wanted)
     return torch.cat(nats), torch.cat(correct)
+
+
+def _filled_up(values: Tensor) -> Tensor:
+    """With zeros, to a multiple of `_FEW_SIZES` rows."""
+    missing = -len(values) % _FEW_SIZES
+    return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values
 
 
 class _WeightedNats(torch.autograd.Function):
