@@ -21,6 +21,7 @@ from benchmarks.workers import Worker, WorkerFailed
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 _TASKS = ("customer_service_banking77", "medical_pubmedqa")
 """The shortest texts and the longest."""
+_SECTIONS = ("embedded", "strategies", "many-tasks", "run", "gpt2", "gpt2-arithmetic", "gpt2-strategies")
 
 
 @dataclass
@@ -69,6 +70,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tasks", type=Path, default=_SHARED / "data" / "tasks", help="folders that hold a train.txt")
     parser.add_argument(
         "--tokenizer", type=Path, default=_SHARED / "models" / "gpt2-tokenizer", help="GPT-2's, for the large model"
+    )
+    parser.add_argument(
+        "--only", choices=_SECTIONS, nargs="+", default=_SECTIONS, metavar="SECTION", help=f"of {', '.join(_SECTIONS)}"
     )
     parser.add_argument("--smoke", action="store_true", help="try everything once on next to nothing; no measurement")
     return parser.parse_args()
@@ -154,22 +158,28 @@ def _measure(bench: Bench, options: argparse.Namespace, folder: Path, report: _R
     if len(texts) < len(_TASKS) and not quick:
         report.note(f"The samples stand alone: {options.tasks} does not hold {' and '.join(_TASKS)}.")
 
+    def add(section: str, measure: Callable[..., list[Row]], *arguments: Any) -> None:
+        if section in options.only:
+            report.add(partial(measure, bench, *arguments))
+
     small = Model("embedded model", **bench.ours.ask(do="model", name="embedded"))
     for source in sources[:1] if quick else sources:
-        report.add(partial(speed, bench, small, source, efforts.small, file))
-    report.add(partial(continual, bench, small, efforts.small_stages, file))
-    report.add(partial(many_tasks, bench, small, efforts.many_tasks, file))
-    report.add(partial(default_run, bench, efforts.run, efforts.run_tasks))
+        add("embedded", speed, small, source, efforts.small, file)
+    add("strategies", continual, small, efforts.small_stages, file)
+    add("many-tasks", many_tasks, small, efforts.many_tasks, file)
+    add("run", default_run, efforts.run, efforts.run_tasks)
 
+    if not any(section.startswith("gpt2") for section in options.only):
+        return
     if not (options.tokenizer / "tokenizer.json").is_file():
         report.note(f"GPT-2 with 124 M parameters is left out: there is no tokenizer in {options.tokenizer}.")
         return
     asked = {"name": "gpt2-124m", "tokenizer": str(options.tokenizer), "folder": str(folder / "gpt2")}
     large = Model("GPT-2 124 M", **bench.ours.ask(do="model", **asked))
-    report.add(partial(speed, bench, large, sources[min(1, len(sources) - 1)], efforts.large, file))
-    report.add(partial(arithmetic, bench, large, sources[-1], efforts.large_steps, file, 2048))
+    add("gpt2", speed, large, sources[min(1, len(sources) - 1)], efforts.large, file)
+    add("gpt2-arithmetic", arithmetic, large, sources[-1], efforts.large_steps, file, 2048)
     if efforts.large_stages is not None:
-        report.add(partial(continual, bench, large, efforts.large_stages, file))
+        add("gpt2-strategies", continual, large, efforts.large_stages, file)
 
 
 def _write(file: Path, machine: dict[str, Any], bench: Bench, report: _Report, seconds: float) -> None:

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 _ROOT = Path(__file__).resolve().parent.parent
 _SHARED = _ROOT.parent / "shared"
 _STEP_TOKENS = 2048
+_SECTIONS = ("tokenisation", "texts", "training", "past-tasks", "scoring", "models")
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,11 @@ def main() -> None:
     started, curves = time.monotonic(), list[Curve]()
     sources = ["samples", *(str(path) for path in sorted(options.tasks.glob("*/train.txt")))]
     with tempfile.TemporaryDirectory() as folder:
-        for measured in _measure(effort, sources, options.tokenizer, Path(folder)):
-            curves += measured
-            print(as_text(measured), flush=True)
+        for name, measure in _sections(effort, sources, options.tokenizer, Path(folder)).items():
+            if name in options.only:
+                measured = measure()
+                curves += measured
+                print(as_text(measured), flush=True)
     seconds = time.monotonic() - started
     data = {
         "seconds": seconds,
@@ -105,18 +109,26 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "growth.json", help="where to write numbers"
     )
+    parser.add_argument(
+        "--only", choices=_SECTIONS, nargs="+", default=_SECTIONS, metavar="SECTION", help=f"of {', '.join(_SECTIONS)}"
+    )
     parser.add_argument("--tasks", type=Path, default=_SHARED / "data" / "tasks", help="folders that hold a train.txt")
     parser.add_argument("--tokenizer", type=Path, default=_SHARED / "models" / "gpt2-tokenizer", help="GPT-2's")
     return parser.parse_args()
 
 
-def _measure(effort: _Effort, sources: list[str], tokenizer: Path, folder: Path) -> Iterator[list[Curve]]:
-    yield _tokenisation(effort, sources, tokenizer)
-    yield _texts(effort, sources, folder)
-    yield _training(effort, sources, folder)
-    yield _past_tasks(effort)
-    yield _scoring(effort)
-    yield _models(effort)
+def _sections(
+    effort: _Effort, sources: list[str], tokenizer: Path, folder: Path
+) -> dict[str, Callable[[], list[Curve]]]:
+    measures = (
+        partial(_tokenisation, effort, sources, tokenizer),
+        partial(_texts, effort, sources, folder),
+        partial(_training, effort, sources, folder),
+        partial(_past_tasks, effort),
+        partial(_scoring, effort),
+        partial(_models, effort),
+    )
+    return dict(zip(_SECTIONS, measures, strict=True))
 
 
 def _tokenisation(effort: _Effort, sources: list[str], tokenizer: Path) -> list[Curve]:

@@ -5,6 +5,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from benchmarks.dashboard.endurance import measure_endurance
+from benchmarks.dashboard.endurance import summary as endurance_summary
 from benchmarks.dashboard.load import measure_load
 from benchmarks.dashboard.load import summary as load_summary
 from benchmarks.dashboard.pages import browser_pages, light_pages
@@ -24,6 +26,9 @@ def main() -> None:
             load = asyncio.run(measure_load(Path(folder), options.sessions, options.minutes))
             print(load_summary(load, options.minutes, options.sessions))
             return
+        if options.what == "endurance":
+            print(endurance_summary(asyncio.run(measure_endurance(Path(folder), options.steps, options.minutes))))
+            return
         pages = browser_pages if options.browser else light_pages
         counts = [0, *options.watchers]
         windows = asyncio.run(measure_training(Path(folder), counts, options.rounds, options.seconds, pages))
@@ -32,14 +37,14 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
-    parser.add_argument("what", choices=["refresh", "training", "load"])
+    parser.add_argument("what", choices=["refresh", "training", "load", "endurance"])
     parser.add_argument("--watchers", type=int, nargs="+", default=[1, 10], help="how many watch, in turn")
-    parser.add_argument("--steps", type=int, default=2_000, help="refresh: steps that the run has behind it")
+    parser.add_argument("--steps", type=int, default=2_000, help="refresh, endurance: steps of the run")
     parser.add_argument(
         "--rounds", type=int, default=5, help="training: how often every number of watchers has its turn"
     )
     parser.add_argument("--seconds", type=float, default=15, help="training: of each turn")
-    parser.add_argument("--minutes", type=float, default=15, help="load: how long")
+    parser.add_argument("--minutes", type=float, default=15, help="load, endurance: how long at most")
     parser.add_argument("--sessions", type=int, default=25, help="load: how many visitors at once")
     parser.add_argument("--browser", action="store_true", help="training: Chromium's pages instead of light watchers")
     return parser.parse_args()

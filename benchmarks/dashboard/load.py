@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import tempfile
 import time
 from contextlib import suppress
@@ -143,10 +142,7 @@ async def _visit(server: Server, load: Load, ends: float, chance: random.Random)
 async def _watch_memory(server: Server, load: Load) -> None:
     began = time.monotonic()
     while True:
-        status = Path(f"/proc/{server.process}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        load.memory.append((time.monotonic() - began, int(found[1]) / 1000))
+        load.memory.append((time.monotonic() - began, server.resident_mb()))
         await asyncio.sleep(_SAMPLE_SECONDS)
 
 

@@ -22,6 +22,11 @@ class Server:
     address: str
     process: int
 
+    def resident_mb(self) -> float:
+        """Memory of the process that is resident, in MB."""
+        pages = int(Path(f"/proc/{self.process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
     def cpu_seconds(self) -> float:
         """Processor time of the process so far, all threads together."""
         return _cpu_seconds(self.process)
