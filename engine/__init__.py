@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.experiment import load_experiment
+    from engine.experiment_file import load_experiment
     from engine.headless import run_experiment
 
 # Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
@@ -23,7 +23,7 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 __all__ = ["load_experiment", "run_experiment"]
 
-_HOMES = {"load_experiment": "engine.experiment", "run_experiment": "engine.headless"}
+_HOMES = {"load_experiment": "engine.experiment_file", "run_experiment": "engine.headless"}
 
 
 def __getattr__(name: str) -> Any:

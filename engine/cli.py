@@ -14,7 +14,8 @@ from tqdm import tqdm
 from engine.control import Control
 from engine.errors import PalimpsestError
 from engine.events import Event
-from engine.experiment import Experiment, load_experiment
+from engine.experiment import Experiment
+from engine.experiment_file import load_experiment
 from engine.names import visible
 from engine.parameters import Parameter, parameters_of
 from engine.strategies import registry

@@ -1,12 +1,10 @@
-"""The experiment as validated data, to and from YAML."""
+"""The experiment as validated data."""
 
 import itertools
 import math
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,8 +26,6 @@ from engine.strategies.base import Strategy
 SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
 Split = Literal["auto", "two blank lines", "blank line", "line", "file", "row"]
 
-MAX_CHARACTERS = 200_000
-"""Of an experiment file; a thousand tasks fit in."""
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
 """Most strategies with their values, and most runs, of one experiment."""
 _SHOWN_PROBLEMS = 10
@@ -276,62 +272,12 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def parse_experiment(text: str, source: str = "the experiment") -> Experiment:
-    """Read YAML. `source` names the file in errors. Raises ConfigError that names the field."""
-    if len(text) > MAX_CHARACTERS:
-        raise ConfigError(f"{source}: is longer than {MAX_CHARACTERS:,} characters; an experiment file is a page.")
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = shortened(str(getattr(error, "problem", None) or error), 300)
-        raise ConfigError(f"{source}{where}: this is not valid YAML ({problem}).") from error
-    except RecursionError as error:
-        raise ConfigError(f"{source}: is nested too deeply; write it as the documentation does.") from error
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        # What the loader meets in an impossible date, a number of 5,000 digits or a tag on the wrong value.
-        raise ConfigError(
-            f"{source}: holds a value that is none ({shortened(str(error), 300)}); correct it."
-        ) from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{source}: expected fields such as name, model, tasks and strategies, one a line.")
-    return experiment_from(data, source)
-
-
 def experiment_from(data: dict[str, Any], source: str = "the experiment") -> Experiment:
     """Validate plain data. Raises ConfigError that names every wrong field."""
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{source}: {explain(error)}") from error
-
-
-def load_experiment(path: Path) -> Experiment:
-    """Read an experiment file; relative task paths are taken from its folder."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such file; check the path.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read as UTF-8 text ({error}).") from error
-    return with_absolute_paths(parse_experiment(text, path.name), path.parent)
-
-
-def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
-    """The same experiment with its task files made independent of the working directory."""
-
-    def absolute(names: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(str((folder / name).resolve()) for name in names)
-        except (OSError, RuntimeError) as error:  # links that lead in a circle
-            raise ConfigError(f"A path can't be followed ({shortened(str(error), 300)}); check it.") from error
-
-    tasks = tuple(
-        task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)})
-        for task in experiment.tasks
-    )
-    return experiment.model_copy(update={"tasks": tasks})
 
 
 def to_data(experiment: Experiment) -> dict[str, Any]:
@@ -343,11 +289,6 @@ def to_data(experiment: Experiment) -> dict[str, Any]:
         "name": data["name"], "model": data["model"], "tasks": tasks,
         "training": data["training"], "strategies": specs, "seeds": data["seeds"],
     }  # fmt: skip
-
-
-def to_yaml(experiment: Experiment) -> str:
-    """YAML that `parse_experiment` reads back to an equal experiment."""
-    return yaml.safe_dump(to_data(experiment), sort_keys=False, allow_unicode=True, width=120)
 
 
 def explain(error: ValidationError) -> str:

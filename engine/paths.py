@@ -1,6 +1,7 @@
 """Where everything is kept."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 VARIABLE = "PALIMPSEST_DATA"
@@ -11,7 +12,13 @@ MODEL_ROOTS = "PALIMPSEST_MODEL_ROOTS"
 def data_folder() -> Path:
     """The one folder of all data, made on demand: the environment variable PALIMPSEST_DATA, or ~/.palimpsest."""
     named = os.environ.get(VARIABLE, "").strip()
-    folder = (Path(named).expanduser() if named else Path.home() / ".palimpsest").resolve()
+    return _made((Path(named).expanduser() if named else Path.home() / ".palimpsest").absolute())
+
+
+@lru_cache(maxsize=1)
+def _made(folder: Path) -> Path:
+    """Pages ask for it a dozen times in a run."""
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -163,7 +163,7 @@ class SharedResults:
             fill(partial)
             seal(partial, durable=False)
             partial.rename(self.folder / key)
-        except OSError:
+        except (OSError, SafetensorError):
             pass
         finally:
             shutil.rmtree(partial, ignore_errors=True)

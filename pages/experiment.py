@@ -5,15 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from engine.errors import ConfigError, PalimpsestError
-from engine.experiment import (
-    MAX_CHARACTERS,
-    Experiment,
-    TaskSpec,
-    Training,
-    parse_experiment,
-    to_yaml,
-    with_absolute_paths,
-)
+from engine.experiment import Experiment, TaskSpec, Training
+from engine.experiment_file import MAX_CHARACTERS, parse_experiment, to_yaml, with_absolute_paths
 from engine.model_choices import describe_models
 from engine.names import shortened
 from engine.parameters import parameters_of

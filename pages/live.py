@@ -18,7 +18,7 @@ from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
 from ui.text import count, duration, plain, plural
 
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS, SECONDS_PER_WATCHER = 1.4, 0.1
 # The parts of the page that are drawn again by themselves, each a fragment of this key.
 WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
     f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
@@ -98,7 +98,12 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
         st.fragment(show_overview, key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
     if live_data.is_active(runs) or trouble:
-        pulse(PULSE, REFRESH_SECONDS, partial(look, experiment_id, run_id))
+        pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
+
+
+def refresh_seconds() -> float:
+    """Between two looks: more where many look on, so that what they cost the training stays bounded."""
+    return REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1)
 
 
 def look(experiment_id: str, run_id: str) -> None:

@@ -71,7 +71,7 @@ def take_encoded(data: bytes) -> None:
 
 def take_configuration(data: bytes) -> None:
     """An experiment file; what is accepted survives being written and read."""
-    from engine.experiment import parse_experiment, to_yaml
+    from engine.experiment_file import parse_experiment, to_yaml
 
     experiment = parse_experiment(data.decode("utf-8", "replace"))
     experiment.runs()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from engine import headless
 from engine.cli import app
 from engine.errors import ConfigError
-from engine.experiment import to_yaml
+from engine.experiment_file import to_yaml
 from engine.parameters import parameters_of
 from engine.runner import RunnerLock
 from engine.store import Store

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
-from engine.experiment import experiment_from, load_experiment, parse_experiment, to_yaml
+from engine.experiment import experiment_from
+from engine.experiment_file import load_experiment, parse_experiment, to_yaml
 from engine.presets import PRESETS
 
 YAML = """

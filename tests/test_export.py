@@ -3,7 +3,6 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from engine.export import checkpoint_zip, results, scores_csv, to_json, write_re
 from engine.scores import Score
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "data")
-    yield made
-    made.close()
 
 
 def finish_all(store: Store, tmp_path: Path, **changes: object) -> str:

@@ -12,15 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.experiment import (
-    MAX_CHARACTERS,
-    Experiment,
-    Training,
-    experiment_from,
-    load_experiment,
-    parse_experiment,
-    to_yaml,
-)
+from engine.experiment import Experiment, Training, experiment_from
+from engine.experiment_file import MAX_CHARACTERS, load_experiment, parse_experiment, to_yaml
 from engine.names import clean_name, quoted, shortened, visible
 from engine.parameters import Parameter, parameters_of
 from engine.paths import is_file

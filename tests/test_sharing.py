@@ -1,5 +1,6 @@
 """What runs take over from each other is, bit for bit, what they would have trained alone."""
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from engine import events, fisher, strategies
@@ -139,6 +141,19 @@ def test_the_least_recently_used_goes_when_there_is_no_room(tmp_path: Path) -> N
     assert sorted(folder.name for folder in (tmp_path / "shared").iterdir()) == ["t2", "t3"]
     shared.clear()
     assert shared.total_bytes() == 0
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), SafetensorError("I/O error")])
+def test_a_full_disk_keeps_nothing_and_harms_nobody(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("safetensors.torch.save_file", refuse)
+    shared = SharedResults(tmp_path)
+    assert shared.tensors("fisher", lambda: {"weight": torch.ones(2)})["weight"].tolist() == [1.0, 1.0]
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_an_older_version_kept_goes_after_a_day(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 import math
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,6 @@ from engine.control import Control
 from engine.errors import StoreError
 from engine.store import Store, schema
 from tests.fake_runs import STEPS, FakeRun, experiment
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "data")
-    yield made
-    made.close()
 
 
 def add(store: Store, tmp_path: Path, **changes: object) -> tuple[str, list[str]]:

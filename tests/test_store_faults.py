@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from engine.store import Store, migrations, schema, writing
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
 
 STAGES = 2
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "data")
-    yield made
-    made.close()
 
 
 def claimed(store: Store, folder: Path) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from engine import export
-from engine.experiment import Experiment, to_yaml
+from engine.experiment import Experiment
+from engine.experiment_file import to_yaml
 from engine.store import Store
 from figures.report import Section, report_html
 from ui.compare_sections import figure_sections, table_sections

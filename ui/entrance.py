@@ -1,8 +1,9 @@
 """A page asks here who its visitor is. Those who may not see are shown nothing; those who only may, change nothing."""
 
 import os
+import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ui.access import Role, Rules, Visitor
 from ui.text import plain
 
 LOG = get_logger("palimpsest")
+MOMENT_SECONDS = 0.2
+"""A change of the secrets counts after so long at most."""
 ONLY_SEEING = "You may see everything here and change nothing; ask whoever runs this server."
 
 
@@ -103,6 +106,12 @@ def _visitor() -> Visitor:
 
 
 def _rules() -> Rules:
+    """Asked for a dozen times in a page's run, and the same for everybody: looked up once in a moment."""
+    return _rules_in(int(time.monotonic() / MOMENT_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _rules_in(moment: int) -> Rules:
     open_to_all = os.environ.get(access.OPEN_TO_ALL, "").strip().lower() in ("1", "true", "yes")
     return access.rules_of(_secrets(), is_private(), open_to_all)
 

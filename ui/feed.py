@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import plotly.graph_objects as go
 
+from engine import strategies
 from engine.store import Store
 from figures.curves import loss_figure
 from figures.lines import NO_LINE, Line, last_step
@@ -18,9 +19,11 @@ from figures.matrix import matrix_figure
 from ui.live_chart import Drawn, drawn
 
 KEEP_SECONDS = 0.5
-"""What was read is good for so long: a browser looks once a second, many of them must not look many times."""
+"""What was read is good for so long: a browser looks every second or two, many of them must not look many times."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
+LOOKS_ON_SECONDS = 10.0
+"""Who has not looked for so long has left."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
 
 T = TypeVar("T")
@@ -63,6 +66,7 @@ class Feed:
         self._runs: OrderedDict[str, _Read] = OrderedDict()
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
+        self._watchers: dict[str, float] = {}
 
     def runs(self, experiment_id: str) -> pd.DataFrame:
         """The runs of an experiment, at most half a second old."""
@@ -92,7 +96,7 @@ class Feed:
     def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The loss curves of a run, drawn once for every state of its data."""
         run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
-        expected = {"penalty"} if "ewc" in str(run["strategy"]) else set()
+        expected = {"penalty"} if strategies.penalises(str(run["strategy"])) else set()
         with self._lock:
             said = self.followed(run_id, attempt)
 
@@ -109,6 +113,14 @@ class Feed:
             cells = self.followed(run_id, attempt).matrix
             key = ("matrix", run_id, attempt, score, len(cells))
             return self._drawn(key, lambda: matrix_figure(cells, tasks, score))
+
+    def watched_by(self, who: str) -> int:
+        """Note that somebody looks on; returns how many have lately."""
+        with self._lock:
+            now = time.monotonic()
+            self._watchers[who] = now
+            self._watchers = {each: at for each, at in self._watchers.items() if now - at < LOOKS_ON_SECONDS}
+            return len(self._watchers)
 
     def look_again(self) -> None:
         """Look at the store at the next question, however young the last look is: the user has done something."""

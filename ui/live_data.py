@@ -1,5 +1,6 @@
 """What the Live page shows unless the user chooses, and what has changed since a browser was sent it."""
 
+import secrets
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,11 @@ def followed(runs: pd.DataFrame) -> str:
             return str(found.sort_values("position")["run_id"].iloc[0])
     touched = runs.sort_values("heartbeat_at", na_position="first")
     return str(touched["run_id"].iloc[-1])
+
+
+def watchers() -> int:
+    """How many browsers look on, this one among them."""
+    return feed().watched_by(st.session_state.setdefault("live_watcher", secrets.token_hex(8)))
 
 
 def is_active(runs: pd.DataFrame) -> bool:

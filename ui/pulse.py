@@ -16,17 +16,17 @@ _SCRIPT = Path(__file__).with_name("pulse.js")
 _CSS = ".stElementContainer:has(.palimpsest-pulse) { display: none; }"
 
 
-def pulse(key: str, seconds: float, on_beat: Callable[[], None]) -> None:
-    """Call `on_beat` so long after every quick answer, and up to twice as long after a slow one.
+def pulse(key: str, seconds: Callable[[], float], on_beat: Callable[[], None]) -> None:
+    """Call `on_beat` `seconds()` after every quick answer, and up to twice as long after a slow one.
 
     `key` is also the key of the fragment that is to be named with those to draw.
     """
     st.fragment(_draw, key=key)(key, seconds, on_beat)
 
 
-def _draw(key: str, seconds: float, on_beat: Callable[[], None]) -> None:
+def _draw(key: str, seconds: Callable[[], float], on_beat: Callable[[], None]) -> None:
     turn = st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
-    _component()(key=f"{key}_beat", data={"seconds": seconds, "turn": turn}, on_beat_change=on_beat)
+    _component()(key=f"{key}_beat", data={"seconds": seconds(), "turn": turn}, on_beat_change=on_beat)
 
 
 @cache

@@ -5,10 +5,6 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from benchmarks.dashboard.endurance import measure_endurance
-from benchmarks.dashboard.endurance import summary as endurance_summary
-from benchmarks.dashboard.load import measure_load
-from benchmarks.dashboard.load import summary as load_summary
 from benchmarks.dashboard.pages import browser_pages, light_pages
 from benchmarks.dashboard.refreshes import measure_refreshes
 from benchmarks.dashboard.training import measure_training, summary
@@ -23,10 +19,14 @@ def main() -> None:
             asyncio.run(measure_refreshes(Path(folder), options.steps, options.watchers))
             return
         if options.what == "load":
-            load = asyncio.run(measure_load(Path(folder), options.sessions, options.minutes))
+            from benchmarks.dashboard.load import load_summary, measure_load
+
+            load = asyncio.run(measure_load(Path(folder), options.sessions, options.minutes, options.browser))
             print(load_summary(load, options.minutes, options.sessions))
             return
         if options.what == "endurance":
+            from benchmarks.dashboard.endurance import endurance_summary, measure_endurance
+
             print(endurance_summary(asyncio.run(measure_endurance(Path(folder), options.steps, options.minutes))))
             return
         pages = browser_pages if options.browser else light_pages
@@ -46,7 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=15, help="training: of each turn")
     parser.add_argument("--minutes", type=float, default=15, help="load, endurance: how long at most")
     parser.add_argument("--sessions", type=int, default=25, help="load: how many visitors at once")
-    parser.add_argument("--browser", action="store_true", help="training: Chromium's pages instead of light watchers")
+    parser.add_argument("--browser", action="store_true", help="training, load: Chromium's pages, no light watchers")
     return parser.parse_args()
 
 

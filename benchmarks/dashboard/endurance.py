@@ -139,7 +139,7 @@ def _line(moment: Moment) -> str:
     )
 
 
-def summary(found: Endurance) -> str:
+def endurance_summary(found: Endurance) -> str:
     """What was seen, in words."""
     last, middle = found.moments[-1], found.moments[len(found.moments) // 2]
     steps, megabytes = last.step - middle.step, last.database_mb - middle.database_mb

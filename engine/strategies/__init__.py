@@ -42,6 +42,14 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     return tuple(_BY_NAME[part] for part in names)
 
 
+def penalises(name: str) -> bool:
+    """Whether what is behind a name puts a penalty on the weights; false for a name that is not known."""
+    try:
+        return any(part.penalties is not Strategy.penalties for part in parts_of(name))
+    except ConfigError:
+        return False
+
+
 def build(name: str, parameters: dict[str, Any]) -> Strategy:
     """The strategy with these parameter values, the others at their defaults.
 

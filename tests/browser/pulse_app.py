@@ -27,7 +27,7 @@ def whole() -> None:
     st.fragment(follow, key="part")()
     st.button("Beats?", help="Draws the whole again.")
     st.text(f"{st.session_state.get('beats', 0)} beats")
-    pulse("pulse", 0.1, look)
+    pulse("pulse", lambda: 0.1, look)
 
 
 st.title("A pulse")

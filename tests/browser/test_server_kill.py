@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,6 @@ pytestmark = pytest.mark.browser
 
 SLOW = 120_000
 TRAINING = {"epochs": 8, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "data")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.demo import demo_experiment
 from engine.estimate import Speed
-from engine.experiment import parse_experiment, to_yaml
+from engine.experiment_file import parse_experiment, to_yaml
 from engine.presets import PRESETS
 from engine.store import Store
 from engine.tasks import Document, Task

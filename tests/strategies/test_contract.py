@@ -140,3 +140,10 @@ def test_nested_state_survives_being_plain_data() -> None:
     assert back[1] == {"a": [1, 2]}
     assert back[0].size == 4
     assert all(torch.equal(a.token_ids, b.token_ids) for a, b in zip(back[0].tasks[0], memory.tasks[0], strict=True))
+
+
+def test_a_penalty_is_known_by_name() -> None:
+    assert [strategies.penalises(name) for name in ("naive", "replay", "ewc", "replay+ewc", "joint")] == [
+        False, False, True, True, False,
+    ]  # fmt: skip
+    assert not strategies.penalises("of another version")

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from engine.errors import TaskError
-from engine.experiment import Experiment, StrategySpec, parse_experiment, to_yaml
+from engine.experiment import Experiment, StrategySpec
+from engine.experiment_file import parse_experiment, to_yaml
 from engine.tasks import Document, Task, load_task
 from engine.tasks.encodings import clean
 from engine.tasks.library import Library

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.experiment import load_experiment
+from engine.experiment_file import load_experiment
 
 PLACES = {
     "in a step": ("engine.step", "accumulate_gradients", "after"),

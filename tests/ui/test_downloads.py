@@ -1,7 +1,6 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +8,7 @@ import pytest
 
 from engine.control import Control
 from engine.errors import StoreError
-from engine.experiment import parse_experiment
+from engine.experiment_file import parse_experiment
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.compared import compare, read
@@ -23,13 +22,6 @@ from ui.downloads import (
     results_file,
     scores_file,
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "data")
-    yield made
-    made.close()
 
 
 def finished(store: Store, folder: Path, name: str = "kitchen") -> str:

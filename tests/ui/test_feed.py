@@ -2,7 +2,6 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,13 +17,6 @@ from ui.feed import Feed
 
 TASKS = ["bread", "tea"]
 BROWSERS = 12
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "data")
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -106,6 +98,15 @@ def test_many_browsers_share_one_reading_and_one_drawing(store: Store, run: Run,
     assert dict(counted) == alone
     assert counted["loss_figure"] == counted["matrix_figure"] == 1
     assert len({id(losses) for losses, _ in pictures}) == 1
+
+
+def test_who_has_not_looked_for_a_while_no_longer_counts_as_watching(store: Store, clock: Clock) -> None:
+    feed = Feed(store)
+    assert [feed.watched_by(who) for who in ("ada", "ada", "grace")] == [1, 1, 2]
+    clock.seconds += 6
+    feed.watched_by("ada")
+    clock.seconds += 6
+    assert feed.watched_by("ada") == 1
 
 
 def test_nothing_new_is_neither_read_nor_drawn(store: Store, run: Run, counted: Counter[str], clock: Clock) -> None:
