@@ -1,8 +1,9 @@
 """The one place where a model turns blocks into log-likelihoods: training, Fisher and scores all go through it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,8 @@ TOKENS_PER_FORWARD = 4096
 """On a CPU: enough to amortise what a pass costs whatever its size, few enough for its caches."""
 TOKENS_PER_FORWARD_ON_ACCELERATOR = 16_384
 """Some gigabytes of activations for a model of GPT-2's size."""
+
+_layers: WeakKeyDictionary[PreTrainedModel, Sequence[torch.nn.Module]] = WeakKeyDictionary()
 
 
 def logits_of(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> Tensor:
@@ -96,14 +99,20 @@ def interruptible(model: PreTrainedModel, check: Callable[[], None]) -> Iterator
         if isinstance(states, Tensor) and states.requires_grad:
             states.register_hook(lambda gradient: check())
 
-    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-    layers = max(lists, key=len, default=())
-    handles = [layer.register_forward_hook(heard) for layer in layers]
+    handles = [layer.register_forward_hook(heard) for layer in _layers_of(model)]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _layers_of(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
+    """The longest list of modules in it; looked for once."""
+    if model not in _layers:
+        lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+        _layers[model] = list(max(lists, key=len, default=()))
+    return _layers[model]
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:

@@ -29,3 +29,16 @@ class Streams:
         import torch
 
         return torch.Generator().manual_seed(self.number(purpose, *counters))
+
+
+def seed_global_streams(device: torch.device, number: int) -> None:
+    """Seed what dropout draws from: the CPU's own stream and that of `device`, to the numbers of `torch.manual_seed`.
+
+    That seeds every kind of accelerator, and notes the call stack for those that are missing: 0.2 to 0.7 ms.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(number)
+    if device.type != "cpu":
+        module = torch.get_device_module(device)
+        getattr(module, "manual_seed_all", module.manual_seed)(number)

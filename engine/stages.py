@@ -16,9 +16,19 @@ class StageData:
     """The rows of a stage, in training order, step by step."""
 
     rows: Rows
-    steps: tuple[Tensor, ...]
-    """Per optimiser step the `rows` that it takes."""
+    order: Tensor
+    """The numbers of the `rows`, int64, one after the other; a row comes once an epoch."""
+    rows_per_step: int
     target_tokens: int
+
+    @property
+    def steps(self) -> int:
+        """How many optimiser steps there are."""
+        return -(-len(self.order) // self.rows_per_step)
+
+    def step(self, number: int) -> Tensor:
+        """The `rows` that step `number`, from 1, takes."""
+        return self.order[(number - 1) * self.rows_per_step : number * self.rows_per_step]
 
 
 def stage_data(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> StageData:
@@ -29,7 +39,7 @@ def stage_data(task_rows: Sequence[Rows], training: Training, random: Streams, s
     order = _order(task_rows, training, random, stage)
     rows = task_rows[0] if len(task_rows) == 1 else JoinedRows(task_rows)
     tokens = int(rows.row_targets[order].sum())
-    return StageData(rows, tuple(order.split(_rows_per_step(training))), tokens)
+    return StageData(rows, order, _rows_per_step(training), tokens)
 
 
 def stage_steps(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> int:

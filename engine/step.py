@@ -15,7 +15,7 @@ from engine.faults import Divergence, check_finite, is_out_of_memory, out_of_mem
 from engine.gradients import accumulate_gradients, clip
 from engine.likelihood import rows_per_forward
 from engine.optimization import learning_rate_at, metric_of, set_learning_rate
-from engine.randomness import Streams
+from engine.randomness import Streams, seed_global_streams
 from engine.run_setup import Progress, RunSetup
 from engine.strategies.base import Batch, Term
 from engine.transfers import Readback
@@ -100,8 +100,9 @@ def _gradients(setup: RunSetup, progress: Progress, terms: Sequence[Term], dropo
     all_rows = min(rows_per_forward(model, width, model.device), sum(len(term.blocks) for term in terms))
     for _ in range(2):
         # Dropout draws from torch's global stream: seeded at each step, it needs no saving.
-        torch.manual_seed(dropout)
-        model.train()
+        seed_global_streams(model.device, dropout)
+        if not model.training:
+            model.train()
         model.zero_grad(set_to_none=True)
         rows = min(progress.most_rows or all_rows, all_rows)
         try:

@@ -133,14 +133,14 @@ def _enter(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     """A stage from its first step."""
     stage, task, data = progress.stage, setup.tasks[progress.stage - 1], _data(setup, progress.stage)
     _prepare_weights(setup, progress, setup.strategy.plan(stage), stage)
-    yield progress.said(events.StageStarted(stage, task.name, progress.step + 1, len(data.steps), data.target_tokens))
+    yield progress.said(events.StageStarted(stage, task.name, progress.step + 1, data.steps, data.target_tokens))
     yield from _train(setup, progress)
 
 
 def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     """The steps of a stage that are still to be taken, and its evaluations."""
     task, data = setup.tasks[progress.stage - 1], _data(setup, progress.stage)
-    steps, parts = len(data.steps), setup.training.evaluations_per_stage
+    steps, parts = data.steps, setup.training.evaluations_per_stage
     evaluations = {round(steps * part / parts) for part in range(1, parts + 1)}
     in_flight = deque[TakenStep]()
     limit = steps_in_flight(progress.base.model.device)
@@ -148,7 +148,7 @@ def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     try:
         for number in range(first, steps + 1):
             if number > first:
-                rows = data.rows.select(data.steps[number - 1])
+                rows = data.rows.select(data.step(number))
                 most_rows = progress.most_rows
                 in_flight.append(take_step(setup, progress, rows, number, steps))
                 if progress.most_rows != most_rows:

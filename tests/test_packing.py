@@ -129,11 +129,12 @@ def test_a_stage_over_several_tasks_takes_the_rows_that_concatenated_blocks_woul
     whole = Blocks(*(torch.cat([getattr(b, n) for b in held]) for n in NAMES))
     for some in (slice(0, 1), slice(0, 3)):
         wanted, found = (stage_data(rows[some], training, Streams(1), 2) for rows in (held, lazy))
-        assert [rows.tolist() for rows in wanted.steps] == [rows.tolist() for rows in found.steps]
+        assert wanted.order.tolist() == found.order.tolist()
         assert wanted.target_tokens == found.target_tokens
-        assert stage_steps(lazy[some], training, Streams(1), 2) == len(found.steps)
-        for rows in found.steps:
-            assert_equal(found.rows.select(rows), whole.select(rows))
+        assert stage_steps(lazy[some], training, Streams(1), 2) == found.steps
+        assert torch.cat([found.step(number) for number in range(1, found.steps + 1)]).equal(found.order)
+        for number in range(1, found.steps + 1):
+            assert_equal(found.rows.select(found.step(number)), whole.select(found.step(number)))
 
 
 def test_joined_rows_split_as_one_task_would() -> None:
