@@ -53,7 +53,7 @@ class Endurance:
 
 
 async def measure_endurance(folder: Path, steps: int, minutes: float) -> Endurance:
-    """A run of about `steps` steps of a model of a few hundred weights, followed for so many minutes at most."""
+    """A run of about `steps` steps of a model without layers, of a few hundred weights, for so many minutes at most."""
     found, store = Endurance(), Store(folder / "data")
     store.add_experiment(_experiment(folder, steps))
     run_id = str(store.runs()["run_id"].iloc[0])
@@ -112,7 +112,7 @@ def _experiment(folder: Path, steps: int) -> Experiment:
     letters.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     PreTrainedTokenizerFast(tokenizer_object=letters, eos_token="<end>").save_pretrained(model)  # noqa: S106
     ends = {"bos_token_id": len(_LETTERS) - 1, "eos_token_id": len(_LETTERS) - 1}
-    shape = {"vocab_size": len(_LETTERS), "n_positions": _BLOCK, "n_embd": 4, "n_layer": 1, "n_head": 1}
+    shape = {"vocab_size": len(_LETTERS), "n_positions": _BLOCK, "n_embd": 4, "n_layer": 0, "n_head": 1}
     GPT2LMHeadModel(GPT2Config(**shape, **ends)).save_pretrained(model)
     draw = np.random.default_rng(0)
     a_task = steps // 2 // _EPOCHS
