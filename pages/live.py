@@ -235,7 +235,7 @@ def show_reason(run: "pd.Series[Any]") -> None:
     reason, status = plain(str(run["reason"] or "")), run["status"]
     kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
     if status == "running" and reason:
-        st.error(reason, icon=":material/hourglass_pause:")
+        st.warning(reason, icon=":material/hourglass_pause:")
     elif status == "failed":
         st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
     elif status == "interrupted":

@@ -159,6 +159,20 @@ def test_a_failed_run_says_why_and_can_be_resumed(
     assert "Resume" in labels(page)
 
 
+def test_a_run_that_waits_says_for_what_and_then_no_longer(
+    store: Store, added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play(in_stage_two)
+    run_id = added[1][0]
+    store.record(run_id, events.Waiting("The disk is full."))
+    page = show()
+    assert "The disk is full" in page.warning[0].value
+    assert "Pause" in labels(page)
+    store.record(run_id, events.Waiting(""))
+    live_data.feed().look_again()
+    assert not show().warning
+
+
 def test_interrupted_runs_can_all_be_resumed_at_once(
     added: tuple[str, list[str]], store: Store, asked: list[tuple[str, str]]
 ) -> None:
