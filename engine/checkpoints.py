@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-
-from engine.durable import SUMS, is_whole, seal, write_folder
-from engine.errors import StoreError, StoreUnavailableError
+from engine.durable import SUMS, is_whole, seal, write_folder, writing
+from engine.errors import StoreError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,8 +18,6 @@ OPTIMIZER_FILE = "palimpsest-optimizer.pt"
 RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, SUMS)
 """What only resuming needs; nobody takes it home."""
 _TYPE = "__dataclass__"
-_FULL_BYTES = 2**26
-"""A disk with less is taken for full where writing fails: torch and safetensors say it in their own words."""
 
 
 def stage_folder(run_folder: Path, stage: int) -> Path:
@@ -57,8 +50,7 @@ def save_checkpoint(
         if more is not None:
             more(partial)
 
-    with writing(folder):
-        write_folder(folder, fill)
+    write_folder(folder, fill)
     return [file for file in folder.iterdir() if file.is_file() and file.name not in (STATE_FILE, SUMS)]
 
 
@@ -67,24 +59,6 @@ def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
     import torch
 
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """What goes wrong inside is said of `folder`: StoreUnavailableError where the disk is full, else StoreError."""
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise _not_written(folder, error) from error
-
-
-def _not_written(folder: Path, error: Exception) -> StoreError:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    above = next(each for each in folder.parents if each.exists())
-    if full or shutil.disk_usage(above).free < _FULL_BYTES:
-        return StoreUnavailableError(f"The checkpoint {folder} can't be written: the disk is full; free some space.")
-    why = error.strerror if isinstance(error, OSError) else None
-    return StoreError(f"The checkpoint {folder} can't be written ({why or error}); mend that and resume.")
 
 
 def complete(folder: Path, strategy_state: dict[str, Any]) -> None:

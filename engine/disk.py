@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import ConfigError, StoreUnavailableError
+from engine.errors import ConfigError, StoreError, StoreUnavailableError
 
 VARIABLE = "PALIMPSEST_DISK_LIMIT_GB"
 _GB = 10**9
@@ -31,14 +31,17 @@ def room(folder: Path) -> Room:
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Raises StoreUnavailableError where `needed` bytes more don't fit."""
+    """Raises StoreUnavailableError where `needed` bytes more don't fit now, StoreError where they never would."""
     found = room(folder)
     if needed <= found.free:
         return
     why = "its disk has" if found.limit is None else f"its limit of {found.limit / _GB:g} GB ({VARIABLE}) leaves"
+    about = f"a checkpoint with a resume point of this run takes about {needed / _GB:.2f} GB"
+    if found.limit is not None and needed > found.limit:
+        raise StoreError(f"{folder}: its limit is {found.limit / _GB:g} GB ({VARIABLE}), and {about}. Raise the limit.")
     raise StoreUnavailableError(
-        f"{folder}: {why} {found.free / _GB:.2f} GB, and a checkpoint with a resume point of this run takes about "
-        f"{needed / _GB:.2f} GB. Delete experiments that are no longer needed, or free some space."
+        f"{folder}: {why} {found.free / _GB:.2f} GB, and {about}. "
+        f"Delete experiments that are no longer needed, or free some space."
     )
 
 

@@ -2,6 +2,7 @@
 the disk, renamed; and checked by their sums before they are believed."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,23 +11,55 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from safetensors import SafetensorError
+
+from engine.errors import StoreError, StoreUnavailableError
+
 SUMS = "sums.sha256"
 PARTIAL = ".partial"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_BYTES = 2**26
+"""A disk with less is full where writing fails without a number: torch and safetensors say it in their own words."""
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """`folder` appears, in an older one's place, once `fill` has filled it and the disk holds it. Raises OSError."""
+    """`folder` appears, in an older one's place, once `fill` has filled it and the disk holds it.
+
+    Raises StoreError as `writing` does.
+    """
     partial = partial_of(folder)
     try:
-        partial.mkdir(parents=True)
-        fill(partial)
-        seal(partial)
-        if folder.exists():
-            folder.rename(partial_of(folder))
-        partial.rename(folder)
-        flush(folder.parent)
-    finally:
+        with writing(folder):
+            partial.mkdir(parents=True)
+            fill(partial)
+            seal(partial)
+            if folder.exists():
+                folder.rename(partial_of(folder))
+            partial.rename(folder)
+            flush(folder.parent)
+    finally:  # not before it is known why: this makes room
         remove_partials(folder)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What goes wrong inside is said of `folder`: StoreUnavailableError where the disk is full, else StoreError."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if _is_full(error, folder):
+            raise StoreUnavailableError(f"{folder} can't be written: the disk is full; free some space.") from error
+        why = error.strerror if isinstance(error, OSError) else None
+        raise StoreError(f"{folder} can't be written ({why or error}); mend that and resume.") from error
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    if any(f"os error {number}" in str(error) for number in _FULL):
+        return True
+    above = next(each for each in folder.parents if each.exists())
+    return shutil.disk_usage(above).free < _FULL_BYTES
 
 
 def partial_of(folder: Path) -> Path:

@@ -106,11 +106,13 @@ class RunFinished:
 
 @dataclass(frozen=True)
 class RunStopped:
-    """Stopped by the user inside `stage`; `checkpoint` holds the weights reached, None before the first step."""
+    """Stopped by the user inside `stage` after `step`; `checkpoint` holds the weights of `kept_step`, after which the
+    run can go on. None before the stage's first step, and where the disk has been full since the stage began."""
 
     stage: int
     step: int
     checkpoint: Path | None
+    kept_step: int | None
 
 
 Event = (

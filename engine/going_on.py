@@ -15,14 +15,17 @@ from engine.run_setup import Progress, RunSetup
 from engine.strategies.base import Begun, Work
 
 
-def save_last_point(setup: RunSetup, progress: Progress) -> Path | None:
-    """Where a run that is stopped can go on from: at its last step, or at the point before where the disk is full."""
-    if not progress.stage_step:
-        return None
-    try:
-        return save_point(setup, progress)
-    except StoreUnavailableError:
-        return progress.last_point[2] if progress.last_point is not None else None
+def stopped(setup: RunSetup, progress: Progress) -> events.RunStopped:
+    """The end of a run that is stopped: it is kept after its last step or, where the disk is full, the point before."""
+    folder, before_stage = None, progress.step - progress.stage_step
+    kept_step = None
+    if progress.stage_step:
+        with suppress(StoreUnavailableError):
+            save_point(setup, progress)
+        if progress.last_point is not None:
+            stage_step, _, folder = progress.last_point
+            kept_step = before_stage + stage_step
+    return events.RunStopped(progress.stage, progress.step, folder, kept_step)
 
 
 def save_point(setup: RunSetup, progress: Progress, work: Begun | None = None) -> Path:
@@ -82,5 +85,7 @@ class KeptWork(Work):
 
     def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
         if self._progress.points.due:
-            with suppress(StoreUnavailableError):  # the checkpoint that follows waits for the disk
+            try:
                 save_point(self._setup, self._progress, Begun(name, done, dict(tensors)))
+            except StoreUnavailableError:  # the checkpoint that follows waits for the disk
+                self._progress.points.postpone()

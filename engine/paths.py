@@ -12,15 +12,15 @@ MODEL_ROOTS = "PALIMPSEST_MODEL_ROOTS"
 def data_folder() -> Path:
     """The one folder of all data, made on demand: the environment variable PALIMPSEST_DATA, or ~/.palimpsest."""
     named = os.environ.get(VARIABLE, "").strip()
-    return _made((Path(named).expanduser() if named else Path.home() / ".palimpsest").absolute())
+    folder = _resolved((Path(named).expanduser() if named else Path.home() / ".palimpsest").absolute())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @lru_cache(maxsize=1)
-def _made(folder: Path) -> Path:
-    """Pages ask for it a dozen times in a run."""
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _resolved(folder: Path) -> Path:
+    """Pages ask a dozen times in a run."""
+    return folder.resolve()
 
 
 def is_file(path: str | Path) -> bool:

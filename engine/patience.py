@@ -7,14 +7,14 @@ from engine.control import Control
 from engine.errors import StoreUnavailableError
 from engine.events import Waiting
 
-RETRY_SECONDS = 2.0
-"""Between two tries to write to a disk that is full."""
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 16.0
+"""Between two tries to write to a disk that is full: twice as long after each, since every try writes what fits."""
 T = TypeVar("T")
 
 
 def written(control: Control, write: Callable[[], T]) -> Generator[Waiting, None, T]:
     """What `write` returns, once the disk takes it: until then the run holds, and says why. Raises Stopped."""
-    waits = False
+    waits, seconds = False, RETRY_SECONDS
     while True:
         try:
             result = write()
@@ -22,7 +22,8 @@ def written(control: Control, write: Callable[[], T]) -> Generator[Waiting, None
             if not waits:
                 yield Waiting(f"{error} The run waits and goes on by itself once that is mended.")
             waits = True
-            control.wait(RETRY_SECONDS)
+            control.wait(seconds)
+            seconds = min(2 * seconds, LONGEST_RETRY_SECONDS)
         else:
             if waits:
                 yield Waiting("")

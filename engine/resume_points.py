@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.checkpoints import RESUME_FILES, save_checkpoint, writing
-from engine.durable import PARTIAL, flush, is_whole
+from engine.checkpoints import RESUME_FILES, save_checkpoint
+from engine.durable import PARTIAL, flush, is_whole, writing
 from engine.events import Evaluated
 from engine.journal import Journal, Kept, Mark, read, write
 
@@ -114,6 +114,10 @@ class ResumePoints:
             shutil.rmtree(older, ignore_errors=True)
         self._last = time.monotonic()
         return folder
+
+    def postpone(self) -> None:
+        """The next point is due as if this one had been written."""
+        self._last = time.monotonic()
 
     def newest(self, stage: int, key: str) -> Point | None:
         """The newest sound point of the stage that `key` names. All others go."""

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from engine import events
-from engine.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder, writing
+from engine.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder
 from engine.control import Stopped
-from engine.going_on import KeptWork, go_on, go_on_from, save_last_point, save_point
+from engine.durable import writing
+from engine.going_on import KeptWork, go_on, go_on_from, save_point, stopped
 from engine.journal import Kept
 from engine.models import BaseModel
 from engine.optimization import make_optimizer
@@ -25,7 +26,7 @@ from engine.resume_points import ResumePoints
 from engine.run_setup import EncodedTask, Progress, RunSetup
 from engine.scores import Score
 from engine.scoring import score
-from engine.sharing import SharedResults, content_key
+from engine.sharing import content_key
 from engine.stages import StageData, stage_data, stage_steps
 from engine.step import TakenStep, report, steps_in_flight, take_step
 from engine.strategies.base import Plan, StageEnd, State
@@ -54,7 +55,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
             yield from _run_stage(setup, progress, stage)
         yield events.RunFinished(setup.control.active_time() - started)
     except Stopped:
-        yield events.RunStopped(progress.stage, progress.step, save_last_point(setup, progress))
+        yield stopped(setup, progress)
     finally:
         if progress.journal is not None:
             progress.journal.close()
@@ -110,12 +111,14 @@ def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[even
     known = None
     if progress.stage == stage:
         yield from go_on(progress)
-        yield from _train(setup, progress)
+        yield from _train(setup, progress, _data(setup, stage))
     else:
         journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
         progress.enter(stage, journal, setup.control.active_time())
         known = setup.shared.happened(key) if setup.shared is not None else None
-        yield from _enter(setup, progress) if known is None else _take_over(setup, progress, key, known)
+        if known is not None and not (yield from written(setup.control, partial(_take_files, setup, key, stage))):
+            known = None
+        yield from _enter(setup, progress) if known is None else _take_over(setup, progress, known)
     if stage < len(setup.tasks):
         yield events.Phase(f"remembering {task.name}")
         progress.state = _remember(setup, progress, task)
@@ -134,12 +137,12 @@ def _enter(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     stage, task, data = progress.stage, setup.tasks[progress.stage - 1], _data(setup, progress.stage)
     _prepare_weights(setup, progress, setup.strategy.plan(stage), stage)
     yield progress.said(events.StageStarted(stage, task.name, progress.step + 1, data.steps, data.target_tokens))
-    yield from _train(setup, progress)
+    yield from _train(setup, progress, data)
 
 
-def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
+def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[events.Event]:
     """The steps of a stage that are still to be taken, and its evaluations."""
-    task, data = setup.tasks[progress.stage - 1], _data(setup, progress.stage)
+    task = setup.tasks[progress.stage - 1]
     steps, parts = data.steps, setup.training.evaluations_per_stage
     evaluations = {round(steps * part / parts) for part in range(1, parts + 1)}
     in_flight = deque[TakenStep]()
@@ -172,12 +175,10 @@ def _train(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
         raise
 
 
-def _take_over(setup: RunSetup, progress: Progress, key: str, happened: Iterator[Kept]) -> Iterator[events.Event]:
-    """The same from another run that has trained the very same stage."""
-    assert setup.shared is not None
+def _take_over(setup: RunSetup, progress: Progress, happened: Iterator[Kept]) -> Iterator[events.Event]:
+    """The same from another run that has trained the very same stage, whose files are taken."""
     yield events.Phase(f"taking over {setup.tasks[progress.stage - 1].name}, which another run has trained")
     folder = stage_folder(setup.folder, progress.stage)
-    yield from written(setup.control, partial(_take_files, setup.shared, key, folder))
     progress.base = setup.load_model(folder)
     progress.optimizer = make_optimizer(progress.base.model, setup.training)
     if setup.training.optimizer_state == "keep":
@@ -194,9 +195,18 @@ def _take_over(setup: RunSetup, progress: Progress, key: str, happened: Iterator
     progress.step, progress.stage_step, progress.evaluated = last, steps, steps
 
 
-def _take_files(shared: SharedResults, key: str, folder: Path) -> None:
+def _take_files(setup: RunSetup, key: str, stage: int) -> bool:
+    """Take a stage's files from another run; False where they are gone by now."""
+    assert setup.shared is not None
+    folder = stage_folder(setup.folder, stage)
     with writing(folder):
-        shared.take_files(key, folder)
+        try:
+            setup.shared.take_files(key, folder)
+        except FileNotFoundError:
+            if setup.shared.has(key):
+                raise
+            return False
+    return True
 
 
 def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | events.Evaluated]:

@@ -18,7 +18,7 @@ from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
 from ui.text import count, duration, plain, plural
 
-REFRESH_SECONDS, SECONDS_PER_WATCHER = 1.4, 0.1
+REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.4, 0.1, 10.0
 # The parts of the page that are drawn again by themselves, each a fragment of this key.
 WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
     f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
@@ -102,8 +102,8 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
 
 
 def refresh_seconds() -> float:
-    """Between two looks: more where many look on, so that what they cost the training stays bounded."""
-    return REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1)
+    """Between two looks: more where many look on, so that they cost the training less."""
+    return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1), LONGEST_SECONDS)
 
 
 def look(experiment_id: str, run_id: str) -> None:

@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def rules_are_looked_up_anew() -> None:
     """What one test lets in, the next need not: rules hold for a moment."""
     if "ui.entrance" in sys.modules:
-        sys.modules["ui.entrance"]._rules_in.cache_clear()
+        sys.modules["ui.entrance"].forget_rules()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -71,7 +71,7 @@ class FakeRun:
                 yield events.StageFinished(stage, names[stage - 1], step, 0.5, 100 * STEPS, checkpoint)
             yield events.RunFinished(1.0)
         except Stopped:
-            yield events.RunStopped(stage, step, save(folder / "stopped") if step else None)
+            yield events.RunStopped(stage, step, save(folder / "stopped") if step else None, step or None)
 
     def _work(self, control: Control, step: int) -> None:
         if self.before_step is not None:

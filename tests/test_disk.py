@@ -5,17 +5,20 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
-from engine import checkpoints, events, journal, strategies
+from engine import checkpoints, durable, events, journal, strategies
 from engine.control import Control
 from engine.disk import check_room, room
 from engine.drive import drive
 from engine.durable import is_whole
-from engine.errors import ConfigError, StoreUnavailableError
+from engine.errors import ConfigError, StoreError, StoreUnavailableError
 from engine.run_setup import RunSetup
+from engine.sharing import SharedResults
 from engine.store import Store
 from engine.training import train
 from tests.builders import small_setup
@@ -37,6 +40,9 @@ def test_the_limit_of_the_operator_holds(tmp_path: Path, monkeypatch: pytest.Mon
     check_room(tmp_path, 400_000)
     with pytest.raises(StoreUnavailableError, match=r"limit of 0.001 GB .* leaves 0.00 GB"):
         check_room(tmp_path, 400_001)
+    with pytest.raises(StoreError, match="Raise the limit") as raised:
+        check_room(tmp_path, 1_000_001)
+    assert not isinstance(raised.value, StoreUnavailableError)
     monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "much")
     with pytest.raises(ConfigError, match="'much' is not a number of gigabytes"):
         room(tmp_path)
@@ -49,15 +55,17 @@ class Disk:
         self.full = False
         self.refused = 0
         monkeypatch.setattr("engine.patience.RETRY_SECONDS", 0.01)
-        monkeypatch.setattr(checkpoints, "write_folder", self.refusing(checkpoints.write_folder))
+        monkeypatch.setattr(durable, "seal", self.refusing(durable.seal))
+        monkeypatch.setattr(checkpoints, "seal", self.refusing(checkpoints.seal))
+        monkeypatch.setattr(SharedResults, "take_files", self.refusing(SharedResults.take_files))
         monkeypatch.setattr(journal.Journal, "__init__", self.refusing(journal.Journal.__init__))
 
     def refusing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*args: Any) -> Any:
+        def write(*args: Any, **options: Any) -> Any:
             if self.full:
                 self.refused += 1
                 raise OSError(errno.ENOSPC, "No space left on device")
-            return real(*args)
+            return real(*args, **options)
 
         return write
 
@@ -101,10 +109,62 @@ def test_a_run_that_waits_can_be_stopped_and_taken_up_again(disk: Disk, tmp_path
         if isinstance(event, events.Waiting):
             setup.control.stop()
     assert isinstance(happened[-1], events.RunStopped)
-    assert happened[-1].checkpoint is not None  # the point before
+    assert happened[-1].step == 4
+    assert happened[-1].kept_step == 3  # the point before
     disk.full = False
     again = list(train(replace(setup, control=Control())))
     assert numbers(again) == undisturbed(tmp_path / "b")
+
+
+def test_a_run_that_waits_to_take_over_a_stage_trains_it_where_that_is_gone_by_then(disk: Disk, tmp_path: Path) -> None:
+    shared = SharedResults(tmp_path / "shared")
+    list(train(replace(setup_in(tmp_path / "a"), shared=shared)))
+    happened = list[events.Event]()
+    for event in train(replace(setup_in(tmp_path / "b"), shared=shared)):
+        happened.append(event)
+        disk.full = disk.full or (isinstance(event, events.Evaluated) and event.stage == 0)
+        if isinstance(event, events.Waiting):
+            shared.clear()
+            disk.full = False
+    assert disk.refused
+    assert not any(isinstance(event, events.StageStarted) and event.shared for event in happened)
+    assert numbers(happened) == undisturbed(tmp_path / "c")
+
+
+def test_a_full_disk_is_known_by_what_was_free_before_the_clearing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def free(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=300 * 2**20 - sum(f.stat().st_size for f in tmp_path.rglob("*") if f.is_file()))
+
+    def fill(partial: Path) -> None:
+        (partial / "weights").write_bytes(b"")
+        os.truncate(partial / "weights", 290 * 2**20)
+        raise SafetensorError("Error while serializing")
+
+    monkeypatch.setattr("engine.durable.shutil.disk_usage", free)
+    with pytest.raises(StoreUnavailableError, match="the disk is full"):
+        durable.write_folder(tmp_path / "stage-1", fill)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "Permission denied"), RuntimeError("of the device")])
+def test_another_trouble_is_not_waited_for(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as raised, durable.writing(tmp_path / "stage-1"):
+        raise error
+    assert not isinstance(raised.value, StoreUnavailableError)
+
+
+def test_a_fisher_goes_on_without_points_while_the_disk_is_full(disk: Disk, tmp_path: Path) -> None:
+    setup, happened = replace(setup_in(tmp_path / "a"), point_seconds=0.001), list[events.Event]()
+    for event in train(setup):
+        happened.append(event)
+        if isinstance(event, events.Phase) and event.text.startswith("remembering"):
+            disk.full = True
+        if isinstance(event, events.Waiting):
+            disk.full = False
+    assert disk.refused >= 2  # a point in the Fisher, and the checkpoint
+    assert numbers(happened) == undisturbed(tmp_path / "b")
 
 
 def test_a_run_that_waits_between_stages_can_be_stopped_too(tmp_path: Path, disk: Disk) -> None:
@@ -160,8 +220,9 @@ def test_a_journal_keeps_what_a_full_disk_did_not_take(tmp_path: Path, monkeypat
 
 
 def test_a_run_that_does_not_fit_says_so_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "0.01")
+    monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "0.05")
     store, control = Store(tmp_path / "data"), Control()
+    (store.folder / "other").write_bytes(b"x" * 20_000_000)
     store.add_experiment(experiment(tmp_path, training={"device": "cpu", "block_size": 32}))
     run_id = store.claim_next()
     assert run_id is not None
@@ -173,7 +234,7 @@ def test_a_run_that_does_not_fit_says_so_while_it_waits(tmp_path: Path, monkeypa
             control.stop()
 
     drive(store, run_id, control, watch=watch)
-    assert (waits[0]["status"], waits[0]["phase"]) == ("running", "waiting")
+    assert (waits[0]["status"], waits[0]["phase"]) == ("running", "waiting for the disk")
     assert "a checkpoint with a resume point of this run takes about 0.04 GB" in waits[0]["reason"]
     row = store.runs(run_ids=run_id).iloc[0]
     assert (row["status"], row["reason"]) == ("stopped", "Stopped before its first step.")

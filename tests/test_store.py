@@ -172,7 +172,7 @@ def test_a_stop_keeps_the_weights_reached_beside_the_unfinished_stage(store: Sto
     _, (run_id, _) = add(store, tmp_path)
     play(store, run_id, until=events.StageFinished)
     store.record(run_id, events.StageStarted(2, "tea", STEPS + 1, STEPS, 400))
-    store.record(run_id, events.RunStopped(2, STEPS + 2, store.run_folder(run_id) / "stopped"))
+    store.record(run_id, events.RunStopped(2, STEPS + 2, store.run_folder(run_id) / "stopped", STEPS + 2))
     kept = store.stages(run_id)
     assert kept["finished"].tolist() == [True, False]
     assert Path(kept["checkpoint"].iloc[1]).name == "stopped"

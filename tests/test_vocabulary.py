@@ -64,3 +64,28 @@ def test_models_with_and_without_a_plain_head_give_the_same_scores() -> None:
         loss.backward()
         assert each.transformer.wte.weight.grad is not None
     assert torch.allclose(model.transformer.wte.weight.grad, other.transformer.wte.weight.grad, atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [1, 31, 32, 33])
+def test_products_come_in_few_sizes_and_the_added_rows_weigh_nothing(
+    tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, real = list[int](), vocabulary.to_gradient
+
+    def seen(logits: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(logits))
+        return real(logits, targets, scale)
+
+    monkeypatch.setattr(vocabulary, "to_gradient", seen)
+    torch.manual_seed(0)
+    head, states = torch.nn.Linear(4, 7), torch.randn(tokens, 4, requires_grad=True)
+    targets, scale = torch.randint(7, (tokens,)), torch.rand(tokens)
+    loss, nats = vocabulary.weighted_nats(states, head, targets, scale)
+    loss.backward()
+    mine, states.grad = states.grad, None
+    wanted = F.cross_entropy(head(states), targets, reduction="none")
+    (wanted * scale).sum().backward()
+    assert [size % 32 for size in sizes] == [0]
+    assert nats.shape == (tokens,)
+    torch.testing.assert_close(nats, wanted)
+    torch.testing.assert_close(mine, states.grad)

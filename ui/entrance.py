@@ -110,6 +110,11 @@ def _rules() -> Rules:
     return _rules_in(int(time.monotonic() / MOMENT_SECONDS))
 
 
+def forget_rules() -> None:
+    """Look them up anew at the next question."""
+    _rules_in.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _rules_in(moment: int) -> Rules:
     open_to_all = os.environ.get(access.OPEN_TO_ALL, "").strip().lower() in ("1", "true", "yes")

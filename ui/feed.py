@@ -22,7 +22,7 @@ KEEP_SECONDS = 0.5
 """What was read is good for so long: a browser looks every second or two, many of them must not look many times."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
-LOOKS_ON_SECONDS = 10.0
+LOOKS_ON_SECONDS = 30.0
 """Who has not looked for so long has left."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
 

@@ -1,5 +1,6 @@
 """Load what pages and training need before it is asked for, so that nobody waits for it later."""
 
+import gc
 import importlib
 import threading
 from collections.abc import AsyncIterator, Iterable
@@ -45,3 +46,12 @@ def _in_a_thread(delay_seconds: float, names: Iterable[str]) -> None:
 def _load(names: Iterable[str]) -> None:
     for name in names:
         importlib.import_module(name)
+    if names is _OF_RUNS:
+        _settle()
+
+
+@cache
+def _settle() -> None:
+    """What is loaded now stays for good. As long as the interpreter looks through all of torch for garbage it does so
+    rarely: not before hundreds of megabytes of figures lie about."""
+    gc.freeze()

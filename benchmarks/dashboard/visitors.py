@@ -120,8 +120,11 @@ class BrowserVisitor:
     async def close(self) -> None:
         if self._page is None:
             return
-        for shown in await self._page.locator("[data-testid=stException]").all_inner_texts():
-            self._tally.errors.append(f"{self._name}: {shown}")
+        try:
+            for shown in await self._page.locator("[data-testid=stException]").all_inner_texts():
+                self._tally.errors.append(f"{self._name}: {shown}")
+        except PlaywrightError as error:
+            self._tally.errors.append(f"{self._name}: {error}")
         await self._page.context.close()
 
     async def _goto(self, page: Page, name: str) -> None:

@@ -91,7 +91,7 @@ def _phase(connection: Connection, run_id: str, event: events.Phase, folder: Pat
 
 
 def _waiting(connection: Connection, run_id: str, event: events.Waiting, folder: Path) -> None:
-    _change_run(connection, run_id, {"phase": "waiting" if event.reason else "", "reason": event.reason})
+    _change_run(connection, run_id, {"phase": "waiting for the disk" if event.reason else "", "reason": event.reason})
 
 
 def _stage_finished(connection: Connection, run_id: str, event: events.StageFinished, folder: Path) -> None:
@@ -124,7 +124,7 @@ def _run_stopped(connection: Connection, run_id: str, event: events.RunStopped, 
     reason = (
         f"Stopped in stage {event.stage}, after step {event.step}." if event.step else "Stopped before its first step."
     )
-    kept = {"kept_step": event.step} if event.checkpoint is not None else {}
+    kept = {"kept_step": event.kept_step} if event.kept_step is not None else {}
     _change_run(connection, run_id, {"status": "stopped", "reason": reason, **kept, **_end()})
 
 

@@ -1,10 +1,12 @@
 """Who may do what, by the server's address, its secrets and a user's claims."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engine.errors import AccessError
+from ui import entrance
 from ui.access import Role, Rules, is_loopback, is_private, rules_of, visitor_of
 
 AUTH = {
@@ -126,3 +128,16 @@ def test_an_address_that_nobody_confirmed_counts_where_the_operator_says_so() ->
 def test_who_is_on_both_lists_may_change() -> None:
     rules = rules_of(secrets({"editors": ["a@b.c"], "readers": ["a@b.c"]}), private=False, open_to_all=False)
     assert visitor_of(rules, claims("a@b.c")).role is Role.CHANGE
+
+
+def test_rules_hold_for_a_moment_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    lists = [{"editors": ["ada@example.org"]}, {"editors": ["grace@example.org"]}]
+    monkeypatch.setattr(entrance, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(entrance, "_secrets", lambda: secrets(lists[0]))
+    entrance.forget_rules()
+    assert entrance._rules().editors == {"ada@example.org"}
+    lists.pop(0)
+    assert entrance._rules().editors == {"ada@example.org"}
+    now[0] += entrance.MOMENT_SECONDS
+    assert entrance._rules().editors == {"grace@example.org"}
