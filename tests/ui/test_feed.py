@@ -103,9 +103,9 @@ def test_many_browsers_share_one_reading_and_one_drawing(store: Store, run: Run,
 def test_who_has_not_looked_for_a_while_no_longer_counts_as_watching(store: Store, clock: Clock) -> None:
     feed = Feed(store)
     assert [feed.watched_by(who) for who in ("ada", "ada", "grace")] == [1, 1, 2]
-    clock.seconds += 6
+    clock.seconds += 0.6 * feed_module.LOOKS_ON_SECONDS
     feed.watched_by("ada")
-    clock.seconds += 6
+    clock.seconds += 0.6 * feed_module.LOOKS_ON_SECONDS
     assert feed.watched_by("ada") == 1
 
 
