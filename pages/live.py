@@ -18,7 +18,7 @@ from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
 from ui.text import count, duration, plain, plural
 
-REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.4, 0.1, 10.0
+REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.0, 0.05, 10.0
 # The parts of the page that are drawn again by themselves, each a fragment of this key.
 WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
     f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
