@@ -102,7 +102,7 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
 
 
 def refresh_seconds() -> float:
-    """Between two looks: more where many look on, so that they cost the training less."""
+    """Between two looks: more where many look on, who would otherwise keep the server busy."""
     return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1), LONGEST_SECONDS)
 
 
