@@ -8,6 +8,7 @@ import streamlit as st
 from ui import entrance, warm_up
 from ui.live_chart import load_plotly
 from ui.navigation import APP_RAN, WITH_CHARTS, navigation
+from ui.trouble import told
 
 # Streamlit draws captions at 60%, which is a contrast of 4.1 on the light background; text needs 4.5.
 READABLE = "<style>[data-testid=stCaptionContainer] { opacity: 0.75; }</style>"
@@ -21,7 +22,7 @@ if __name__ == "__main__":
     entrance.show_visitor()
     if page.url_path in WITH_CHARTS:
         load_plotly()
-    page.run()
+    told(page.run)()
     warm_up.begin()
 else:
     from starlette.middleware import Middleware

@@ -17,7 +17,16 @@ from engine.errors import StoreError, StoreUnavailableError
 
 SUMS = "sums.sha256"
 PARTIAL = ".partial"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL, _READ_ONLY, _BROKEN = (
+    "the disk is full; free some space",
+    "it is read-only for this program; check its permissions and its disk",
+    "the disk does not answer as it should; check it",
+)
+_PASSING = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EROFS: _READ_ONLY, errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY, errno.EIO: _BROKEN, errno.ESTALE: _BROKEN,
+}  # fmt: skip
+"""What can be mended while a run waits."""
 _FULL_BYTES = 2**26
 """A disk with less is full where writing fails without a number: torch and safetensors say it in their own words."""
 
@@ -43,23 +52,26 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """What goes wrong inside is said of `folder`: StoreUnavailableError where the disk is full, else StoreError."""
+    """What goes wrong inside is said of `folder`: StoreUnavailableError where the disk is full, read-only or does not
+    answer, else StoreError."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        if _is_full(error, folder):
-            raise StoreUnavailableError(f"{folder} can't be written: the disk is full; free some space.") from error
+        passing = _passing(error, folder)
+        if passing:
+            raise StoreUnavailableError(f"{folder} can't be written: {passing}.") from error
         why = error.strerror if isinstance(error, OSError) else None
-        raise StoreError(f"{folder} can't be written ({why or error}); mend that and resume.") from error
+        raise StoreError(f"{folder} can't be written ({why or error}); mend that and try again.") from error
 
 
-def _is_full(error: Exception, folder: Path) -> bool:
+def _passing(error: Exception, folder: Path) -> str:
+    """What keeps from writing, in words, where it can be mended meanwhile; else nothing."""
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _FULL
-    if any(f"os error {number}" in str(error) for number in _FULL):
-        return True
+        return _PASSING.get(error.errno, "")
+    named = next((words for number, words in _PASSING.items() if f"os error {number})" in str(error)), "")
     above = next(each for each in folder.parents if each.exists())
-    return shutil.disk_usage(above).free < _FULL_BYTES
+    refuses = "" if os.access(above, os.W_OK) else _READ_ONLY
+    return named or refuses or (_FULL if shutil.disk_usage(above).free < _FULL_BYTES else "")
 
 
 def partial_of(folder: Path) -> Path:

@@ -95,7 +95,7 @@ class ResumePoints:
         journal: Journal,
         work: Mapping[str, Tensor] | None = None,
     ) -> Path:
-        """Write a point; returns its folder. Raises StoreError, and StoreUnavailableError where the disk is full."""
+        """Write a point; returns its folder. Raises StoreError as `writing` does."""
         with writing(self._folder):
             mark = journal.mark()
 

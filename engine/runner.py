@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from engine.control import Control
-from engine.errors import ConfigError
+from engine.durable import writing
+from engine.errors import ConfigError, PalimpsestError
+from engine.paths import made
 from engine.store import Store
 from engine.store.writing import Request
 
@@ -39,22 +41,23 @@ class RunnerLock:
     """The right to execute runs in a data folder, held by one process at a time and free once that process ends."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        made(folder)
         self._lock = FileLock(folder / "runner.lock", thread_local=False)
         self._about = folder / "runner.json"
 
     def take(self) -> bool:
-        """Try once; True when this process now holds the lock."""
+        """Try once; True when this process now holds the lock. Raises StoreError where it can't be written."""
         if self._lock.is_locked:
             return True
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            return False
         about = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M")}
         fresh = self._about.with_suffix(f".{os.getpid()}.tmp")
-        fresh.write_text(json.dumps(about), encoding="utf-8")
-        fresh.replace(self._about)
+        with writing(self._about):
+            try:
+                self._lock.acquire(blocking=False)
+            except Timeout:
+                return False
+            fresh.write_text(json.dumps(about), encoding="utf-8")
+            fresh.replace(self._about)
         return True
 
     def holder(self) -> str:
@@ -81,7 +84,7 @@ class Runner:
         self._closing, self._wake, self._decided = threading.Event(), threading.Event(), threading.Event()
         self._watching: str | None = None
         self.trouble = ""
-        """Why the run in progress waits, in words; empty when it does not."""
+        """Why the run in progress, or the queue, waits, in words; empty when it does not."""
         self._thread = threading.Thread(target=self._work, name=_thread_name(store.folder), daemon=True)
         self._thread.palimpsest_runner = self  # type: ignore[attr-defined]  # where `get_runner` finds it again
 
@@ -134,7 +137,10 @@ class Runner:
             while not self._closing.is_set():
                 try:
                     pause_seconds = self._turn()
-                except Exception:  # a full disk, a locked database: the queue must outlive it
+                    self.trouble = ""
+                except Exception as error:  # a full disk, a locked database: the queue must outlive it
+                    why = str(error) if isinstance(error, PalimpsestError) else f"runner.log says why ({error})."
+                    self.trouble = f"{why} The queue waits and goes on by itself once that is mended."
                     _complain(self.store.folder, traceback.format_exc())
                     pause_seconds = 4 * LOOK_SECONDS
                 if pause_seconds:
@@ -197,7 +203,7 @@ class Runner:
                 self.store, run_id, self._control, self._execute, shutting_down=self._closing.is_set, tell=self._tell
             )
         finally:
-            self._control, self.trouble = None, ""
+            self._control = None
 
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble

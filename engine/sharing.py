@@ -104,7 +104,7 @@ class SharedResults:
         found = self.folder / key
         if not self._is_sound(found):
             return None
-        os.utime(found / SUMS)
+        _touch(found)
         return journal.read(found / _HAPPENED)
 
     def take_files(self, key: str, target: Path) -> None:
@@ -130,7 +130,7 @@ class SharedResults:
         if self._is_sound(found):
             with contextlib.suppress(OSError, SafetensorError):
                 loaded = load_file(found / _TENSORS)
-                os.utime(found / SUMS)
+                _touch(found)
                 return loaded
         computed = dict(compute())
         on_cpu = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in computed.items()}
@@ -144,7 +144,7 @@ class SharedResults:
         """
         found = self.folder / key
         if self._is_sound(found):
-            os.utime(found / SUMS)
+            _touch(found)
             return found
         self._add(key, make)
         return found if found.is_dir() else None
@@ -200,6 +200,12 @@ class SharedResults:
                 return
             shutil.rmtree(folder, ignore_errors=True)
             total -= size
+
+
+def _touch(found: Path) -> None:
+    """Used just now; where the disk is read-only the time stays."""
+    with contextlib.suppress(OSError):
+        os.utime(found / SUMS)
 
 
 def _link(files: Iterable[Path], target: Path) -> None:

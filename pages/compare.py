@@ -1,13 +1,14 @@
 """Compare: what each strategy kept and lost, at what price, and what to take home."""
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from engine.comparison import configuration_differences
-from engine.errors import PalimpsestError
+from engine.errors import StoreUnavailableError
 from engine.fairness import PENDING
 from engine.names import listed
 from engine.scores import SCORE_NAMES
@@ -242,8 +243,10 @@ def show_differences(comparison: Comparison) -> None:
 @st.fragment(run_every=REFRESH_SECONDS)
 def follow(experiment_ids: Sequence[str], seen: Hashable) -> None:
     """Draw the page again once a run has changed its status or finished a stage, and only then."""
-    if live_data.reached(experiment_ids) != seen:
-        st.rerun()
+    with suppress(StoreUnavailableError):  # which the whole page says
+        if live_data.reached(experiment_ids) == seen:
+            return
+    st.rerun()
 
 
 def main() -> None:
@@ -322,7 +325,4 @@ def _dicts(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     return frame.to_dict("records")
 
 
-try:
-    main()
-except PalimpsestError as error:
-    st.error(plain(str(error)), icon=":material/error:")
+main()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from engine.errors import PalimpsestError
+from engine.errors import PalimpsestError, StoreUnavailableError
 from figures.curves import TOLERANCE_NATS_PER_TOKEN
 from figures.theme import SCORES, brief_labels
 from ui import actions, live_data, session
@@ -17,6 +17,7 @@ from ui.pulse import pulse
 from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
 from ui.text import count, duration, plain, plural
+from ui.trouble import told
 
 REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.0, 0.05, 10.0
 # The parts of the page that are drawn again by themselves, each a fragment of this key.
@@ -39,7 +40,7 @@ def page() -> None:
     experiment_id = choose_experiment(experiments)
     tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
     live_data.feed().look_again()
-    st.fragment(watch, key=WHOLE)(experiment_id, tasks)
+    st.fragment(told(watch), key=WHOLE)(experiment_id, tasks)
 
 
 def show_empty() -> None:
@@ -88,14 +89,14 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     with left:
         run = choose_run(experiment_id, runs)
         run_id = str(run["run_id"])
-        st.fragment(show_run, key=RUN)(experiment_id, run_id)
+        st.fragment(told(show_run), key=RUN)(experiment_id, run_id)
         with st.container(horizontal=True, vertical_alignment="center"):
             if watching is None:
                 show_buttons(run)
             show_links(experiment_id, runs, watching is None)
         show_reason(run)
     with right:
-        st.fragment(show_overview, key=OVERVIEW)(experiment_id)
+        st.fragment(told(show_overview), key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
     if live_data.is_active(runs) or trouble:
         pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
@@ -110,12 +111,15 @@ def look(experiment_id: str, run_id: str) -> None:
     """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
     view = partial(live_data.feed().view, experiment_id)
     trouble = session.runner().trouble
-    if not (view(live_data.is_active) or trouble) or run_id not in view(live_data.by_id):
-        st.rerun()
-    if live_data.unseen({WHOLE: (view(live_data.outline), trouble)}):
-        st.rerun(WHOLE)
-    run = view(live_data.by_id)[run_id]
-    said = _said(run)
+    try:
+        if not (view(live_data.is_active) or trouble) or run_id not in view(live_data.by_id):
+            st.rerun()
+        if live_data.unseen({WHOLE: (view(live_data.outline), trouble)}):
+            st.rerun(WHOLE)
+        run = view(live_data.by_id)[run_id]
+        said = _said(run)
+    except StoreUnavailableError:
+        st.rerun()  # the whole page says it
     now = {
         RUN: live_data.state(run), OVERVIEW: view(live_data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
     }  # fmt: skip
@@ -257,13 +261,13 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
         f"fixed sample. A cross marks the first look in a later stage at which a past task's held-out loss is more "
         f"than {TOLERANCE_NATS_PER_TOKEN} nats per token above its last in the task's own stage."
     ))  # fmt: skip
-    st.fragment(show_losses, key=LOSSES)(experiment_id, run_id, tasks, score)
+    st.fragment(told(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
     st.subheader("Past and new tasks", help=(
         "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
         "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
         "tasks not trained on yet."
     ))  # fmt: skip
-    st.fragment(show_past, key=PAST)(experiment_id, run_id, tasks, score)
+    st.fragment(told(show_past), key=PAST)(experiment_id, run_id, tasks, score)
 
 
 def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:

@@ -53,6 +53,7 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = False
+        self.error = errno.ENOSPC
         self.refused = 0
         monkeypatch.setattr("engine.patience.RETRY_SECONDS", 0.01)
         monkeypatch.setattr(durable, "seal", self.refusing(durable.seal))
@@ -64,7 +65,7 @@ class Disk:
         def write(*args: Any, **options: Any) -> Any:
             if self.full:
                 self.refused += 1
-                raise OSError(errno.ENOSPC, "No space left on device")
+                raise OSError(self.error, os.strerror(self.error))
             return real(*args, **options)
 
         return write
@@ -99,6 +100,28 @@ def test_a_run_waits_wherever_the_disk_is_full_and_ends_with_the_same_numbers(
     assert said[1:] == [""]
     assert numbers(happened) == undisturbed(tmp_path / "b")
     assert is_whole(tmp_path / "a" / "stage-2")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (errno.EROFS, "it is read-only for this program; check its permissions and its disk"),
+        (errno.EACCES, "it is read-only for this program"),
+        (errno.EIO, "the disk does not answer as it should"),
+    ],
+)
+def test_a_run_waits_for_a_disk_that_lets_nothing_be_written(
+    error: int, words: str, disk: Disk, tmp_path: Path
+) -> None:
+    disk.error, said, happened = error, list[str](), list[events.Event]()
+    for event in train(setup_in(tmp_path / "a")):
+        happened.append(event)
+        disk.full = disk.full or (isinstance(event, events.StepDone) and not said)
+        if isinstance(event, events.Waiting):
+            said.append(event.reason)
+            disk.full = False
+    assert words in said[0]
+    assert numbers(happened) == undisturbed(tmp_path / "b")
 
 
 def test_a_run_that_waits_can_be_stopped_and_taken_up_again(disk: Disk, tmp_path: Path) -> None:
@@ -148,7 +171,7 @@ def test_a_full_disk_is_known_by_what_was_free_before_the_clearing_away(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "Permission denied"), RuntimeError("of the device")])
+@pytest.mark.parametrize("error", [OSError(errno.ENAMETOOLONG, "File name too long"), RuntimeError("of the device")])
 def test_another_trouble_is_not_waited_for(error: Exception, tmp_path: Path) -> None:
     with pytest.raises(StoreError) as raised, durable.writing(tmp_path / "stage-1"):
         raise error

@@ -1,3 +1,4 @@
+import errno
 import importlib
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.drive import drive
-from engine.errors import StoreError, TrainingError
+from engine.errors import StoreError, StoreUnavailableError, TrainingError
 from engine.runner import Runner, RunnerLock, get_runner
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
@@ -294,3 +295,39 @@ def test_where_what_trains_cannot_be_loaded_the_run_says_so(
     start(store, FakeRun())
     wait_until(lambda: all(status(store, run_id) == "failed" for run_id in ids))
     assert "install the requirements" in store.runs(run_ids=ids[0])["reason"].item()
+
+
+def test_a_queue_that_cannot_be_worked_through_says_why_and_goes_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended = threading.Event()
+    real = Store.claim_next
+
+    def claim(self: Store, experiment_id: str | None = None) -> str | None:
+        if not mended.is_set():
+            raise StoreUnavailableError("palimpsest.db: it can't be written; check the permissions.")
+        return real(self, experiment_id)
+
+    monkeypatch.setattr(Store, "claim_next", claim)
+    runner = start(store, FakeRun())
+    run_id = add(store, tmp_path)[0]
+    wait_until(lambda: runner.trouble != "")
+    assert "check the permissions. The queue waits and goes on by itself" in runner.trouble
+    mended.set()
+    wait_until(lambda: status(store, run_id) == "finished")
+    wait_until(lambda: runner.trouble == "")
+
+
+def test_a_folder_in_which_no_lock_can_be_had_is_told_and_tried_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(store.folder / "runner.lock"))
+
+    monkeypatch.setattr("engine.runner.CLOSE_SECONDS", 0.5)
+    with monkeypatch.context() as while_read_only:
+        while_read_only.setattr("engine.runner.FileLock.acquire", refuse)
+        runner = start(store, FakeRun())
+        assert "it is read-only for this program" in runner.trouble
+    wait_until(lambda: runner.trouble == "")
+    assert runner.watching is None

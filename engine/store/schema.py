@@ -12,7 +12,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, String
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from engine.errors import StoreError, StoreUnavailableError
-from engine.paths import VARIABLE
+from engine.paths import VARIABLE, made
 from engine.store import migrations
 
 STALE_AFTER_SECONDS = 10.0
@@ -141,10 +141,7 @@ class Database:
         """Raises StoreError when the file is not a database of ours, or can't be written."""
         self.folder = folder.resolve()
         self._file = self.folder / "palimpsest.db"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self.folder}: can't be made ({error.strerror}); set {VARIABLE} elsewhere.") from error
+        made(self.folder)
         self._engine = sa.create_engine(f"sqlite:///{self._file}", connect_args={"timeout": LOCKED_SECONDS})
         sa.event.listen(self._engine, "connect", _on_connect)
         sa.event.listen(self._engine, "begin", _on_begin)

@@ -10,7 +10,8 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from engine.durable import writing
 from engine.errors import TaskError
 from engine.experiment import TaskSpec
 from engine.names import clean_name, visible
+from engine.paths import made
 from engine.tasks.documents import Document, Task
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
@@ -64,8 +67,8 @@ class Library:
     """All kept tasks of one data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "tasks"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Raises StoreError where its folder can't be made."""
+        self.folder = made(folder / "tasks")
         self._lock = FileLock(self.folder / ".lock", timeout=30)
 
     def tasks(self) -> tuple[LibraryTask, ...]:
@@ -80,9 +83,10 @@ class Library:
         return task
 
     def add(self, task: Task, sources: Sequence[str] = (), notes: Sequence[str] = ()) -> LibraryTask:
-        """Keep a task, last in the order. Raises TaskError where its name is taken or unfit."""
+        """Keep a task, last in the order. Raises TaskError where its name is taken or unfit, StoreError where the disk
+        does not take it."""
         is_pairs = any(document.prompt for document in task.train + task.held_out)
-        with self._lock:
+        with self._changing():
             name = self._free_name(task.name)
             task_id = f"{_slug(name)}-{secrets.token_hex(3)}"
             kept = LibraryTask(
@@ -105,22 +109,21 @@ class Library:
                 _write_documents(unfinished / TEST, task.held_out, is_pairs)
                 _write_facts(unfinished, kept)
                 unfinished.rename(kept.folder)
-            except OSError as error:
+            finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
-                raise TaskError(f"'{name}' can't be kept in {self.folder} ({error.strerror}); make room.") from error
             self._write_order([*(t.task_id for t in self._all() if t.task_id != task_id), task_id])
         return kept
 
     def rename(self, task_id: str, name: str) -> LibraryTask:
         """Give a task another name; experiments made before keep the old one. Raises TaskError as `add` does."""
-        with self._lock:
+        with self._changing():
             task = replace(self.get(task_id), name=self._free_name(name, besides=task_id))
             _write_facts(task.folder, task)
         return task
 
     def delete(self, task_id: str, keep_files: bool = True) -> None:
         """Take a task out of the library; `keep_files` only hides it, for experiments that name its files."""
-        with self._lock:
+        with self._changing():
             task = self.get(task_id)
             if keep_files:
                 _write_facts(task.folder, replace(task, is_hidden=True))
@@ -131,13 +134,19 @@ class Library:
 
     def move(self, task_id: str, new_index: int) -> None:
         """Put a task at a place, counted from 0, among the tasks shown."""
-        with self._lock:
+        with self._changing():
             order = [task.task_id for task in self.tasks()]
             if task_id not in order:
                 raise TaskError(f"There is no task '{task_id}' in the library any more; reload the page.")
             order.remove(task_id)
             order.insert(max(0, new_index), task_id)
             self._write_order(order)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else changes the library meanwhile. Raises StoreError."""
+        with writing(self.folder), self._lock:
+            yield
 
     def _all(self) -> list[LibraryTask]:
         folders = (path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -1,5 +1,6 @@
 """The library keeps tasks in the user's order, across restarts and beside other servers."""
 
+import errno
 import threading
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from engine.errors import TaskError
+from engine.errors import StoreError, TaskError
 from engine.experiment import Experiment, StrategySpec
 from engine.experiment_file import parse_experiment, to_yaml
 from engine.tasks import Document, Task, load_task
@@ -116,3 +117,21 @@ def test_foreign_and_damaged_folders_are_passed_over(tmp_path: Path) -> None:
     (library.folder / "damaged" / "task.json").write_text("{")
     (library.folder / "order.json").write_text("not json")
     assert names(library) == ["good"]
+
+
+def test_what_the_disk_refuses_is_said_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(tmp_path)
+    kept = library.add(task("kept"))
+    before = sorted(path for path in library.folder.rglob("*") if path.name != ".lock")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.tasks.library._write_facts", refuse)
+    for change in (lambda: library.add(task("new")), lambda: library.rename(kept.task_id, "other")):
+        with pytest.raises(StoreError, match="the disk is full; free some space"):
+            change()
+    assert sorted(path for path in library.folder.rglob("*") if path.name != ".lock") == before
+    assert names(library) == ["kept"]

@@ -1,0 +1,80 @@
+"""A data folder that may be read and not written: said in a sentence wherever it is met."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.experiment_file import to_yaml
+from engine.store import Store
+from tests.fake_runs import experiment
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("start", "tasks", "experiment", "live", "compare")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder; what a test has put there is read-only once `shut`."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    yield folder
+    change(folder, 0o700)
+
+
+def change(folder: Path, mode: int) -> None:
+    for each in (folder, *folder.rglob("*")):
+        each.chmod(mode)
+
+
+def powerless(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python as somebody whom permissions bind: they don't bind root."""
+    command = [sys.executable, *arguments]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root can be bound by permissions with setpriv alone, which is not here")
+        command = ["setpriv", "--bounding-set", "-dac_override", *command]
+    variables = os.environ | {"HF_HUB_OFFLINE": "1"} | environment
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=180)
+
+
+def test_the_command_line_says_it_in_a_sentence(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "experiment.yaml"
+    file.write_text(to_yaml(experiment(tmp_path)), encoding="utf-8")
+    change(data, 0o500)
+    said = powerless("-m", "engine", "run", str(file), "--out", str(data / "results"))
+    assert said.returncode == 1
+    assert f"{data / 'results'} can't be made (Permission denied)" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+OPEN_EVERY_PAGE = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+for page in sys.argv[1:]:
+    app = AppTest.from_file("app.py", default_timeout=60)
+    app.switch_page(f"pages/{page}.py").run()
+    said = [each.value.replace("\\\\", "") for each in app.error]
+    print(json.dumps([page, said, [each.value for each in app.exception]]))
+"""
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_every_page_says_it_in_a_sentence(used: bool, data: Path, tmp_path: Path) -> None:
+    if used:
+        store = Store(data)
+        store.add_experiment(experiment(tmp_path))
+        store.close()
+    change(data, 0o500)
+    found = powerless("-c", OPEN_EVERY_PAGE, *PAGES, PALIMPSEST_DATA=str(data))
+    shown = [json.loads(line) for line in found.stdout.splitlines() if line.startswith("[")]
+    assert [page for page, _, _ in shown] == list(PAGES), found.stderr
+    for page, errors, exceptions in shown:
+        assert not exceptions, page
+        assert any("check the permissions" in each or "can't be made" in each for each in errors), (page, errors)
