@@ -3,12 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from engine import headless
+from engine import events, headless
 from engine.cli import app
 from engine.errors import ConfigError
 from engine.experiment_file import to_yaml
@@ -119,6 +121,24 @@ def test_a_failed_run_fails_the_command_with_its_reason(described: Path, tmp_pat
     assert code == 1
     assert "2 of 2 runs failed: training.block_size: too long; choose 256 or less." in err
     assert "Traceback" not in err
+
+
+def test_what_a_run_waits_for_is_said_once_on_stderr(
+    described: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waiting(*arguments: Any) -> Iterator[events.Event]:
+        for event in FakeRun()(*arguments):
+            yield event
+            if isinstance(event, events.RunStarted):
+                yield events.Waiting("The disk is full. The run waits.")
+                yield events.Waiting("")
+
+    monkeypatch.setitem(headless.run_experiment.__kwdefaults__, "execute", waiting)  # type: ignore[attr-defined]
+    monkeypatch.setattr("engine.headless.load_tokenizer", lambda name: None)
+    code, out, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 0
+    assert err.count("The disk is full. The run waits.") == 2  # once for each of two runs
+    assert "The disk is full" not in out
 
 
 def test_a_folder_in_use_is_refused(described: Path, tmp_path: Path, fake: FakeRun) -> None:

@@ -91,3 +91,31 @@ def test_the_worker_is_chosen_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PALIMPSEST_WORKER", "cloud")
     with pytest.raises(ConfigError, match="PALIMPSEST_WORKER: 'cloud' is neither thread nor process"):
         chosen_worker()
+
+
+def test_a_process_that_waits_for_the_disk_says_so_in_the_store_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, described = Store(tmp_path / "data"), small(tmp_path)
+    monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "1")
+    in_the_way = store.folder / "in-the-way"
+    with in_the_way.open("wb") as file:
+        file.truncate(10**9)  # takes no room, and counts
+    store.add_experiment(described)
+    run_id = store.claim_next()
+    assert run_id is not None
+    shown: list[tuple[str, str]] = []
+
+    def watch(event: events.Event) -> None:
+        if isinstance(event, events.Waiting):
+            run = store.runs(run_ids=run_id).iloc[0]
+            shown.append((run["phase"], run["reason"]))
+            in_the_way.unlink(missing_ok=True)
+
+    drive(store, run_id, Control(), execute_in_process, watch)
+    (waits, why), (_, nothing) = shown
+    assert waits == "waiting for the disk"
+    assert "its limit of 1 GB (PALIMPSEST_DISK_LIMIT_GB) leaves" in why
+    assert nothing == ""
+    assert store.runs(run_ids=run_id)["status"].item() == "finished"
+    store.close()
