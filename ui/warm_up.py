@@ -1,12 +1,13 @@
 """Load what pages and training need before it is asked for, so that nobody waits for it later."""
 
-import gc
 import importlib
 import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
+
+from ui import process_memory
 
 DELAY_SECONDS = 0.3
 """After the first page's script has ended: until then the server sends that page to the browser."""
@@ -19,6 +20,7 @@ _OF_RUNS = ("engine.execute", "engine.estimate", "transformers.models.gpt2.model
 @asynccontextmanager
 async def beside_the_server(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Load what pages need as soon as the server listens."""
+    process_memory.share_arenas()
     _in_a_thread(0.0, _OF_PAGES)
     yield {}
 
@@ -47,11 +49,4 @@ def _load(names: Iterable[str]) -> None:
     for name in names:
         importlib.import_module(name)
     if names is _OF_RUNS:
-        _settle()
-
-
-@cache
-def _settle() -> None:
-    """What is loaded now stays for good. As long as the interpreter looks through all of torch for garbage it does so
-    rarely: not before hundreds of megabytes of figures lie about."""
-    gc.freeze()
+        process_memory.settle()
