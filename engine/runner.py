@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from engine.control import Control
 from engine.durable import writing
-from engine.errors import ConfigError, PalimpsestError
+from engine.errors import ConfigError, PalimpsestError, StoreUnavailableError
 from engine.paths import made
 from engine.store import Store
 from engine.store.writing import Request
@@ -80,7 +80,7 @@ class Runner:
         self.store = store
         self._execute = execute
         self._lock = RunnerLock(store.folder)
-        self._control: Control | None = None
+        self._driven: tuple[str, Control] = "", Control()
         self._closing, self._wake, self._decided = threading.Event(), threading.Event(), threading.Event()
         self._watching: str | None = None
         self.trouble = ""
@@ -105,8 +105,15 @@ class Runner:
         return self
 
     def request(self, run_id: str, what: Request) -> None:
-        """Ask a run to pause, resume or stop, wherever it runs. Raises StoreError when it neither waits nor runs."""
-        self.store.request(run_id, what)
+        """Ask a run to pause, resume or stop, wherever it runs; one of this process stops even where the store can't be
+        written, and reads as interrupted then. Raises StoreError when it neither waits nor runs."""
+        try:
+            self.store.request(run_id, what)
+        except StoreUnavailableError:
+            driven, control = self._driven
+            if run_id != driven or what != "stop":
+                raise
+            control.stop()
 
     def resume(self, run_id: str) -> None:
         """Let a paused run go on; put an interrupted, stopped or failed one into the queue again, to go on from
@@ -126,8 +133,7 @@ class Runner:
         """End the thread: what runs is interrupted and keeps what it reached."""
         self._closing.set()
         self._wake.set()
-        if self._control is not None:
-            self._control.stop()
+        self._driven[1].stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=CLOSE_SECONDS)
         atexit.unregister(self.close)
@@ -195,15 +201,16 @@ class Runner:
             self.store.set_status(run_id, "failed", reason)
 
     def _drive(self, run_id: str, module: ModuleType) -> None:
-        self._control = Control()
+        control = Control()
+        self._driven = run_id, control
         if self._closing.is_set():
-            self._control.stop()
+            control.stop()
         try:
             module.drive(
-                self.store, run_id, self._control, self._execute, shutting_down=self._closing.is_set, tell=self._tell
+                self.store, run_id, control, self._execute, shutting_down=self._closing.is_set, tell=self._tell
             )
         finally:
-            self._control = None
+            self._driven = "", Control()
 
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble

@@ -331,3 +331,28 @@ def test_a_folder_in_which_no_lock_can_be_had_is_told_and_tried_again(
         assert "it is read-only for this program" in runner.trouble
     wait_until(lambda: runner.trouble == "")
     assert runner.watching is None
+
+
+def test_a_run_stops_even_while_nothing_can_be_written(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = FakeRun(step_seconds=0.2)
+    runner = start(store, execute)
+    run_id, waiting = add(store, tmp_path)
+    wait_until(lambda: store.runs(run_ids=run_id)["step"].item() >= 1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+
+    with monkeypatch.context() as full:
+        for write in ("request", "record", "beat", "set_status", "claim_next"):
+            full.setattr(Store, write, refuse)
+        with pytest.raises(StoreUnavailableError):
+            runner.request(run_id, "pause")
+        with pytest.raises(StoreUnavailableError):
+            runner.request(waiting, "stop")
+        runner.request(run_id, "stop")
+        wait_until(lambda: "The queue waits" in runner.trouble)  # for the next one: this run is over
+    wait_until(lambda: status(store, waiting) == "finished")
+    monkeypatch.setattr("engine.store.writing.STALE_AFTER_SECONDS", 0.0)
+    assert status(store, run_id) == "interrupted"
