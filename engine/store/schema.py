@@ -201,6 +201,8 @@ class Database:
             what = next((words for part, words in _COMPLAINTS.items() if part in said), None)
             if what is None:
                 raise
+            if "readonly" in said:
+                self._engine.dispose()  # a connection to a file that was read-only stays so
             raise StoreUnavailableError(f"{self._file}: {what} ({said}).") from error
         except IntegrityError:
             raise  # of a run that was deleted, which the caller knows how to say
