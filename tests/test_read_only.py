@@ -80,30 +80,30 @@ def test_every_page_says_it_in_a_sentence(used: bool, data: Path, tmp_path: Path
         assert any("check the permissions" in each or "can't be made" in each for each in errors), (page, errors)
 
 
-WRITE_LATER = """
+OPEN_AGAIN = """
 import sys
 from pathlib import Path
 from engine.errors import StoreUnavailableError
 from engine.store import Store
-store = Store(Path(sys.argv[1]))
-experiment_id = store.experiments()["experiment_id"].item()
+folder = Path(sys.argv[1])
 try:
-    store.rename(experiment_id, "before")
+    Store(folder)
 except StoreUnavailableError as error:
     print(error)
-for each in (store.folder, *store.folder.iterdir()):
+for each in (folder, *folder.iterdir()):
     each.chmod(0o700)
-store.rename(experiment_id, "after")
+store = Store(folder)
+store.rename(store.experiments()["experiment_id"].item(), "after")
 print(store.experiments()["name"].item())
 """
 
 
-def test_a_store_can_be_read_and_is_written_again_once_it_lets(data: Path, tmp_path: Path) -> None:
+def test_a_store_is_not_opened_for_reading_alone_which_it_would_stay(data: Path, tmp_path: Path) -> None:
     store = Store(data)
     store.add_experiment(experiment(tmp_path))
     for each in (data, *data.iterdir()):  # with its connection open, as a killed server leaves it
         each.chmod(0o500)
-    refused, name = powerless("-c", WRITE_LATER, str(data)).stdout.splitlines()
+    refused, name = powerless("-c", OPEN_AGAIN, str(data)).stdout.splitlines()
     assert "it can't be written; check the permissions of the file and its folder" in refused
     assert name == "after"
     store.close()

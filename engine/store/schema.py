@@ -1,5 +1,6 @@
 """The tables, and the connection to them."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -143,6 +144,7 @@ class Database:
         self._file = self.folder / "palimpsest.db"
         made(self.folder)
         self._engine = sa.create_engine(f"sqlite:///{self._file}", connect_args={"timeout": LOCKED_SECONDS})
+        sa.event.listen(self._engine, "connect", self._refuse_read_only)
         sa.event.listen(self._engine, "connect", _on_connect)
         sa.event.listen(self._engine, "begin", _on_begin)
         self._onlooker: Any = None
@@ -167,7 +169,7 @@ class Database:
     def version(self) -> int:
         """A number that is another one after every change to the database, whichever process made it. Takes
         microseconds: it looks at a counter in shared memory."""
-        with self._looking:
+        with self._in_words(), self._looking:
             if self._onlooker is None:  # a connection that never writes: one's own changes don't count for SQLite
                 self._onlooker = self._engine.raw_connection()
             return int(self._onlooker.execute("PRAGMA data_version").fetchone()[0])
@@ -201,8 +203,6 @@ class Database:
             what = next((words for part, words in _COMPLAINTS.items() if part in said), None)
             if what is None:
                 raise
-            if "readonly" in said:
-                self._engine.dispose()  # a connection to a file that was read-only stays so
             raise StoreUnavailableError(f"{self._file}: {what} ({said}).") from error
         except IntegrityError:
             raise  # of a run that was deleted, which the caller knows how to say
@@ -211,6 +211,12 @@ class Database:
                 f"{self._file}: this is damaged, or not a database of Palimpsest; put a copy back, or move it away to "
                 f"start anew ({error.orig})."
             ) from error
+
+    def _refuse_read_only(self, _connection: Any, _record: Any) -> None:
+        """SQLite would read, and all connections of this process stay read-only for as long as one of them is open."""
+        for file in (self._file, *(self._file.with_name(self._file.name + end) for end in ("-wal", "-shm"))):
+            if file.exists() and not os.access(file, os.W_OK):
+                raise StoreUnavailableError(f"{file}: {_COMPLAINTS['readonly']}.")
 
     def _check_version(self, connection: sa.Connection) -> None:
         found = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
