@@ -3,6 +3,7 @@
 The one way to execute a run: the server's thread, the command line and a notebook all come through here.
 """
 
+import os
 import threading
 import time
 import traceback
@@ -65,15 +66,18 @@ def drive(
                 recorder.insist()
                 if status not in ("finished", "stopped"):  # these two the last event has set
                     recorder.insist(lambda: store.set_status(run_id, status, reason))
-        log(store, run_id, f"{status}. {reason}".strip())
+        log(store, run_id, f"{status}. {reason}".strip(), anew=False)  # a run that has ended may be deleted already
 
 
-def log(store: Store, run_id: str, text: str) -> None:
-    """Append to the run's log file; a full disk loses the line, not the run."""
+def log(store: Store, run_id: str, text: str, anew: bool = True) -> None:
+    """Append to the run's log file, or to one that is there alone; a full disk loses the line, not the run."""
     path = store.log_path(run_id)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        without = 0 if anew else os.O_CREAT
+        with open(
+            path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags & ~without, 0o666)
+        ) as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
 
 

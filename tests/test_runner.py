@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine import events
+from engine.control import Control
 from engine.drive import drive
 from engine.errors import StoreError, StoreUnavailableError, TrainingError
 from engine.runner import Runner, RunnerLock, get_runner
@@ -356,3 +358,18 @@ def test_a_run_stops_even_while_nothing_can_be_written(
     wait_until(lambda: status(store, waiting) == "finished")
     monkeypatch.setattr("engine.store.writing.STALE_AFTER_SECONDS", 0.0)
     assert status(store, run_id) == "interrupted"
+
+
+def test_a_run_that_is_deleted_as_soon_as_it_ends_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path, strategies=["naive"]))
+    run_id = store.claim_next()
+    assert run_id is not None
+
+    def watch(event: events.Event) -> None:
+        if isinstance(event, events.RunFinished):
+            assert store.log_path(run_id).is_file()
+            store.delete_experiment(experiment_id)
+
+    drive(store, run_id, Control(), FakeRun(), watch)
+    assert not store.log_path(run_id).exists()
+    assert not store.run_folder(run_id).exists()
