@@ -5,7 +5,7 @@ The server reads this file once and finds `app` in it; every run of a page is a 
 
 import streamlit as st
 
-from ui import entrance, warm_up
+from ui import entrance, process_memory, warm_up
 from ui.live_chart import load_plotly
 from ui.navigation import APP_RAN, WITH_CHARTS, navigation
 from ui.trouble import told
@@ -30,5 +30,6 @@ else:
 
     from ui.gate import Gate
 
+    process_memory.share_arenas()
     app = App(__file__, lifespan=warm_up.beside_the_server, middleware=[Middleware(Gate)])
     entrance.check_start()

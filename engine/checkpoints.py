@@ -35,8 +35,8 @@ def save_checkpoint(
 ) -> list[Path]:
     """Write model, tokenizer and what resuming needs, `more` files if given; `folder` appears only once it is whole.
 
-    Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError, and
-    StoreUnavailableError where the disk is full.
+    Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError as
+    `durable.writing` does.
     """
     import torch
 

@@ -17,6 +17,7 @@ from engine.control import Control
 from engine.errors import PalimpsestError, StoreError, StoreUnavailableError
 from engine.events import Event
 from engine.store import Store
+from engine.store.writing import pulse_name
 from engine.worker import Execute, chosen_worker
 
 Facts = dict[str, Any]
@@ -28,6 +29,9 @@ RETRY_SECONDS = 1.0
 MOST_WAITING = 2000
 """So many events may wait in memory to be written."""
 INTERRUPTED = "The program was shut down before the run ended; resume it to go on from the last point that it kept."
+
+
+STOPPED = "Stopped while its records could not be written; resume it to go on from the last point that it kept."
 
 
 def drive(
@@ -56,6 +60,8 @@ def drive(
     except PalimpsestError as error:
         status, reason = "failed", str(error)
         log(store, run_id, reason)
+        if isinstance(error, StoreUnavailableError) and control.stopping:
+            status, reason = ("interrupted", INTERRUPTED) if shutting_down() else ("stopped", STOPPED)
     except Exception as error:  # whatever it is, the store must say how the run ended
         status, reason = "failed", _in_words(error, store.log_path(run_id))
         log(store, run_id, traceback.format_exc())
@@ -64,7 +70,7 @@ def drive(
         if not pulse.lost:
             with suppress(StoreUnavailableError):  # then it reads as interrupted, for want of a heartbeat
                 recorder.insist()
-                if status not in ("finished", "stopped"):  # these two the last event has set
+                if status not in ("finished", "stopped") or not recorder.ended:  # these two the last event has set
                     recorder.insist(lambda: store.set_status(run_id, status, reason))
         log(store, run_id, f"{status}. {reason}".strip(), anew=False)  # a run that has ended may be deleted already
 
@@ -132,9 +138,12 @@ class _Recorder:
         self._events: list[Event] = []
         self._adding, self._writing = threading.Lock(), threading.Lock()
         self._pace = _Pace(control)
+        self.ended = False
+        """Whether the run has said its last word."""
 
     def add(self, event: Event) -> None:
         self._pace.see(event)
+        self.ended = type(event).__name__ in ("RunFinished", "RunStopped")
         with self._adding:
             self._events.append(event)
             many = len(self._events) >= MOST_WAITING
@@ -157,7 +166,7 @@ class _Recorder:
                 if str(error) != trouble:
                     trouble = str(error)
                     log(self._store, self._run_id, f"waits: {trouble}")
-                self._tell(f"{trouble} The run waits and goes on by itself once that is mended.")
+                    self._tell(f"{trouble} The run waits and goes on by itself once that is mended.")
             time.sleep(RETRY_SECONDS)
         if trouble:
             self._tell("")
@@ -205,7 +214,7 @@ class _Pulse(threading.Thread):
     """Beats while the thread that made it lives, hands the user's requests to the control, flushes steps."""
 
     def __init__(self, store: Store, run_id: str, control: Control, recorder: _Recorder) -> None:
-        super().__init__(name=f"palimpsest-pulse:{run_id}", daemon=True)
+        super().__init__(name=pulse_name(run_id), daemon=True)
         self._store, self._run_id, self._control, self._recorder = store, run_id, control, recorder
         self._attempt = store.attempt(run_id)
         self._runs_in = threading.current_thread()

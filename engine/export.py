@@ -13,6 +13,7 @@ import pandas as pd
 
 from engine.checkpoints import RESUME_FILES
 from engine.comparison import matrices, stability_gaps, task_orders
+from engine.durable import writing
 from engine.errors import StoreError
 from engine.experiment import to_data
 from engine.scores import LOWER_IS_BETTER, SCORE_NAMES
@@ -71,11 +72,12 @@ def results(store: Store, experiment_id: str) -> dict[str, Any]:
 
 
 def write_results(store: Store, experiment_id: str, path: Path) -> dict[str, Any]:
-    """Write `results` to a JSON file, whole or not at all, and return them."""
+    """Write `results` to a JSON file, whole or not at all, and return them. Raises StoreError."""
     found = results(store, experiment_id)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fresh.write_text(to_json(found), encoding="utf-8")
-    fresh.replace(path)
+    with writing(path):
+        fresh.write_text(to_json(found), encoding="utf-8")
+        fresh.replace(path)
     return found
 
 

@@ -16,7 +16,7 @@ from engine.strategies.base import Begun, Work
 
 
 def stopped(setup: RunSetup, progress: Progress) -> events.RunStopped:
-    """The end of a run that is stopped: it is kept after its last step or, where the disk is full, the point before."""
+    """The end of a run that is stopped: kept after its last step, or after the point before where the disk refuses."""
     folder, before_stage = None, progress.step - progress.stage_step
     kept_step = None
     if progress.stage_step:
@@ -31,7 +31,7 @@ def stopped(setup: RunSetup, progress: Progress) -> events.RunStopped:
 def save_point(setup: RunSetup, progress: Progress, work: Begun | None = None) -> Path:
     """Write a resume point, unless the newest stands where the run does; returns its folder.
 
-    Raises StoreError, and StoreUnavailableError where the disk is full.
+    Raises StoreError as `durable.writing` does.
     """
     where = progress.stage_step, progress.evaluated
     if work is None and progress.last_point is not None and progress.last_point[:2] == where:

@@ -7,7 +7,7 @@ from typing import Any
 from engine.control import Control
 from engine.drive import drive
 from engine.errors import ConfigError
-from engine.events import Event
+from engine.events import Event, Waiting
 from engine.execute import execute_run
 from engine.experiment import Experiment, to_data
 from engine.export import write_results
@@ -101,10 +101,16 @@ def _work(store: Store, experiment_id: str, control: Control, watch: Watch | Non
         run_id = store.claim_next(experiment_id)
         if run_id is None:
             break
-        drive(store, run_id, control, execute, _named(watch, run_id))
+        see = _named(watch, run_id)
+        drive(store, run_id, control, execute, see, tell=_waiting(see))
         found = write_results(store, experiment_id, path)
     return found
 
 
-def _named(watch: Watch | None, run_id: str) -> Callable[[Event], None] | None:
-    return None if watch is None else lambda event: watch(run_id, event)
+def _waiting(see: Callable[[Event], None]) -> Callable[[str], None]:
+    """What keeps the store from being written goes where events go."""
+    return lambda trouble: see(Waiting(trouble))
+
+
+def _named(watch: Watch | None, run_id: str) -> Callable[[Event], None]:
+    return lambda event: None if watch is None else watch(run_id, event)

@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from engine.errors import StoreError
+from engine.errors import StoreUnavailableError
 
 VARIABLE = "PALIMPSEST_DATA"
 MODEL_ROOTS = "PALIMPSEST_MODEL_ROOTS"
@@ -17,17 +17,16 @@ def data_folder() -> Path:
     Raises StoreError where it can't be made.
     """
     named = os.environ.get(VARIABLE, "").strip()
-    return made(_resolved((Path(named).expanduser() if named else Path.home() / ".palimpsest").absolute()))
+    folder = _resolved((Path(named).expanduser() if named else Path.home() / ".palimpsest").absolute())
+    return made(folder, f"set {VARIABLE} to another folder for all data")
 
 
-def made(folder: Path) -> Path:
-    """A folder for data, made where it is missing. Raises StoreError."""
+def made(folder: Path, otherwise: str = "choose another folder") -> Path:
+    """A folder for data, made where it is missing. Raises StoreUnavailableError, with what to do `otherwise`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"{folder} can't be made ({error.strerror}); mend that, or set {VARIABLE} to another folder for all data."
-        ) from error
+        raise StoreUnavailableError(f"{folder} can't be made ({error.strerror}); mend that, or {otherwise}.") from error
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Waiting for a disk that is full: a run holds, says why, and goes on by itself."""
+"""Waiting for a disk that is full, read-only or silent: a run holds, says why, and goes on by itself."""
 
 from collections.abc import Callable, Generator
 from typing import TypeVar
@@ -8,7 +8,7 @@ from engine.errors import StoreUnavailableError
 from engine.events import Waiting
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 16.0
-"""Between two tries to write to a disk that is full: twice as long after each, since every try writes what fits."""
+"""Between two tries to write to such a disk: twice as long after each, since every try writes what fits."""
 T = TypeVar("T")
 
 

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from engine.control import Control
 from engine.durable import writing
-from engine.errors import ConfigError, PalimpsestError, StoreUnavailableError
+from engine.errors import ConfigError, PalimpsestError, StoreError, StoreUnavailableError
 from engine.paths import made
 from engine.store import Store
 from engine.store.writing import Request
@@ -49,15 +49,20 @@ class RunnerLock:
         """Try once; True when this process now holds the lock. Raises StoreError where it can't be written."""
         if self._lock.is_locked:
             return True
-        about = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M")}
-        fresh = self._about.with_suffix(f".{os.getpid()}.tmp")
-        with writing(self._about):
+        with writing(Path(self._lock.lock_file)):
             try:
                 self._lock.acquire(blocking=False)
             except Timeout:
                 return False
-            fresh.write_text(json.dumps(about), encoding="utf-8")
-            fresh.replace(self._about)
+        about = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M")}
+        fresh = self._about.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with writing(self._about):
+                fresh.write_text(json.dumps(about), encoding="utf-8")
+                fresh.replace(self._about)
+        except StoreError:
+            self._lock.release()  # others would read of an earlier holder
+            raise
         return True
 
     def holder(self) -> str:
@@ -106,7 +111,7 @@ class Runner:
 
     def request(self, run_id: str, what: Request) -> None:
         """Ask a run to pause, resume or stop, wherever it runs; one of this process stops even where the store can't be
-        written, and reads as interrupted then. Raises StoreError when it neither waits nor runs."""
+        written. Raises StoreError when it neither waits nor runs."""
         try:
             self.store.request(run_id, what)
         except StoreUnavailableError:
@@ -145,9 +150,11 @@ class Runner:
                     pause_seconds = self._turn()
                     self.trouble = ""
                 except Exception as error:  # a full disk, a locked database: the queue must outlive it
-                    why = str(error) if isinstance(error, PalimpsestError) else f"runner.log says why ({error})."
-                    self.trouble = f"{why} The queue waits and goes on by itself once that is mended."
-                    _complain(self.store.folder, traceback.format_exc())
+                    why = str(error) if isinstance(error, PalimpsestError) else f"{type(error).__name__}: {error}."
+                    trouble = f"{why} The queue waits and goes on by itself once that is mended."
+                    if trouble != self.trouble:
+                        _complain(self.store.folder, traceback.format_exc())
+                    self.trouble = trouble
                     pause_seconds = 4 * LOOK_SECONDS
                 if pause_seconds:
                     self._wake.wait(pause_seconds)

@@ -37,7 +37,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
 
     A stop asked for through `setup.control` ends the iteration with `RunStopped`, the weights reached kept. Raises
     TrainingError when the loss stops being finite, StoreError when a checkpoint can't be written. It waits
-    while the disk is full.
+    while the disk is full, read-only or does not answer.
     """
     started = setup.control.active_time()
     progress = _begin(setup)

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.comparison import configuration_differences
-from engine.errors import StoreUnavailableError
+from engine.errors import StoreError
 from engine.fairness import PENDING
 from engine.names import listed
 from engine.scores import SCORE_NAMES
@@ -243,7 +243,7 @@ def show_differences(comparison: Comparison) -> None:
 @st.fragment(run_every=REFRESH_SECONDS)
 def follow(experiment_ids: Sequence[str], seen: Hashable) -> None:
     """Draw the page again once a run has changed its status or finished a stage, and only then."""
-    with suppress(StoreUnavailableError):  # which the whole page says
+    with suppress(StoreError):  # which the whole page says
         if live_data.reached(experiment_ids) == seen:
             return
     st.rerun()

@@ -1,12 +1,13 @@
 """Live: what runs and what waits, the losses as they come, the score matrix as it fills, pause, resume and stop."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
-from engine.errors import PalimpsestError, StoreUnavailableError
+from engine.errors import PalimpsestError, StoreError
 from figures.curves import TOLERANCE_NATS_PER_TOKEN
 from figures.theme import SCORES, brief_labels
 from ui import actions, live_data, session
@@ -104,21 +105,23 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
 
 def refresh_seconds() -> float:
     """Between two looks: more where many look on, who would otherwise keep the server busy."""
-    return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1), LONGEST_SECONDS)
+    try:
+        return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1), LONGEST_SECONDS)
+    except StoreError:  # which the next look says
+        return REFRESH_SECONDS
 
 
 def look(experiment_id: str, run_id: str) -> None:
     """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
-    view = partial(live_data.feed().view, experiment_id)
-    trouble = session.runner().trouble
     try:
+        view, trouble = partial(live_data.feed().view, experiment_id), session.runner().trouble
         if not (view(live_data.is_active) or trouble) or run_id not in view(live_data.by_id):
             st.rerun()
         if live_data.unseen({WHOLE: (view(live_data.outline), trouble)}):
             st.rerun(WHOLE)
         run = view(live_data.by_id)[run_id]
         said = _said(run)
-    except StoreUnavailableError:
+    except StoreError:
         st.rerun()  # the whole page says it
     now = {
         RUN: live_data.state(run), OVERVIEW: view(live_data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
@@ -312,18 +315,26 @@ def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
         "stop": (actions.stop, "Stopping."),
         "resume": (actions.resume, "Going on."),
     }[what]
-    try:
-        for run_id in run_ids:
+    refused = ""
+    for run_id in run_ids:
+        try:
             act(run_id)
+        except PalimpsestError as error:  # the others may be reached
+            refused = str(error)
+    if refused:
+        st.toast(plain(refused), icon=":material/error:")
+    else:
         st.toast(said)
-    except PalimpsestError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-    finally:
+    with suppress(StoreError):
         live_data.feed().look_again()
 
 
 def _stop_all(experiment_id: str) -> None:
-    runs = session.store().runs(experiment_id)
+    try:
+        runs = session.store().runs(experiment_id)
+    except StoreError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+        return
     active = runs[runs["status"].isin([*live_data.ACTIVE, live_data.WAITING])]
     _ask(active.sort_values("position", na_position="last")["run_id"].tolist(), "stop")
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from engine import events, headless
 from engine.cli import app
-from engine.errors import ConfigError
+from engine.errors import ConfigError, StoreUnavailableError
 from engine.experiment_file import to_yaml
 from engine.parameters import parameters_of
 from engine.runner import RunnerLock
@@ -139,6 +140,36 @@ def test_what_a_run_waits_for_is_said_once_on_stderr(
     assert code == 0
     assert err.count("The disk is full. The run waits.") == 2  # once for each of two runs
     assert "The disk is full" not in out
+
+
+def test_a_store_that_takes_nothing_is_said_once_and_waited_for(
+    described: Path, tmp_path: Path, fake: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, real = list[int](), Store.record
+
+    def record(store: Store, *arguments: Any, **options: Any) -> None:
+        if len(refused) < 3:
+            refused.append(1)
+            raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+        real(store, *arguments, **options)
+
+    monkeypatch.setattr(Store, "record", record)
+    monkeypatch.setattr("engine.drive.RETRY_SECONDS", 0.01)
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 0
+    assert err.count("the disk is full; free some space. The run waits and goes on by itself") == 1
+
+
+def test_results_that_cannot_be_written_are_told_in_a_sentence(
+    described: Path, tmp_path: Path, fake: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.export.to_json", refuse)
+    code, _, err = call("run", described, "--out", tmp_path / "out")
+    assert code == 1
+    assert "results.json can't be written: the disk is full; free some space." in err
 
 
 def test_a_folder_in_use_is_refused(described: Path, tmp_path: Path, fake: FakeRun) -> None:

@@ -14,7 +14,7 @@ from engine import events
 from engine.control import Control
 from engine.drive import drive
 from engine.errors import StoreError, StoreUnavailableError, TrainingError
-from engine.runner import Runner, RunnerLock, get_runner
+from engine.runner import LOOK_SECONDS, Runner, RunnerLock, get_runner
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
 
@@ -330,7 +330,9 @@ def test_a_folder_in_which_no_lock_can_be_had_is_told_and_tried_again(
     with monkeypatch.context() as while_read_only:
         while_read_only.setattr("engine.runner.FileLock.acquire", refuse)
         runner = start(store, FakeRun())
-        assert "it is read-only for this program" in runner.trouble
+        time.sleep(2 * LOOK_SECONDS * 4)
+        assert "runner.lock can't be written: it is read-only for this program" in runner.trouble
+        assert (store.folder / "runner.log").read_text().count("Traceback") == 2  # once: an error and its cause
     wait_until(lambda: runner.trouble == "")
     assert runner.watching is None
 
@@ -373,3 +375,15 @@ def test_a_run_that_is_deleted_as_soon_as_it_ends_leaves_nothing_behind(store: S
     drive(store, run_id, Control(), FakeRun(), watch)
     assert not store.log_path(run_id).exists()
     assert not store.run_folder(run_id).exists()
+
+
+def test_a_lock_whose_holder_cannot_be_noted_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = RunnerLock(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", refuse)
+        with pytest.raises(StoreUnavailableError, match=r"runner\.json can't be written: the disk is full"):
+            lock.take()
+    assert RunnerLock(tmp_path).take()

@@ -1,13 +1,18 @@
 """A full disk, a locked or damaged database, a clock that jumps: one sentence, and nothing recorded is lost."""
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engine import events
 from engine.control import Control
 from engine.drive import drive
 from engine.errors import StoreError, StoreUnavailableError
@@ -79,6 +84,85 @@ def test_a_run_that_waits_for_the_disk_can_be_stopped(
     control.stop()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_run_that_was_stopped_while_it_waited_counts_as_stopped_once_that_can_be_written(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.drive.RETRY_SECONDS", 0.05)
+    run_id, disk, told, control = claimed(store, tmp_path), Disk(store, monkeypatch), list[str](), Control()
+
+    def execute(*arguments: Any) -> Iterator[events.Event]:
+        try:
+            for event in FakeRun()(*arguments):
+                disk.full = disk.full or isinstance(event, events.Evaluated)
+                yield event
+        finally:
+            disk.full = False  # room again, just after the run was given up
+
+    monkeypatch.setattr(Store, "record", _refusing_when(disk, Store.record))
+    thread = threading.Thread(target=drive, args=(store, run_id, control, execute), kwargs={"tell": told.append})
+    thread.start()
+    wait_until(lambda: told)
+    control.stop()
+    thread.join(10)
+    run = store.runs(run_ids=run_id).iloc[0]
+    assert run["status"] == "stopped"
+    assert "Stopped while its records could not be written" in run["reason"]
+
+
+def test_a_run_is_alive_as_long_as_this_process_drives_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.writing.STALE_AFTER_SECONDS", 0.2)
+    run_id, control = claimed(store, tmp_path), Control()
+    experiment_id = store.experiments()["experiment_id"].item()
+    thread = threading.Thread(target=drive, args=(store, run_id, control, FakeRun(step_seconds=0.05)))
+    with monkeypatch.context() as full:
+        for write in ("beat", "record"):
+            full.setattr(Store, write, _always_refusing)
+        thread.start()
+        wait_until(lambda: time.time() - store.runs(run_ids=run_id)["heartbeat_at"].item().timestamp() > 0.3)
+        assert store.runs(run_ids=run_id)["status"].item() == "running"
+        assert store.experiments()["status"].item() == "running"
+        with pytest.raises(StoreError, match="still running"):
+            store.delete_experiment(experiment_id)
+        with pytest.raises(StoreError, match="only interrupted, stopped and failed runs"):
+            store.requeue(run_id)
+        control.stop()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def _always_refusing(*_: object, **__: object) -> None:
+    raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+
+
+def test_a_file_beside_the_database_that_goes_meanwhile_refuses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store(tmp_path).close()
+    beside = tmp_path / "palimpsest.db-wal"
+    beside.touch()
+    real = os.access
+
+    def another_process_closes(file: Path, mode: int) -> bool:
+        if Path(file) == beside:
+            beside.unlink(missing_ok=True)
+        return real(file, mode)
+
+    monkeypatch.setattr("engine.store.schema.os.access", another_process_closes)
+    Store(tmp_path).close()
+
+
+def test_a_store_whose_folder_is_gone_says_so_whatever_is_asked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    store.version()
+    store.close()
+    shutil.rmtree(tmp_path / "data")
+    for ask in (store.version, store.experiments):
+        with pytest.raises(StoreUnavailableError, match="it can't be opened"):
+            ask()
 
 
 def _refusing_when(disk: Disk, real: object) -> object:
@@ -174,7 +258,7 @@ def test_a_clock_that_is_set_back_leaves_no_dead_run_alive(
     assert store.runs(run_ids=run_id)["status"].item() == "running"
     an_hour_ago = time.time() - 3600
     monkeypatch.setattr(schema.time, "time", lambda: an_hour_ago)
-    assert writing.effective_status("running", time.time() + 3600) == "interrupted"
+    assert writing.effective_status("a run", "running", time.time() + 3600) == "interrupted"
     assert store.runs(run_ids=run_id)["status"].item() == "interrupted"
     assert store.beat(run_id, attempt=1)  # a living one says so at its next beat
     assert store.runs(run_ids=run_id)["status"].item() == "running"

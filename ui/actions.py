@@ -62,19 +62,19 @@ def stop(run_id: str) -> None:
 
 @_change("added task {result.task_id}")
 def add_task(task: Task, sources: Sequence[str], notes: Sequence[str] = ()) -> LibraryTask:
-    """Put a task into the library. Raises TaskError."""
+    """Put a task into the library. Raises PalimpsestError."""
     return session.library().add(task, sources, notes)
 
 
 @_change("moved task {0}")
 def move_task(task_id: str, place: int) -> None:
-    """Give a task of the library another place. Raises TaskError."""
+    """Give a task of the library another place. Raises PalimpsestError."""
     session.library().move(task_id, place)
 
 
 @_change("renamed task {0}")
 def rename_task(task_id: str, name: str) -> None:
-    """Give a task of the library another name. Raises TaskError."""
+    """Give a task of the library another name. Raises PalimpsestError."""
     session.library().rename(task_id, name)
 
 

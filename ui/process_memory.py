@@ -11,12 +11,12 @@ _M_ARENA_MAX = -8
 
 
 def share_arenas() -> None:
-    """Have all threads take their memory from two places, where the C library is glibc.
+    """Have all threads take their memory from two places, or from those that there are already, in glibc.
 
     It would make up to eight places a core, and keep in each what is freed there: pages run in threads of a moment, and
     the server of a long run would hold hundreds of megabytes that nothing uses. MALLOC_ARENA_MAX chooses otherwise.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ:
+    if "MALLOC_ARENA_MAX" not in os.environ and "arena_max" not in os.environ.get("GLIBC_TUNABLES", ""):
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, ARENAS)
 

@@ -20,7 +20,6 @@ _OF_RUNS = ("engine.execute", "engine.estimate", "transformers.models.gpt2.model
 @asynccontextmanager
 async def beside_the_server(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Load what pages need as soon as the server listens."""
-    process_memory.share_arenas()
     _in_a_thread(0.0, _OF_PAGES)
     yield {}
 

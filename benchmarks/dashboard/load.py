@@ -19,8 +19,8 @@ from engine.tasks import samples
 PAGES = ("", "tasks", "experiment", "live", "live", "live", "compare")
 """Live is watched most."""
 _SAMPLE_SECONDS = 5.0
-_LIGHT_SECONDS, _BROWSER_SECONDS = (2.0, 40.0), (20.0, 90.0)
-"""A visitor stays on a page for; Chromium takes a second or two of a core to open one."""
+_LIGHT_SECONDS, _BROWSER_SECONDS = (2.0, 40.0), (40.0, 160.0)
+"""A visitor stays on a page for; Chromium takes two or three seconds of a core to open one."""
 
 
 @dataclass
@@ -81,15 +81,17 @@ def _experiment() -> Experiment:
 async def _visit(make: Visits, load: Load, ends: float, chance: random.Random, seconds: tuple[float, float]) -> None:
     """One visitor: page after page, each for so many seconds, until the end."""
     while time.monotonic() < ends:
-        visitor = make(chance.choice(PAGES))
+        page = chance.choice(PAGES)
+        visitor, began = make(page), time.monotonic()
         try:
             await asyncio.wait_for(visitor.open(), PATIENCE_SECONDS)
             load.tally.opened += 1
+            load.tally.opening_seconds.append(time.monotonic() - began)
             if chance.random() < 0.2:
                 await visitor.send_file()
             await asyncio.sleep(min(chance.uniform(*seconds), max(0.0, ends - time.monotonic())))
         except FAILURES as error:
-            load.tally.errors.append(f"{type(error).__name__}: {error}")
+            load.tally.errors.append(f"{page}: {type(error).__name__}: {error}")
         finally:
             await visitor.close()
 
@@ -115,9 +117,11 @@ def _compare(load: Load, store: Store, undisturbed: Store) -> None:
 def load_summary(load: Load, minutes: float, sessions: int) -> str:
     """What was seen, in words."""
     memory = [megabytes for _, megabytes in load.memory]
+    half, most = np.quantile(load.tally.opening_seconds, [0.5, 0.95])
     lines = [
         f"{sessions} sessions for {minutes:g} minutes: {load.tally.opened} pages opened, "
-        f"{load.tally.uploads} files uploaded, {len(load.tally.errors)} errors.",
+        f"{load.tally.uploads} files uploaded, {len(load.tally.errors)} errors; a page was there after "
+        f"{half:.1f} s (median), {most:.1f} s (95%).",
         f"Server memory: {memory[0]:.0f} MB at first, {max(memory):.0f} MB at most, {memory[-1]:.0f} MB at last; "
         f"{load.slope():+.0f} MB an hour over the second half.",
         f"{load.finished_runs} runs finished, {len(load.differing_runs)} of them with other numbers than undisturbed.",

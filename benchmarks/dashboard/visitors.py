@@ -29,6 +29,7 @@ class Tally:
     """By all visitors together."""
 
     opened: int = 0
+    opening_seconds: list[float] = field(default_factory=list)
     uploads: int = 0
     errors: list[str] = field(default_factory=list)
 

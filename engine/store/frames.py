@@ -52,10 +52,12 @@ class Reader(Database):
         """As `experiments`, as plain data; `created_at` in seconds since 1970."""
         with self._reading() as connection:
             found = connection.execute(select(experiments).order_by(experiments.c.created_at.desc())).all()
-            own = connection.execute(select(runs.c.experiment_id, runs.c.status, runs.c.heartbeat_at)).all()
+            own = connection.execute(
+                select(runs.c.experiment_id, runs.c.run_id, runs.c.status, runs.c.heartbeat_at)
+            ).all()
         statuses: dict[str, list[str]] = {}
         for run in own:
-            statuses.setdefault(run.experiment_id, []).append(effective_status(run.status, run.heartbeat_at))
+            statuses.setdefault(run.experiment_id, []).append(effective_status(*run[1:]))
         rows = []
         for row in found:
             mine = statuses.get(row.experiment_id, [])
@@ -246,7 +248,7 @@ class Reader(Database):
 
 def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
     values = dict(row._mapping)
-    values["status"] = effective_status(row.status, row.heartbeat_at)
+    values["status"] = effective_status(row.run_id, row.status, row.heartbeat_at)
     if values["status"] != row.status:
         values |= {"reason": GONE, "phase": ""}
     pace = row.seconds_per_step or (row.seconds / row.step if row.step and row.seconds else None)

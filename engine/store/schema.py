@@ -1,6 +1,7 @@
 """The tables, and the connection to them."""
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -169,7 +170,7 @@ class Database:
     def version(self) -> int:
         """A number that is another one after every change to the database, whichever process made it. Takes
         microseconds: it looks at a counter in shared memory."""
-        with self._in_words(), self._looking:
+        with self._looking, self._in_words():
             if self._onlooker is None:  # a connection that never writes: one's own changes don't count for SQLite
                 self._onlooker = self._engine.raw_connection()
             return int(self._onlooker.execute("PRAGMA data_version").fetchone()[0])
@@ -198,24 +199,27 @@ class Database:
         """What SQLite complains about, as StoreError with what to do."""
         try:
             yield
-        except OperationalError as error:
-            said = str(error.orig)
+        except (OperationalError, sqlite3.OperationalError) as error:
+            said = str(getattr(error, "orig", error))
             what = next((words for part, words in _COMPLAINTS.items() if part in said), None)
             if what is None:
                 raise
             raise StoreUnavailableError(f"{self._file}: {what} ({said}).") from error
         except IntegrityError:
             raise  # of a run that was deleted, which the caller knows how to say
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.DatabaseError) as error:
             raise StoreError(
                 f"{self._file}: this is damaged, or not a database of Palimpsest; put a copy back, or move it away to "
-                f"start anew ({error.orig})."
+                f"start anew ({getattr(error, 'orig', error)})."
             ) from error
 
     def _refuse_read_only(self, _connection: Any, _record: Any) -> None:
         """SQLite would read, and all connections of this process stay read-only for as long as one of them is open."""
         for file in (self._file, *(self._file.with_name(self._file.name + end) for end in ("-wal", "-shm"))):
-            if file.exists() and not os.access(file, os.W_OK):
+            refuses = not os.access(file, os.W_OK) and file.exists()
+            if (
+                refuses and not os.access(file, os.W_OK) and file.exists()
+            ):  # twice: another process makes and removes it
                 raise StoreUnavailableError(f"{file}: {_COMPLAINTS['readonly']}.")
 
     def _check_version(self, connection: sa.Connection) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import threading
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
@@ -59,7 +60,7 @@ class Writer(Database):
             own = connection.execute(
                 select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(runs.c.experiment_id == experiment_id)
             ).all()
-            if any(effective_status(run.status, run.heartbeat_at) in ACTIVE for run in own):
+            if any(effective_status(*run) in ACTIVE for run in own):
                 raise StoreError(
                     "A run of this experiment is still running; stop it first, then delete the experiment."
                 )
@@ -130,9 +131,9 @@ class Writer(Database):
         """
         with self._writing() as connection:
             run = connection.execute(
-                select(runs.c.status, runs.c.heartbeat_at).where(runs.c.run_id == run_id)
+                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(runs.c.run_id == run_id)
             ).one_or_none()
-            status = effective_status(run.status, run.heartbeat_at) if run else "gone"
+            status = effective_status(*run) if run else "gone"
             if status not in RESUMABLE:
                 raise StoreError(f"This run is {status}; only interrupted, stopped and failed runs can be resumed.")
             connection.execute(
@@ -224,11 +225,21 @@ def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:
     )  # fmt: skip
 
 
-def effective_status(status: str, heartbeat_at: float | None) -> str:
-    """The status as it is: what says that it runs without a recent heartbeat is interrupted."""
+def effective_status(run_id: str, status: str, heartbeat_at: float | None) -> str:
+    """The status as it is: what says that it runs without a recent heartbeat is interrupted, unless this process drives
+    it and could not write one."""
     # A heartbeat from the future was before the clock was set back.
     alive = heartbeat_at is not None and abs(now() - heartbeat_at) <= STALE_AFTER_SECONDS
-    return "interrupted" if status in ACTIVE and not alive else status
+    return "interrupted" if status in ACTIVE and not alive and not _has_pulse(run_id) else status
+
+
+def pulse_name(run_id: str) -> str:
+    """The name of the thread that beats for a run as long as this process drives it."""
+    return f"palimpsest-pulse:{run_id}"
+
+
+def _has_pulse(run_id: str) -> bool:
+    return any(thread.name == pulse_name(run_id) for thread in threading.enumerate())
 
 
 def _no_experiment(experiment_id: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from engine.durable import writing
-from engine.errors import TaskError
+from engine.errors import StoreUnavailableError, TaskError
 from engine.experiment import TaskSpec
 from engine.names import clean_name, visible
 from engine.paths import made
@@ -72,7 +72,7 @@ class Library:
         self._lock = FileLock(self.folder / ".lock", timeout=30)
 
     def tasks(self) -> tuple[LibraryTask, ...]:
-        """Every task that is not deleted, in the user's order."""
+        """Every task that is not deleted, in the user's order. Raises StoreError where the folder can't be read."""
         return tuple(task for task in self._all() if not task.is_hidden)
 
     def get(self, task_id: str) -> LibraryTask:
@@ -115,7 +115,7 @@ class Library:
         return kept
 
     def rename(self, task_id: str, name: str) -> LibraryTask:
-        """Give a task another name; experiments made before keep the old one. Raises TaskError as `add` does."""
+        """Give a task another name; experiments made before keep the old one. Raises as `add` does."""
         with self._changing():
             task = replace(self.get(task_id), name=self._free_name(name, besides=task_id))
             _write_facts(task.folder, task)
@@ -149,7 +149,10 @@ class Library:
             yield
 
     def _all(self) -> list[LibraryTask]:
-        folders = (path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        try:
+            folders = [path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        except OSError as error:
+            raise StoreUnavailableError(f"{self.folder} can't be read ({error.strerror}); mend that.") from error
         found = [task for task in map(_read, folders) if task is not None]
         try:
             order = {str(task_id): place for place, task_id in enumerate(json.loads(_text(self.folder / ORDER)))}

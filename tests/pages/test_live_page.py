@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine import events
 from engine.control import Control
+from engine.errors import StoreUnavailableError
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui import feed, live_data, session
@@ -304,3 +305,57 @@ def test_a_page_beats_while_there_is_something_to_follow_and_no_longer(
     assert "live_pulse_turn" in show().session_state
     store.request(added[1][1], "stop")
     assert "live_pulse_turn" not in show().session_state
+
+
+class Gone:
+    """Stands for a store whose disk was taken away."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.is_gone = store, False
+
+    def __call__(self) -> Store:
+        if self.is_gone:
+            raise StoreUnavailableError("/data can't be made (Permission denied); mend that.")
+        return self.store
+
+
+def test_a_store_that_is_gone_is_said_in_a_sentence_at_the_next_look_and_at_a_click(
+    store: Store, added: tuple[str, list[str]], asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Gone(store)
+    monkeypatch.setattr(session, "store", gone)
+    script = f"import runpy\nfrom ui.trouble import told\ntold(lambda: runpy.run_path({PAGE!r}))()"
+    page = AppTest.from_string(script, default_timeout=30)
+    page.query_params["experiment"] = added[0]
+    page.run()
+    assert not page.error
+    gone.is_gone = True
+    next(button for button in page.button if button.label == "Stop all runs of this experiment").click().run()
+    assert not page.exception
+    assert [each.value.replace("\\", "") for each in (*page.error, *page.toast)] == [
+        "/data can't be made (Permission denied); mend that."
+    ] * 2
+    assert not asked
+    gone.is_gone = False
+    page.run()
+    assert not page.error
+    assert page.button
+
+
+def test_what_one_run_refuses_keeps_the_others_from_nothing(
+    added: tuple[str, list[str]], play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(in_stage_two)
+    reached: list[str] = []
+
+    def request(run_id: str, what: str) -> None:
+        if run_id == added[1][1]:
+            raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+        reached.append(run_id)
+
+    runner = SimpleNamespace(watching=None, trouble="", request=request)
+    monkeypatch.setattr(session, "runner", lambda: runner)
+    page = show(added[0])
+    next(button for button in page.button if button.label == "Stop all runs of this experiment").click().run()
+    assert reached == [added[1][0]]
+    assert "the disk is full" in page.toast[0].value

@@ -135,3 +135,10 @@ def test_what_the_disk_refuses_is_said_and_leaves_nothing_behind(
             change()
     assert sorted(path for path in library.folder.rglob("*") if path.name != ".lock") == before
     assert names(library) == ["kept"]
+
+
+def test_a_library_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.folder.rmdir()
+    with pytest.raises(StoreError, match="can't be read"):
+        library.tasks()
