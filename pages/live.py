@@ -34,6 +34,7 @@ SIGNS = {
 def page() -> None:
     """The whole page; only what follows the runs is drawn again by itself."""
     st.title("Live")
+    session.runner()  # which knows of runs that a server before this one left behind
     experiments = session.store().experiments()
     if experiments.empty:
         show_empty()

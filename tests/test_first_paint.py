@@ -95,7 +95,7 @@ def test_an_experiment_is_read_without_what_trains() -> None:
     assert python(script, json.dumps([*HEAVY, "pandas", "numpy"])).stdout.strip() == "[]"
 
 
-def test_what_pages_need_is_loaded_beside_the_server_and_nothing_that_trains() -> None:
+def test_what_pages_need_is_loaded_beside_the_server_and_nothing_that_trains(tmp_path: Path) -> None:
     script = """
 import asyncio, json, sys, threading
 from ui import warm_up
@@ -109,7 +109,8 @@ async def serve():
 asyncio.run(serve())
 print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))
 """
-    assert json.loads(python(script, json.dumps([*HEAVY, "pandas", "sqlalchemy"])).stdout) == ["pandas", "sqlalchemy"]
+    found = python(script, json.dumps([*HEAVY, "pandas", "sqlalchemy"]), PALIMPSEST_DATA=str(tmp_path)).stdout
+    assert json.loads(found) == ["pandas", "sqlalchemy"]
 
 
 def test_the_server_finds_an_app_that_warms_up_beside_it() -> None:

@@ -60,7 +60,7 @@ def store() -> Store:
 
 
 def runner() -> Runner:
-    """The thread that trains, started with the first page that asks for it; it outlives every cache."""
+    """The thread that trains, started beside the server or by the first page that asks; it outlives every cache."""
     _admit()
     from engine.runner import get_runner
 

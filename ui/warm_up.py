@@ -1,9 +1,9 @@
-"""Load what pages and training need before it is asked for, so that nobody waits for it later."""
+"""Load what pages and training need, and go on with the queue, before anything is asked for."""
 
 import importlib
 import threading
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -19,15 +19,15 @@ _OF_RUNS = ("engine.execute", "engine.estimate", "transformers.models.gpt2.model
 
 @asynccontextmanager
 async def beside_the_server(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Load what pages need as soon as the server listens."""
-    _in_a_thread(0.0, _OF_PAGES)
+    """Load what pages need as soon as the server listens, and go on with the queue: no run waits for a page."""
+    _in_a_thread(0.0, _open)
     yield {}
 
 
 @cache
 def begin() -> None:
     """Load what training needs, once a process."""
-    _in_a_thread(DELAY_SECONDS, _OF_RUNS)
+    _in_a_thread(DELAY_SECONDS, finish)
 
 
 def finish() -> None:
@@ -36,10 +36,21 @@ def finish() -> None:
     Threads that come into transformers by different ways find it half loaded, and fail; this is the way of `begin`.
     """
     _load(_OF_RUNS)
+    process_memory.settle()
 
 
-def _in_a_thread(delay_seconds: float, names: Iterable[str]) -> None:
-    timer = threading.Timer(delay_seconds, _load, [names])
+def _open() -> None:
+    _load(_OF_PAGES)
+    from engine.errors import PalimpsestError
+    from engine.paths import data_folder
+    from engine.runner import get_runner
+
+    with suppress(PalimpsestError):  # every page says it
+        get_runner(data_folder())
+
+
+def _in_a_thread(delay_seconds: float, work: Callable[[], None]) -> None:
+    timer = threading.Timer(delay_seconds, work)
     timer.name, timer.daemon = "palimpsest-warm-up", True
     timer.start()
 
@@ -47,5 +58,3 @@ def _in_a_thread(delay_seconds: float, names: Iterable[str]) -> None:
 def _load(names: Iterable[str]) -> None:
     for name in names:
         importlib.import_module(name)
-    if names is _OF_RUNS:
-        process_memory.settle()

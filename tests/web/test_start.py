@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.dashboard.server import ROOT
+from engine.store import Store
+from tests.fake_runs import experiment, wait_until
 from tests.web.client import ask, session
 from tests.web.servers import app, secrets
 
@@ -56,3 +58,14 @@ def test_the_operator_s_word_opens_it_and_is_remarked_in_the_log(tmp_path: Path)
     with app(tmp_path, PALIMPSEST_OPEN_TO_ALL="1", **settings) as server:
         assert ask(server.address, "/").status == 200
     assert "Everybody who reaches this server may" in (tmp_path / "server.log").read_text()
+
+
+def test_runs_that_an_earlier_server_left_behind_are_known_before_any_page_is_asked_for(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add_experiment(experiment(tmp_path))
+    assert store.claim_next() is not None
+    with app(store.folder):
+        wait_until(lambda: store.runs()["finished_at"].notna().any())  # as only a runner says it
+    run, _ = store.runs().itertuples()
+    assert run.status == "interrupted"
