@@ -17,6 +17,7 @@ from engine.control import Control
 from engine.drive import drive
 from engine.errors import StoreError, StoreUnavailableError
 from engine.store import Store, migrations, schema, writing
+from engine.worker import Execute
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
 
 STAGES = 2
@@ -74,23 +75,18 @@ def test_a_run_that_waits_for_the_disk_can_be_stopped(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.drive.RETRY_SECONDS", 0.05)
-    run_id, disk, told, control = claimed(store, tmp_path), Disk(store, monkeypatch), list[str](), Control()
+    run_id, disk = claimed(store, tmp_path), Disk(store, monkeypatch)
     execute = FakeRun()
     execute.before_step = lambda step: setattr(disk, "full", True) if step == 2 else None
     monkeypatch.setattr(Store, "record", _refusing_when(disk, Store.record))
-    thread = threading.Thread(target=drive, args=(store, run_id, control, execute), kwargs={"tell": told.append})
-    thread.start()
-    wait_until(lambda: told)
-    control.stop()
-    thread.join(10)
-    assert not thread.is_alive()
+    _stop_while_it_waits(store, run_id, execute)
 
 
 def test_a_run_that_was_stopped_while_it_waited_counts_as_stopped_once_that_can_be_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.drive.RETRY_SECONDS", 0.05)
-    run_id, disk, told, control = claimed(store, tmp_path), Disk(store, monkeypatch), list[str](), Control()
+    run_id, disk = claimed(store, tmp_path), Disk(store, monkeypatch)
 
     def execute(*arguments: Any) -> Iterator[events.Event]:
         try:
@@ -101,11 +97,7 @@ def test_a_run_that_was_stopped_while_it_waited_counts_as_stopped_once_that_can_
             disk.full = False  # room again, just after the run was given up
 
     monkeypatch.setattr(Store, "record", _refusing_when(disk, Store.record))
-    thread = threading.Thread(target=drive, args=(store, run_id, control, execute), kwargs={"tell": told.append})
-    thread.start()
-    wait_until(lambda: told)
-    control.stop()
-    thread.join(10)
+    _stop_while_it_waits(store, run_id, execute)
     run = store.runs(run_ids=run_id).iloc[0]
     assert run["status"] == "stopped"
     assert "Stopped while its records could not be written" in run["reason"]
@@ -131,6 +123,16 @@ def test_a_run_is_alive_as_long_as_this_process_drives_it(
             store.requeue(run_id)
         control.stop()
         thread.join(10)
+    assert not thread.is_alive()
+
+
+def _stop_while_it_waits(store: Store, run_id: str, execute: Execute) -> None:
+    control, told = Control(), list[str]()
+    thread = threading.Thread(target=drive, args=(store, run_id, control, execute), kwargs={"tell": told.append})
+    thread.start()
+    wait_until(lambda: told)
+    control.stop()
+    thread.join(10)
     assert not thread.is_alive()
 
 

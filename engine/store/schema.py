@@ -216,10 +216,8 @@ class Database:
     def _refuse_read_only(self, _connection: Any, _record: Any) -> None:
         """SQLite would read, and all connections of this process stay read-only for as long as one of them is open."""
         for file in (self._file, *(self._file.with_name(self._file.name + end) for end in ("-wal", "-shm"))):
-            refuses = not os.access(file, os.W_OK) and file.exists()
-            if (
-                refuses and not os.access(file, os.W_OK) and file.exists()
-            ):  # twice: another process makes and removes it
+            # looked at twice: another process makes and removes the two beside the database
+            if all(not os.access(file, os.W_OK) and file.exists() for _ in range(2)):
                 raise StoreUnavailableError(f"{file}: {_COMPLAINTS['readonly']}.")
 
     def _check_version(self, connection: sa.Connection) -> None:
