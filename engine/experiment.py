@@ -25,6 +25,7 @@ from engine.strategies.base import Strategy
 
 SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
 Split = Literal["auto", "two blank lines", "blank line", "line", "file", "row"]
+Template = Literal["auto", "model", "plain"]
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
 """Most strategies with their values, and most runs, of one experiment."""
@@ -63,14 +64,34 @@ class TaskSpec(BaseModel):
     else at blank lines, else at lines.
     """
     text_column: ColumnName | None = None
-    prompt_column: ColumnName | None = None
+    prompt_column: tuple[ColumnName, ...] | None = None
+    """One column or several: the cells that are not empty are joined by a blank line."""
     completion_column: ColumnName | None = None
+    messages_column: ColumnName | None = None
+    """A column of conversations: lists of messages with their roles."""
+    separator: str = Field("\n", max_length=100)
+    """Stands between prompt and completion and belongs to the prompt."""
+    template: Template = "auto"
+    """What conversations are rendered with. auto: the chat template of the model's tokenizer, else the plain one of
+    `tasks/chat`; model: the tokenizer's or none; plain: ours. Pairs are rendered with it unless it is auto."""
+    learn: Literal["assistant", "all"] = "assistant"
+    """Which turns of conversations are learnt and scored."""
+    header: bool | None = None
+    """Of delimited tables: whether the first row names the columns. None: recognised."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """Of delimited tables. None: recognised."""
+    quotes: bool | None = None
+    """Of delimited tables: whether quotation marks enclose cells. None: recognised."""
+    front_matter: bool = False
+    """Whether the front matter of Markdown files is learnt."""
     encoding: str | None = Field(None, max_length=40)
     """None: recognised."""
+    held_out: Literal["documents", "train"] = "documents"
+    """What the task is scored on. train: its own training text, where there is too little to hold any out."""
     held_out_share: float = Field(0.1, gt=0, lt=1)
     split_seed: int = Field(0, ge=-(2**63), lt=2**63)
 
-    @field_validator("train", "test", mode="before")
+    @field_validator("train", "test", "prompt_column", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -79,8 +100,13 @@ class TaskSpec(BaseModel):
     def _columns_fit(self) -> "TaskSpec":
         if (self.prompt_column is None) != (self.completion_column is None):
             raise ValueError("prompt_column and completion_column go together; give both or neither")
-        if self.prompt_column is not None and self.text_column is not None:
-            raise ValueError("give either text_column or the pair prompt_column and completion_column, not both")
+        chosen = [self.text_column, self.prompt_column, self.messages_column]
+        if sum(column is not None for column in chosen) > 1:
+            raise ValueError(
+                "give one of text_column, the pair prompt_column and completion_column, and messages_column"
+            )
+        if self.test and self.held_out == "train":
+            raise ValueError("held_out: train and test exclude each other; leave one of them out")
         return self
 
 

@@ -112,12 +112,12 @@ def _columns(draft: Draft, tables: Sequence[Table]) -> Columns:
         if kind == ONE_TEXT:
             first = guess.text or guess.completion
             return Columns(text=_column(draft, "Text column", names, first, "Each row's text is one document."))
-        prompt_first = guess.prompt or next((n for n in names if n != guess.text), names[0])
+        prompt_first = guess.prompt[0] if guess.prompt else next((n for n in names if n != guess.text), names[0])
         prompt = _column(draft, "Prompt column", names, prompt_first, "What is given; it is read and never scored.")
         rest = [name for name in names if name != prompt]
         answer_first = guess.completion or guess.text
         return Columns(
-            prompt=prompt,
+            prompt=(prompt,),
             completion=_column(draft, "Completion column", rest, answer_first, "What is learnt and scored."),
         )
 

@@ -28,15 +28,18 @@ _GUESS_ROWS = 200
 
 @dataclass(frozen=True)
 class Columns:
-    """Either the column of the whole text, or the pair of prompt and completion."""
+    """The column of the whole text; or those of prompt and completion; or the column of conversations."""
 
     text: str | None = None
-    prompt: str | None = None
+    prompt: tuple[str, ...] = ()
+    """The prompt is those of their cells that are not empty, joined by a blank line."""
     completion: str | None = None
+    messages: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.prompt, self.completion, self.text) if name is not None)
+        """All that are used."""
+        return (*self.prompt, *(n for n in (self.completion, self.text, self.messages) if n is not None))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def guess_columns(frame: pd.DataFrame) -> Guess:
     by_lower = {str(name).strip().lower(): str(name) for name in reversed(frame.columns)}
     for prompt, completion in _PAIRS:
         if prompt in by_lower and completion in by_lower:
-            return Guess(Columns(prompt=by_lower[prompt], completion=by_lower[completion]), by_name=True)
+            return Guess(Columns(prompt=(by_lower[prompt],), completion=by_lower[completion]), by_name=True)
     for name in _TEXT_NAMES:
         if name in by_lower:
             return Guess(Columns(text=by_lower[name]), by_name=True)
@@ -83,7 +86,7 @@ def rows_to_documents(table: Table, columns: Columns) -> tuple[list[Document], l
     """One document a row; rows whose text is empty are left out. Raises TaskError where all are."""
     learnt = columns.text if columns.text is not None else columns.completion
     texts: Iterable[str] = table.frame[learnt]
-    prompts: Iterable[str] = table.frame[columns.prompt] if columns.prompt is not None else [""] * len(table.frame)
+    prompts = _prompts(table.frame, columns.prompt)
     documents, left_out = [], []
     for where, prompt, text in zip(table.frame.index, prompts, texts, strict=True):
         if text.strip():
@@ -95,3 +98,14 @@ def rows_to_documents(table: Table, columns: Columns) -> tuple[list[Document], l
             f"{table.name}: the column '{shortened(str(learnt))}' is empty in every row; choose another column."
         )
     return documents, left_out
+
+
+def _prompts(frame: pd.DataFrame, columns: tuple[str, ...]) -> Iterable[str]:
+    if not columns:
+        return [""] * len(frame)
+    if len(columns) == 1:
+        return list(frame[columns[0]])
+    return [
+        "\n\n".join(cell for cell in cells if cell.strip())
+        for cells in frame[list(columns)].itertuples(index=False, name=None)
+    ]

@@ -19,6 +19,32 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class ReadingOptions:
+    """How a file is to be read; None recognises it."""
+
+    encoding: str | None = None
+    header: bool | None = None
+    """Of a delimited table: whether its first row names the columns."""
+    delimiter: str | None = None
+    """Of a delimited table, one character."""
+    quotes: bool | None = None
+    """Of a delimited table: whether quotation marks enclose cells, or are characters like any other."""
+    front_matter: bool = False
+    """Of Markdown: whether the settings between two lines `---` at its top are text like the rest."""
+
+
+@dataclass(frozen=True)
+class TableReading:
+    """One way to read a delimited table, and what it gives."""
+
+    delimiter: str
+    quotes: bool
+    header: bool
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
 class Text:
     """A text file. `format` is "txt" or "md"; `certain` is False where the encoding is a guess."""
 
@@ -28,6 +54,8 @@ class Text:
     how: str
     certain: bool = True
     format: str = "txt"
+    remarks: tuple[str, ...] = ()
+    """Whole sentences about the reading that a user has to know, without the file's name."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +73,16 @@ class Table:
     row_word: str = "line"
     """What the numbers of the index count: "line", "item" or "row"."""
     left_out: tuple[LeftOut, ...] = ()
+    nested: frozenset[str] = frozenset()
+    """The columns that have lists or objects as cells, which the frame holds as their JSON text."""
+    side: str = ""
+    """ "train" or "held_out" where the file itself says for which side of a task its rows are."""
+    reading: TableReading | None = None
+    """Of a delimited table."""
+    alternatives: tuple[TableReading, ...] = ()
+    """Other readings of a delimited table that a user may want, the likeliest first."""
+    remarks: tuple[str, ...] = ()
+    """Whole sentences about the reading that a user has to know, without the file's name."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class LibraryTask:
             test=(str(self.folder / TEST),),
             split="row",
             text_column=None if self.is_pairs else "text",
-            prompt_column="prompt" if self.is_pairs else None,
+            prompt_column=("prompt",) if self.is_pairs else None,
             completion_column="completion" if self.is_pairs else None,
         )
 

@@ -34,7 +34,7 @@ def load_task(spec: "TaskSpec") -> Task:
 
     Rows left out and encodings that are a guess are logged as warnings.
     """
-    columns = Columns(spec.text_column, spec.prompt_column, spec.completion_column)
+    columns = Columns(spec.text_column, spec.prompt_column or (), spec.completion_column, spec.messages_column)
     train_contents = _read_files(spec.train, spec.encoding)
     splits = resolve_split(_texts(train_contents), spec.split)
     train = cut(train_contents, splits, columns)

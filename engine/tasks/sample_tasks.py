@@ -34,7 +34,7 @@ def samples() -> tuple[Sample, ...]:
                 train=(str(FOLDER / row["file"]),),
                 split=row["split"],
                 text_column=row.get("text_column"),
-                prompt_column=row.get("prompt_column"),
+                prompt_column=(row["prompt_column"],) if "prompt_column" in row else None,
                 completion_column=row.get("completion_column"),
             ),
         )

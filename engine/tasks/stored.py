@@ -58,9 +58,9 @@ class StoredTask:
 def open_task(spec: "TaskSpec") -> Task | StoredTask:
     """The task of `load_task`, as a stream where its files are plain. Raises TaskError as `load_task` does."""
     train, test = tuple(map(Path, spec.train)), tuple(map(Path, spec.test))
-    columns = (spec.text_column,) if spec.text_column else (spec.prompt_column, spec.completion_column)
+    columns = (spec.text_column,) if spec.text_column else (*(spec.prompt_column or (None,)), spec.completion_column)
     plain = spec.test and all(path.suffix == ".jsonl" for path in train + test) and spec.encoding in (None, "utf-8")
-    if not plain or None in columns:
+    if not plain or None in columns or len(columns) > 2:
         return load_task(spec)
     names = tuple(str(column) for column in columns)
     try:

@@ -141,8 +141,8 @@ def test_a_parquet_table_without_rows_says_so() -> None:
     ("columns", "guess"),
     [
         (["id", "Text", "label"], Columns(text="Text")),
-        (["prompt", "completion", "text"], Columns(prompt="prompt", completion="completion")),
-        (["Question", "Answer"], Columns(prompt="Question", completion="Answer")),
+        (["prompt", "completion", "text"], Columns(prompt=("prompt",), completion="completion")),
+        (["Question", "Answer"], Columns(prompt=("Question",), completion="Answer")),
         (["a", "b"], Columns(text="b")),
     ],
 )
@@ -162,7 +162,7 @@ def test_columns_that_no_name_gives_away_must_be_named() -> None:
 
 def test_rows_become_documents_and_empty_ones_are_reported() -> None:
     read = table("a.jsonl", "\n".join(json.dumps(r) for r in [{"p": "q", "c": "a"}, {"p": "q", "c": " "}, {"c": "b"}]))
-    documents, left_out = rows_to_documents(read, Columns(prompt="p", completion="c"))
+    documents, left_out = rows_to_documents(read, Columns(prompt=("p",), completion="c"))
     assert documents == [Document("a", "q"), Document("b", "")]
     assert explain_left_out(left_out) == "1 row was left out: 'c' is empty (line 2)."
     with pytest.raises(TaskError, match=r"the column 'c' is empty in every row"):
