@@ -25,17 +25,25 @@ IGNORED = -100
 
 @dataclass(frozen=True, eq=False)
 class EncodedDocument:
-    """A document as tokens. Targets are `token_ids[first_target:]`, predicted from everything before them."""
+    """A document as tokens. Targets are `token_ids[first_target:]`, or of them what `learnt` marks, each predicted from
+    everything before it."""
 
     token_ids: Tensor
     """int32 [n]: bos, prompt, text, eos."""
     first_target: int
     text_bytes: int
     """UTF-8 bytes of the text alone."""
+    learnt: Tensor | None = None
+    """bool [n]: which tokens are targets; None: all from the first target on."""
+
+    @property
+    def mask(self) -> Tensor:
+        """bool [n]: which tokens are targets."""
+        return torch.arange(len(self.token_ids)) >= self.first_target if self.learnt is None else self.learnt
 
     @property
     def target_tokens(self) -> int:
-        return len(self.token_ids) - self.first_target
+        return int(self.mask.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +119,8 @@ def cut(document: EncodedDocument, block_size: int) -> list[Piece]:
     ids = document.token_ids.long()
     targets = ids[1:].clone()
     targets[: document.first_target - 1] = IGNORED
+    if document.learnt is not None:
+        targets[~document.learnt[1:]] = IGNORED
     starts = range(0, len(targets), block_size)
     pieces = [Piece(ids[:-1][s : s + block_size], targets[s : s + block_size]) for s in starts]
     return [piece for piece in pieces if bool((piece.targets != IGNORED).any())]

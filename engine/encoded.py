@@ -1,11 +1,13 @@
 """A side of a task in tokens: one flat sequence of token ids, in memory or on disk, and where each document stands."""
 
+import contextlib
 import mmap
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -13,25 +15,29 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from engine.blocks import EncodedDocument
-from engine.ragged import ranges
+from engine.chat_templates import Mask
+from engine.document_encoding import DocumentEncoder, Encoded, PairEncoder, batches
+from engine.ragged import ranges, sums
 from engine.tasks.documents import Document
-from engine.tokenisation import Counts, Encode, Ids, make_encoder
+from engine.tokenisation import Counts, Ids, make_encoder
 
 _BATCH = 1_000_000
 """Characters that are encoded at a time."""
 _RESIDENT = 64_000_000
 """Bytes read from a mapped file before its pages are given back."""
-_TOKENS, _TABLE = "tokens.i32", "documents.npy"
+_COUNTED_AT_A_TIME = 10_000
+"""Documents."""
+_TOKENS, _LEARNT, _TABLE = "tokens.i32", "learnt.bool", "documents.npy"
 
 
 class TokenFile:
-    """A file of int32 token ids, mapped into memory; what was read of it does not stay resident."""
+    """A file of int32 token ids, or of marks on them, mapped into memory; what was read does not stay resident."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[np.int32] | type[np.bool_] = np.int32) -> None:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
-        self._ids: Ids = np.frombuffer(self._map, np.int32) if self._map is not None else np.zeros(0, np.int32)
+        self._ids: NDArray[Any] = np.frombuffer(self._map, kind) if self._map is not None else np.zeros(0, kind)
         self._read = 0
         self._lock = threading.Lock()
         self._advise("MADV_RANDOM")
@@ -39,8 +45,8 @@ class TokenFile:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, where: slice | NDArray[np.int64]) -> Ids:
-        """A copy of these ids."""
+    def __getitem__(self, where: slice | NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of these entries."""
         found = np.array(self._ids[where])
         with self._lock:
             self._read += max(found.nbytes, mmap.PAGESIZE)
@@ -65,6 +71,8 @@ class EncodedDocuments(Sequence[EncodedDocument]):
     first_targets: Counts
     text_bytes: Counts
     """Of the texts alone, in UTF-8."""
+    learnt: Mask | TokenFile | None = None
+    """Beside `tokens`, which of them are targets; None: all of a document from its first target on."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -76,19 +84,33 @@ class EncodedDocuments(Sequence[EncodedDocument]):
     def __getitem__(self, index: int | slice) -> "EncodedDocument | EncodedDocuments":
         if isinstance(index, slice):
             return self.take(index)
-        start = int(self.starts[index])
-        ids = torch.from_numpy(np.array(self.tokens[start : start + int(self.lengths[index])]))
-        return EncodedDocument(ids, int(self.first_targets[index]), int(self.text_bytes[index]))
+        span = slice(int(self.starts[index]), int(self.starts[index]) + int(self.lengths[index]))
+        ids = torch.from_numpy(np.array(self.tokens[span]))
+        learnt = None if self.learnt is None else torch.from_numpy(np.array(self.learnt[span]))
+        return EncodedDocument(ids, int(self.first_targets[index]), int(self.text_bytes[index]), learnt)
 
     def take(self, which: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "EncodedDocuments":
         """Some of the documents; their tokens stay where they are."""
         return EncodedDocuments(
-            self.tokens, self.starts[which], self.lengths[which], self.first_targets[which], self.text_bytes[which]
-        )
+            self.tokens, self.starts[which], self.lengths[which], self.first_targets[which], self.text_bytes[which],
+            self.learnt,
+        )  # fmt: skip
+
+    @cached_property
+    def targets(self) -> Counts:
+        """How many target tokens each document has."""
+        if self.learnt is None:
+            return self.lengths - self.first_targets
+        counts = np.zeros(len(self), np.int64)
+        for at in range(0, len(self), _COUNTED_AT_A_TIME):
+            part = slice(at, at + _COUNTED_AT_A_TIME)
+            marks = self.learnt[ranges(self.starts[part], self.lengths[part])]
+            counts[part] = sums(marks.astype(np.int64), self.lengths[part])
+        return counts
 
     @property
     def target_tokens(self) -> int:
-        return int(self.lengths.sum()) - int(self.first_targets.sum())
+        return int(self.targets.sum())
 
     @classmethod
     def of(cls, documents: Sequence[EncodedDocument]) -> "EncodedDocuments":
@@ -96,6 +118,7 @@ class EncodedDocuments(Sequence[EncodedDocument]):
         if isinstance(documents, cls):
             return documents
         ids = [document.token_ids.numpy() for document in documents]
+        masks = [document.mask.numpy() for document in documents]
         lengths = np.array([len(each) for each in ids], np.int64)
         return cls(
             np.concatenate([np.zeros(0, np.int32), *ids]),
@@ -103,70 +126,58 @@ class EncodedDocuments(Sequence[EncodedDocument]):
             lengths,
             np.array([document.first_target for document in documents], np.int64),
             np.array([document.text_bytes for document in documents], np.int64),
+            np.concatenate(masks) if any(document.learnt is not None for document in documents) else None,
         )
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], bos: int, eos: int) -> EncodedDocuments:
-    """Tokenise documents, in memory. Special tokens spelled out in a text stay text; prompt and text never share a
-    token."""
-    parts = list(_parts(make_encoder(tokenizer), documents, bos, eos))
-    tokens = np.concatenate([np.zeros(0, np.int32), *(tokens for tokens, _ in parts)])
-    return _with_tokens(tokens, _table([table for _, table in parts]))
+def encode(
+    tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], bos: int, eos: int, separator: str = ""
+) -> EncodedDocuments:
+    """Texts and pairs, in memory. Special tokens spelled out in a text stay text; prompt and text share no token."""
+    return encode_with(PairEncoder(make_encoder(tokenizer), bos, eos, separator), documents)
 
 
-def write(folder: Path, encode_texts: Encode, documents: Iterable[Document], bos: int, eos: int) -> None:
+def encode_with(encoder: DocumentEncoder, documents: Iterable[Document]) -> EncodedDocuments:
+    """Documents of every kind, in memory."""
+    parts = [encoder(batch) for batch in batches(documents, _BATCH)]
+    tokens = np.concatenate([np.zeros(0, np.int32), *(part.tokens for part in parts)])
+    masks = [part.learnt for part in parts if part.learnt is not None]
+    learnt = np.concatenate(masks) if masks else None
+    return _with_tokens(tokens, _table(parts), learnt)
+
+
+def write(folder: Path, encoder: DocumentEncoder, documents: Iterable[Document]) -> None:
     """The same into a folder, a batch at a time, for `read`. Raises OSError."""
     folder.mkdir()
-    tables = []
-    with (folder / _TOKENS).open("wb") as file:
-        for tokens, table in _parts(encode_texts, documents, bos, eos):
-            file.write(tokens.data)
-            tables.append(table)
-    np.save(folder / _TABLE, _table(tables))
+    parts = []
+    with (folder / _TOKENS).open("wb") as tokens, contextlib.ExitStack() as stack:
+        masks = None
+        for part in (encoder(batch) for batch in batches(documents, _BATCH)):
+            tokens.write(part.tokens.data)
+            if part.learnt is not None:
+                masks = masks or stack.enter_context((folder / _LEARNT).open("wb"))
+                masks.write(part.learnt.data)
+            parts.append(replace(part, tokens=part.tokens[:0], learnt=None))
+    np.save(folder / _TABLE, _table(parts))
 
 
 def read(folder: Path) -> EncodedDocuments:
     """What `write` wrote, left on disk. Raises OSError or ValueError."""
-    return _with_tokens(TokenFile(folder / _TOKENS), np.load(folder / _TABLE))
+    mask = folder / _LEARNT
+    learnt = TokenFile(mask, np.bool_) if mask.is_file() else None
+    return _with_tokens(TokenFile(folder / _TOKENS), np.load(folder / _TABLE), learnt)
 
 
-def _parts(
-    encode_texts: Encode, documents: Iterable[Document], bos: int, eos: int
-) -> Iterator[tuple[Ids, NDArray[np.int64]]]:
-    """Batches of documents: their tokens, and lengths, first targets and bytes of text as int64 [3, n]."""
-    for batch in _batches(documents):
-        (prompts, in_prompt), (texts, in_text) = (
-            encode_texts([d.prompt for d in batch]), encode_texts([d.text for d in batch]),
-        )  # fmt: skip
-        lengths = in_prompt + in_text + 2
-        starts = np.cumsum(lengths) - lengths
-        tokens = np.empty(int(lengths.sum()), np.int32)
-        tokens[starts], tokens[starts + lengths - 1] = bos, eos
-        tokens[ranges(starts + 1, in_prompt)] = prompts
-        tokens[ranges(starts + 1 + in_prompt, in_text)] = texts
-        text_bytes = [len(d.text.encode("utf-8", "surrogatepass")) for d in batch]
-        yield tokens, np.stack([lengths, in_prompt + 1, np.array(text_bytes, np.int64)])
+def _table(parts: Sequence[Encoded]) -> NDArray[np.int64]:
+    """Lengths, first targets and bytes of text, int64 [3, n]."""
+    rows = [np.stack([part.lengths, part.first_targets, part.text_bytes]) for part in parts]
+    return np.concatenate([np.zeros((3, 0), np.int64), *rows], axis=1)
 
 
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text) + len(document.prompt)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _table(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros((3, 0), np.int64), *parts], axis=1)
-
-
-def _with_tokens(tokens: Ids | TokenFile, table: NDArray[np.int64]) -> EncodedDocuments:
+def _with_tokens(
+    tokens: Ids | TokenFile, table: NDArray[np.int64], learnt: Mask | TokenFile | None
+) -> EncodedDocuments:
     lengths, first_targets, text_bytes = table
-    if int(lengths.sum()) != len(tokens):
+    if any(int(lengths.sum()) != len(part) for part in (tokens, learnt) if part is not None):
         raise ValueError("the tokens are not those of the documents")
-    return EncodedDocuments(tokens, np.cumsum(lengths) - lengths, lengths, first_targets, text_bytes)
+    return EncodedDocuments(tokens, np.cumsum(lengths) - lengths, lengths, first_targets, text_bytes, learnt)

@@ -56,11 +56,16 @@ def execute_run(
         )
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
-    tasks = [task_tokens(spec, base, shared) for spec in experiment.tasks]
+    tasks = [task_tokens(spec, base, shared, training.block_size) for spec in experiment.tasks]
     encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
 
+    chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
+
     def load(checkpoint: Path | None) -> BaseModel:
-        return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
+        found = load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
+        if chat_template is not None:  # checkpoints answer by the template that they were trained with
+            found.tokenizer.chat_template = chat_template
+        return found
 
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision)
@@ -128,6 +133,13 @@ def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int,
         "fingerprint": task.train_fingerprint,
         "held_out_fingerprint": task.held_out_fingerprint,
         "packing_fill": rows.fill,
+        "kind": task.reading.kind,
+        "columns": list(task.reading.columns),
+        "unused_columns": list(task.reading.unused_columns),
+        "remarks": list(task.reading.remarks),
+        "scored_on_training": task.reading.scored_on_training,
+        "separator": task.separator,
+        "chat_template": task.chat_template,
     }
     draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens // tasks
     held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)

@@ -69,13 +69,21 @@ class TaskSpec(BaseModel):
     completion_column: ColumnName | None = None
     messages_column: ColumnName | None = None
     """A column of conversations: lists of messages with their roles."""
+    system_column: ColumnName | None = None
+    """Beside prompt and completion: what is said before; it makes a conversation of each row."""
+    history_column: ColumnName | None = None
+    """Beside prompt and completion: a list of earlier [question, answer] of the same conversation."""
     separator: str = Field("\n", max_length=100)
     """Stands between prompt and completion and belongs to the prompt."""
     template: Template = "auto"
     """What conversations are rendered with. auto: the chat template of the model's tokenizer, else the plain one of
-    `tasks/chat`; model: the tokenizer's or none; plain: ours. Pairs are rendered with it unless it is auto."""
+    `chat_templates`; model: the tokenizer's, refused where it has none; plain: ours. Pairs are rendered with it, as
+    conversations of one question and one answer, unless it is auto."""
     learn: Literal["assistant", "all"] = "assistant"
     """Which turns of conversations are learnt and scored."""
+    beyond_block: Literal["cut", "continue"] = "cut"
+    """What becomes of a pair that is longer than a block. cut: of its prompt the beginning goes, of its completion the
+    end; continue: the rest is learnt in further blocks, without the prompt, as by versions before 0.2."""
     header: bool | None = None
     """Of delimited tables: whether the first row names the columns. None: recognised."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
@@ -83,7 +91,7 @@ class TaskSpec(BaseModel):
     quotes: bool | None = None
     """Of delimited tables: whether quotation marks enclose cells. None: recognised."""
     front_matter: bool = False
-    """Whether the front matter of Markdown files is learnt."""
+    """Whether the front matter of Markdown files is learnt as well."""
     encoding: str | None = Field(None, max_length=40)
     """None: recognised."""
     held_out: Literal["documents", "train"] = "documents"
@@ -100,6 +108,8 @@ class TaskSpec(BaseModel):
     def _columns_fit(self) -> "TaskSpec":
         if (self.prompt_column is None) != (self.completion_column is None):
             raise ValueError("prompt_column and completion_column go together; give both or neither")
+        if self.prompt_column is None and (self.system_column or self.history_column):
+            raise ValueError("system_column and history_column stand beside prompt_column and completion_column")
         chosen = [self.text_column, self.prompt_column, self.messages_column]
         if sum(column is not None for column in chosen) > 1:
             raise ValueError(

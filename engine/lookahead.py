@@ -46,6 +46,8 @@ def token_counts(documents: EncodedDocuments) -> Counter[int]:
     for at in range(0, len(documents), _COUNTED_AT_A_TIME):
         part = documents[at : at + _COUNTED_AT_A_TIME]
         texts = ranges(part.starts + part.first_targets, part.lengths - part.first_targets - 1)
+        if part.learnt is not None:
+            texts = texts[part.learnt[texts]]
         found = np.bincount(part.tokens[texts], minlength=len(counts))
         found[: len(counts)] += counts
         counts = found

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.blocks import IGNORED, Blocks, best_fit
+from engine.chat_templates import Mask
 from engine.encoded import EncodedDocuments, TokenFile
 from engine.ragged import ranges, sums
 from engine.tokenisation import Counts, Ids
+
+_COUNTED_AT_A_TIME = 10_000
+"""Pieces."""
 
 
 class Rows(Protocol):
@@ -58,6 +62,8 @@ class PackedRows:
     first_pieces: Counts
     """Per row the number of its first piece, and the number of all pieces at the end: [B+1]."""
     row_targets: Tensor
+    learnt: Mask | TokenFile | None = None
+    """Beside `tokens`, which of them are targets; None: all that are scored."""
 
     def __len__(self) -> int:
         return len(self.first_pieces) - 1
@@ -84,9 +90,10 @@ class PackedRows:
         found = np.zeros((3, shape[0] * shape[1]), np.int64)
         found[1] = IGNORED
         found[0, places] = self.tokens[sources]
-        found[1, places] = np.where(
-            positions < np.repeat(self.unscored[pieces], lengths), IGNORED, self.tokens[sources + 1]
-        )
+        ignored = positions < np.repeat(self.unscored[pieces], lengths)
+        if self.learnt is not None:
+            ignored |= ~self.learnt[sources + 1]
+        found[1, places] = np.where(ignored, IGNORED, self.tokens[sources + 1])
         found[2, places] = positions
         return Blocks(*torch.from_numpy(found.reshape(3, *shape)))
 
@@ -149,13 +156,31 @@ def pack_documents(documents: EncodedDocuments, block_size: int, together: bool 
     starts = np.repeat(documents.starts, pieces_of) + within
     lengths = np.minimum(np.repeat(inputs, pieces_of) - within, block_size).astype(np.int32)
     unscored = np.clip(np.repeat(documents.first_targets - 1, pieces_of) - within, 0, lengths).astype(np.int32)
-    predicts = unscored < lengths
-    starts, lengths, unscored = starts[predicts], lengths[predicts], unscored[predicts]
+    targets = _targets(documents, starts, lengths, unscored)
+    predicts = targets > 0
+    starts, lengths, unscored, targets = starts[predicts], lengths[predicts], unscored[predicts], targets[predicts]
     if together:
         order, counts = best_fit(lengths, block_size)
-        starts, lengths, unscored = starts[order], lengths[order], unscored[order]
+        starts, lengths, unscored, targets = starts[order], lengths[order], unscored[order], targets[order]
     else:
         counts = np.ones(len(lengths), np.int64)
     first_pieces = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    row_targets = torch.from_numpy(sums(lengths - unscored, counts))
-    return PackedRows(documents.tokens, block_size, starts, lengths, unscored, first_pieces, row_targets)
+    row_targets = torch.from_numpy(sums(targets, counts))
+    return PackedRows(
+        documents.tokens, block_size, starts, lengths, unscored, first_pieces, row_targets, documents.learnt
+    )
+
+
+def _targets(
+    documents: EncodedDocuments, starts: Counts, lengths: NDArray[np.int32], unscored: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """How many targets each piece has."""
+    if documents.learnt is None:
+        return (lengths - unscored).astype(np.int64)
+    found = np.zeros(len(starts), np.int64)
+    for at in range(0, len(starts), _COUNTED_AT_A_TIME):
+        part = slice(at, at + _COUNTED_AT_A_TIME)
+        counts = lengths[part].astype(np.int64)
+        marks = documents.learnt[ranges(starts[part] + 1, counts)]
+        found[part] = sums(marks.astype(np.int64), counts)
+    return found

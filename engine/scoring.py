@@ -45,7 +45,7 @@ def prepare(
     whole = EncodedDocuments.of(documents)
     if limit is not None and whole.target_tokens > limit:
         order = torch.randperm(len(whole), generator=generator).numpy()
-        targets = (whole.lengths - whole.first_targets)[order]
+        targets = whole.targets[order]
         before = np.cumsum(targets) - targets
         whole = whole.take(np.sort(order[before < limit]))
     every = max(1, whole.target_tokens // max(1, sample_tokens))

@@ -67,10 +67,10 @@ def test_texts_are_read_and_encoded_once_whatever_the_tasks_name(
     base: BaseModel, spec: TaskSpec, tmp_path: Path, counted: list[str]
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
-    check(task_tokens(spec, base, None), spec, base)
-    check(task_tokens(spec, base, shared), spec, base)
+    check(task_tokens(spec, base, None, 256), spec, base)
+    check(task_tokens(spec, base, shared, 256), spec, base)
     renamed = spec.model_copy(update={"name": "other"})
-    check(task_tokens(renamed, base, shared), renamed, base)
+    check(task_tokens(renamed, base, shared, 256), renamed, base)
     assert counted == ["notes", "notes"]
 
 
@@ -78,12 +78,12 @@ def test_other_texts_another_reading_or_another_tokenizer_are_other_tokens(
     base: BaseModel, spec: TaskSpec, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
-    task_tokens(spec, base, shared)
-    check(task_tokens(by_line := spec.model_copy(update={"split": "line"}), base, shared), by_line, base)
+    task_tokens(spec, base, shared, 256)
+    check(task_tokens(by_line := spec.model_copy(update={"split": "line"}), base, shared, 256), by_line, base)
     Path(spec.train[0]).write_text("\n\n".join(f"Line {n}." for n in range(9)), encoding="utf-8")
-    check(task_tokens(spec, base, shared), spec, base)
+    check(task_tokens(spec, base, shared, 256), spec, base)
     monkeypatch.setattr(module, "tokenizer_hash", lambda folder: "another")
-    task_tokens(spec, base, shared)
+    task_tokens(spec, base, shared, 256)
     assert len(counted) == 4
 
 
@@ -92,7 +92,7 @@ def test_damaged_or_half_written_tokens_are_made_again(
     damage: str, base: BaseModel, spec: TaskSpec, tmp_path: Path, counted: list[str]
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
-    task_tokens(spec, base, shared)
+    task_tokens(spec, base, shared, 256)
     (folder,) = shared.folder.iterdir()
     file = folder / "train" / "tokens.i32"
     content = bytearray(file.read_bytes())
@@ -105,8 +105,8 @@ def test_damaged_or_half_written_tokens_are_made_again(
         file.unlink()
     else:
         (folder / "sums.sha256").unlink()
-    check(task_tokens(spec, base, shared), spec, base)
-    check(task_tokens(spec, base, shared), spec, base)
+    check(task_tokens(spec, base, shared, 256), spec, base)
+    check(task_tokens(spec, base, shared, 256), spec, base)
     assert len(counted) == 2
 
 
@@ -118,7 +118,7 @@ def test_what_a_killed_process_left_is_no_hindrance_and_goes_after_a_day(
     for folder in (old, new):
         folder.mkdir(parents=True)
     os.utime(old, (time.time() - 100_000,) * 2)
-    check(task_tokens(spec, base, shared), spec, base)
+    check(task_tokens(spec, base, shared, 256), spec, base)
     assert (old.exists(), new.exists()) == (False, True)
 
 
@@ -126,31 +126,31 @@ def test_tokens_count_into_the_limit_and_are_cleared_with_the_rest(
     base: BaseModel, spec: TaskSpec, tmp_path: Path
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
-    kept = task_tokens(spec, base, shared)
+    kept = task_tokens(spec, base, shared, 256)
     assert shared.total_bytes() > 4 * kept.train.lengths.sum()
     shared.clear()
     assert said(kept.train) == plainly(spec, base, train=True)  # who has them open keeps them
     small = SharedResults(tmp_path / "small", limit_bytes=1000)
-    check(task_tokens(spec, base, small), spec, base)
+    check(task_tokens(spec, base, small, 256), spec, base)
     assert small.total_bytes() <= 1000
 
 
 def test_a_folder_that_cannot_be_written_costs_nobody_a_run(base: BaseModel, spec: TaskSpec, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    check(task_tokens(spec, base, SharedResults(tmp_path / "file")), spec, base)
+    check(task_tokens(spec, base, SharedResults(tmp_path / "file"), 256), spec, base)
 
 
 def test_a_missing_file_is_named(base: BaseModel, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"nowhere\.txt: there is no such file"):
         task_tokens(
-            TaskSpec(name="a", train=(str(tmp_path / "nowhere.txt"),)), base, SharedResults(tmp_path / "shared")
+            TaskSpec(name="a", train=(str(tmp_path / "nowhere.txt"),)), base, SharedResults(tmp_path / "shared"), 256
         )
 
 
 def _encode_in_another_process(spec: dict[str, Any], folder: Path, start: Any, answers: Any) -> None:
     base = load_base("tiny-gpt2")
     start.wait()
-    answers.put([said(task_tokens(TaskSpec(**spec), base, SharedResults(folder)).train) for _ in range(3)])
+    answers.put([said(task_tokens(TaskSpec(**spec), base, SharedResults(folder), 256).train) for _ in range(3)])
 
 
 def test_two_processes_at_once_find_the_same_whole_tokens(base: BaseModel, spec: TaskSpec, tmp_path: Path) -> None:

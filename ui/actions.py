@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -61,9 +61,9 @@ def stop(run_id: str) -> None:
 
 
 @_change("added task {result.task_id}")
-def add_task(task: Task, sources: Sequence[str], notes: Sequence[str] = ()) -> LibraryTask:
+def add_task(task: Task, sources: Sequence[str], rendering: Mapping[str, str] | None = None) -> LibraryTask:
     """Put a task into the library. Raises PalimpsestError."""
-    return session.library().add(task, sources, notes)
+    return session.library().add(task, sources, rendering)
 
 
 @_change("moved task {0}")

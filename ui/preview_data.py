@@ -34,16 +34,17 @@ class LookAhead:
 
 def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResults) -> tuple[Estimate, Speed]:
     """Time, memory and disk of every run, and the speed that was measured. Raises PalimpsestError."""
-    sizes = [_size(*task, experiment.model) for task in tasks]
+    block_size = experiment.training.block_size
+    sizes = [_size(*task, experiment.model, block_size) for task in tasks]
     speed = measure_speed(experiment.model, experiment.training)
-    texts = [_texts(*task, experiment.model) for task in tasks]
+    texts = [_texts(*task, experiment.model, block_size) for task in tasks]
     return estimate(experiment, sizes, speed, is_known(experiment, texts, shared)), speed
 
 
 def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
     """Score the base model on each task and compare the tasks. Raises PalimpsestError."""
     scores = [_base_score(*task, experiment.model, experiment.training.block_size) for task in tasks]
-    counts = [_counts(*task, experiment.model) for task in tasks]
+    counts = [_counts(*task, experiment.model, experiment.training.block_size) for task in tasks]
     overlap = vocabulary_overlap(counts, [task.name for task in experiment.tasks])
     return LookAhead(scores, overlap, shared_documents([_task(*task) for task in tasks]))
 
@@ -58,27 +59,28 @@ def _base(model: str) -> BaseModel:
     return load_base(model)
 
 
-def _tokens(spec: str, changed_at: tuple[float, ...], model: str) -> TaskTokens:
+def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskTokens:
     """From the same files that a run takes them from."""
-    return task_tokens(TaskSpec.model_validate_json(spec), _base(model), SharedResults(store().shared_folder))
+    shared = SharedResults(store().shared_folder)
+    return task_tokens(TaskSpec.model_validate_json(spec), _base(model), shared, block_size)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
-def _size(spec: str, changed_at: tuple[float, ...], model: str) -> TaskSize:
-    task = _tokens(spec, changed_at, model)
+def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
+    task = _tokens(spec, changed_at, model, block_size)
     return TaskSize(task.name, len(task.train), task.train.target_tokens, task.held_out.target_tokens)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
-def _texts(spec: str, changed_at: tuple[float, ...], model: str) -> Texts:
-    return _tokens(spec, changed_at, model).texts
+def _texts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Texts:
+    return _tokens(spec, changed_at, model, block_size).texts
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Score:
-    return base_score(_base(model), _tokens(spec, changed_at, model).held_out, block_size)
+    return base_score(_base(model), _tokens(spec, changed_at, model, block_size).held_out, block_size)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
-def _counts(spec: str, changed_at: tuple[float, ...], model: str) -> Counter[int]:
-    return token_counts(_tokens(spec, changed_at, model).train)
+def _counts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Counter[int]:
+    return token_counts(_tokens(spec, changed_at, model, block_size).train)

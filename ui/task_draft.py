@@ -116,7 +116,8 @@ def column_names(found: Sequence[Table]) -> list[str]:
 
 def first_guess(found: Sequence[Table]) -> Columns:
     """The likely columns, judged by the first table."""
-    return guess_columns(found[0].frame).columns
+    guess = guess_columns(found[0])
+    return guess.columns if guess is not None else Columns()
 
 
 def without_columns(found: Iterable[Table], columns: Columns) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Add a task: from files or pasted text to documents on two sides, shown live."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from engine.tasks.documents import Task
 from engine.tasks.encodings import clean
 from engine.tasks.library import MAX_NAME, text_bytes
 from engine.tasks.limits import check_pieces
-from engine.tasks.load import documents_of
+from engine.tasks.load import Divided, documents_of
 from engine.tasks.splitting import Division, resolve_split, split_text
 from ui import actions, task_draft
 from ui.entrance import for_editors
@@ -204,25 +204,26 @@ def _name(draft: Draft, readings: Sequence[Reading]) -> str:
 
 def _result(draft: Draft, name: str, sources: Sources, split: str, columns: Columns, share: float) -> None:
     try:
-        division, notes = _divided(sources, split, columns, share)
+        divided = _divided(sources, split, columns, share)
     except TaskError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    task = Task(name or "new task", division.train, division.held_out)
+    division = divided.division
+    task = Task(name or "new task", division.train, division.held_out, divided.reading)
     st.markdown(_outcome(division))
     if st.button(
         "Add to the library", key=draft.key("add"), type="primary", icon=":material/library_add:",
         **for_editors("Keep this task; it can then be used in any number of experiments."),
     ):  # fmt: skip
-        _keep(task if name else Task("", task.train, task.held_out), sources, notes)
+        _keep(task if name else replace(task, name=""), sources)
     with st.container(border=True):
         st.markdown("##### Preview")
         task_preview(task, text_bytes(task.train), text_bytes(task.held_out), "tasks_new")
 
 
-def _keep(task: Task, sources: Sources, notes: tuple[str, ...]) -> None:
+def _keep(task: Task, sources: Sources) -> None:
     try:
-        kept = actions.add_task(task, sources.names, notes)
+        kept = actions.add_task(task, sources.names)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -232,7 +233,7 @@ def _keep(task: Task, sources: Sources, notes: tuple[str, ...]) -> None:
     st.rerun()
 
 
-def _divided(sources: Sources, split: str, columns: Columns, share: float) -> tuple[Division, tuple[str, ...]]:
+def _divided(sources: Sources, split: str, columns: Columns, share: float) -> Divided:
     """The division of these very contents, kept from one rerun of the page to the next."""
     train = tuple(id(content) for content in sources.train)
     held_out = None if sources.held_out is None else tuple(id(content) for content in sources.held_out)
@@ -243,7 +244,8 @@ def _divided(sources: Sources, split: str, columns: Columns, share: float) -> tu
         name = sources.names[0] if len(sources.names) == 1 else f"these {len(sources.names)} files"
         found = documents_of(name, sources.train, sources.held_out, split, columns, share)  # type: ignore[arg-type]
         known = st.session_state[_DIVISION] = (key, sources, found)
-    return known[2]
+    divided: Divided = known[2]
+    return divided
 
 
 def _outcome(division: Division) -> str:

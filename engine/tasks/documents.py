@@ -2,9 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Literal
+
+Kind = Literal["text", "pairs", "chat"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation. `role` is "system", "user", "assistant" or "tool"."""
+
+    role: str
+    content: str
+    more: str = ""
+    """A JSON object of what chat templates read beside role and content, such as tool calls; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +26,29 @@ class Document:
 
     text: str
     prompt: str = ""
+    turns: tuple[Turn, ...] = ()
+    """Of a conversation, in order; `text` then joins the assistant's turns by line breaks, `prompt` the others."""
+
+    @classmethod
+    def conversation(cls, turns: tuple[Turn, ...]) -> "Document":
+        """A conversation; what a template makes of it depends on the model."""
+        learnt = [turn.content for turn in turns if turn.role == "assistant"]
+        read = [turn.content for turn in turns if turn.role != "assistant"]
+        return cls("\n".join(learnt), "\n".join(read), turns)
+
+
+@dataclass(frozen=True)
+class TaskReading:
+    """What was read to make a task, for whoever looks at its numbers later."""
+
+    kind: Kind = "text"
+    columns: tuple[str, ...] = ()
+    """The columns of tables that are used."""
+    unused_columns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """Whole sentences: encodings, rows and duplicates left out, readings that are a guess."""
+    scored_on_training: bool = False
+    """Nothing is held out: the task is scored on its own training text."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +58,7 @@ class Task:
     name: str
     train: tuple[Document, ...]
     held_out: tuple[Document, ...]
+    reading: TaskReading = field(default=TaskReading(), compare=False)
 
     @cached_property
     def train_fingerprint(self) -> str:
@@ -37,8 +74,9 @@ class Task:
 class Fingerprint:
     """A hash of documents in order, taken while they pass by."""
 
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
+    def __init__(self, rendering: str = "") -> None:
+        """`rendering` says how documents become text where that is not fixed: a separator, a chat template."""
+        self._digest = hashlib.sha256(rendering.encode("utf-8", "surrogatepass"))
 
     def __str__(self) -> str:
         return self._digest.hexdigest()[:16]
@@ -46,7 +84,9 @@ class Fingerprint:
     def passing(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents themselves."""
         for document in documents:
-            row = json.dumps([document.prompt, document.text], ensure_ascii=False)
+            parts: list[Any] = [[turn.role, turn.content, turn.more] for turn in document.turns]
+            parts = parts or [document.prompt, document.text]
+            row = json.dumps(parts, ensure_ascii=False)
             self._digest.update(row.encode("utf-8", "surrogatepass"))
             yield document
 
@@ -54,3 +94,10 @@ class Fingerprint:
         for _ in self.passing(documents):
             pass
         return str(self)
+
+
+def kind_of(documents: Sequence[Document]) -> Kind:
+    """What a task is, by its documents."""
+    if any(document.turns for document in documents):
+        return "chat"
+    return "pairs" if any(document.prompt for document in documents) else "text"

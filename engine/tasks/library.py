@@ -1,6 +1,6 @@
 """The tasks that a user keeps: plain files in one folder, in an order of the user's own.
 
-FOLDER/tasks/<id>/ holds train.jsonl and test.jsonl (one {"text"} or {"prompt", "completion"} a line) and
+FOLDER/tasks/<id>/ holds train.jsonl and test.jsonl (one {"text"}, {"prompt", "completion"} or {"messages"} a line) and
 task.json; FOLDER/tasks/order.json lists the ids. Several servers may work on one folder: every change is made
 under one file lock, and every file appears whole or not at all.
 """
@@ -10,9 +10,9 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from engine.errors import StoreUnavailableError, TaskError
 from engine.experiment import TaskSpec
 from engine.names import clean_name, visible
 from engine.paths import made
-from engine.tasks.documents import Document, Task
+from engine.tasks.conversations import to_messages
+from engine.tasks.documents import Document, Kind, Task, TaskReading, Turn, kind_of
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
 MAX_NAME = 80
@@ -49,18 +50,39 @@ class LibraryTask:
     """What was left out when it was made."""
     is_hidden: bool = False
     """Deleted by the user, but named by an experiment."""
+    is_chat: bool = False
+    columns: tuple[str, ...] = ()
+    """The columns of its tables that were used."""
+    unused_columns: tuple[str, ...] = ()
+    rendering: dict[str, Any] = field(default_factory=dict)
+    """Of pairs and conversations: the fields `separator`, `template` and `learn` of its specification that were chosen
+    otherwise than by default."""
+    scored_on_training: bool = False
+    """Nothing is held out."""
+
+    @property
+    def kind(self) -> Kind:
+        return "chat" if self.is_chat else "pairs" if self.is_pairs else "text"
+
+    @property
+    def reading(self) -> TaskReading:
+        """What was read to make it."""
+        return TaskReading(self.kind, self.columns, self.unused_columns, self.notes, self.scored_on_training)
 
     def spec(self) -> TaskSpec:
         """The task as an experiment names it: absolute paths, so that it runs from anywhere."""
-        return TaskSpec(
-            name=self.name,
-            train=(str(self.folder / TRAIN),),
-            test=(str(self.folder / TEST),),
-            split="row",
-            text_column=None if self.is_pairs else "text",
-            prompt_column=("prompt",) if self.is_pairs else None,
-            completion_column="completion" if self.is_pairs else None,
+        by_kind: dict[Kind, dict[str, Any]] = {
+            "text": {"text_column": "text"},
+            "pairs": {"prompt_column": ("prompt",), "completion_column": "completion"},
+            "chat": {"messages_column": "messages"},
+        }
+        held_out: dict[str, Any] = (
+            {"held_out": "train"} if self.scored_on_training else {"test": (str(self.folder / TEST),)}
         )
+        return TaskSpec(
+            name=self.name, train=(str(self.folder / TRAIN),), split="row",
+            **by_kind[self.kind], **held_out, **self.rendering,
+        )  # fmt: skip
 
 
 class Library:
@@ -82,10 +104,10 @@ class Library:
             raise TaskError(f"There is no task '{task_id}' in the library any more; reload the page.")
         return task
 
-    def add(self, task: Task, sources: Sequence[str] = (), notes: Sequence[str] = ()) -> LibraryTask:
-        """Keep a task, last in the order. Raises TaskError where its name is taken or unfit, StoreError where the disk
-        does not take it."""
-        is_pairs = any(document.prompt for document in task.train + task.held_out)
+    def add(self, task: Task, sources: Sequence[str] = (), rendering: Mapping[str, str] | None = None) -> LibraryTask:
+        """Keep a task, last in the order; `rendering` as in `LibraryTask`. Raises TaskError where its name is taken or
+        unfit, StoreError where the disk does not take it."""
+        kind, reading = kind_of(task.train + task.held_out), task.reading
         with self._changing():
             name = self._free_name(task.name)
             task_id = f"{_slug(name)}-{secrets.token_hex(3)}"
@@ -98,15 +120,21 @@ class Library:
                 held_out_documents=len(task.held_out),
                 train_bytes=text_bytes(task.train),
                 held_out_bytes=text_bytes(task.held_out),
-                is_pairs=is_pairs,
+                is_pairs=kind == "pairs",
                 sources=tuple(map(visible, sources)),
-                notes=tuple(map(visible, notes)),
+                notes=tuple(map(visible, reading.remarks)),
+                is_chat=kind == "chat",
+                columns=reading.columns,
+                unused_columns=reading.unused_columns,
+                rendering=dict(rendering or {}),
+                scored_on_training=reading.scored_on_training,
             )
             unfinished = self.folder / f".{task_id}"
             unfinished.mkdir()
             try:
-                _write_documents(unfinished / TRAIN, task.train, is_pairs)
-                _write_documents(unfinished / TEST, task.held_out, is_pairs)
+                _write_documents(unfinished / TRAIN, task.train, kind)
+                if not reading.scored_on_training:
+                    _write_documents(unfinished / TEST, task.held_out, kind)
                 _write_facts(unfinished, kept)
                 unfinished.rename(kept.folder)
             finally:
@@ -172,6 +200,14 @@ class Library:
         _write(self.folder / ORDER, json.dumps(order, indent=1))
 
 
+def facts_beside(files: Sequence[str]) -> TaskReading | None:
+    """What was read to make a library's task whose training file this is; None for other files."""
+    if len(files) != 1 or Path(files[0]).name != TRAIN:
+        return None
+    found = _read(Path(files[0]).parent)
+    return found.reading if found is not None else None
+
+
 def text_bytes(documents: Sequence[Document]) -> int:
     """UTF-8 bytes of the documents, prompts included."""
     return sum(len((d.prompt + d.text).encode("utf-8", "surrogatepass")) for d in documents)
@@ -180,7 +216,8 @@ def text_bytes(documents: Sequence[Document]) -> int:
 def _read(folder: Path) -> LibraryTask | None:
     try:
         facts: dict[str, Any] = json.loads(_text(folder / FACTS))
-        facts["sources"], facts["notes"] = tuple(facts["sources"]), tuple(facts["notes"])
+        for name in ("sources", "notes", "columns", "unused_columns"):
+            facts[name] = tuple(facts.get(name, ()))
         return LibraryTask(**facts, folder=folder)
     except (OSError, ValueError, TypeError, KeyError):
         return None  # another program's folder, or a task that another server deletes right now
@@ -192,11 +229,19 @@ def _write_facts(folder: Path, task: LibraryTask) -> None:
     _write(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
 
 
-def _write_documents(path: Path, documents: Sequence[Document], is_pairs: bool) -> None:
+def _write_documents(path: Path, documents: Sequence[Document], kind: Kind) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for document in documents:
-            row = {"prompt": document.prompt, "completion": document.text} if is_pairs else {"text": document.text}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json.dumps(_row(document, kind), ensure_ascii=False) + "\n")
+
+
+def _row(document: Document, kind: Kind) -> dict[str, Any]:
+    if kind == "text":
+        return {"text": document.text}
+    if kind == "pairs":
+        return {"prompt": document.prompt, "completion": document.text}
+    asked = (Turn("user", document.prompt),) if document.prompt else ()
+    return {"messages": to_messages(document.turns or (*asked, Turn("assistant", document.text)))}
 
 
 def _write(path: Path, text: str) -> None:

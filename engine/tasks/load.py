@@ -1,92 +1,150 @@
 """From a task's specification to its documents: read the files, cut them, hold a part out."""
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import TaskError
 from engine.names import shortened
-from engine.tasks.columns import Columns, chosen_columns, rows_to_documents
+from engine.tasks.columns import Columns, chosen_columns, unused_columns
 from engine.tasks.contents import Content, LeftOut, Table, Text, Unreadable, explain_left_out
-from engine.tasks.documents import Document, Task
+from engine.tasks.documents import Document, Task, TaskReading, kind_of
 from engine.tasks.limits import check_size
 from engine.tasks.readers import read_source
+from engine.tasks.rows import rows_to_documents
 from engine.tasks.splitting import Division, Splits, divide, resolve_split, split_text
 
 if TYPE_CHECKING:
     from engine.experiment import Split, TaskSpec
 
-_log = logging.getLogger(__name__)
+
+@dataclass
+class Cut:
+    """The documents of some contents, and what a user has to know of them."""
+
+    documents: list[Document] = field(default_factory=list)
+    remarks: dict[str, None] = field(default_factory=dict)
+    """Whole sentences, each once, in order."""
+    columns: dict[str, None] = field(default_factory=dict)
+    """The columns of tables that are used, in order."""
+    unused_columns: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Cut:
-    """The documents of some contents, and what could not be used, one sentence a file."""
+class Divided:
+    """A task's documents on two sides, with what is to be said of them."""
 
-    documents: tuple[Document, ...]
-    notes: tuple[str, ...]
+    division: Division
+    reading: TaskReading
 
 
 def load_task(spec: "TaskSpec") -> Task:
-    """Read and divide a task; paths in `spec` are absolute. Raises TaskError that names file and line or column.
-
-    Rows left out and encodings that are a guess are logged as warnings.
-    """
-    columns = Columns(spec.text_column, spec.prompt_column or (), spec.completion_column, spec.messages_column)
-    train_contents = _read_files(spec.train, spec.encoding)
-    splits = resolve_split(_texts(train_contents), spec.split)
-    train = cut(train_contents, splits, columns)
-    held_out = cut(_read_files(spec.test, spec.encoding), splits, columns) if spec.test else None
-    for note in train.notes + (held_out.notes if held_out else ()):
-        _log.warning("%s", note)
-    tested = held_out.documents if held_out else None
-    division = divide(_source(spec), train.documents, tested, spec.held_out_share, spec.split_seed)
-    return Task(spec.name, division.train, division.held_out)
-
-
-def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
-    """Cut contents into documents in their order. Raises TaskError for missing columns and texts cut as rows."""
-    documents: list[Document] = []
-    notes: list[str] = []
-    for content in contents:
-        if isinstance(content, Unreadable):
-            notes.append(content.reason)
-            continue
-        if isinstance(content, Table):
-            rows, empty = rows_to_documents(content, chosen_columns(content, columns))
-            documents.extend(rows)
-            left_out: tuple[LeftOut, ...] = (*content.left_out, *empty)
-            if left_out:
-                notes.append(f"{content.name}: {explain_left_out(left_out)}")
-        else:
-            documents.extend(Document(piece) for piece in split_text(content.text, splits.of(content)))
-        if not content.certain:
-            notes.append(
-                f"{content.name}: read as {content.encoding} because of {content.how}; if wrong, set the encoding."
-            )
-    return Cut(tuple(documents), tuple(notes))
+    """Read and divide a task; paths in `spec` are absolute. Raises TaskError that names file and line or column."""
+    held_out = _read_files(spec.test, spec) if spec.test else None
+    divided = documents_of(
+        _source(spec), _read_files(spec.train, spec), held_out, spec.split, Columns.of(spec), spec.held_out_share,
+        spec.split_seed, on_training=spec.held_out == "train",
+    )  # fmt: skip
+    return Task(spec.name, divided.division.train, divided.division.held_out, divided.reading)
 
 
 def documents_of(
     name: str, train: Sequence[Content], held_out: Sequence[Content] | None, split: "Split", columns: Columns,
-    share: float, seed: int = 0,
-) -> tuple[Division, tuple[str, ...]]:  # fmt: skip
-    """Cut and divide contents already read, for the page's preview; the notes of both sides follow."""
+    share: float, seed: int = 0, on_training: bool = False,
+) -> Divided:  # fmt: skip
+    """Cut and divide contents that were read. Raises TaskError, which names `name` where the whole task is meant."""
+    within = [content for content in train if isinstance(content, Table) and content.side == "held_out"]
+    if held_out is None and within and not on_training:
+        held_out = within
+    train = [content for content in train if not (isinstance(content, Table) and content.side == "held_out")]
     splits = resolve_split(_texts(train), split)
     learnt = cut(train, splits, columns)
     tested = cut(held_out, splits, columns) if held_out is not None else None
-    division = divide(name, learnt.documents, tested.documents if tested else None, share, seed)
-    return division, learnt.notes + (tested.notes if tested else ())
+    _refuse_mixture(name, learnt.documents + (tested.documents if tested else []))
+    division = divide(name, learnt.documents, tested.documents if tested else None, share, seed, on_training)
+    both = [learnt, *([tested] if tested else [])]
+    remarks = [remark for side in both for remark in side.remarks]
+    remarks += division_remarks(division.repeated, division.on_both_sides)
+    if on_training:
+        remarks.append("Nothing is held out: every score is measured on the training text itself.")
+    reading = TaskReading(
+        kind=kind_of((*division.train, *division.held_out)),
+        columns=_names(side.columns for side in both),
+        unused_columns=tuple(n for n in _names(s.unused_columns for s in both) if n not in learnt.columns),
+        remarks=tuple(dict.fromkeys(remarks)),
+        scored_on_training=on_training,
+    )
+    return Divided(division, reading)
+
+
+def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
+    """Cut contents into documents in their order. Raises TaskError for missing columns and texts cut as rows."""
+    found = Cut()
+    for content in contents:
+        if isinstance(content, Unreadable):
+            found.remarks[content.reason] = None
+            continue
+        if isinstance(content, Table):
+            _cut_table(content, columns, found)
+        else:
+            found.documents.extend(Document(piece) for piece in split_text(content.text, splits.of(content)))
+        for remark in content.remarks:
+            found.remarks[f"{content.name}: {remark}"] = None
+        if not content.certain:
+            found.remarks[
+                f"{content.name}: read as {content.encoding} because of {content.how}; if wrong, set the encoding."
+            ] = None
+    return found
+
+
+def _cut_table(table: Table, columns: Columns, found: Cut) -> None:
+    chosen = chosen_columns(table, columns)
+    rows = rows_to_documents(table, chosen)
+    found.documents.extend(rows.documents)
+    found.columns |= dict.fromkeys(chosen.names)
+    unused = unused_columns(table, chosen)
+    found.unused_columns |= dict.fromkeys(unused)
+    if unused:
+        names = ", ".join(f"'{shortened(name)}'" for name in unused[:8])
+        more = f" and {len(unused) - 8} more" if len(unused) > 8 else ""
+        word = "column is" if len(unused) == 1 else "columns are"
+        found.remarks[f"{table.name}: {len(unused)} {word} not used: {names}{more}."] = None
+    for remark in rows.remarks():
+        found.remarks[f"{table.name}: {remark}"] = None
+    left_out: tuple[LeftOut, ...] = (*table.left_out, *rows.left_out)
+    if left_out:
+        found.remarks[f"{table.name}: {explain_left_out(left_out)}"] = None
+
+
+def _refuse_mixture(name: str, documents: Sequence[Document]) -> None:
+    if any(d.turns for d in documents) and any(not d.turns and not d.prompt for d in documents):
+        raise TaskError(f"{name}: holds conversations and plain texts; make a task of each.")
+
+
+def division_remarks(repeated: int, on_both_sides: int) -> list[str]:
+    """What a division dropped, in whole sentences."""
+    remarks = []
+    if repeated:
+        were = "1 repeated document was" if repeated == 1 else f"{repeated:,} repeated documents were"
+        remarks.append(f"{were} left out.")
+    if on_both_sides:
+        were = "1 training document was" if on_both_sides == 1 else f"{on_both_sides:,} training documents were"
+        them = "it" if on_both_sides == 1 else "them"
+        remarks.append(f"{were} left out because the held-out text has {them} too.")
+    return remarks
+
+
+def _names(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in parts for name in part))
 
 
 def _texts(contents: Sequence[Content]) -> list[Text]:
     return [content for content in contents if isinstance(content, Text)]
 
 
-def _read_files(paths: Sequence[str], encoding: str | None) -> list[Content]:
-    return [content for path in paths for content in read_source(Path(path).name, _bytes(Path(path)), encoding)]
+def _read_files(paths: Sequence[str], spec: "TaskSpec") -> list[Content]:
+    return [content for path in paths for content in read_source(Path(path).name, _bytes(Path(path)), spec.encoding)]
 
 
 def _bytes(path: Path) -> bytes:

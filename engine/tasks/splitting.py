@@ -63,9 +63,16 @@ class Division:
 
 
 def divide(
-    name: str, train: Sequence[Document], held_out: Sequence[Document] | None, share: float, seed: int
+    name: str,
+    train: Sequence[Document],
+    held_out: Sequence[Document] | None,
+    share: float,
+    seed: int,
+    on_training: bool = False,
 ) -> Division:
     """Drop repeated documents, then hold out a share of the rest where no held-out documents are given.
+
+    With `on_training` nothing is held out: both sides are all of the training documents.
 
     The choice depends on the seed and each document's text alone, so the same document falls on the same side
     whatever the order of the files. Raises TaskError, naming `name`, where a side would be empty.
@@ -73,6 +80,8 @@ def divide(
     unique = _without_repeats(train)
     if not unique:
         raise TaskError(f"{name}: there is no text to train on; add files with text.")
+    if on_training:
+        return Division(unique, unique, len(train) - len(unique), 0)
     if held_out is not None:
         tested = _without_repeats(held_out)
         if not tested:
@@ -106,14 +115,16 @@ def _chosen(documents: Sequence[Document], share: float, seed: int) -> set[int]:
 
 
 def _without_repeats(documents: Iterable[Document]) -> tuple[Document, ...]:
-    first: dict[tuple[str, str], Document] = {}
+    first: dict[tuple[str, ...], Document] = {}
     for document in documents:
         first.setdefault(document_key(document), document)
     return tuple(first.values())
 
 
-def document_key(document: Document) -> tuple[str, str]:
+def document_key(document: Document) -> tuple[str, ...]:
     """Documents that differ in white space alone count as the same."""
+    if document.turns:
+        return tuple(part for turn in document.turns for part in (turn.role, _on_one_line(turn.content), turn.more))
     return _on_one_line(document.prompt), _on_one_line(document.text)
 
 

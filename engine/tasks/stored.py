@@ -6,17 +6,21 @@ every later one yields the documents.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.tasks.documents import Document, Task
+from engine.tasks.columns import Columns
+from engine.tasks.conversations import check_turns, turns_of
+from engine.tasks.documents import Document, Task, TaskReading
 from engine.tasks.encodings import clean
-from engine.tasks.load import load_task
+from engine.tasks.library import facts_beside
+from engine.tasks.load import division_remarks, load_task
 from engine.tasks.splitting import document_key
 
 if TYPE_CHECKING:
@@ -35,7 +39,7 @@ class StoredDocuments:
 
     paths: tuple[Path, ...]
     columns: tuple[str, ...]
-    """Of the text, or of prompt and completion."""
+    """Of the text, of prompt and completion, or of conversations."""
     kept: NDArray[np.bool_]
     """Per line whether it is a document, and no earlier line's repetition."""
 
@@ -53,26 +57,48 @@ class StoredTask:
     name: str
     train: StoredDocuments
     held_out: StoredDocuments
+    reading: TaskReading
 
 
 def open_task(spec: "TaskSpec") -> Task | StoredTask:
     """The task of `load_task`, as a stream where its files are plain. Raises TaskError as `load_task` does."""
-    train, test = tuple(map(Path, spec.train)), tuple(map(Path, spec.test))
-    columns = (spec.text_column,) if spec.text_column else (*(spec.prompt_column or (None,)), spec.completion_column)
-    plain = spec.test and all(path.suffix == ".jsonl" for path in train + test) and spec.encoding in (None, "utf-8")
-    if not plain or None in columns or len(columns) > 2:
-        return load_task(spec)
-    names = tuple(str(column) for column in columns)
-    try:
-        tested, learnt = _digests(test, names), _digests(train, names)
-    except (OSError, ValueError, _NotPlain):
-        return load_task(spec)  # which says what is wrong, or reads what is not
-    kept = _first_of_each(learnt) & ~np.isin(learnt, tested)
-    if not kept.any():
-        return load_task(spec)
-    return StoredTask(
-        spec.name, StoredDocuments(train, names, kept), StoredDocuments(test, names, _first_of_each(tested))
+    task = _as_stream(spec) or load_task(spec)
+    kept = facts_beside(spec.train)
+    if kept is None:
+        return task
+    # What was left out of the files that the task was made from, and how their columns were called.
+    remarks = tuple(dict.fromkeys((*kept.remarks, *task.reading.remarks)))
+    reading = replace(
+        task.reading, remarks=remarks, columns=kept.columns or task.reading.columns, unused_columns=kept.unused_columns
     )
+    return replace(task, reading=reading)
+
+
+def _as_stream(spec: "TaskSpec") -> StoredTask | None:
+    """None where the general reader must look."""
+    train, test = tuple(map(Path, spec.train)), tuple(map(Path, spec.test))
+    names = Columns.of(spec).names
+    known = len(names) == 1 or (len(names) == 2 and spec.prompt_column is not None and len(spec.prompt_column) == 1)
+    if not (test and known and all(path.suffix == ".jsonl" for path in train + test)):
+        return None
+    if spec.encoding not in (None, "utf-8"):
+        return None
+    try:
+        (tested, test_prompts), (learnt, prompts) = (_digests(paths, names) for paths in (test, train))
+    except (OSError, ValueError, _NotPlain):
+        return None  # the general reader says what is wrong, or reads what is not
+    first = _first_of_each(learnt)
+    kept = first & ~np.isin(learnt, tested)
+    if not kept.any():
+        return None
+    held_out = _first_of_each(tested)
+    repeated = int((~first).sum() + (~held_out).sum())
+    reading = TaskReading(
+        kind="chat" if spec.messages_column else "pairs" if prompts or test_prompts else "text",
+        columns=names,
+        remarks=tuple(division_remarks(repeated, int(first.sum() - kept.sum()))),
+    )
+    return StoredTask(spec.name, StoredDocuments(train, names, kept), StoredDocuments(test, names, held_out), reading)
 
 
 def _read(paths: Sequence[Path], columns: tuple[str, ...]) -> Iterator[Document]:
@@ -90,6 +116,12 @@ def _document(line: bytes, columns: tuple[str, ...]) -> Document:
     if b"\r" in line or not isinstance(row, dict) or row.keys() != set(columns):
         raise _NotPlain
     values = [row[column] for column in columns]
+    if len(values) == 1 and isinstance(values[0], list):
+        unused: Counter[str] = Counter()
+        document = Document.conversation(check_turns(turns_of(values[0], unused)))
+        if unused:
+            raise _NotPlain
+        return document
     if not all(isinstance(value, str) for value in values):
         raise _NotPlain
     *prompt, text = map(clean, values)
@@ -98,14 +130,16 @@ def _document(line: bytes, columns: tuple[str, ...]) -> Document:
     return Document(text, prompt[0] if prompt else "")
 
 
-def _digests(paths: Sequence[Path], columns: tuple[str, ...]) -> NDArray[np.void]:
-    """Per document 128 bits that are equal where the documents count as the same."""
+def _digests(paths: Sequence[Path], columns: tuple[str, ...]) -> tuple[NDArray[np.void], bool]:
+    """Per document 128 bits that are equal where the documents count as the same; and whether any has a prompt."""
     found = bytearray()
+    prompts = False
     for document in _read(paths, columns):
+        prompts = prompts or bool(document.prompt)
         found += hashlib.blake2b(repr(document_key(document)).encode(), digest_size=_DIGEST.itemsize).digest()
     if not found:
         raise _NotPlain
-    return np.frombuffer(bytes(found), _DIGEST)
+    return np.frombuffer(bytes(found), _DIGEST), prompts
 
 
 def _first_of_each(digests: NDArray[np.void]) -> NDArray[np.bool_]:

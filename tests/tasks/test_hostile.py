@@ -283,7 +283,7 @@ def kept(tmp_path: Path) -> Iterator[Library]:
 @given(st.sampled_from(NAMES) | TEXTS | st.text(max_size=90))
 def test_any_name_of_a_task_is_kept_clean_in_the_data_folder_or_refused(kept: Library, name: str) -> None:
     try:
-        task = kept.add(Task(name, (Document("a"),), (Document("b"),)), [name], [name])
+        task = kept.add(Task(name, (Document("a"),), (Document("b"),)), [name])
     except TaskError:  # too short, too long or taken
         return
     assert task.folder.parent == kept.folder

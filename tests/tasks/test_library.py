@@ -11,7 +11,8 @@ from hypothesis import strategies as some
 from engine.errors import StoreError, TaskError
 from engine.experiment import Experiment, StrategySpec
 from engine.experiment_file import parse_experiment, to_yaml
-from engine.tasks import Document, Task, load_task
+from engine.tasks import Document, Task, load_task, open_task
+from engine.tasks.documents import TaskReading, Turn
 from engine.tasks.encodings import clean
 from engine.tasks.library import Library
 
@@ -34,11 +35,34 @@ def test_tasks_are_found_again_in_the_users_order(tmp_path: Path) -> None:
 
 
 def test_a_kept_task_loads_as_it_was(tmp_path: Path) -> None:
-    pairs = Task("p", (Document(" yes\n", "really?\n"), Document("no", "")), (Document("maybe", "so?"),))
-    kept = Library(tmp_path).add(pairs, ["a.csv"], ["1 row was left out."])
+    reading = TaskReading("pairs", ("q", "a"), ("id",), ("1 row was left out.",))
+    pairs = Task("p", (Document(" yes\n", "really?\n"), Document("no", "")), (Document("maybe", "so?"),), reading)
+    kept = Library(tmp_path).add(pairs, ["a.csv"])
     assert load_task(kept.spec()) == pairs
+    assert open_task(kept.spec()).reading == reading
     assert Library(tmp_path).get(kept.task_id) == kept
     assert (kept.documents, kept.held_out_documents, kept.is_pairs) == (2, 1, True)
+
+
+def test_kept_conversations_load_as_they_were_with_how_they_are_rendered(tmp_path: Path) -> None:
+    turns = (Turn("system", "Be kind."), Turn("user", "a"), Turn("assistant", "", '{"tool_calls": [{"n": 1}]}'),
+             Turn("tool", "3"), Turn("assistant", "b"))  # fmt: skip
+    one = Document.conversation(turns)
+    chat = Task("c", (one, Document("yes", "really?")), (Document.conversation(turns[1:]),))
+    kept = Library(tmp_path).add(chat, ["a.jsonl"], {"template": "plain", "learn": "all"})
+    spec = kept.spec()
+    assert (spec.messages_column, spec.template, spec.learn) == ("messages", "plain", "all")
+    for task in (load_task(spec), open_task(spec)):
+        asked = Document.conversation((Turn("user", "really?"), Turn("assistant", "yes")))
+        assert (tuple(task.train), tuple(task.held_out)) == ((one, asked), chat.held_out)
+        assert task.reading.kind == "chat"
+
+
+def test_a_task_scored_on_its_training_text_is_kept_so(tmp_path: Path) -> None:
+    reading = TaskReading(scored_on_training=True, remarks=("Nothing is held out.",))
+    kept = Library(tmp_path).add(Task("one", (Document("a"),), (Document("a"),), reading))
+    assert kept.spec().held_out == "train"
+    assert load_task(kept.spec()).held_out == (Document("a"),)
 
 
 _TEXTS = some.lists(some.text(min_size=1), min_size=2, max_size=8, unique_by=lambda t: " ".join(t.split()))

@@ -1,7 +1,6 @@
 """From a specification to documents on two sides."""
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -65,14 +64,43 @@ def test_the_encoding_of_the_specification_wins(tmp_path: Path) -> None:
     assert {d.text for d in task.train + task.held_out} == {"й", "и", "к"}
 
 
-def test_rows_left_out_and_guessed_encodings_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_left_out_unused_columns_and_guessed_encodings_are_remarked_on(tmp_path: Path) -> None:
     broken = written(tmp_path, "a.csv", "text,n\none,1\ntwo,2\nthree\n")
     guessed = written(tmp_path, "b.txt", "süß\n\nschön\n\nnaß".encode("latin-1"))
-    with caplog.at_level(logging.WARNING):
-        load_task(TaskSpec(name="a", train=(broken, guessed)))
-    said = " ".join(record.getMessage() for record in caplog.records)
+    reading = load_task(TaskSpec(name="a", train=(broken, guessed))).reading
+    said = " ".join(reading.remarks)
     assert "a.csv: 1 row was left out" in said
     assert "b.txt: read as latin-1" in said
+    assert "a.csv: 1 column is not used: 'n'." in said
+    assert (reading.kind, reading.columns, reading.unused_columns) == ("text", ("text",), ("n",))
+
+
+def test_repeated_documents_are_remarked_on(tmp_path: Path) -> None:
+    train = written(tmp_path, "a.txt", "one\ntwo\none\nthree\nfour")
+    test = written(tmp_path, "b.txt", "five\ntwo")
+    assert load_task(TaskSpec(name="a", train=train, test=test)).reading.remarks == (
+        "1 repeated document was left out.",
+        "1 training document was left out because the held-out text has it too.",
+    )
+
+
+def test_a_task_may_be_scored_on_its_own_training_text_where_that_is_asked_for(tmp_path: Path) -> None:
+    for text in ("All is well.", "All is well.\nAll is well.", "Haste makes waste.\nStill waters run deep."):
+        path = written(tmp_path, "a.txt", text)
+        task = load_task(TaskSpec(name="a", train=path, held_out="train"))
+        assert task.train == task.held_out
+        assert {d.text for d in task.train} == set(text.split("\n"))
+        assert task.reading.scored_on_training
+        assert "Nothing is held out" in task.reading.remarks[-1]
+
+
+def test_conversations_and_plain_texts_are_no_task_together(tmp_path: Path) -> None:
+    chat = written(
+        tmp_path, "a.jsonl", '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
+    )
+    text = written(tmp_path, "b.txt", "one\ntwo")
+    with pytest.raises(TaskError, match="holds conversations and plain texts; make a task of each"):
+        load_task(TaskSpec(name="a", train=(chat, text)))
 
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:

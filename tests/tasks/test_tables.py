@@ -1,15 +1,12 @@
 """Tables: dialects, quoting, broken rows by line, JSON of every shape, Parquet, and which columns are learnt."""
 
 import io
-import json
 
 import pandas as pd
 import pytest
 
 from engine.errors import TaskError
-from engine.tasks.columns import Columns, chosen_columns, guess_columns, rows_to_documents
 from engine.tasks.contents import Table, explain_left_out
-from engine.tasks.documents import Document
 from engine.tasks.readers import read_source
 
 
@@ -135,35 +132,3 @@ def test_a_parquet_table_without_rows_says_so() -> None:
     pd.DataFrame({"text": pd.Series([], dtype=str)}).to_parquet(file)
     with pytest.raises(TaskError, match=r"a\.parquet: the table has 1 column but no row"):
         read_source("a.parquet", file.getvalue())
-
-
-@pytest.mark.parametrize(
-    ("columns", "guess"),
-    [
-        (["id", "Text", "label"], Columns(text="Text")),
-        (["prompt", "completion", "text"], Columns(prompt=("prompt",), completion="completion")),
-        (["Question", "Answer"], Columns(prompt=("Question",), completion="Answer")),
-        (["a", "b"], Columns(text="b")),
-    ],
-)
-def test_the_likely_columns_come_first(columns: list[str], guess: Columns) -> None:
-    frame = pd.DataFrame([["x", "a longer cell", "y"][: len(columns)]] * 3, columns=columns)
-    assert guess_columns(frame).columns == guess
-
-
-def test_columns_that_no_name_gives_away_must_be_named() -> None:
-    read = table("a.csv", "one,two\nx,hello\n")
-    with pytest.raises(TaskError, match=r"a\.csv: has the columns one, two; say which is the text \(text_column\)"):
-        chosen_columns(read, Columns())
-    with pytest.raises(TaskError, match=r"a\.csv: there is no column 'three'; choose one of one, two\."):
-        chosen_columns(read, Columns(text="three"))
-    assert chosen_columns(read, Columns(text="two")) == Columns(text="two")
-
-
-def test_rows_become_documents_and_empty_ones_are_reported() -> None:
-    read = table("a.jsonl", "\n".join(json.dumps(r) for r in [{"p": "q", "c": "a"}, {"p": "q", "c": " "}, {"c": "b"}]))
-    documents, left_out = rows_to_documents(read, Columns(prompt=("p",), completion="c"))
-    assert documents == [Document("a", "q"), Document("b", "")]
-    assert explain_left_out(left_out) == "1 row was left out: 'c' is empty (line 2)."
-    with pytest.raises(TaskError, match=r"the column 'c' is empty in every row"):
-        rows_to_documents(table("b.jsonl", '{"c": "", "d": "x"}'), Columns(text="c"))

@@ -1,0 +1,156 @@
+"""Conversations as data sets hold them, to turns with a role and a content.
+
+Read are lists of messages under `role`/`content` (OpenAI, TRL), `from`/`value` (ShareGPT) and a few spellings of
+these, lists of texts whose speakers take turns, and lists of pairs of a question and its answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from engine.tasks.documents import Turn
+from engine.tasks.encodings import clean
+
+_ROLES = {
+    "system": "system", "developer": "system", "context": "system",
+    "user": "user", "human": "user", "prompter": "user", "customer": "user", "student": "user", "question": "user",
+    "assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant",
+    "ai": "assistant", "bing": "assistant", "bard": "assistant", "agent": "assistant", "teacher": "assistant",
+    "answer": "assistant", "function_call": "assistant", "claude": "assistant",
+    "tool": "tool", "function": "tool", "observation": "tool", "function_response": "tool", "tool_response": "tool",
+    "ipython": "tool", "environment": "tool",
+}  # fmt: skip
+_SPEAKER_KEYS, _CONTENT_KEYS = ("role", "from", "speaker", "author"), ("content", "value", "text", "message")
+_FOR_TEMPLATES = ("tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")
+"""What chat templates of models read beside role and content."""
+_LISTS_WITHIN = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns")
+
+
+class NoConversationError(ValueError):
+    """The value is not a conversation; the text says why, fit to stand after "row 3: "."""
+
+
+def turns_of(value: Any, unused: Counter[str] | None = None) -> tuple[Turn, ...]:
+    """The turns of one conversation. `unused` counts keys of messages that no turn takes over.
+
+    Raises NoConversationError.
+    """
+    if isinstance(value, Mapping):
+        within = [key for key in _LISTS_WITHIN if isinstance(value.get(key), list)]
+        if len(within) != 1:
+            raise NoConversationError("an object where a list of messages is expected")
+        value = value[within[0]]
+    if not isinstance(value, list | tuple) or not value:
+        raise NoConversationError("no list of messages" if value else "the list of messages is empty")
+    if all(isinstance(item, str) for item in value):
+        return tuple(Turn(("user", "assistant")[i % 2], clean(item)) for i, item in enumerate(value))
+    if all(isinstance(item, list | tuple) and len(item) == 2 for item in value):
+        return history_turns(value)
+    return tuple(_turn(item, unused if unused is not None else Counter()) for item in value)
+
+
+def history_turns(pairs: Sequence[Any]) -> tuple[Turn, ...]:
+    """The turns of a list of [question, answer]. Raises NoConversationError."""
+    turns: list[Turn] = []
+    for pair in pairs:
+        if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            raise NoConversationError("a list where a pair of question and answer is expected")
+        turns += [Turn("user", clean(pair[0])), Turn("assistant", clean(pair[1]))]
+    return tuple(turns)
+
+
+def are_messages(value: Any) -> bool:
+    """Whether these are messages with their speakers: lists of texts alone are not."""
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in _LISTS_WITHIN if isinstance(value.get(key), list)), None)
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        return False
+    try:
+        return bool(turns_of(value))
+    except NoConversationError:
+        return False
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether these are messages with their speakers, one of them the assistant at least."""
+    return are_messages(value) and any(turn.role == "assistant" for turn in turns_of(value))
+
+
+def check_turns(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns that count: empty ones at the end go. Raises NoConversationError where nothing could be learnt."""
+    kept = list(turns)
+    while kept and not kept[-1].content.strip() and not kept[-1].more:
+        kept.pop()
+    if not any(turn.role == "assistant" and (turn.content.strip() or turn.more) for turn in kept):
+        raise NoConversationError("it has no turn of the assistant that could be learnt")
+    return tuple(kept)
+
+
+def flattened(value: Any) -> str | None:
+    """The one text within a list or object: a list of one text, several equal ones, or `{"text": [...]}` as SQuAD
+    has it; "" for an empty list. None where there are several or none."""
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value) and len(set(value)) <= 1:
+        return clean(value[0]) if value else ""
+    return None
+
+
+def to_messages(turns: Iterable[Turn]) -> list[dict[str, Any]]:
+    """The turns as chat templates and data sets take them."""
+    return [{"role": turn.role, "content": turn.content, **_further(turn)} for turn in turns]
+
+
+def _further(turn: Turn) -> dict[str, Any]:
+    return dict(json.loads(turn.more)) if turn.more else {}
+
+
+def _turn(item: Any, unused: Counter[str]) -> Turn:
+    if not isinstance(item, Mapping):
+        raise NoConversationError(f"{_kind(item)} where a message with its role is expected")
+    speaker = next((key for key in _SPEAKER_KEYS if isinstance(item.get(key), str)), None)
+    content_key = next((key for key in _CONTENT_KEYS if key in item), None)
+    if speaker is None:
+        raise NoConversationError("a message that does not say whose it is ('role' or 'from')")
+    role = _ROLES.get(item[speaker].strip().lower())
+    if role is None:
+        raise NoConversationError(
+            f"a message of the role '{item[speaker][:40]}', which is none of system, user, assistant and tool"
+        )
+    more = {key: item[key] for key in _FOR_TEMPLATES if item.get(key)}
+    if content_key is None and "tool_calls" not in more:
+        raise NoConversationError("a message without 'content' or 'value'")
+    for key in item:
+        if key not in (speaker, content_key, *more) and item[key] not in (None, "", [], {}):
+            unused[str(key)] += 1
+    content = _content(item[content_key]) if content_key else ""
+    return Turn(role, content, json.dumps(more, ensure_ascii=False, sort_keys=True) if more else "")
+
+
+def _content(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return "\n".join(map(_part, value))
+    raise NoConversationError(f"a message whose content is {_kind(value)}")
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, str):
+        return clean(part)
+    if isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str):
+        return clean(part["text"])
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    raise NoConversationError(f"a message with a part that is no text ({str(kind)[:40]})")
+
+
+def _kind(value: Any) -> str:
+    words = {list: "a list", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
+    return words.get(type(value), "a number")

@@ -1,0 +1,171 @@
+"""The rows of a table as documents: texts, pairs of prompt and completion, or conversations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import TaskError
+from engine.names import listed, shortened
+from engine.tasks.columns import Columns, holds_messages, loaded, nested_column
+from engine.tasks.contents import LeftOut, Table
+from engine.tasks.conversations import (
+    NoConversationError,
+    are_messages,
+    check_turns,
+    flattened,
+    history_turns,
+    turns_of,
+)
+from engine.tasks.documents import Document, Turn
+
+
+@dataclass
+class Rows:
+    """What the rows of one table gave."""
+
+    documents: list[Document] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    several: Counter[str] = field(default_factory=Counter)
+    """By column, how many cells hold several answers, the first of which is learnt."""
+    unused_keys: Counter[str] = field(default_factory=Counter)
+    """Keys of messages that nothing is taken from, with how often they stand."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """Whole sentences about what was passed over."""
+        found = [
+            f"In {count:,} rows '{shortened(name)}' holds several texts; the first is learnt."
+            if count > 1
+            else f"In one row '{shortened(name)}' holds several texts; the first is learnt."
+            for name, count in self.several.items()
+        ]
+        if self.unused_keys:
+            names = [f"'{name}'" for name, _ in self.unused_keys.most_common()]
+            found.append(f"Not used of the messages: {listed(names, 8)}.")
+        return tuple(found)
+
+
+class _EmptyError(ValueError):
+    """The cell that would be learnt is empty."""
+
+
+def rows_to_documents(table: Table, columns: Columns) -> Rows:
+    """One document a row; rows that can't be used are left out, each with its reason.
+
+    Raises TaskError where none can be used, and where lists or objects stand where text is expected.
+    """
+    rows = Rows()
+    learnt = columns.messages or columns.completion or columns.text
+    _refuse_nested(table, columns)
+    for where, document in zip(table.frame.index, _documents(table, columns, rows), strict=True):
+        if isinstance(document, Document):
+            rows.documents.append(document)
+        else:
+            rows.left_out.append(LeftOut(f"{table.row_word} {where}", document))
+    if not rows.documents:
+        reasons = {one.reason for one in rows.left_out}
+        if all(reason.endswith("is empty") for reason in reasons):
+            raise TaskError(
+                f"{table.name}: the column '{shortened(str(learnt))}' is empty in every row; choose another column."
+            )
+        first = rows.left_out[0]
+        raise TaskError(
+            f"{table.name}, {first.where}: no row can be used, this one because: {first.reason}; choose another column."
+        )
+    return rows
+
+
+def _documents(table: Table, columns: Columns, rows: Rows) -> Iterator[Document | str]:
+    """A document for each row, or the reason why there is none."""
+    cells = [table.frame[name] for name in columns.names]
+    as_chat = columns.messages is not None or any(
+        (columns.system, columns.history, *(holds_messages(table, name) for name in columns.names))
+    )
+    for values in zip(*cells, strict=True):
+        row = dict(zip(columns.names, values, strict=True))
+        try:
+            yield _conversation(table, columns, row, rows) if as_chat else _text(table, columns, row, rows)
+        except (NoConversationError, _EmptyError) as error:
+            yield str(error)
+
+
+def _text(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
+    learnt = columns.text if columns.text is not None else columns.completion
+    assert learnt is not None
+    text = _flat(table, learnt, row[learnt], rows)
+    if not text.strip():
+        raise _EmptyError(f"'{shortened(learnt)}' is empty")
+    return Document(text, _prompt(table, columns, row, rows))
+
+
+def _prompt(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> str:
+    parts = [_flat(table, name, row[name], rows) for name in columns.prompt]
+    return parts[0] if len(parts) == 1 else "\n\n".join(part for part in parts if part.strip())
+
+
+def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
+    if columns.messages is not None:
+        return Document.conversation(check_turns(_turns(row[columns.messages], columns.messages, rows)))
+    turns: list[Turn] = []
+    if columns.system and row[columns.system].strip():
+        turns.append(Turn("system", row[columns.system]))
+    if columns.history and row[columns.history].strip():
+        turns += history_turns(_value(row[columns.history], columns.history) or [])
+    asked = []
+    for name in columns.prompt:
+        if name in table.nested and row[name].strip() and are_messages(_value(row[name], name)):
+            turns += _turns(row[name], name, rows)
+        elif row[name].strip():
+            asked.append(_flat(table, name, row[name], rows))
+    if asked:
+        turns.append(Turn("user", "\n\n".join(asked)))
+    assert columns.completion is not None
+    if not row[columns.completion].strip():
+        raise _EmptyError(f"'{shortened(columns.completion)}' is empty")
+    if columns.completion in table.nested and flattened(_value(row[columns.completion], columns.completion)) is None:
+        turns += _turns(row[columns.completion], columns.completion, rows)
+    else:
+        turns.append(Turn("assistant", _flat(table, columns.completion, row[columns.completion], rows)))
+    return Document.conversation(check_turns(turns))
+
+
+def _turns(cell: str, name: str, rows: Rows) -> tuple[Turn, ...]:
+    if not cell.strip():
+        raise _EmptyError(f"'{shortened(name)}' is empty")
+    return turns_of(_value(cell, name), rows.unused_keys)
+
+
+def _value(cell: str, name: str) -> Any:
+    try:
+        return loaded(cell)
+    except ValueError:
+        raise NoConversationError(f"'{shortened(name)}' is not a list of messages in JSON") from None
+
+
+def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
+    """The text of a cell; of several answers in one the first."""
+    if name not in table.nested or not cell.strip():
+        return cell
+    try:
+        value = loaded(cell)
+    except ValueError:
+        return cell  # a text among lists
+    text = flattened(value)
+    if text is not None:
+        return text
+    answers = value.get("text") if isinstance(value, dict) else value
+    if isinstance(answers, list) and answers and isinstance(answers[0], str):
+        rows.several[name] += 1
+        return answers[0]
+    raise nested_column(table, name)
+
+
+def _refuse_nested(table: Table, columns: Columns) -> None:
+    """A column of text must not hold conversations: they would be learnt as JSON."""
+    for name in columns.names:
+        if name == columns.text and holds_messages(table, name):
+            raise TaskError(
+                f"{table.name}: the cells of '{shortened(name)}' are conversations; name it as messages_column."
+            )

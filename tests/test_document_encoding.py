@@ -1,0 +1,168 @@
+"""Documents to tokens: separators, masks, and what keeps to one block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from engine.blocks import IGNORED, cut
+from engine.document_encoding import Rendering, make_rendering, remarks_on
+from engine.encoded import EncodedDocuments, encode_with
+from engine.errors import ModelError
+from engine.experiment import TaskSpec
+from engine.models import BaseModel, load_base
+from engine.packing import pack_documents
+from engine.tasks.documents import Document, Kind, Turn
+
+
+@pytest.fixture(scope="module")
+def base() -> BaseModel:
+    return load_base("tiny-gpt2")
+
+
+def rendering(base: BaseModel, kind: Kind, block_size: int = 256, **fields: Any) -> Rendering:
+    spec = TaskSpec(name="t", train="t.jsonl", **fields)
+    return make_rendering(base.tokenizer, base.bos, base.eos, kind, spec, block_size)
+
+
+def encoded(base: BaseModel, kind: Kind, documents: Sequence[Document], block_size: int = 256, **fields: Any) -> Any:
+    found = rendering(base, kind, block_size, **fields)
+    return encode_with(found.encoder, documents), remarks_on(found.encoder.counts)
+
+
+def ids(base: BaseModel, text: str) -> list[int]:
+    return list(base.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+
+def read_and_learnt(base: BaseModel, one: Any) -> tuple[str, str]:
+    return base.tokenizer.decode(one.token_ids[~one.mask]), base.tokenizer.decode(one.token_ids[one.mask])
+
+
+PAIR = Document("four tonnes", "How heavy is it?")
+
+
+def test_the_separator_belongs_to_the_prompt_and_the_answer_is_tokenised_apart(base: BaseModel) -> None:
+    (one,), remarks = encoded(base, "pairs", [PAIR])
+    prompt, text = ids(base, "How heavy is it?\n"), ids(base, "four tonnes")
+    assert one.token_ids.tolist() == [base.bos, *prompt, *text, base.eos]
+    assert (one.first_target, one.text_bytes, remarks) == (1 + len(prompt), 11, ())
+    (other,), _ = encoded(base, "pairs", [PAIR], separator=" => ")
+    assert read_and_learnt(base, other) == ("<|endoftext|>How heavy is it? => ", "four tonnes<|endoftext|>")
+    (before,), _ = encoded(base, "pairs", [PAIR], separator="", beyond_block="continue")
+    assert before.token_ids.tolist() == [base.bos, *ids(base, "How heavy is it?"), *text, base.eos]
+
+
+def test_a_document_without_a_prompt_gets_no_separator(base: BaseModel) -> None:
+    (one,), _ = encoded(base, "pairs", [Document("four tonnes")])
+    assert one.token_ids.tolist() == [base.bos, *ids(base, "four tonnes"), base.eos]
+
+
+def test_another_separator_template_or_block_is_another_rendering(base: BaseModel) -> None:
+    keys = [
+        rendering(base, "pairs").key, rendering(base, "pairs", separator=" ").key, rendering(base, "pairs", 128).key,
+        rendering(base, "pairs", separator="", beyond_block="continue").key, rendering(base, "chat").key,
+        rendering(base, "chat", learn="all").key, rendering(base, "pairs", template="plain").key + "pairs",
+    ]  # fmt: skip
+    assert len(set(keys)) == len(keys)
+    assert rendering(base, "text").key == ""
+    assert rendering(base, "pairs", separator="", beyond_block="continue").key == ""
+
+
+def test_no_completion_is_learnt_without_its_prompt_whatever_its_length(base: BaseModel) -> None:
+    documents = [
+        Document("a " * n + "end", "Q " * m + "ask?") for n in (1, 5, 20, 60) for m in (1, 5, 20, 60)
+    ]  # fmt: skip
+    block = 32
+    found, remarks = encoded(base, "pairs", documents, block)
+    for one, document in zip(found, documents, strict=True):
+        pieces = cut(one, block)
+        assert len(pieces) == 1
+        read, learnt = read_and_learnt(base, one)
+        assert document.prompt.endswith(read.removeprefix("<|endoftext|>").removesuffix("\n"))
+        assert "ask?" in read
+        whole = learnt.endswith("<|endoftext|>")
+        assert document.text.startswith(learnt.removesuffix("<|endoftext|>"))
+        assert one.text_bytes == len(learnt.removesuffix("<|endoftext|>").encode())
+        short = len(ids(base, document.prompt + "\n")) + len(ids(base, document.text)) + 2 <= block + 1
+        assert (len(one.token_ids) == block + 1) or short
+        assert whole or len(ids(base, document.text)) + 1 > block // 2
+    assert len(remarks) == 2
+    assert "prompts are longer than the block allows; their beginnings are left out." in remarks[0]
+    assert "completions are longer than the block allows; their ends are left out." in remarks[1]
+
+
+def talk(*turns: tuple[str, str]) -> Document:
+    return Document.conversation(tuple(Turn(role, content) for role, content in turns))
+
+
+EXCHANGES = [("user", f"question {n} about things") for n in range(6)], [("assistant", f"answer {n}") for n in range(6)]
+LONG = talk(("system", "Be kind."), *(turn for both in zip(*EXCHANGES, strict=True) for turn in both))
+
+
+def test_of_a_long_conversation_the_oldest_turns_go_and_the_system_turn_stays(base: BaseModel) -> None:
+    (whole,), _ = encoded(base, "chat", [LONG])
+    assert read_and_learnt(base, whole)[1].count("answer") == 6
+    fewest = len(whole.token_ids)
+    for block in (fewest - 1, fewest - 2, 80, 60, 45):
+        (one,), remarks = encoded(base, "chat", [LONG], block)
+        read, learnt = read_and_learnt(base, one)
+        assert len(one.token_ids) <= block + 1
+        assert "Be kind." in read
+        kept = learnt.count("answer")
+        assert kept == read.count("question")
+        assert learnt.split("<|endoftext|>")[0] == f"answer {6 - kept}"
+        assert one.text_bytes == sum(len(f"answer {n}") for n in range(6 - kept, 6))
+        if kept < 6:
+            (one_more,), _ = encoded(base, "chat", [talk(("system", "Be kind."), *((t.role, t.content)
+                for t in LONG.turns[-2 * (kept + 1):]))])  # fmt: skip
+            assert len(one_more.token_ids) > block + 1  # no more had to go than this
+            turns = 2 * (6 - kept)
+            assert remarks == (
+                f"1 conversation is longer than the block; the oldest turns, {turns} turns in all, are left out.",
+            )
+
+
+def test_an_answer_too_long_for_the_block_is_cut_and_a_question_that_fills_it_is_left_out(base: BaseModel) -> None:
+    documents = [talk(("user", "short?"), ("assistant", "long " * 60)),
+                 talk(("user", "long " * 60), ("assistant", "x")),
+                 talk(("user", "ok?"), ("assistant", "ok"))]  # fmt: skip
+    found, remarks = encoded(base, "chat", documents, 32)
+    assert len(found) == 2
+    read, learnt = read_and_learnt(base, found[0])
+    assert len(found[0].token_ids) == 33
+    assert "short?" in read
+    assert found[0].text_bytes == len(learnt)
+    assert remarks == (
+        "1 answer is longer than the block allows; its end is left out.",
+        "1 conversation is left out: its question alone fills the block.",
+    )
+
+
+def test_all_turns_are_learnt_where_that_is_chosen(base: BaseModel) -> None:
+    (one,), _ = encoded(base, "chat", [LONG], learn="all")
+    assert one.mask.tolist() == [False] + [True] * (len(one.token_ids) - 1)
+    assert one.text_bytes == sum(len(turn.content) for turn in LONG.turns)
+
+
+def test_pairs_are_conversations_where_a_template_is_chosen(base: BaseModel) -> None:
+    (one,), _ = encoded(base, "pairs", [PAIR], template="plain")
+    assert read_and_learnt(base, one) == (
+        "<|endoftext|>User:\nHow heavy is it?\n\nAssistant:\n", "four tonnes<|endoftext|>"
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="has no chat template"):
+        rendering(base, "pairs", template="model")
+
+
+def test_packed_rows_have_exactly_the_targets_that_are_marked(base: BaseModel) -> None:
+    documents = [LONG, talk(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")), LONG]
+    found, _ = encoded(base, "chat", documents, 128)
+    rows = pack_documents(found, 128)
+    blocks = rows.select(torch.arange(len(rows)))
+    assert rows.target_tokens == blocks.target_tokens == found.target_tokens == int(found.targets.sum())
+    expected = sorted(int(token) for one in found for token in one.token_ids[one.mask])
+    assert sorted(blocks.targets[blocks.targets != IGNORED].tolist()) == expected
+    again = EncodedDocuments.of(list(found))
+    assert pack_documents(again, 128).select(torch.arange(len(rows))).targets.tolist() == blocks.targets.tolist()
+    pieces = [piece for one in found for piece in cut(one, 128)]
+    assert sorted(int(t) for p in pieces for t in p.targets[p.targets != IGNORED]) == expected
