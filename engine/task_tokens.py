@@ -21,7 +21,7 @@ from engine.tokenisation import TOKENISATION_VERSION, make_encoder
 if TYPE_CHECKING:
     from engine.experiment import TaskSpec
 
-_READING_VERSION = 2
+_READING_VERSION = 3
 """Changed with every change of `engine/tasks/` that makes other documents of the same files."""
 _TRAIN, _HELD_OUT, _ABOUT = "train", "held-out", "about.json"
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.errors import TaskError
 from engine.names import shortened
 from engine.tasks.columns import Columns, chosen_columns, rows_to_documents
-from engine.tasks.contents import Content, LeftOut, Table, Text, Unreadable, explain_left_out
+from engine.tasks.contents import Content, LeftOut, ReadingOptions, Table, Text, Unreadable, explain_left_out
 from engine.tasks.documents import Document, Task
 from engine.tasks.limits import check_size
 from engine.tasks.readers import read_source
@@ -35,10 +35,11 @@ def load_task(spec: "TaskSpec") -> Task:
     Rows left out and encodings that are a guess are logged as warnings.
     """
     columns = Columns(spec.text_column, spec.prompt_column or (), spec.completion_column, spec.messages_column)
-    train_contents = _read_files(spec.train, spec.encoding)
+    options = ReadingOptions(spec.encoding, spec.header, spec.delimiter, spec.quotes, spec.front_matter)
+    train_contents = _read_files(spec.train, options)
     splits = resolve_split(_texts(train_contents), spec.split)
     train = cut(train_contents, splits, columns)
-    held_out = cut(_read_files(spec.test, spec.encoding), splits, columns) if spec.test else None
+    held_out = cut(_read_files(spec.test, options), splits, columns) if spec.test else None
     for note in train.notes + (held_out.notes if held_out else ()):
         _log.warning("%s", note)
     tested = held_out.documents if held_out else None
@@ -85,8 +86,8 @@ def _texts(contents: Sequence[Content]) -> list[Text]:
     return [content for content in contents if isinstance(content, Text)]
 
 
-def _read_files(paths: Sequence[str], encoding: str | None) -> list[Content]:
-    return [content for path in paths for content in read_source(Path(path).name, _bytes(Path(path)), encoding)]
+def _read_files(paths: Sequence[str], options: ReadingOptions) -> list[Content]:
+    return [content for path in paths for content in read_source(Path(path).name, _bytes(Path(path)), options)]
 
 
 def _bytes(path: Path) -> bytes:
