@@ -58,15 +58,31 @@ def take_parquet(data: bytes) -> None:
     columns_of("upload.parquet", data)
 
 
+def take_page(data: bytes) -> None:
+    """A web page, in this process: what ends it would have ended the child that reads uploads."""
+    from engine.tasks.web_pages import text_of
+
+    text_of("upload.html", data)
+
+
+def take_workbook(data: bytes) -> None:
+    """An Excel workbook, in this process."""
+    from engine.tasks.grids import lay_out
+    from engine.tasks.sheets import rows_of
+
+    lay_out("upload.xlsx", rows_of("upload.xlsx", data)["rows"], None, "row")
+
+
 def take_encoded(data: bytes) -> None:
     """A text in an encoding that the first byte chooses among all that Python knows, and some that it doesn't."""
     from encodings.aliases import aliases
 
+    from engine.tasks.contents import ReadingOptions
     from engine.tasks.readers import read_source
 
     names = [*sorted(set(aliases.values())), "undefined", "unicode_escape", "idna", "punycode", "a\x00b", "ä", ""]
     if data:
-        read_source("upload.txt", data[1:], names[data[0] % len(names)])
+        read_source("upload.txt", data[1:], ReadingOptions(names[data[0] % len(names)]))
 
 
 def take_configuration(data: bytes) -> None:
@@ -117,9 +133,21 @@ def parquets() -> tuple[bytes, ...]:
     return tuple(file.getvalue() for file in files)
 
 
+def workbooks() -> tuple[bytes, ...]:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["text", "n"], ["one", 1], ["two", 2.5], [None, True]):
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return (file.getvalue(),)
+
+
 _TEXT = "First paragraph.\nIts second line.\n\n\nZweiter Absatz: ä, 图书馆, 🙂\n\n\nThe third.\n".encode()
 _CSV = b'text,n\n"one, two",1\n"three ""four""",2\nfive,3\n'
 _LINES = b'{"text": "one", "n": 1}\n{"text": "two", "n": [1.5, {"a": null}]}\n"three"\n'
+_PAGE = b"<html><head><meta charset=utf-8></head><body><h1>A<p>b<pre> c\n</pre><table><td>d</table><script>e</script>"
 _JSON = b'{"data": [{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "\\u00e4"}]}'
 _MEMBERS = {"a.txt": _TEXT, "b/c.csv": _CSV, "d.jsonl.gz": gzip.compress(_LINES)}
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -150,6 +178,8 @@ TARGETS = {
     "jsonl": reader("jsonl", _LINES, _JSON),
     "json": reader("json", _JSON, b'["one", "two"]', _LINES),
     "parquet": Target(take_parquet, parquets),
+    "xlsx": Target(take_workbook, workbooks),
+    "html": Target(take_page, lambda: (_PAGE, b"<p>" * 50, b"<ul><li>a<li>b")),
     "gz": reader("jsonl.gz", gzip.compress(_LINES), gzip.compress(_CSV)),
     "zip": reader("zip", *(zipped(_MEMBERS, method) for method in _METHODS)),
     "encoding": Target(take_encoded, lambda: (b"\x00" + _TEXT, b"\x20abc")),

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.errors import TaskError
 from engine.names import listed, shortened
 from engine.tasks.columns import Columns, guess_columns
-from engine.tasks.contents import Content, Table, Text, Unreadable
+from engine.tasks.contents import Content, ReadingOptions, Table, Text, Unreadable
 from engine.tasks.readers import read_source
 
 _DRAFT, _READ = "tasks_draft", "tasks_read"
@@ -23,6 +23,14 @@ class DraftFile:
     name: str
     data: bytes
     encoding: str | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    quotes: bool | None = None
+    front_matter: bool = False
+
+    @property
+    def options(self) -> ReadingOptions:
+        return ReadingOptions(self.encoding, self.header, self.delimiter, self.quotes, self.front_matter)
 
 
 @dataclass
@@ -87,14 +95,14 @@ def remove(side: str, file_id: str) -> None:
 
 
 def read(files: Iterable[DraftFile]) -> list[Reading]:
-    """Read files, each once for each encoding; a bad one gives its error and leaves the others alone."""
-    known: dict[tuple[str, str | None], Reading] = st.session_state.setdefault(_READ, {})
+    """Read files, each once for each way of reading; a bad one gives its error and leaves the others alone."""
+    known: dict[tuple[str, ReadingOptions], Reading] = st.session_state.setdefault(_READ, {})
     readings = []
     for file in files:
-        key = (file.file_id, file.encoding)
+        key = (file.file_id, file.options)
         if key not in known:
             try:
-                known[key] = Reading(file, tuple(read_source(file.name, file.data, file.encoding)))
+                known[key] = Reading(file, tuple(read_source(file.name, file.data, file.options)))
             except TaskError as error:
                 known[key] = Reading(file, (), str(error))
         readings.append(known[key])

@@ -6,7 +6,6 @@ import streamlit as st
 
 from engine.tasks.contents import Content, Table, Text, Unreadable, explain_left_out
 from engine.tasks.encodings import ENCODINGS
-from engine.tasks.readers import SUFFIXES
 from ui import task_draft
 from ui.entrance import for_editors
 from ui.task_draft import Draft, DraftFile, Reading
@@ -21,7 +20,7 @@ def upload_area(draft: Draft, side: str, label: str, help: str) -> None:
     """A place to drop files; what is dropped moves into the draft and is listed below."""
     key = draft.key(f"upload_{side}_{draft.uploads}")
     st.file_uploader(
-        label, type=list(SUFFIXES), accept_multiple_files=True, key=key, **for_editors(help),
+        label, accept_multiple_files=True, key=key, **for_editors(help),
         on_change=task_draft.take_uploads, args=(key, side),
     )  # fmt: skip
 

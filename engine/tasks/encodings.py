@@ -44,6 +44,10 @@ _MAGIC = (
     (b"version https://git-lfs.github.com/", "a Git LFS pointer, not the text itself; fetch it with 'git lfs pull'"),
 )
 _SAMPLE = 200_000
+_CUT_OFF = (
+    "The file ends in the middle of a character, so it was probably cut off; it was read up to there. "
+    "If there should be more, copy or download it again."
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Decoded:
     encoding: str
     how: str
     certain: bool
+    remarks: tuple[str, ...] = ()
+    """Whole sentences that a user has to know."""
 
 
 def decode(name: str, data: bytes, encoding: str | None = None) -> Decoded:
@@ -64,10 +70,10 @@ def decode(name: str, data: bytes, encoding: str | None = None) -> Decoded:
         if data.startswith(magic):
             raise TaskError(f"{name}: this is {what}.")
     if encoding is not None:
-        return _finish(name, _decode_as(name, data, encoding), encoding, "chosen", certain=True)
+        return _whole_or_cut(name, data, encoding, encoding, "chosen")
     for mark, marked in _BOMS:
         if data.startswith(mark):
-            return _finish(name, _decode_as(name, data, marked), marked, "byte-order mark", certain=True)
+            return _whole_or_cut(name, data, marked, marked, "byte-order mark")
     return _recognise(name, data)
 
 
@@ -82,11 +88,31 @@ def clean(text: str) -> str:
     return text
 
 
-def _finish(name: str, text: str, encoding: str, how: str, *, certain: bool) -> Decoded:
+def _finish(name: str, text: str, encoding: str, how: str, *, certain: bool, remarks: tuple[str, ...] = ()) -> Decoded:
     text = clean(text.removeprefix("\ufeff"))
     if not text.strip():
         raise TaskError(f"{name}: the file holds only white space; upload it again or leave it out.")
-    return Decoded(text, encoding, how, certain)
+    return Decoded(text, encoding, how, certain, remarks)
+
+
+def _whole_or_cut(name: str, data: bytes, encoding: str, shown: str, how: str) -> Decoded:
+    """Decode strictly, but for the part of a character at the end of a file that was cut off."""
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if _is_cut_off(data, error):
+            text = _decode_as(name, data[: error.start], encoding)
+            return _finish(name, text, shown, how, certain=True, remarks=(_CUT_OFF,))
+    except (LookupError, ValueError):
+        pass  # said below
+    return _finish(name, _decode_as(name, data, encoding), shown, how, certain=True)
+
+
+def _is_cut_off(data: bytes, error: UnicodeDecodeError) -> bool:
+    """Whether the error is that the last character lacks its end."""
+    wide = error.encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+    ends = error.reason in ("unexpected end of data", "truncated data") and (wide or error.encoding == "utf-8")
+    return ends and error.start > 0 and not data[: error.start].isascii()
 
 
 def _decode_as(name: str, data: bytes, encoding: str) -> str:
@@ -111,6 +137,11 @@ def _recognise(name: str, data: bytes) -> Decoded:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
+        tail = len(data) - error.start
+        if error.reason == "unexpected end of data" and (tail > 1 or not data[: error.start].isascii()):
+            text = data[: error.start].decode("utf-8")
+            _refuse_control_characters(name, text)
+            return _finish(name, text, "utf-8", "valid UTF-8", certain=True, remarks=(_CUT_OFF,))
         _refuse_damaged_utf8(name, data, error)
         return _legacy(name, data)
     _refuse_control_characters(name, text)
@@ -118,21 +149,13 @@ def _recognise(name: str, data: bytes) -> Decoded:
 
 
 def _refuse_damaged_utf8(name: str, data: bytes, error: UnicodeDecodeError) -> None:
-    line = _line(data, error.start)
-    before_is_ascii = data[: error.start].isascii()
-    tail = len(data) - error.start
-    if error.reason == "unexpected end of data" and (not before_is_ascii or tail > 1):
-        raise TaskError(
-            f"{name}, line {line}: the file ends in the middle of a UTF-8 character, so it was cut off; "
-            "copy or download it again."
-        ) from error
     lenient = data[:_SAMPLE].decode("utf-8", "replace")
     broken = lenient.count("\ufffd")
     good = sum(1 for character in lenient if character > "\x7f") - broken
     if good >= 4 * max(broken, 1):
         raise TaskError(
-            f"{name}, line {line}: the file is UTF-8 but for some damaged bytes, the first of them here; "
-            "save it again as UTF-8, or choose the encoding yourself."
+            f"{name}, line {_line(data, error.start)}: the file is UTF-8 but for some damaged bytes, the first of them "
+            "here; save it again as UTF-8, or choose the encoding yourself."
         ) from error
 
 

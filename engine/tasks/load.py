@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.errors import TaskError
 from engine.names import shortened
 from engine.tasks.columns import Columns, chosen_columns, unused_columns
-from engine.tasks.contents import Content, LeftOut, Table, Text, Unreadable, explain_left_out
+from engine.tasks.contents import Content, LeftOut, ReadingOptions, Table, Text, Unreadable, explain_left_out
 from engine.tasks.documents import Document, Task, TaskReading, kind_of
 from engine.tasks.limits import check_size
 from engine.tasks.readers import read_source
@@ -41,9 +41,10 @@ class Divided:
 
 def load_task(spec: "TaskSpec") -> Task:
     """Read and divide a task; paths in `spec` are absolute. Raises TaskError that names file and line or column."""
-    held_out = _read_files(spec.test, spec) if spec.test else None
+    options = ReadingOptions(spec.encoding, spec.header, spec.delimiter, spec.quotes, spec.front_matter)
+    held_out = _read_files(spec.test, options) if spec.test else None
     divided = documents_of(
-        _source(spec), _read_files(spec.train, spec), held_out, spec.split, Columns.of(spec), spec.held_out_share,
+        _source(spec), _read_files(spec.train, options), held_out, spec.split, Columns.of(spec), spec.held_out_share,
         spec.split_seed, on_training=spec.held_out == "train",
     )  # fmt: skip
     return Task(spec.name, divided.division.train, divided.division.held_out, divided.reading)
@@ -143,8 +144,8 @@ def _texts(contents: Sequence[Content]) -> list[Text]:
     return [content for content in contents if isinstance(content, Text)]
 
 
-def _read_files(paths: Sequence[str], spec: "TaskSpec") -> list[Content]:
-    return [content for path in paths for content in read_source(Path(path).name, _bytes(Path(path)), spec.encoding)]
+def _read_files(paths: Sequence[str], options: ReadingOptions) -> list[Content]:
+    return [content for path in paths for content in read_source(Path(path).name, _bytes(Path(path)), options)]
 
 
 def _bytes(path: Path) -> bytes:

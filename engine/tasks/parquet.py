@@ -1,31 +1,21 @@
-"""Parquet tables, read by a process of their own.
-
-The library that reads them is native code: a file made for it can end the program that reads it, or fill its memory. So
-that this ends a child and not the server, the child reads the file and hands its cells back as plain text.
-"""
+"""Parquet tables, read by a process of their own, see `child`, which hands their cells back as plain text."""
 
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from engine.errors import TaskError
 from engine.tasks.cells import cell_text, unique_names
+from engine.tasks.child import command, read_in_child, serve
 from engine.tasks.contents import Table
 from engine.tasks.encodings import clean
 from engine.tasks.limits import Room, check_columns, check_pieces
 
-SECONDS = 300
-MEMORY_BYTES = 6 * 2**30
-"""Address space of the child; what it holds at a time is the file, its cells, and its cells as they are handed back."""
-_ROOT = Path(__file__).resolve().parents[2]
-_CHILD = [sys.executable, "-c", "from engine.tasks.parquet import child; child()"]
-_REFUSED = 3
+_CHILD = command("engine.tasks.parquet")
+_DAMAGED = "this is not a whole Parquet file; copy or export it again"
+_NESTED = b"nested"
+"""Marks, on its way from the child, a column of lists or objects."""
 _ROWS = 1024
 
 
@@ -34,45 +24,42 @@ def read_parquet(name: str, data: bytes) -> Table:
     import pandas as pd
     import pyarrow.ipc
 
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    command = [*_CHILD, name.encode("utf-8", "replace").decode().replace("\0", "\ufffd")]
-    try:
-        done = subprocess.run(  # noqa: S603 - the name is an argument that is only printed
-            command, input=data, capture_output=True, cwd=_ROOT, env=environment, timeout=SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TaskError(f"{name}: reading it takes too long; split it, or export it as CSV.") from error
-    if done.returncode == _REFUSED:
-        raise TaskError(done.stderr.decode("utf-8", "replace").strip())
-    if done.returncode:
-        raise _damaged(name)
-    with pyarrow.ipc.open_stream(done.stdout) as stream:
+    out = read_in_child(_CHILD, name, data, _DAMAGED, "split it, or export it as CSV")
+    with pyarrow.ipc.open_stream(out) as stream:
         cells = stream.read_all()
     if not cells.num_rows:
         many = "1 column" if cells.num_columns == 1 else f"{cells.num_columns} columns"
         raise TaskError(f"{name}: the table has {many} but no row; add rows.")
     frame = pd.DataFrame({label: cells.column(label).to_pylist() for label in cells.column_names}, dtype=str)
     frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return Table(name, frame, "parquet", row_word="row")
+    nested = frozenset(field.name for field in cells.schema if _NESTED in (field.metadata or {}))
+    return Table(name, frame, "parquet", row_word="row", nested=nested)
 
 
 def child() -> None:
-    """Read a Parquet file from stdin, write its cells to stdout as an Arrow stream, or a sentence to stderr."""
+    """Read a Parquet file from stdin, write its cells to stdout as an Arrow stream."""
+    serve(_stream)
+
+
+def _stream(name: str, data: bytes) -> bytes:
     import pyarrow as pa
 
-    _limit_memory()
-    try:
-        columns = columns_of(sys.argv[1], sys.stdin.buffer.read())
-        table = pa.table({label: pa.array(cells, pa.large_string()) for label, cells in columns.items()})
-    except TaskError as error:
-        sys.stderr.write(str(error))
-        sys.exit(_REFUSED)
-    with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as stream:
+    columns, nested = columns_of(name, data)
+    fields = [
+        pa.field(label, pa.large_string(), metadata={_NESTED: b""} if label in nested else None) for label in columns
+    ]
+    table = pa.table([pa.array(cells, pa.large_string()) for cells in columns.values()], pa.schema(fields))
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
+    return sink.getvalue()
 
 
-def columns_of(name: str, data: bytes) -> dict[str, list[str]]:
-    """The cells by column. Raises TaskError where the file is damaged or holds too much."""
+def columns_of(name: str, data: bytes) -> tuple[dict[str, list[str]], frozenset[str]]:
+    """The cells by column, and which columns hold lists or objects.
+
+    Raises TaskError where the file is damaged or holds too much.
+    """
     import pyarrow as pa
 
     try:
@@ -83,9 +70,10 @@ def columns_of(name: str, data: bytes) -> dict[str, list[str]]:
         raise _damaged(name) from error
 
 
-def _columns(name: str, file: io.BytesIO) -> dict[str, list[str]]:
+def _columns(name: str, file: io.BytesIO) -> tuple[dict[str, list[str]], frozenset[str]]:
     """Such a file keeps equal texts once, so that a small one can hold a great deal: texts are read as references, and
     counted before they are written out."""
+    import pyarrow as pa
     import pyarrow.parquet
 
     metadata = pyarrow.parquet.read_metadata(file)
@@ -103,7 +91,8 @@ def _columns(name: str, file: io.BytesIO) -> dict[str, list[str]]:
             pieces += values
             check_pieces(name, pieces)
             cells.extend(map(cell_text, array.to_pylist()))
-    return columns
+    kinds = dict(zip(columns, read.schema_arrow.types, strict=True))
+    return columns, frozenset(label for label, kind in kinds.items() if pa.types.is_nested(kind))
 
 
 def _written_out(array: Any) -> tuple[int, int]:
@@ -126,14 +115,5 @@ def _written_out(array: Any) -> tuple[int, int]:
     return sum(size for size, _ in parts), len(array) + sum(values for _, values in parts)
 
 
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    with suppress(OSError, ValueError):  # where a stricter limit stands, or macOS
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-
-
 def _damaged(name: str) -> TaskError:
-    return TaskError(f"{name}: this is not a whole Parquet file; copy or export it again.")
+    return TaskError(f"{name}: {_DAMAGED}.")

@@ -1,85 +1,162 @@
 """A file of any kind to its contents. The format follows the name, the content must agree with it."""
 
+from collections.abc import Callable, Sequence
+
 from engine.errors import TaskError
-from engine.names import shortened
+from engine.names import listed, shortened
 from engine.tasks.archives import gunzip, unzip
-from engine.tasks.contents import Content, Table, Text, Unreadable
-from engine.tasks.encodings import decode
+from engine.tasks.contents import Content, ReadingOptions, Table, Text, Unreadable
+from engine.tasks.encodings import Decoded, decode
+from engine.tasks.front_matter import REMARK, split_front_matter
+from engine.tasks.json_tables import read_json, read_jsonl
+from engine.tasks.kinds import PACKED, format_of, refusal
 from engine.tasks.limits import Room, check_pieces, check_size
 from engine.tasks.parquet import read_parquet
-from engine.tasks.tables import read_csv, read_json, read_jsonl
+from engine.tasks.sheets import read_xlsx
+from engine.tasks.tables import looks_like_table, read_csv
+from engine.tasks.web_pages import declared_encoding, page_text
 
-FORMATS = ("txt", "md", "csv", "tsv", "jsonl", "json", "parquet")
-SUFFIXES = (*FORMATS, "gz", "zip")
-"""What an upload may end in; also 'txt.gz' and the like."""
-_SAME = {"text": "txt", "markdown": "md", "ndjson": "jsonl", "jsonlines": "jsonl", "tab": "tsv"}
+_RECOGNISED = ReadingOptions()
+_EMPTY = "the file is empty; upload it again or leave it out."
+_NESTED_ARCHIVE = "an archive within an archive; unpack it once."
 
 
-def read_source(name: str, data: bytes, encoding: str | None = None) -> list[Content]:
-    """Read one file, or all within a zip. `encoding` None: recognised. Raises TaskError that names the file."""
+def read_source(name: str, data: bytes, options: ReadingOptions = _RECOGNISED) -> list[Content]:
+    """Read one file, or all within a zip. Raises TaskError that names the file."""
     check_size(name, len(data))
-    stem, format = _format(name)
+    stem, format = format_of(name)
     if format == "gz":
-        return read_source_unpacked(name, stem, gunzip(name, data, Room()), encoding)
+        return _read_unpacked(name, stem, gunzip(name, data, Room()), options)
     if format == "zip":
-        return _read_zip(name, data, encoding)
-    return [_read(name, format, data, encoding)]
+        return _read_zip(name, data, options)
+    return _read(name, format, data, options)
 
 
-def read_source_unpacked(name: str, inner: str, data: bytes, encoding: str | None) -> list[Content]:
+def _read_unpacked(name: str, inner: str, data: bytes, options: ReadingOptions) -> list[Content]:
     """Read what a .gz held: `inner` gives the format, `name` stands in messages."""
-    _, format = _format(inner)
-    if format in ("gz", "zip"):
-        raise TaskError(f"{name}: an archive within an archive; unpack it once.")
-    return [_read(name, format or "txt", data, encoding)]
+    _, format = format_of(inner)
+    if format in PACKED:
+        raise TaskError(f"{name}: {_NESTED_ARCHIVE}")
+    return _read(name, format or "txt", data, options)
 
 
-def _read_zip(name: str, data: bytes, encoding: str | None) -> list[Content]:
+def _read_zip(name: str, data: bytes, options: ReadingOptions) -> list[Content]:
     contents: list[Content] = []
-    room, pieces = Room(), 0
+    bad: list[tuple[str, str]] = []
+    room, pieces, files = Room(), 0, 0
     for member, content in unzip(name, data, room):
+        files += 1
         label = f"{name}/{shortened(member)}"
+        stem, format = format_of(member)
         try:
             if isinstance(content, TaskError):
                 raise content
-            if _format(member)[1] == "zip":
-                raise TaskError(f"{label}: an archive within an archive; unpack it once.")
-            if _format(member)[1] == "gz":
-                stem = member.removesuffix(".gz")
-                contents.extend(read_source_unpacked(label, stem, gunzip(label, content, room), encoding))
+            if format == "zip":
+                raise TaskError(f"{label}: {_NESTED_ARCHIVE}")
+            if format == "gz":
+                found = _read_unpacked(label, stem, gunzip(label, content, room), options)
             else:
-                contents.append(_read(label, _format(member)[1], content, encoding))
+                found = _read(label, format, content, options)
         except TaskError as error:
-            contents.append(Unreadable(label, str(error)))
+            bad.append((label, str(error)))
+            contents.append(Unreadable(label, ""))
             continue
-        pieces += _pieces(contents[-1])
+        contents.extend(found)
+        pieces += sum(map(_pieces, found))
         check_pieces(name, pieces)
-    if all(isinstance(content, Unreadable) for content in contents):
-        first = contents[0]
-        raise TaskError(
-            f"{name}: none of its {len(contents)} files can be used; the first: {getattr(first, 'reason', '')}"
-        )
-    return contents
+    if len(bad) == files:
+        raise TaskError(f"{name}: none of its {files} files can be used; the first: {bad[0][1]}")
+    if len(bad) * 2 > files:
+        raise TaskError(_mostly_unreadable(name, files, bad))
+    reasons = _by_reason(bad)
+    return [
+        Unreadable(content.name, reasons[content.name]) if isinstance(content, Unreadable) else content
+        for content in contents
+        if not isinstance(content, Unreadable) or content.name in reasons
+    ]
 
 
-def _read(name: str, format: str, data: bytes, encoding: str | None) -> Content:
-    if format == "parquet":
+def _by_reason(bad: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """By the first file of each kind, one sentence for all that can't be used for the same reason."""
+    places: dict[str, list[str]] = {}
+    for label, sentence in bad:
+        places.setdefault(sentence.removeprefix(label), []).append(label)
+    found = {}
+    for reason, labels in places.items():
+        others = f" The same holds for {listed(labels[1:], 3)}." if len(labels) > 1 else ""
+        found[labels[0]] = f"{labels[0]}{reason}{others}"
+    return found
+
+
+def _mostly_unreadable(name: str, files: int, bad: Sequence[tuple[str, str]]) -> str:
+    kinds: dict[str, int] = {}
+    for label, _ in bad:
+        _, format = format_of(label)
+        kind = f".{shortened(format, 20)}" if format else "without an ending"
+        kinds[kind] = kinds.get(kind, 0) + 1
+    counted = listed([f"{kind} ({count})" for kind, count in kinds.items()], 6)
+    return (
+        f"{name}: {len(bad)} of its {files} files can't be used: {counted}. Pack those with the texts alone; the first "
+        f"that can't be used is {bad[0][1]}"
+    )
+
+
+def _read(name: str, format: str, data: bytes, options: ReadingOptions) -> list[Content]:
+    refused = refusal(format)
+    if refused:
+        raise TaskError(f"{name}: {refused}")
+    if format in _BINARY:
         if not data:
-            raise TaskError(f"{name}: the file is empty; upload it again or leave it out.")
-        return read_parquet(name, data)
-    if format not in FORMATS:
-        kinds = ", ".join(f".{f}" for f in FORMATS)
-        ending = f"files ending in .{shortened(format)}" if format else "files without an ending"
-        raise TaskError(f"{name}: {ending} can't be read; use {kinds}, or these as .gz or in a .zip.")
-    decoded = decode(name, data, encoding)
+            raise TaskError(f"{name}: {_EMPTY}")
+        return [_BINARY[format](name, data, options)]
+    if format == "html":
+        return [_page(name, data, options)]
+    decoded = decode(name, data, options.encoding)
     if format == "jsonl":
-        return read_jsonl(name, decoded)
+        return list(read_jsonl(name, decoded))
     if format == "json":
-        return read_json(name, decoded)
+        return list(read_json(name, decoded))
     if format in ("csv", "tsv"):
-        return read_csv(name, decoded, format)
+        return [read_csv(name, decoded, format, options)]
+    if format == "txt" and decoded.encoding.startswith("utf-16") and looks_like_table(decoded.text):
+        return [read_csv(name, decoded, "tsv", options)]  # Excel saves "Unicode Text" like this
+    return [_text(name, decoded, "md" if format == "md" else "txt", options)]
+
+
+_BINARY: dict[str, Callable[[str, bytes, ReadingOptions], Table]] = {
+    "parquet": lambda name, data, _: read_parquet(name, data),
+    "xlsx": read_xlsx,
+}
+
+
+def _text(name: str, decoded: Decoded, format: str, options: ReadingOptions) -> Text:
     check_pieces(name, decoded.text.count("\n"))
-    return Text(name, decoded.text, decoded.encoding, decoded.how, decoded.certain, format)
+    text, remarks = decoded.text, decoded.remarks
+    if format == "md" and not options.front_matter:
+        settings, text = split_front_matter(text)
+        if settings and not text.strip():
+            raise TaskError(f"{name}: the file holds nothing but front matter; add text, or set front_matter: true.")
+        remarks = (*remarks, REMARK) if settings else remarks
+    return Text(name, text, decoded.encoding, decoded.how, decoded.certain, format, remarks)
+
+
+def _page(name: str, data: bytes, options: ReadingOptions) -> Text:
+    encoding = options.encoding
+    declared = declared_encoding(data) if encoding is None else None
+    if declared and not declared.startswith("utf-16"):  # a page that says so in single bytes is not in it
+        try:
+            decoded = decode(name, data, declared)
+            encoding = declared
+        except TaskError:
+            declared = None  # what it says of itself is wrong
+    if declared is None or encoding is None:
+        decoded = decode(name, data, encoding)
+    how = "what the page says of itself" if declared else decoded.how
+    text = page_text(name, decoded.text)
+    if not text.strip():
+        raise TaskError(f"{name}: the page shows no text; save what it shows as plain text (.txt).")
+    check_pieces(name, text.count("\n"))
+    return Text(name, text, decoded.encoding, how, decoded.certain, "txt", decoded.remarks)
 
 
 def _pieces(content: Content) -> int:
@@ -87,10 +164,3 @@ def _pieces(content: Content) -> int:
     if isinstance(content, Text):
         return content.text.count("\n") + 1
     return content.frame.size if isinstance(content, Table) else 0
-
-
-def _format(name: str) -> tuple[str, str]:
-    """The name without its ending, and the ending in one spelling."""
-    stem, dot, ending = name.rpartition(".")
-    ending = ending.lower()
-    return (stem, _SAME.get(ending, ending)) if dot and "/" not in ending else (name, "")

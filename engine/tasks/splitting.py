@@ -94,6 +94,11 @@ def divide(
             )
         repeated = len(train) - len(unique) + len(held_out) - len(tested)
         return Division(kept, tested, repeated, len(unique) - len(kept))
+    if len(unique) < 2 and len(train) > 1:
+        raise TaskError(
+            f"{name}: all {len(train):,} documents are the same text, so nothing can be held out; "
+            "add other text or give a held-out file."
+        )
     if len(unique) < 2:
         raise TaskError(
             f"{name}: all of the text is one document, so nothing can be held out; "

@@ -55,9 +55,21 @@ def test_a_chosen_encoding_that_does_not_fit_names_the_line() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2])
-def test_truncated_utf8_is_refused_rather_than_read_as_something_else(cut: int) -> None:
-    with pytest.raises(TaskError, match=r"a\.txt, line 3: the file ends in the middle of a UTF-8 character.*again"):
-        decode("a.txt", (CHINESE + "好").encode()[:-cut])
+@pytest.mark.parametrize("encoding", [None, "utf-8"])
+def test_utf8_that_ends_within_a_character_is_read_up_to_there_and_says_so(cut: int, encoding: str | None) -> None:
+    decoded = decode("a.txt", (CHINESE + "好").encode()[:-cut], encoding)
+    assert (decoded.text, decoded.encoding) == (CHINESE, "utf-8")
+    assert [remark.split(",")[0] for remark in decoded.remarks] == ["The file ends in the middle of a character"]
+
+
+def test_utf16_that_ends_within_a_character_is_read_up_to_there_and_says_so() -> None:
+    decoded = decode("a.txt", (CHINESE + "x").encode("utf-16")[:-1])
+    assert decoded.text == CHINESE
+    assert decoded.remarks
+
+
+def test_a_last_letter_that_latin_1_has_is_no_cut_off_character() -> None:
+    assert decode("a.txt", "café".encode("latin-1")).remarks == ()
 
 
 def test_utf8_with_damaged_bytes_inside_names_the_line() -> None:

@@ -19,12 +19,13 @@ from engine.errors import TaskError
 from engine.names import clean_name, visible
 from engine.tasks import limits
 from engine.tasks.columns import Columns
-from engine.tasks.contents import Table, Text, Unreadable
+from engine.tasks.contents import ReadingOptions, Table, Text, Unreadable
 from engine.tasks.documents import Document, Task
 from engine.tasks.encodings import ENCODINGS
+from engine.tasks.kinds import SUFFIXES
 from engine.tasks.library import Library
 from engine.tasks.load import documents_of
-from engine.tasks.readers import SUFFIXES, read_source
+from engine.tasks.readers import read_source
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = settings(max_examples=60, deadline=None)
@@ -41,7 +42,7 @@ def read(name: str, data: bytes, encoding: str | None = None) -> None:
     """Read and cut an upload as the page does; errors of our family are what may happen."""
     said = ""
     try:
-        contents = read_source(name, data, encoding)
+        contents = read_source(name, data, ReadingOptions(encoding))
         for content in contents:
             assert isinstance(content, Text | Table | Unreadable)
             if isinstance(content, Table):
@@ -221,9 +222,9 @@ def test_more_lines_or_cells_than_fit_the_memory_are_refused(
 
 
 def test_marks_within_strings_are_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.tasks import tables
+    from engine.tasks import json_tables
 
-    monkeypatch.setattr(tables, "_LONG_LINE", 100)
+    monkeypatch.setattr(json_tables, "_LONG_LINE", 100)
     monkeypatch.setattr(limits, "MAX_PIECES", 1000)
     read_source("a.json", json.dumps([{"text": ',[{"\\' * 2000}]).encode())
     with pytest.raises(TaskError, match="more than 1,000 lines or cells"):

@@ -41,7 +41,7 @@ def test_several_files_of_several_kinds_make_one_task(tmp_path: Path) -> None:
     )
     task = load_task(TaskSpec(name="a", train=paths))
     assert {d.text for d in task.train + task.held_out} == {
-        "one", "two", "three", "four", "five", "---\ntitle: six\n---\nSix.", "Seven.\n\nStill seven.", "eight",
+        "one", "two", "three", "four", "five", "Six.", "Seven.\n\nStill seven.", "eight",
     }  # fmt: skip
 
 

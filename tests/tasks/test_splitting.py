@@ -91,7 +91,7 @@ def test_the_same_text_after_another_prompt_is_another_document() -> None:
     [
         ([], None, "there is no text to train on"),
         (["a"], None, "all of the text is one document, so nothing can be held out"),
-        (["a", "a"], None, "all of the text is one document"),
+        (["a", "a", " a"], None, "all 3 documents are the same text, so nothing can be held out"),
         (["a"], [], "the held-out files hold no text"),
         (["a", "b"], ["b", "a"], "every training document also stands in the held-out files"),
     ],
