@@ -1,12 +1,13 @@
 """The command line: `python -m engine run EXPERIMENT.yaml --out DIR`, `python -m engine strategies`."""
 
+import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self
 
 import typer
 from tqdm import tqdm
@@ -19,6 +20,9 @@ from engine.experiment_file import load_experiment
 from engine.names import visible
 from engine.parameters import Parameter, parameters_of
 from engine.strategies import registry
+
+if TYPE_CHECKING:
+    from engine.check import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -43,7 +47,7 @@ def run(
         from engine.headless import RESULTS, run_experiment  # loads torch: help and bad input needn't wait for it
 
         with _stopping(control), _Progress(loaded) as progress:
-            found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see)
+            found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see, told=_tell)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
@@ -56,6 +60,64 @@ def run(
     if any(status != "finished" for status in statuses):
         left = len(statuses) - statuses.count("finished")
         _fail(f"Stopped with {left} of {len(statuses)} runs unfinished. {_how_to_resume(experiment, out)}", INTERRUPTED)
+
+
+@app.command()
+def check(
+    experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with the first documents.")] = False,
+) -> None:
+    """Read all that a start would read, train nothing: what would be refused, and what each task comes to."""
+    try:
+        loaded = load_experiment(experiment)
+        from engine.check import check as read  # loads torch: an experiment that can't be read needn't wait for it
+
+        report = read(loaded)
+    except PalimpsestError as error:
+        _refuse([str(error)], as_json)
+    if report.refused:
+        _refuse(report.refused, as_json)
+    if as_json:
+        typer.echo(_report_json(report))
+    else:
+        _print_tasks(report)
+
+
+def _refuse(sentences: Sequence[str], as_json: bool) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps({"refused": list(sentences)}, ensure_ascii=False, indent=2))
+        raise typer.Exit(FAILED)
+    _fail("\n".join(sentences), FAILED)
+
+
+def _report_json(report: "Report") -> str:
+    from engine.export import task_data
+
+    tasks = task_data(map(vars, report.tasks))
+    for each, task in zip(tasks, report.tasks, strict=True):
+        each["first"] = list(task.first)
+    data = {"tasks": tasks, "remarks": list(report.remarks)}
+    return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def _print_tasks(report: "Report", err: bool = False) -> None:
+    """A paragraph a task: what it comes to, and every remark."""
+    for task in report.tasks:
+        where = "scored on its training text" if task.scored_on_training else f"{task.held_out_documents:,} held out"
+        kind = {"text": "text", "pairs": "prompt and completion", "chat": "conversations"}[task.kind]
+        documents = f"{task.documents:,} {'document' if task.documents == 1 else 'documents'} to train on"
+        lines = [f"{task.name}: {documents}, {where}; {task.target_tokens:,} target tokens; {kind}"]
+        if task.columns:
+            lines.append(f"  columns: {', '.join(task.columns)}")
+        lines += [f"  {remark}" for remark in task.remarks]
+        typer.echo("\n".join(map(visible, lines)), err=err)
+    for remark in report.remarks:
+        typer.echo(visible(remark), err=err)
+
+
+def _tell(report: "Report") -> None:
+    """Before a run: on stderr, beside its progress."""
+    _print_tasks(report, err=True)
 
 
 @app.command()
@@ -146,7 +208,7 @@ def _how_to_resume(experiment: Path, out: Path) -> str:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    typer.echo(visible(sentence), err=True)  # what files hold must not steer the terminal
+    typer.echo("\n".join(map(visible, sentence.split("\n"))), err=True)  # what files hold must not steer the terminal
     raise typer.Exit(code)
 
 

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +23,11 @@ from engine.summaries import intransigence, summarize
 SCHEMA = "palimpsest/results/1"
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
+
+_TASK_FIELDS = (
+    "name", "documents", "held_out_documents", "target_tokens", "held_out_target_tokens", "kind", "columns",
+    "unused_columns", "remarks", "scored_on_training", "separator", "chat_template",
+)  # fmt: skip
 
 Rows = Sequence[Sequence[float | None]]
 
@@ -65,10 +70,20 @@ def results(store: Store, experiment_id: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "experiment": to_data(experiment),
         "environment": environments[0] if environments else {},
+        "tasks": task_data(store.task_facts(experiment_id).to_dict("records")),
         "runs": described,
     }
     plain: dict[str, Any] = _plain(whole)
     return plain
+
+
+def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was read of each task, as `results.json` and `check --json` hold it."""
+    found = []
+    for task in tasks:
+        data = {name: task.get(name) for name in _TASK_FIELDS}
+        found.append(data | {name: list(data[name] or ()) for name in ("columns", "unused_columns", "remarks")})
+    return found
 
 
 def write_results(store: Store, experiment_id: str, path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.check import Report, check
 from engine.control import Control
 from engine.drive import drive
 from engine.errors import ConfigError
@@ -11,10 +12,8 @@ from engine.events import Event, Waiting
 from engine.execute import execute_run
 from engine.experiment import Experiment, to_data
 from engine.export import write_results
-from engine.models import load_tokenizer
 from engine.runner import RunnerLock
 from engine.store import Store
-from engine.tasks import open_task
 from engine.worker import Execute
 
 RESULTS = "results.json"
@@ -32,16 +31,18 @@ def run_experiment(
     control: Control | None = None,
     watch: Watch | None = None,
     execute: Execute = execute_run,
+    told: Callable[[Report], None] = lambda report: None,
 ) -> dict[str, Any]:
     """Execute all runs of an experiment, keep everything under `folder`, return what `results.json` there holds.
 
     With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
     experiment is refused, and so is one that holds any without `resume`. Stopping `control` ends it after the run in
-    progress has kept what it reached. Raises PalimpsestError for bad input before anything is written.
+    progress has kept what it reached. `told` hears what the tasks came to before anything runs. Raises PalimpsestError
+    for bad input before anything is written.
     """
     folder = folder.resolve()
     check_folder(folder, resume)
-    check_input(experiment)
+    check_input(experiment, told)
     lock = RunnerLock(folder)
     if not lock.take():
         raise ConfigError(
@@ -68,11 +69,11 @@ def check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def check_input(experiment: Experiment) -> None:
-    """Read every task and the tokenizer once, so that bad input is refused before anything runs."""
-    load_tokenizer(experiment.model)
-    for task in experiment.tasks:
-        open_task(task)
+def check_input(experiment: Experiment, told: Callable[[Report], None] = lambda report: None) -> None:
+    """Read every task and the tokenizer once, so that bad input is refused before anything runs. Raises TaskError."""
+    report = check(experiment, download=True)
+    report.raise_refusal()
+    told(report)
 
 
 def _begin(store: Store, experiment: Experiment) -> str:

@@ -80,6 +80,14 @@ def load_tokenizer(name: str, ours: Path | None = None) -> PreTrainedTokenizerBa
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
+def marks_of(name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
+    """The tokens that begin and end a document. Raises ModelError where nothing ends one."""
+    eos = tokenizer.eos_token_id
+    if eos is None:
+        raise ModelError(f"{name}: its tokenizer has no end-of-text token, which separates documents; choose another.")
+    return int(tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos), int(eos)
+
+
 def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseModel:
     """Load model and tokenizer from safetensors, never with remote code. Raises ModelError with what to do.
 
@@ -93,17 +101,14 @@ def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseM
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
-    eos = tokenizer.eos_token_id
-    if eos is None:
-        raise ModelError(f"{name}: its tokenizer has no end-of-text token, which separates documents; choose another.")
+    bos, eos = marks_of(name, tokenizer)
     _check_vocabulary(name, model, tokenizer)
-    bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos
     model.requires_grad_(True)
     attention.prefer(model)
     faster_layers.replace(model)
     model.to(torch.device(device))
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048)
-    return BaseModel(name, model, tokenizer, int(bos), int(eos), context, keeps_documents_apart(model))
+    return BaseModel(name, model, tokenizer, bos, eos, context, keeps_documents_apart(model))
 
 
 def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

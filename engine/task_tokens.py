@@ -8,15 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import tokenizers
 import transformers
+from transformers import PreTrainedTokenizerBase
 
 from engine.document_encoding import DocumentEncoder, Rendering, make_rendering, remarks_on
 from engine.encoded import EncodedDocuments, encode_with, read, write
 from engine.errors import TaskError
-from engine.models import BaseModel, locate
+from engine.models import locate, marks_of
 from engine.sharing import SharedResults, content_key, files_hash, tokenizer_hash
 from engine.tasks.documents import Fingerprint, Task, TaskReading
 from engine.tasks.stored import StoredTask, open_task
@@ -33,6 +34,34 @@ _log = logging.getLogger(__name__)
 
 Texts = tuple[str, str, str]
 """What tells the texts of tasks apart: name, and the fingerprints of both sides."""
+
+
+class Tokens(Protocol):
+    """A base model as far as its tokens go: a `BaseModel` or a `TokensOf`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+    @property
+    def bos(self) -> int: ...
+    @property
+    def eos(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class TokensOf:
+    """A base model's tokenizer, without its weights."""
+
+    name: str
+    tokenizer: PreTrainedTokenizerBase
+    bos: int
+    eos: int
+
+    @classmethod
+    def from_tokenizer(cls, name: str, tokenizer: PreTrainedTokenizerBase) -> "TokensOf":
+        """Raises ModelError where it has no token that ends a text."""
+        return cls(name, tokenizer, *marks_of(name, tokenizer))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +85,7 @@ class TaskTokens:
         return self.name, self.train_fingerprint, self.held_out_fingerprint
 
 
-def task_tokens(spec: "TaskSpec", base: BaseModel, shared: SharedResults | None, block_size: int) -> TaskTokens:
+def task_tokens(spec: "TaskSpec", base: Tokens, shared: SharedResults | None, block_size: int) -> TaskTokens:
     """The task in the tokens of `base`, left on disk in `shared`; in memory where that is None or has no room.
 
     Pairs and conversations keep to `block_size`. Raises TaskError that names file and line or column, ModelError where
@@ -72,7 +101,7 @@ def task_tokens(spec: "TaskSpec", base: BaseModel, shared: SharedResults | None,
     return _in_memory(spec, base, block_size)
 
 
-def _key(spec: "TaskSpec", base: BaseModel, block_size: int) -> str:
+def _key(spec: "TaskSpec", base: Tokens, block_size: int) -> str:
     paths = [Path(name) for name in (*spec.train, *spec.test)]
     try:
         contents = [[path.name, files_hash([path])] for path in paths]
@@ -110,13 +139,13 @@ class _Encoding:
         return dataclasses.replace(self.task.reading, remarks=remarks)
 
 
-def _encoding(spec: "TaskSpec", base: BaseModel, block_size: int) -> _Encoding:
+def _encoding(spec: "TaskSpec", base: Tokens, block_size: int) -> _Encoding:
     task = open_task(spec)
     rendering = make_rendering(base.tokenizer, base.bos, base.eos, task.reading.kind, spec, block_size)
     return _Encoding(task, rendering)
 
 
-def _write(spec: "TaskSpec", base: BaseModel, block_size: int, folder: Path) -> None:
+def _write(spec: "TaskSpec", base: Tokens, block_size: int, folder: Path) -> None:
     encoding = _encoding(spec, base, block_size)
     about: dict[str, Any] = {}
     for side in (_TRAIN, _HELD_OUT):
@@ -136,7 +165,7 @@ def _read(name: str, folder: Path) -> TaskTokens:
     )  # fmt: skip
 
 
-def _in_memory(spec: "TaskSpec", base: BaseModel, block_size: int) -> TaskTokens:
+def _in_memory(spec: "TaskSpec", base: Tokens, block_size: int) -> TaskTokens:
     encoding = _encoding(spec, base, block_size)
     (train, train_print), (held_out, held_out_print) = (encoding.side(s, encode_with) for s in (_TRAIN, _HELD_OUT))
     _check(spec, train, held_out, encoding.rendering.encoder.counts)
