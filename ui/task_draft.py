@@ -8,8 +8,8 @@ import streamlit as st
 
 from engine.errors import TaskError
 from engine.names import listed, shortened
-from engine.tasks.columns import Columns, guess_columns
-from engine.tasks.contents import Content, ReadingOptions, Table, Text, Unreadable
+from engine.tasks.columns import Columns
+from engine.tasks.contents import Content, ReadingOptions, Table, Text, Unreadable, doubtful_encoding
 from engine.tasks.readers import read_source
 
 _DRAFT, _READ = "tasks_draft", "tasks_read"
@@ -122,10 +122,17 @@ def column_names(found: Sequence[Table]) -> list[str]:
     return list(dict.fromkeys(str(name) for table in found for name in table.frame.columns))
 
 
-def first_guess(found: Sequence[Table]) -> Columns:
-    """The likely columns, judged by the first table."""
-    guess = guess_columns(found[0])
-    return guess.columns if guess is not None else Columns()
+def shown_with_files(*sides: Iterable[Content] | None) -> set[str]:
+    """The remarks that stand with the files themselves."""
+    found = set()
+    for content in (content for side in sides for content in side or ()):
+        if isinstance(content, Unreadable):
+            found.add(content.reason)
+            continue
+        found |= {f"{content.name}: {remark}" for remark in content.remarks}
+        if not content.certain:
+            found.add(doubtful_encoding(content))
+    return found
 
 
 def without_columns(found: Iterable[Table], columns: Columns) -> dict[str, str]:

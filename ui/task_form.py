@@ -6,25 +6,25 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from engine.errors import PalimpsestError, TaskError
-from engine.experiment import SPLITS
+from engine.experiment import SPLITS, TaskSpec
 from engine.tasks.columns import Columns
-from engine.tasks.contents import Content, Table, Text
+from engine.tasks.contents import Content, Text
 from engine.tasks.documents import Task
 from engine.tasks.encodings import clean
 from engine.tasks.library import MAX_NAME, text_bytes
 from engine.tasks.limits import check_pieces
 from engine.tasks.load import Divided, documents_of
-from engine.tasks.splitting import Division, resolve_split, split_text
+from engine.tasks.splitting import Division, TooLittleError, resolve_split, split_text
 from ui import actions, task_draft
 from ui.entrance import for_editors
+from ui.task_columns import Rendering, columns_form, rendering_form
 from ui.task_draft import Draft, Reading
 from ui.task_files import file_rows, upload_area
 from ui.task_preview import task_preview
-from ui.text import plain, plural
+from ui.text import plain
 
 UPLOAD, PASTE = "Upload files", "Paste text"
-SHARE, FILES = "A share of the documents", "Files of their own"
-ONE_TEXT, PAIR = "One text", "Prompt and completion"
+SHARE, FILES, TRAINING = "A share of the documents", "Files of their own", "The training text itself"
 _SPLIT_NAMES = {
     "auto": "Automatic",
     "two blank lines": "At two blank lines",
@@ -47,6 +47,16 @@ class Sources:
     """Why files that were uploaded don't take part."""
 
 
+@dataclass(frozen=True)
+class Cutting:
+    """How contents become the two sides of a task."""
+
+    split: str
+    columns: Columns
+    share: float
+    on_training: bool
+
+
 def task_form() -> None:
     """The whole form. What was entered stays until the task is kept, whatever goes wrong."""
     draft = task_draft.current()
@@ -60,9 +70,12 @@ def task_form() -> None:
     if not any(reading.usable for reading in readings):
         st.info("None of this can be used yet. Mend or remove it, or add other files.", icon=":material/info:")
         return
-    columns = _columns(draft, task_draft.tables(readings))
+    columns = columns_form(draft, task_draft.tables(readings))
+    if columns is None:
+        return
     split = _split(draft, task_draft.texts(readings))
     held_out, share = _held_out(draft)
+    on_training = st.session_state.get(draft.key("held_out")) == TRAINING
     sources = _sources(readings, held_out, columns)
     for sentence in sources.left_out:
         st.warning(plain(sentence), icon=":material/warning:")
@@ -70,7 +83,7 @@ def task_form() -> None:
         st.info("Add the held-out files above, or hold out a share of the documents.", icon=":material/info:")
         return
     name = _name(draft, readings)
-    _result(draft, name, sources, split, columns, share)
+    _result(draft, name, sources, Cutting(split, columns, share, on_training))
 
 
 def _uploaded(draft: Draft) -> list[Reading]:
@@ -95,39 +108,6 @@ def _pasted(draft: Draft) -> list[Reading]:
         st.error(plain(str(error)), icon=":material/error:")
         return []
     return [Reading(file, (Text(file.name, clean(text), "utf-8", "pasted"),))]
-
-
-def _columns(draft: Draft, tables: Sequence[Table]) -> Columns:
-    if not tables:
-        return Columns()
-    names, guess = task_draft.column_names(tables), task_draft.first_guess(tables)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = ONE_TEXT
-        if len(names) > 1:
-            kind = st.segmented_control(
-                "What is learnt from the table", (ONE_TEXT, PAIR), default=PAIR if guess.prompt else ONE_TEXT,
-                required=True, key=draft.key("kind"), persist_state="session",
-                help="One column as a whole; or a completion, given a prompt that is only read.",
-            )  # fmt: skip
-        if kind == ONE_TEXT:
-            first = guess.text or guess.completion
-            return Columns(text=_column(draft, "Text column", names, first, "Each row's text is one document."))
-        prompt_first = guess.prompt[0] if guess.prompt else next((n for n in names if n != guess.text), names[0])
-        prompt = _column(draft, "Prompt column", names, prompt_first, "What is given; it is read and never scored.")
-        rest = [name for name in names if name != prompt]
-        answer_first = guess.completion or guess.text
-        return Columns(
-            prompt=(prompt,),
-            completion=_column(draft, "Completion column", rest, answer_first, "What is learnt and scored."),
-        )
-
-
-def _column(draft: Draft, label: str, names: list[str], first: str | None, help: str) -> str:
-    key = draft.key(label.split()[0].lower())
-    if st.session_state.get(key) not in (None, *names):
-        del st.session_state[key]  # a column of a file that was removed
-    index = names.index(first) if first in names else 0
-    return st.selectbox(label, names, index=index, key=key, width=240, persist_state="session", help=help)
 
 
 def _split(draft: Draft, texts: Sequence[Text]) -> str:
@@ -162,9 +142,10 @@ def _pieces(text: Text, split: str) -> int:
 def _held_out(draft: Draft) -> tuple[list[Reading] | None, float]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.segmented_control(
-            "Held-out text", (SHARE, FILES), default=SHARE, required=True, key=draft.key("held_out"),
+            "Held-out text", (SHARE, FILES, TRAINING), default=SHARE, required=True, key=draft.key("held_out"),
             persist_state="session",
-            help="Text that is never trained on: every score is measured on it.",
+            help="Text that is never trained on: every score is measured on it. Where there is too little to hold any "
+            "out, the training text itself can be scored; such scores are marked.",
         )  # fmt: skip
         if way == SHARE:
             percent = st.slider(
@@ -172,6 +153,8 @@ def _held_out(draft: Draft) -> tuple[list[Reading] | None, float]:
                 help="Share of the documents, chosen at random but always the same ones.",
             )  # fmt: skip
             return None, percent / 100
+        if way == TRAINING:
+            return None, 0.1
     upload_area(draft, "held_out", "Held-out files", _KINDS + " Read with the same columns and split.")
     return file_rows(draft, "held_out"), 0.1
 
@@ -202,28 +185,45 @@ def _name(draft: Draft, readings: Sequence[Reading]) -> str:
     return (typed or "").strip() or stem
 
 
-def _result(draft: Draft, name: str, sources: Sources, split: str, columns: Columns, share: float) -> None:
+def _result(draft: Draft, name: str, sources: Sources, cutting: Cutting) -> None:
     try:
-        divided = _divided(sources, split, columns, share)
+        divided = _divided(sources, cutting)
+    except TooLittleError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        st.button(
+            "Score it on its own training text", key=draft.key("on_training"), icon=":material/rule:",
+            on_click=_score_on_training, args=(draft.key("held_out"),),
+            **for_editors("Nothing is held out then; wherever such a score stands it is marked."),
+        )  # fmt: skip
+        return
     except TaskError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    division = divided.division
-    task = Task(name or "new task", division.train, division.held_out, divided.reading)
-    st.markdown(_outcome(division))
+    division, reading = divided.division, divided.reading
+    task = Task(name or "new task", division.train, division.held_out, reading)
+    rendering = rendering_form(draft, reading.kind)
+    st.markdown(_outcome(division, reading.scored_on_training))
+    for remark in reading.remarks:
+        if remark not in task_draft.shown_with_files(sources.train, sources.held_out):
+            st.caption(plain(remark))
     if st.button(
         "Add to the library", key=draft.key("add"), type="primary", icon=":material/library_add:",
         **for_editors("Keep this task; it can then be used in any number of experiments."),
     ):  # fmt: skip
-        _keep(task if name else replace(task, name=""), sources)
+        _keep(task if name else replace(task, name=""), sources, rendering)
     with st.container(border=True):
         st.markdown("##### Preview")
-        task_preview(task, text_bytes(task.train), text_bytes(task.held_out), "tasks_new")
+        spec = TaskSpec(name=task.name, train=("draft",), **rendering.changed())
+        task_preview(task, spec, text_bytes(task.train), text_bytes(task.held_out), "tasks_new")
 
 
-def _keep(task: Task, sources: Sources) -> None:
+def _score_on_training(key: str) -> None:
+    st.session_state[key] = TRAINING
+
+
+def _keep(task: Task, sources: Sources, rendering: Rendering) -> None:
     try:
-        kept = actions.add_task(task, sources.names)
+        kept = actions.add_task(task, sources.names, rendering.changed())
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -233,28 +233,26 @@ def _keep(task: Task, sources: Sources) -> None:
     st.rerun()
 
 
-def _divided(sources: Sources, split: str, columns: Columns, share: float) -> Divided:
+def _divided(sources: Sources, cutting: Cutting) -> Divided:
     """The division of these very contents, kept from one rerun of the page to the next."""
     train = tuple(id(content) for content in sources.train)
     held_out = None if sources.held_out is None else tuple(id(content) for content in sources.held_out)
-    key = (train, held_out, split, columns, share)
+    key = (train, held_out, cutting)
     known = st.session_state.get(_DIVISION)
     # The contents are kept beside the key: as long as they live, no other object has their ids.
     if known is None or known[0] != key:
         name = sources.names[0] if len(sources.names) == 1 else f"these {len(sources.names)} files"
-        found = documents_of(name, sources.train, sources.held_out, split, columns, share)  # type: ignore[arg-type]
+        found = documents_of(
+            name, sources.train, sources.held_out, cutting.split, cutting.columns, cutting.share,  # type: ignore[arg-type]
+            on_training=cutting.on_training,
+        )  # fmt: skip
         known = st.session_state[_DIVISION] = (key, sources, found)
     divided: Divided = known[2]
     return divided
 
 
-def _outcome(division: Division) -> str:
+def _outcome(division: Division, on_training: bool) -> str:
     learnt = f"{len(division.train):,} {'document' if len(division.train) == 1 else 'documents'}"
-    parts = [f"**{learnt}** to train on and **{len(division.held_out):,}** held out."]
-    if division.repeated:
-        parts.append(f"{plural(division.repeated, 'repeated document')} left out.")
-    if division.on_both_sides:
-        parts.append(
-            f"{plural(division.on_both_sides, 'training document')} left out because the held-out files have them too."
-        )
-    return " ".join(parts)
+    if on_training:
+        return f"**{learnt}** to train on, and to be scored on: **nothing is held out**."
+    return f"**{learnt}** to train on and **{len(division.held_out):,}** held out."

@@ -35,11 +35,11 @@ def task_list(tasks: tuple[LibraryTask, ...]) -> None:
 
 
 def _facts(task: LibraryTask) -> str:
-    kind = "prompt and completion" if task.is_pairs else "text"
-    return (
-        f"{plural(task.documents, 'document')} ({bytes_size(task.train_bytes)}) to train on, "
-        f"{task.held_out_documents:,} ({bytes_size(task.held_out_bytes)}) held out · {kind}"
-    )
+    kind = {"text": "text", "pairs": "prompt and completion", "chat": "conversations"}[task.kind]
+    scored = f"{task.held_out_documents:,} ({bytes_size(task.held_out_bytes)}) held out"
+    if task.scored_on_training:
+        scored = "scored on its training text"
+    return f"{plural(task.documents, 'document')} ({bytes_size(task.train_bytes)}) to train on, {scored} · {kind}"
 
 
 def _order_buttons(task: LibraryTask, place: int, count: int) -> None:
@@ -128,7 +128,7 @@ def _details(task: LibraryTask) -> None:
     st.caption(plain(f"Added on {made}{sources}{more}."))
     for note in task.notes:
         st.caption(plain(note))
-    task_preview(loaded, task.train_bytes, task.held_out_bytes, f"tasks_{task.task_id}")
+    task_preview(loaded, task.spec(), task.train_bytes, task.held_out_bytes, f"tasks_{task.task_id}")
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the task …")

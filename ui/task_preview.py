@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from engine.errors import ModelError
+from engine.errors import ModelError, PalimpsestError
+from engine.experiment import TaskSpec
 from engine.model_choices import EMBEDDED, describe_models
-from engine.tasks.documents import Document, Task
+from engine.tasks.documents import Document, Kind, Task
 from engine.tasks.profile import TaskProfile, profile, scripts
 from ui import warm_up
 from ui.text import bytes_size, count, plain
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
 
 SHOWN_DOCUMENTS = 3
 SHOWN_CHARACTERS = 1200
+_WHOLE = 1_000_000
+"""Block size of the preview, which shows documents whole."""
+_SHADED = 'style="white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;font-size:.85rem"'
+_LEGEND = 'style="font-size:.85rem;margin:0"'
 
 
-def task_preview(task: Task, train_bytes: int, held_out_bytes: int, key: str) -> None:
-    """Everything about a task at a glance; `key` keeps several previews of a page apart."""
+def task_preview(task: Task, spec: TaskSpec, train_bytes: int, held_out_bytes: int, key: str) -> None:
+    """Everything about a task at a glance; of `spec` counts how pairs and conversations are rendered. `key` keeps
+    several previews of a page apart."""
     model = st.selectbox(
         "Count tokens as this model does",
         [choice.name for choice in describe_models()],
@@ -46,7 +53,7 @@ def task_preview(task: Task, train_bytes: int, held_out_bytes: int, key: str) ->
         st.plotly_chart(
             figure, key=f"{key}_lengths", theme="streamlit", config={"displayModeBar": False}, alt=alt_text(figure)
         )
-    _first_documents(task)
+    _first_documents(task, spec, model or EMBEDDED)
 
 
 def _profile_or_error(task: Task, model: str) -> TaskProfile | str:
@@ -90,26 +97,51 @@ def _metrics(task: Task, train_bytes: int, held_out_bytes: int, found: TaskProfi
         column.metric(label, value, below, delta_color="off", delta_arrow="off", help=help)
 
 
-def _first_documents(task: Task) -> None:
+def _first_documents(task: Task, spec: TaskSpec, model: str) -> None:
     shown = task.train[:SHOWN_DOCUMENTS]
     st.markdown(
         f"**The first {len(shown)} of {len(task.train):,} documents**, as they are learnt"
         if len(shown) > 1
         else "**The first document**, as it is learnt"
     )
-    if any(document.prompt for document in shown):
-        st.caption("The prompt is only read; the completion is what is learnt and scored.")
-    for document in shown:
-        _document(document)
+    if task.reading.kind == "text":
+        for document in shown:
+            with st.container(border=True, gap="xsmall"):
+                st.code(_shortened(document.text), language=None, wrap_lines=True)
+        return
+    try:
+        rendered = _rendered(shown, task.reading.kind, spec, model)
+    except PalimpsestError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.html(f"<p {_LEGEND}>{_span('Only read', False)} {_span('Learnt and scored', True)}</p>")
+    for segments in rendered:
+        with st.container(border=True, gap="xsmall"):
+            st.html(f"<div {_SHADED}>{''.join(_span(text, learnt) for text, learnt in segments)}</div>")
 
 
-def _document(document: Document) -> None:
-    with st.container(border=True, gap="xsmall"):
-        if document.prompt:
-            st.caption("Prompt")
-            st.code(_shortened(document.prompt), language=None, wrap_lines=True)
-            st.caption("Completion")
-        st.code(_shortened(document.text), language=None, wrap_lines=True)
+def _rendered(documents: tuple[Document, ...], kind: Kind, spec: TaskSpec, model: str) -> list[list[tuple[str, bool]]]:
+    """Each document in stretches, with whether they are learnt. Raises ModelError."""
+    if kind == "pairs" and spec.template == "auto":
+        return [
+            [(document.prompt + spec.separator if document.prompt else "", False), (document.text, True)]
+            for document in documents
+        ]
+    tokenizer = _tokenizer(model)
+    from engine.document_encoding import make_rendering
+    from engine.encoded import encode_with
+    from engine.models import marks_of
+    from engine.rendered_text import segments
+
+    rendering = make_rendering(tokenizer, *marks_of(model, tokenizer), kind, spec, _WHOLE)
+    found = encode_with(rendering.encoder, documents)
+    return [[(part.text, part.learnt) for part in segments(tokenizer, document)] for document in found]
+
+
+def _span(text: str, learnt: bool) -> str:
+    """A stretch as HTML that shows exactly these characters."""
+    shade = "background:rgba(46,160,67,.28);border-radius:3px" if learnt else "opacity:.75"
+    return f'<span style="{shade}">{html.escape(_shortened(text))}</span>'
 
 
 def _shortened(text: str) -> str:

@@ -96,6 +96,11 @@ class Unreadable:
 Content = Text | Table | Unreadable
 
 
+def doubtful_encoding(content: Text | Table) -> str:
+    """One sentence about an encoding that is a guess."""
+    return f"{content.name}: read as {content.encoding} because of {content.how}; if wrong, set the encoding."
+
+
 def explain_left_out(left_out: Iterable[LeftOut]) -> str:
     """One sentence: how many rows, why, and where the first of them stand; empty where none was left out."""
     places: dict[str, list[str]] = {}

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from engine.errors import TaskError
 from engine.names import shortened
 from engine.tasks.columns import Columns, chosen_columns, unused_columns
-from engine.tasks.contents import Content, LeftOut, ReadingOptions, Table, Text, Unreadable, explain_left_out
+from engine.tasks.contents import (
+    Content,
+    LeftOut,
+    ReadingOptions,
+    Table,
+    Text,
+    Unreadable,
+    doubtful_encoding,
+    explain_left_out,
+)
 from engine.tasks.documents import Document, Task, TaskReading, kind_of
 from engine.tasks.limits import check_size
 from engine.tasks.readers import read_source
@@ -93,9 +102,7 @@ def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
         for remark in content.remarks:
             found.remarks[f"{content.name}: {remark}"] = None
         if not content.certain:
-            found.remarks[
-                f"{content.name}: read as {content.encoding} because of {content.how}; if wrong, set the encoding."
-            ] = None
+            found.remarks[doubtful_encoding(content)] = None
     return found
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _BLANK_LINE = re.compile(r"\n(?:[ \t]*\n)+")
 _TWO_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+_ON_TRAINING = "let the task be scored on its own training text (held_out: train)"
 _SPACE = re.compile(r"\s")
 _STRETCH = 1_000_000
 _SEPARATORS = {"two blank lines": _TWO_BLANK_LINES, "blank line": _BLANK_LINE, "line": re.compile(r"\n")}
@@ -50,6 +51,10 @@ def split_text(text: str, split: "Split") -> list[str]:
     return [piece for piece in trimmed if piece]
 
 
+class TooLittleError(TaskError):
+    """There is text to train on, but too little to hold any out."""
+
+
 @dataclass(frozen=True)
 class Division:
     """The two sides of a task, in the order of the files, and what was dropped because it stood there already."""
@@ -75,7 +80,8 @@ def divide(
     With `on_training` nothing is held out: both sides are all of the training documents.
 
     The choice depends on the seed and each document's text alone, so the same document falls on the same side
-    whatever the order of the files. Raises TaskError, naming `name`, where a side would be empty.
+    whatever the order of the files. Raises TaskError, naming `name`, where a side would be empty; TooLittleError where
+    the training text could still be scored itself.
     """
     unique = _without_repeats(train)
     if not unique:
@@ -89,20 +95,21 @@ def divide(
         known = {document_key(document) for document in tested}
         kept = tuple(document for document in unique if document_key(document) not in known)
         if not kept:
-            raise TaskError(
-                f"{name}: every training document also stands in the held-out files; use different files for the two."
+            raise TooLittleError(
+                f"{name}: every training document also stands in the held-out files; use different files for the two, "
+                f"or {_ON_TRAINING}."
             )
         repeated = len(train) - len(unique) + len(held_out) - len(tested)
         return Division(kept, tested, repeated, len(unique) - len(kept))
     if len(unique) < 2 and len(train) > 1:
-        raise TaskError(
+        raise TooLittleError(
             f"{name}: all {len(train):,} documents are the same text, so nothing can be held out; "
-            "add other text or give a held-out file."
+            f"add other text, give a held-out file, or {_ON_TRAINING}."
         )
     if len(unique) < 2:
-        raise TaskError(
+        raise TooLittleError(
             f"{name}: all of the text is one document, so nothing can be held out; "
-            "cut it into smaller documents, add more text or give a held-out file."
+            f"cut it into smaller documents, add more text, give a held-out file, or {_ON_TRAINING}."
         )
     chosen = _chosen(unique, share, seed)
     return Division(

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from engine import events
 from engine.store import Store
 from engine.tasks import Document, Task
+from engine.tasks.documents import TaskReading
 from engine.tasks.library import Library
 from tests.fake_runs import FakeRun, experiment
 from ui import session, task_preview, warm_up
@@ -20,6 +21,7 @@ from ui.text import plain
 APP = str(Path(__file__).parents[2] / "app.py")
 NASTY = "*x* <b> [l](https://evil.example) :smile: $y$ www.evil.example a@evil.example"
 LEAKS = re.compile(r"(?<!\\)[*<$]\s?[xby]\b|https?://evil|www\.evil|a@evil|(?<!\\):smile:|\]\(")
+FOREIGN_TAG = re.compile(r"<(?!/?(?:p|div|span)[ >])")
 LITERAL = {"code", "arrow_data_frame", "text", "json"}
 """Elements that print every character as it is."""
 READ_AS_MARKDOWN = ("body", "label", "help", "text", "title", "delta")
@@ -31,6 +33,9 @@ def messages(node: Any) -> Iterator[tuple[str, str]]:
         yield from messages(child)
     proto = getattr(node, "proto", None)
     if proto is None or node.type in LITERAL:
+        return
+    if node.type == "html":
+        assert not FOREIGN_TAG.search(proto.body)  # all else that it holds is printed as it is
         return
     for name in READ_AS_MARKDOWN:
         value = getattr(proto, name, "")
@@ -57,7 +62,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     library = Library(tmp_path)
     for number in range(2):
         documents = tuple(Document(f"{NASTY} {n}", f"{NASTY}?") for n in range(3))
-        library.add(Task(f"{number} {NASTY}", documents, (Document("held out", "?"),)), [NASTY], [NASTY])
+        reading = TaskReading("pairs", (NASTY,), (NASTY,), (NASTY,))
+        library.add(Task(f"{number} {NASTY}", documents, (Document("held out", "?"),), reading), [NASTY])
     yield made
     made.close()
 

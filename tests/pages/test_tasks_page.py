@@ -1,5 +1,6 @@
 """The Tasks page in every state: empty, with samples, with good, bad and half-good uploads, pasted text, the list."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,11 @@ def shown(page: AppTest) -> str:
     """All text of the page, its Markdown escapes taken off."""
     elements = (page.markdown, page.caption, page.error, page.warning, page.info, page.code)
     return "\n".join(str(e.value) for kind in elements for e in kind).replace("\\", "")
+
+
+def shaded(page: AppTest) -> str:
+    """The HTML of the previews."""
+    return "\n".join(str(element.proto.body) for element in page.get("html"))
 
 
 def kept(library: Library, *names: str) -> list[LibraryTask]:
@@ -159,11 +165,55 @@ def test_the_split_shows_its_counts_and_changes_the_preview() -> None:
 def test_prompt_and_completion_are_guessed_and_previewed_apart(library: Library) -> None:
     rows = "".join(f'{{"question": "q{i}?", "answer": " a{i}"}}\n' for i in range(10))
     page = upload(opened(), ("qa.jsonl", rows.encode()))
-    assert labelled(page.selectbox, "Prompt column").value == "question"  # type: ignore[attr-defined]
+    assert labelled(page.multiselect, "Prompt columns").value == ["question"]  # type: ignore[attr-defined]
     assert labelled(page.selectbox, "Completion column").value == "answer"  # type: ignore[attr-defined]
-    assert "the completion is what is learnt and scored" in shown(page)
+    assert "q3?\n</span>" in shaded(page)
+    labelled(page.selectbox, "Between prompt and completion").set_value(" ").run()  # type: ignore[attr-defined]
+    assert "q3? </span>" in shaded(page)
     press(page, "Add to the library")
-    assert library.tasks()[0].is_pairs
+    (task,) = library.tasks()
+    assert (task.kind, task.spec().separator, task.unused_columns) == ("pairs", " ", ())
+
+
+def test_conversations_are_rendered_and_shown_in_two_shades(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("PALIMPSEST_DATA", str(library.folder.parent))
+    monkeypatch.setattr("streamlit.page_link", lambda *_, **__: None)
+    rows = [{"id": n, "messages": [{"role": "user", "content": f"<b>Is {n} even?"},
+             {"role": "assistant", "content": "yes" if n % 2 == 0 else "no"}]} for n in range(10)]  # fmt: skip
+    page = upload(opened(), ("chat.jsonl", "\n".join(map(json.dumps, rows)).encode()))
+    assert page.segmented_control(key="tasks_kind3_0").value == "Conversations"
+    assert "1 column not used: id." in shown(page)
+    assert "9 documents to train on" in shown(page).replace("*", "")
+    assert "&lt;b&gt;Is 0 even?" in shaded(page)
+    assert ">yes&lt;|endoftext|&gt;</span>" in shaded(page)
+    press(page, "Add to the library")
+    assert library.tasks()[0].kind == "chat"
+
+
+def test_columns_the_wrong_way_round_are_asked_about(library: Library) -> None:
+    rows = "".join(f"It is {n}.,Is it {n}?\n" for n in range(10))
+    page = upload(opened(), ("qa.csv", f"prompt,completion\n{rows}".encode()))
+    assert "most cells of 'completion' are questions" in shown(page)
+    assert not any(button.label == "Add to the library" for button in page.button)
+    page.segmented_control(key="tasks_which_prompt_0").set_value("completion").run()
+    press(page, "Add to the library")
+    assert {document.prompt for document in load_task(library.tasks()[0].spec()).train} <= {
+        f"Is it {n}?" for n in range(10)
+    }
+
+
+def test_a_sentence_becomes_a_task_that_is_scored_on_itself_with_one_click(library: Library) -> None:
+    page = opened()
+    page.segmented_control(key="tasks_way_0").set_value("Paste text").run()
+    labelled(page.text_area, "Text to train on").input("All is well.\nAll is well.").run()  # type: ignore[attr-defined]
+    assert "all 2 documents are the same text" in shown(page)
+    press(page, "Score it on its own training text")
+    assert "nothing is held out" in shown(page)
+    labelled(page.text_input, "Name of the task").input("proverb").run()  # type: ignore[attr-defined]
+    press(page, "Add to the library")
+    assert library.tasks()[0].spec().held_out == "train"
+    assert "scored on its training text" in shown(page)
 
 
 def test_held_out_files_take_the_place_of_the_share() -> None:
@@ -172,7 +222,7 @@ def test_held_out_files_take_the_place_of_the_share() -> None:
     assert "Add the held-out files above" in shown(page)
     upload(page, ("test.txt", b"another line\na new line\n"), side=1)
     assert "**3 documents** to train on and **2** held out." in shown(page)
-    assert "1 training document left out because the held-out files have them too." in shown(page)
+    assert "1 training document was left out because the held-out text has it too." in shown(page)
 
 
 def test_pasted_text_becomes_a_task(library: Library) -> None:
