@@ -18,6 +18,7 @@ NO_DELIMITER = "\x1f"
 _SPACED_WITHIN = 2000
 _SNIFFED_ROWS, _SNIFFED_CHARACTERS = 200, 1_000_000
 _CLEAR = 0.8
+_FEW = 3
 _SENTINEL = "palimpsest end of table"
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\n])"?\n', re.IGNORECASE)
@@ -74,7 +75,8 @@ def parse(text: str, delimiter: str, quotes: bool | None) -> Parsed:
     if is_rectangular(plain.rows) or (delimiter == NO_DELIMITER and _quotes_nowhere_else(plain)):
         if usual.is_loose or usual.unclosed is not None or delimiter == "\t":
             return plain
-        return _with(usual, usual.rows, [_joined_remark(usual.joined)])
+        is_seldom = len(usual.joined) <= max(_FEW, len(usual.rows) // 20)
+        return _with(usual, usual.rows, [_joined_remark(usual.joined)] if is_seldom else [])
     return _mended(text, delimiter, usual) if usual.is_loose else usual
 
 
