@@ -99,21 +99,22 @@ def _scored(text: str, among: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda delimiter: scores[delimiter], reverse=True)
 
 
-def _score(rows: list[list[str]]) -> tuple[float, int]:
-    """The share of the rows that are of one width, two or more, and that width."""
+def _score(rows: list[list[str]]) -> tuple[float, bool, int]:
+    """The share of the rows that are of one width, two or more; whether nothing stands above them; and that width."""
     if not rows:
-        return 0.0, 0
-    first, usual = len(rows[0]), usual_width(rows)
+        return 0.0, False, 0
+    first, usual, titles = len(rows[0]), usual_width(rows), count_titles(rows)
     by_first = sum(len(row) == first for row in rows) / len(rows) if first > 1 else 0.0
-    body = rows[count_titles(rows) + 1 :]
-    has_room = first > 1 or len(body) + 1 < len(rows)
+    body = rows[titles + 1 :]
+    has_room = first > 1 or titles > 0
     by_usual = sum(len(row) == usual for row in body) / len(body) if usual > 1 and body and has_room else 0.0
-    return max((by_first, first), (by_usual, usual) if by_usual >= _CLEAR else (0.0, 0))
+    return max((by_first, True, first), (by_usual, titles == 0, usual) if by_usual >= _CLEAR else (0.0, False, 0))
 
 
 def _reader(text: str, delimiter: str, is_quoted: bool, strict: bool = False) -> Any:
     first_line = text[:_SPACED_WITHIN].partition("\n")[0]
-    spaced = f"{delimiter} " in first_line  # some write a space after each comma, before the quotation mark
+    # some write a space after each comma, before the quotation mark
+    spaced = 0 < first_line.count(delimiter) == first_line.count(f"{delimiter} ")
     quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
     return csv.reader(
         lines_of(text), delimiter=delimiter, quoting=quoting, skipinitialspace=spaced, strict=strict  # type: ignore[arg-type]
