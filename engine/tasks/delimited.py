@@ -82,21 +82,28 @@ def parse(text: str, delimiter: str, quotes: bool | None) -> Parsed:
 
 def _scored(text: str, among: Sequence[str]) -> list[str]:
     """Under quotation marks that enclose; without them only where those give no clear table."""
-    head = text[:_SNIFFED_CHARACTERS]
     for is_quoted in (True, False):
         scores = {}
         for delimiter in among:
-            rows = list(islice(_reader(head, delimiter, is_quoted), _SNIFFED_ROWS))
-            if len(head) < len(text) and 1 < len(rows) < _SNIFFED_ROWS:
-                rows.pop()  # it may be cut
-            scores[delimiter] = _score([row for row in rows if any(cell.strip() for cell in row)])
+            scores[delimiter] = _score(_head_rows(text, delimiter, is_quoted))
         best = max(score[0] for score in scores.values())
-        if best >= _CLEAR or '"' not in head or not is_quoted:
+        if best >= _CLEAR or '"' not in text[:_SNIFFED_CHARACTERS] or not is_quoted:
             break
-        if best >= 0.5:
-            continue
     found = [delimiter for delimiter in among if scores[delimiter][0] >= 0.5]
     return sorted(found, key=lambda delimiter: scores[delimiter], reverse=True)
+
+
+def widths_of_head(text: str, delimiter: str) -> list[int]:
+    """How many cells the first rows of a text have."""
+    return [len(row) for row in _head_rows(text, delimiter, is_quoted=True)]
+
+
+def _head_rows(text: str, delimiter: str, is_quoted: bool) -> list[list[str]]:
+    head = text[:_SNIFFED_CHARACTERS]
+    rows = list(islice(_reader(head, delimiter, is_quoted), _SNIFFED_ROWS))
+    if len(head) < len(text) and 1 < len(rows) < _SNIFFED_ROWS:
+        rows.pop()  # it may be cut
+    return [row for row in rows if any(map(str.strip, row))]
 
 
 def _score(rows: list[list[str]]) -> tuple[float, bool, int]:
@@ -162,7 +169,7 @@ def _rows(reader: Any, delimiter: str) -> tuple[Rows, list[tuple[int, int]]]:
     joined = []
     line = 1
     for cells in reader:
-        if any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             rows.append((line, cells))
             if reader.line_num > line and any("\n" in cell and delimiter in cell for cell in cells):
                 joined.append((line, reader.line_num))

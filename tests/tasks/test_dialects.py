@@ -195,6 +195,13 @@ def test_unicode_text_of_excel_is_a_table(name: str) -> None:
     assert read.frame.to_dict("list") == {"text": ["grüß dich", "bye"], "label": ["a", "b"]}
 
 
+def test_unicode_text_with_a_line_end_in_a_cell_is_a_table_and_other_text_is_none() -> None:
+    rows = lines("text\tlabel", '"two\nlines"\ta', "bye\tb").encode("utf-16")
+    assert table("a.txt", rows).frame["text"].tolist() == ["two\nlines", "bye"]
+    (prose,) = read_source("a.txt", "one\ttwo\nand then some\n".encode("utf-16"))
+    assert not isinstance(prose, Table)
+
+
 def test_more_cells_than_names_get_columns_and_a_remark() -> None:
     read = table("a.csv", lines("a,b", *(f"{s},x,{s}" for s in SENTENCES)))
     assert list(read.frame.columns) == ["a", "b", "column 3"]
