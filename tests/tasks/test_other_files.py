@@ -135,6 +135,37 @@ def test_the_text_of_a_page_is_read(name: str) -> None:
     )
 
 
+def test_the_pages_of_a_zip_are_read_by_one_child_and_a_bad_one_costs_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from engine.tasks import web_pages
+
+    started = []
+    run = web_pages.read_in_child
+    monkeypatch.setattr(web_pages, "read_in_child", lambda *a: (started.append(a), run(*a))[1])
+    data = zipped(a_html=b"<p>one", b_txt=b"two", c_html=b"<script>", d_htm=b"<p>three")
+    contents = read_source("a.zip", data)
+    assert [getattr(content, "text", "") for content in contents] == ["one", "two", "", "three"]
+    assert isinstance(contents[2], Unreadable)
+    assert len(started) == 1
+
+
+def test_a_page_that_ends_the_child_leaves_the_other_pages_of_a_zip(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.tasks import web_pages
+
+    run = web_pages.read_in_child
+
+    def fragile(command: list[str], name: str, data: bytes, *words: str) -> bytes:
+        if b"fatal" in data:
+            raise TaskError(f"{name}: it ended.")
+        return run(command, name, data, *words)
+
+    monkeypatch.setattr(web_pages, "read_in_child", fragile)
+    first, second, bad = read_source("a.zip", zipped(a_html=b"<p>one", b_html=b"<p>two", c_html=b"<p>fatal"))
+    assert (getattr(first, "text", ""), getattr(second, "text", "")) == ("one", "two")
+    assert getattr(bad, "reason", "") == "a.zip/c.html: it ended."
+
+
 def test_a_page_is_decoded_as_it_says_unless_that_is_wrong() -> None:
     page = '<html><head><meta charset="{}"></head><body><p>süß</p></body></html>'
     assert text("a.html", page.format("iso-8859-1").encode("latin-1")).text == "süß"
