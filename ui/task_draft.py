@@ -9,7 +9,7 @@ import streamlit as st
 from engine.errors import TaskError
 from engine.names import listed, shortened
 from engine.tasks.columns import Columns
-from engine.tasks.contents import Content, ReadingOptions, Table, Text, Unreadable, doubtful_encoding
+from engine.tasks.contents import Content, ReadingOptions, Table, TableReading, Text, Unreadable, doubtful_encoding
 from engine.tasks.readers import read_source
 
 _DRAFT, _READ = "tasks_draft", "tasks_read"
@@ -27,10 +27,20 @@ class DraftFile:
     delimiter: str | None = None
     quotes: bool | None = None
     front_matter: bool = False
+    offered: tuple[TableReading, ...] = ()
+    """The readings of a table to choose from, the recognised one first."""
 
     @property
     def options(self) -> ReadingOptions:
         return ReadingOptions(self.encoding, self.header, self.delimiter, self.quotes, self.front_matter)
+
+    def choose_encoding(self, encoding: str | None) -> None:
+        """Read it in this encoding; a choice among the tables that another one gave is void."""
+        self.encoding, self.offered = encoding, ()
+        self.header = self.delimiter = self.quotes = None
+
+    def choose_reading(self, reading: TableReading) -> None:
+        self.header, self.delimiter, self.quotes = reading.header, reading.delimiter, reading.quotes
 
 
 @dataclass

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from engine.tasks.contents import Content, Table, Text, Unreadable, explain_left_out
+from engine.names import listed
+from engine.tasks.contents import Content, Table, TableReading, Text, Unreadable, explain_left_out
 from engine.tasks.encodings import ENCODINGS
+from engine.tasks.front_matter import REMARK as FRONT_MATTER
 from ui import task_draft
 from ui.entrance import for_editors
 from ui.task_draft import Draft, DraftFile, Reading
@@ -13,6 +15,7 @@ from ui.text import bytes_size, plain, plural
 
 SHOWN_FILES = 6
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_FORMATS = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet", "xlsx": "Excel"}
 _SNIPPET = 120
 
 
@@ -45,7 +48,10 @@ def file_rows(draft: Draft, side: str) -> list[Reading]:
 
 def _needs_a_look(reading: Reading) -> bool:
     return bool(reading.error) or any(
-        isinstance(content, Unreadable) or not content.certain or (isinstance(content, Table) and content.left_out)
+        isinstance(content, Unreadable)
+        or not content.certain
+        or set(content.remarks) - {FRONT_MATTER}
+        or (isinstance(content, Table) and content.left_out)
         for content in reading.contents
     )
 
@@ -60,15 +66,18 @@ def _row(draft: Draft, side: str, reading: Reading) -> None:
                 "Remove", key=draft.key(f"remove_{side}_{file.file_id}"), icon=":material/close:", type="tertiary",
                 help="Take this file out of the new task.", on_click=task_draft.remove, args=(side, file.file_id),
             )  # fmt: skip
+        _reading_choice(draft, side, reading)
+        _front_matter_choice(draft, side, reading)
         if reading.error:
             st.error(plain(reading.error), icon=":material/error:")
+        _said(reading)
         for content in reading.contents:
-            _remarks(content)
+            _doubts(content)
 
 
 def _encoding_choice(draft: Draft, side: str, reading: Reading) -> None:
     file = reading.file
-    if not file.data or file.name.lower().endswith(".parquet"):
+    if not file.data or file.name.lower().endswith((".parquet", ".xlsx")):
         return
     key = draft.key(f"encoding_{side}_{file.file_id}")
     st.selectbox(
@@ -86,7 +95,57 @@ def _encoding_choice(draft: Draft, side: str, reading: Reading) -> None:
 
 
 def _choose_encoding(file: DraftFile, key: str) -> None:
-    file.encoding = st.session_state[key]
+    file.choose_encoding(st.session_state[key])
+
+
+def _reading_choice(draft: Draft, side: str, reading: Reading) -> None:
+    """How a delimited table or a workbook is read, in words; another choice reads it again."""
+    file = reading.file
+    table = reading.contents[0] if len(reading.contents) == 1 else None
+    if isinstance(table, Table) and table.reading and not file.offered:
+        file.offered = (table.reading, *table.alternatives)
+    if len(file.offered) < 2:
+        return
+    key = draft.key(f"reading_{side}_{file.file_id}_{file.encoding}")
+    st.selectbox(
+        "Reading",
+        range(len(file.offered)),
+        format_func=lambda place: reading_in_words(file.offered[place]),
+        key=key,
+        help="How the rows and columns of this file are read. Choose another way where the preview looks wrong.",
+        on_change=_choose_reading,
+        args=(file, key),
+    )
+
+
+def _choose_reading(file: DraftFile, key: str) -> None:
+    file.choose_reading(file.offered[st.session_state[key]])
+
+
+def reading_in_words(reading: TableReading) -> str:
+    """Such as "41 rows × 2 columns, commas between, first row is a header"."""
+    parts = [f"{plural(reading.rows, 'row')} × {plural(reading.columns, 'column')}"]
+    if reading.delimiter:
+        parts.append(f"{_DELIMITERS.get(reading.delimiter, repr(reading.delimiter))} between")
+    parts.append("first row is a header" if reading.header else "no header")
+    if not reading.quotes:
+        parts.append("quotation marks are text")
+    return ", ".join(parts)
+
+
+def _front_matter_choice(draft: Draft, side: str, reading: Reading) -> None:
+    file = reading.file
+    if not (file.front_matter or any(FRONT_MATTER in content.remarks for content in reading.usable)):
+        return
+    key = draft.key(f"front_matter_{side}_{file.file_id}")
+    st.checkbox(
+        "Learn the front matter, too", value=file.front_matter, key=key, on_change=_choose_front_matter,
+        args=(file, key), help="The settings between two lines at the top of a Markdown file, such as its title.",
+    )  # fmt: skip
+
+
+def _choose_front_matter(file: DraftFile, key: str) -> None:
+    file.front_matter = st.session_state[key]
 
 
 def _recognised(reading: Reading) -> str:
@@ -118,13 +177,26 @@ def describe(content: Content) -> str:
         return f"{'Markdown' if content.format == 'md' else 'plain text'}, {len(content.text):,} characters"
     if isinstance(content, Table):
         between = f" between {_DELIMITERS[content.delimiter]}" if content.delimiter in _DELIMITERS else ""
-        kind = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet"}.get(content.format, content.format.upper())
+        kind = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet", "xlsx": "Excel"}.get(
+            content.format, content.format.upper()
+        )
         rows, columns = content.frame.shape
         return f"{kind} table, {rows:,} rows × {plural(columns, 'column')}{between}"
     return "not readable"
 
 
-def _remarks(content: Content) -> None:
+def _said(reading: Reading) -> None:
+    """The remarks on the contents, each once."""
+    places: dict[str, list[str]] = {}
+    for content in reading.usable:
+        for remark in content.remarks:
+            places.setdefault(remark, []).append(content.name)
+    for remark, names in places.items():
+        where = f"{listed(names, 3)}: " if len(reading.contents) > 1 else ""
+        st.info(plain(f"{where}{remark}"), icon=":material/info:")
+
+
+def _doubts(content: Content) -> None:
     if isinstance(content, Unreadable):
         st.warning(plain(content.reason), icon=":material/warning:")
         return

@@ -78,9 +78,9 @@ class Table:
     side: str = ""
     """ "train" or "held_out" where the file itself says for which side of a task its rows are."""
     reading: TableReading | None = None
-    """Of a delimited table."""
+    """Of a delimited table, or of a workbook, whose cells nothing delimits."""
     alternatives: tuple[TableReading, ...] = ()
-    """Other readings of a delimited table that a user may want, the likeliest first."""
+    """Other readings of such a table that a user may want, the likeliest first."""
     remarks: tuple[str, ...] = ()
     """Whole sentences about the reading that a user has to know, without the file's name."""
 

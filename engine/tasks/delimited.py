@@ -18,6 +18,7 @@ NO_DELIMITER = "\x1f"
 _SPACED_WITHIN = 2000
 _SNIFFED_ROWS, _SNIFFED_CHARACTERS = 200, 1_000_000
 _CLEAR = 0.8
+_FEW = 3
 _SENTINEL = "palimpsest end of table"
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\n])"?\n', re.IGNORECASE)
@@ -74,44 +75,53 @@ def parse(text: str, delimiter: str, quotes: bool | None) -> Parsed:
     if is_rectangular(plain.rows) or (delimiter == NO_DELIMITER and _quotes_nowhere_else(plain)):
         if usual.is_loose or usual.unclosed is not None or delimiter == "\t":
             return plain
-        return _with(usual, usual.rows, [_joined_remark(usual.joined)])
+        is_seldom = len(usual.joined) <= max(_FEW, len(usual.rows) // 20)
+        return _with(usual, usual.rows, [_joined_remark(usual.joined)] if is_seldom else [])
     return _mended(text, delimiter, usual) if usual.is_loose else usual
 
 
 def _scored(text: str, among: Sequence[str]) -> list[str]:
     """Under quotation marks that enclose; without them only where those give no clear table."""
-    head = text[:_SNIFFED_CHARACTERS]
     for is_quoted in (True, False):
         scores = {}
         for delimiter in among:
-            rows = list(islice(_reader(head, delimiter, is_quoted), _SNIFFED_ROWS))
-            if len(head) < len(text) and 1 < len(rows) < _SNIFFED_ROWS:
-                rows.pop()  # it may be cut
-            scores[delimiter] = _score([row for row in rows if any(cell.strip() for cell in row)])
+            scores[delimiter] = _score(_head_rows(text, delimiter, is_quoted))
         best = max(score[0] for score in scores.values())
-        if best >= _CLEAR or '"' not in head or not is_quoted:
+        if best >= _CLEAR or '"' not in text[:_SNIFFED_CHARACTERS] or not is_quoted:
             break
-        if best >= 0.5:
-            continue
     found = [delimiter for delimiter in among if scores[delimiter][0] >= 0.5]
     return sorted(found, key=lambda delimiter: scores[delimiter], reverse=True)
 
 
-def _score(rows: list[list[str]]) -> tuple[float, int]:
-    """The share of the rows that are of one width, two or more, and that width."""
+def widths_of_head(text: str, delimiter: str) -> list[int]:
+    """How many cells the first rows of a text have."""
+    return [len(row) for row in _head_rows(text, delimiter, is_quoted=True)]
+
+
+def _head_rows(text: str, delimiter: str, is_quoted: bool) -> list[list[str]]:
+    head = text[:_SNIFFED_CHARACTERS]
+    rows = list(islice(_reader(head, delimiter, is_quoted), _SNIFFED_ROWS))
+    if len(head) < len(text) and 1 < len(rows) < _SNIFFED_ROWS:
+        rows.pop()  # it may be cut
+    return [row for row in rows if any(map(str.strip, row))]
+
+
+def _score(rows: list[list[str]]) -> tuple[float, bool, int]:
+    """The share of the rows that are of one width, two or more; whether nothing stands above them; and that width."""
     if not rows:
-        return 0.0, 0
-    first, usual = len(rows[0]), usual_width(rows)
+        return 0.0, False, 0
+    first, usual, titles = len(rows[0]), usual_width(rows), count_titles(rows)
     by_first = sum(len(row) == first for row in rows) / len(rows) if first > 1 else 0.0
-    body = rows[count_titles(rows) + 1 :]
-    has_room = first > 1 or len(body) + 1 < len(rows)
+    body = rows[titles + 1 :]
+    has_room = first > 1 or titles > 0
     by_usual = sum(len(row) == usual for row in body) / len(body) if usual > 1 and body and has_room else 0.0
-    return max((by_first, first), (by_usual, usual) if by_usual >= _CLEAR else (0.0, 0))
+    return max((by_first, True, first), (by_usual, titles == 0, usual) if by_usual >= _CLEAR else (0.0, False, 0))
 
 
 def _reader(text: str, delimiter: str, is_quoted: bool, strict: bool = False) -> Any:
     first_line = text[:_SPACED_WITHIN].partition("\n")[0]
-    spaced = f"{delimiter} " in first_line  # some write a space after each comma, before the quotation mark
+    # some write a space after each comma, before the quotation mark
+    spaced = 0 < first_line.count(delimiter) == first_line.count(f"{delimiter} ")
     quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
     return csv.reader(
         lines_of(text), delimiter=delimiter, quoting=quoting, skipinitialspace=spaced, strict=strict  # type: ignore[arg-type]
@@ -159,7 +169,7 @@ def _rows(reader: Any, delimiter: str) -> tuple[Rows, list[tuple[int, int]]]:
     joined = []
     line = 1
     for cells in reader:
-        if any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             rows.append((line, cells))
             if reader.line_num > line and any("\n" in cell and delimiter in cell for cell in cells):
                 joined.append((line, reader.line_num))

@@ -48,9 +48,7 @@ def lay_out(name: str, rows: Rows, header: bool | None, row_word: str = "line") 
     first = [cell.strip() for cell in rows[0][1]] if has_header else []
     body = rows[1:] if has_header else rows
     names, remark = _names(first, body, has_header)
-    kept = [
-        i for i, label in enumerate(names) if label or any(len(cells) > i and cells[i].strip() for _, cells in body)
-    ]
+    kept = [i for i, label in enumerate(names) if label or _has_cell(body, i)]
     width = kept[-1] + 1 if kept else 0
     if remark and width > len(first):
         remarks.append(remark)
@@ -110,6 +108,10 @@ def _names(first: list[str], body: Rows, has_header: bool) -> tuple[list[str], s
     return names, (f"Its rows have more cells than the first row has names ({named}), so the columns beyond have none.")
 
 
+def _has_cell(body: Rows, place: int) -> bool:
+    return any(len(cells) > place and cells[place].strip() for _, cells in body)
+
+
 def _counted(many: int) -> tuple[list[str], list[str]]:
     return [str(i) for i in range(many)], [str(i) for i in range(1, many + 1)]
 
@@ -119,8 +121,11 @@ def _regular(body: Rows, width: int, kept: list[int], has_header: bool, row_word
     left_out: list[LeftOut] = []
     whole = kept == list(range(width))
     where = "the header has" if has_header else "most rows have"
-    for number, cells in body:
-        if len(cells) != width and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
+    for row in body:
+        number, cells = row
+        if len(cells) == width and whole:
+            good.append(row)
+        elif len(cells) < width or any(map(str.strip, cells[width:])):
             left_out.append(LeftOut(f"{row_word} {number}", f"{plural(len(cells), 'cell')} where {where} {width}"))
         else:
             good.append((number, cells[:width] if whole else [cells[i] for i in kept]))

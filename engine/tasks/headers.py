@@ -66,7 +66,7 @@ def _evidence(cell: str, column: list[str]) -> int:
     if all(map(_is_figure, column)):
         return 3
     if cell in column:
-        return -3
+        return -1 if is_known(cell) else -5
     words, below = len(cell.split()), sorted(len(other.split()) for other in column)
     usual = below[len(below) // 2]
     if not _could_be_name(cell):

@@ -75,7 +75,9 @@ def _frame_rows(data: dict[str, Any]) -> Sequence[Any] | None:
         if rows and all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return [dict(zip(names, row, strict=True)) for row in rows]
     if isinstance(data.get("schema"), dict) and isinstance(rows, list):
-        return rows
+        index = data["schema"].get("primaryKey")
+        gone = set(index) if index == ["index"] else set()  # the name of an index that has none
+        return [_without(row, gone) for row in rows]
     values = list(data.values())
     if not values:
         return None
@@ -111,3 +113,7 @@ def _by_index_or_column(data: dict[str, dict[str, Any]]) -> Sequence[Any] | None
 def _is_counted(data: dict[str, Any]) -> bool:
     """Whether the keys are numbers, as those of an index are."""
     return all(key.removeprefix("-").isdigit() for key in data)
+
+
+def _without(row: Any, gone: set[str]) -> Any:
+    return {key: value for key, value in row.items() if key not in gone} if isinstance(row, dict) else row

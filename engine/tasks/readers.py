@@ -1,6 +1,8 @@
 """A file of any kind to its contents. The format follows the name, the content must agree with it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from engine.errors import TaskError
 from engine.names import listed, shortened
@@ -14,7 +16,7 @@ from engine.tasks.limits import Room, check_pieces, check_size
 from engine.tasks.parquet import read_parquet
 from engine.tasks.sheets import read_xlsx
 from engine.tasks.tables import looks_like_table, read_csv
-from engine.tasks.web_pages import declared_encoding, page_text
+from engine.tasks.web_pages import declared_encoding, page_texts
 
 _RECOGNISED = ReadingOptions()
 _EMPTY = "the file is empty; upload it again or leave it out."
@@ -41,39 +43,56 @@ def _read_unpacked(name: str, inner: str, data: bytes, options: ReadingOptions) 
 
 
 def _read_zip(name: str, data: bytes, options: ReadingOptions) -> list[Content]:
-    contents: list[Content] = []
-    bad: list[tuple[str, str]] = []
-    room, pieces, files = Room(), 0, 0
+    found: list[tuple[str, list[Content] | TaskError | Decoded]] = []
+    room, pieces = Room(), 0
     for member, content in unzip(name, data, room):
-        files += 1
         label = f"{name}/{shortened(member)}"
-        stem, format = format_of(member)
         try:
-            if isinstance(content, TaskError):
-                raise content
-            if format == "zip":
-                raise TaskError(f"{label}: {_NESTED_ARCHIVE}")
-            if format == "gz":
-                found = _read_unpacked(label, stem, gunzip(label, content, room), options)
-            else:
-                found = _read(label, format, content, options)
+            found.append((label, _member(label, member, content, room, options)))
         except TaskError as error:
-            bad.append((label, str(error)))
-            contents.append(Unreadable(label, ""))
-            continue
-        contents.extend(found)
-        pieces += sum(map(_pieces, found))
+            found.append((label, error))
+        pieces += _pieces_of(found[-1][1])
         check_pieces(name, pieces)
-    if len(bad) == files:
-        raise TaskError(f"{name}: none of its {files} files can be used; the first: {bad[0][1]}")
-    if len(bad) * 2 > files:
-        raise TaskError(_mostly_unreadable(name, files, bad))
+    pages = [(label, one) for label, one in found if isinstance(one, Decoded)]
+    texts = iter(_pages(pages))
+    read = [(label, _listed(next(texts)) if isinstance(one, Decoded) else one) for label, one in found]
+    check_pieces(name, sum(_pieces_of(one) for _, one in read))
+    return _usable(name, read)
+
+
+def _member(
+    label: str, member: str, content: bytes | TaskError, room: Room, options: ReadingOptions
+) -> list[Content] | Decoded:
+    """A file of a zip; of a page its source, since all are taken apart together."""
+    stem, format = format_of(member)
+    if isinstance(content, TaskError):
+        raise content
+    if format == "zip":
+        raise TaskError(f"{label}: {_NESTED_ARCHIVE}")
+    if format == "gz":
+        return _read_unpacked(label, stem, gunzip(label, content, room), options)
+    return _page_source(label, content, options) if format == "html" else _read(label, format, content, options)
+
+
+def _listed(page: Text | TaskError) -> list[Content] | TaskError:
+    return page if isinstance(page, TaskError) else [page]
+
+
+def _usable(name: str, read: Sequence[tuple[str, list[Content] | TaskError]]) -> list[Content]:
+    """What was read of an archive, with one sentence for each reason why others can't be used. Raises TaskError."""
+    bad = [(label, str(one)) for label, one in read if isinstance(one, TaskError)]
+    if len(bad) == len(read):
+        raise TaskError(f"{name}: none of its {len(read)} files can be used; the first: {bad[0][1]}")
+    if len(bad) * 2 > len(read):
+        raise TaskError(_mostly_unreadable(name, len(read), bad))
     reasons = _by_reason(bad)
-    return [
-        Unreadable(content.name, reasons[content.name]) if isinstance(content, Unreadable) else content
-        for content in contents
-        if not isinstance(content, Unreadable) or content.name in reasons
-    ]
+    contents: list[Content] = []
+    for label, one in read:
+        if not isinstance(one, TaskError):
+            contents.extend(one)
+        elif label in reasons:
+            contents.append(Unreadable(label, reasons.pop(label)))
+    return contents
 
 
 def _by_reason(bad: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -110,7 +129,11 @@ def _read(name: str, format: str, data: bytes, options: ReadingOptions) -> list[
             raise TaskError(f"{name}: {_EMPTY}")
         return [_BINARY[format](name, data, options)]
     if format == "html":
-        return [_page(name, data, options)]
+        (page,) = _pages([(name, _page_source(name, data, options))])
+        if isinstance(page, TaskError):
+            raise page
+        check_pieces(name, _pieces(page))
+        return [page]
     decoded = decode(name, data, options.encoding)
     if format == "jsonl":
         return list(read_jsonl(name, decoded))
@@ -140,23 +163,31 @@ def _text(name: str, decoded: Decoded, format: str, options: ReadingOptions) -> 
     return Text(name, text, decoded.encoding, decoded.how, decoded.certain, format, remarks)
 
 
-def _page(name: str, data: bytes, options: ReadingOptions) -> Text:
-    encoding = options.encoding
-    declared = declared_encoding(data) if encoding is None else None
+def _page_source(name: str, data: bytes, options: ReadingOptions) -> Decoded:
+    """A page as its makers wrote it, in the encoding that it says it is in unless that is wrong."""
+    declared = declared_encoding(data) if options.encoding is None else None
     if declared and not declared.startswith("utf-16"):  # a page that says so in single bytes is not in it
-        try:
-            decoded = decode(name, data, declared)
-            encoding = declared
-        except TaskError:
-            declared = None  # what it says of itself is wrong
-    if declared is None or encoding is None:
-        decoded = decode(name, data, encoding)
-    how = "what the page says of itself" if declared else decoded.how
-    text = page_text(name, decoded.text)
-    if not text.strip():
-        raise TaskError(f"{name}: the page shows no text; save what it shows as plain text (.txt).")
-    check_pieces(name, text.count("\n"))
-    return Text(name, text, decoded.encoding, how, decoded.certain, "txt", decoded.remarks)
+        with suppress(TaskError):
+            return replace(decode(name, data, declared), how="what the page says of itself")
+    return decode(name, data, options.encoding)
+
+
+def _pages(sources: Sequence[tuple[str, Decoded]]) -> list[Text | TaskError]:
+    """What pages show."""
+    found: list[Text | TaskError] = []
+    texts = page_texts([(name, source.text) for name, source in sources])
+    for (name, source), text in zip(sources, texts, strict=True):
+        if isinstance(text, TaskError):
+            found.append(text)
+        elif not text.strip():
+            found.append(TaskError(f"{name}: the page shows no text; save what it shows as plain text (.txt)."))
+        else:
+            found.append(Text(name, text, source.encoding, source.how, source.certain, "txt", source.remarks))
+    return found
+
+
+def _pieces_of(one: list[Content] | TaskError | Decoded) -> int:
+    return sum(map(_pieces, one)) if isinstance(one, list) else 0
 
 
 def _pieces(content: Content) -> int:

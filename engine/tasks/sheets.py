@@ -13,7 +13,7 @@ from engine.errors import TaskError
 from engine.names import listed
 from engine.tasks.cells import cell_text
 from engine.tasks.child import command, read_in_child, serve
-from engine.tasks.contents import ReadingOptions, Table
+from engine.tasks.contents import ReadingOptions, Table, TableReading
 from engine.tasks.grids import Rows, lay_out
 from engine.tasks.limits import MAX_FILES, Room, check_columns, check_pieces
 from engine.tasks.nested import find_nested
@@ -40,16 +40,28 @@ def read_xlsx(name: str, data: bytes, options: ReadingOptions) -> Table:
     grid = lay_out(name, rows, options.header, "row")
     remarks = list(grid.remarks)
     if found["others"]:
-        remarks.insert(0, f"Of the workbook, the sheet '{found['sheet']}' was read, not {listed(found['others'], 5)}.")
+        remarks.insert(0, f"The sheet '{found['sheet']}' alone was read; there are also {listed(found['others'], 5)}.")
     if not grid.rows:
         first = grid.left_out[0]
         raise TaskError(f"{name}, {first.where}: no row can be used, this one because: {first.reason}; mend the table.")
     numbers = [number for number, _ in grid.rows]
     frame = pd.DataFrame([cells for _, cells in grid.rows], columns=grid.columns, index=numbers, dtype=str)
     frame, nested = find_nested(frame)
+    reading = TableReading("", True, grid.has_header, len(grid.rows), len(grid.columns))
     return Table(
-        name, frame, "xlsx", row_word="row", left_out=grid.left_out, nested=nested, remarks=tuple(remarks)
+        name, frame, "xlsx", row_word="row", left_out=grid.left_out, nested=nested, remarks=tuple(remarks),
+        reading=reading, alternatives=_alternatives(name, rows, reading),
     )  # fmt: skip
+
+
+def _alternatives(name: str, rows: Rows, reading: TableReading) -> tuple[TableReading, ...]:
+    """With a header where it was read without, and the other way round."""
+    try:
+        grid = lay_out(name, rows, not reading.header, "row")
+    except TaskError:
+        return ()
+    other = TableReading("", True, grid.has_header, len(grid.rows), len(grid.columns))
+    return (other,) if grid.rows else ()
 
 
 def child() -> None:

@@ -14,7 +14,7 @@ from engine.tasks.limits import check_pieces
 from engine.tasks.nested import find_nested
 
 _ALTERNATIVES = 4
-_QUICK = 20_000_000
+_QUICK = 4_000_000
 """Characters up to which other readings are tried in full."""
 _NO_TEXT = "".join(delimited.DELIMITERS) + '" \n'
 _MISSING = frozenset({"NaN", "nan"})
@@ -46,21 +46,29 @@ def read_csv(name: str, decoded: Decoded, format: str, options: ReadingOptions) 
         first = left_out[0]
         raise TaskError(f"{name}, {first.where}: no row can be used, this one because: {first.reason}; mend the table.")
     shift = 1 if start else 0
-    rows = [["" if cell in _MISSING else cell for cell in cells] for _, cells in grid.rows]
-    frame = pd.DataFrame(rows, columns=grid.columns, index=[line + shift for line, _ in grid.rows], dtype=str)
+    alternatives = _alternatives(name, text, result, found)
+    for _, cells in grid.rows:
+        if not _MISSING.isdisjoint(cells):
+            cells[:] = ["" if cell in _MISSING else cell for cell in cells]
+    frame = pd.DataFrame(
+        [cells for _, cells in grid.rows],
+        columns=grid.columns,
+        index=[line + shift for line, _ in grid.rows],
+        dtype=str,
+    )
     frame, nested = find_nested(frame)
     return Table(
         name, frame, format, decoded.encoding, decoded.how, decoded.certain, chosen,
         left_out=tuple(left_out), nested=nested, reading=result.reading,
-        alternatives=_alternatives(name, text, result, found),
+        alternatives=alternatives,
         remarks=(*decoded.remarks, *result.parsed.remarks, *grid.remarks),
     )  # fmt: skip
 
 
 def looks_like_table(text: str) -> bool:
-    """Whether all lines of a text have tabs between as many cells, two or more, as Excel's "Unicode Text" has."""
-    lines = text[:_QUICK].strip("\n").split("\n")
-    return len(lines) > 1 and len({line.count("\t") for line in lines}) == 1 and "\t" in lines[0]
+    """Whether the rows of a text have tabs between as many cells, two or more, as Excel's "Unicode Text" has."""
+    widths = delimited.widths_of_head(text, "\t")
+    return len(widths) > 1 and len(set(widths)) == 1 and widths[0] > 1
 
 
 def _result(name: str, text: str, delimiter: str, quotes: bool | None, header: bool | None) -> _Result:

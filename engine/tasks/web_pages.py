@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import TaskError
@@ -10,6 +12,7 @@ from engine.tasks.child import command, read_in_child, serve
 from engine.tasks.limits import check_pieces
 
 _CHILD = command("engine.tasks.web_pages")
+_DAMAGED, _INSTEAD = "this page can't be taken apart; save it as plain text (.txt)", "save it as plain text (.txt)"
 _DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 _DECLARED_WITHIN = 4096
 _HIDDEN = "head script style noscript template svg math canvas iframe object audio video select textarea button"
@@ -30,15 +33,31 @@ def declared_encoding(data: bytes) -> str | None:
     return found[1].decode("ascii").lower() if found else None
 
 
-def page_text(name: str, text: str) -> str:
-    """What a page shows: blocks on lines of their own, paragraphs with a blank line between. Raises TaskError."""
-    damaged = "this page can't be taken apart; save it as plain text (.txt)"
-    return read_in_child(_CHILD, name, text.encode(), damaged, "save it as plain text (.txt)").decode()
+def page_texts(pages: Sequence[tuple[str, str]]) -> list[str | TaskError]:
+    """What pages show, given by name and source, or why one can't be read: one child for all, since each takes a while.
+
+    Blocks stand on lines of their own, paragraphs have a blank line between.
+    """
+    if not pages:
+        return []
+    try:
+        answer = read_in_child(_CHILD, pages[0][0], json.dumps(pages).encode(), _DAMAGED, _INSTEAD)
+    except TaskError as error:
+        # one of them ended the child: each gets one of its own
+        return [error] if len(pages) == 1 else [one for page in pages for one in page_texts([page])]
+    return [found["text"] if "text" in found else TaskError(found["error"]) for found in json.loads(answer)]
 
 
 def child() -> None:
-    """Read a page from stdin, write its text to stdout."""
-    serve(lambda name, data: text_of(name, data).encode("utf-8", "replace"))
+    """Read pages from stdin, write their texts to stdout."""
+    serve(lambda _, data: json.dumps([_answer(name, source) for name, source in json.loads(data)]).encode())
+
+
+def _answer(name: str, source: str) -> dict[str, str]:
+    try:
+        return {"text": text_of(name, source.encode("utf-8", "replace"))}
+    except TaskError as error:
+        return {"error": str(error)}
 
 
 def text_of(name: str, data: bytes) -> str:

@@ -21,7 +21,7 @@ from ui.text import plain
 APP = str(Path(__file__).parents[2] / "app.py")
 NASTY = "*x* <b> [l](https://evil.example) :smile: $y$ www.evil.example a@evil.example"
 LEAKS = re.compile(r"(?<!\\)[*<$]\s?[xby]\b|https?://evil|www\.evil|a@evil|(?<!\\):smile:|\]\(")
-FOREIGN_TAG = re.compile(r"<(?!/?(?:p|div|span)[ >])")
+FOREIGN_TAG = re.compile(r"<(?!/?(?:p|div|span|style)[\s>])")
 LITERAL = {"code", "arrow_data_frame", "text", "json"}
 """Elements that print every character as it is."""
 READ_AS_MARKDOWN = ("body", "label", "help", "text", "title", "delta")

@@ -1,6 +1,8 @@
 """The Tasks page in every state: empty, with samples, with good, bad and half-good uploads, pasted text, the list."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,6 +151,74 @@ def test_a_guessed_encoding_is_shown_and_can_be_changed() -> None:
     labelled(page.selectbox, "Encoding").set_value("windows-1251").run()  # type: ignore[attr-defined]
     assert "was read as" not in shown(page)
     assert any("я" in code.value or "ь" in code.value for code in page.code)
+
+
+def test_a_table_can_be_read_another_way_and_back() -> None:
+    page = upload(opened(), ("fruit.csv", b"apple,pear\nplum,cherry\nfig,grape\nlime,date\n"))
+    assert "The first row (apple, pear) was taken for the names of the columns" in shown(page)
+    choice = labelled(page.selectbox, "Reading")
+    assert choice.options == [  # type: ignore[attr-defined]
+        "3 rows × 2 columns, commas between, first row is a header", "4 rows × 2 columns, commas between, no header",
+        "4 rows × 1 column, no header",
+    ]  # fmt: skip
+    choice.set_value(1).run()  # type: ignore[attr-defined]
+    assert not page.exception
+    assert "CSV table, 4 rows × 2 columns between commas" in shown(page)
+    assert "was taken for" not in shown(page)
+    assert labelled(page.selectbox, "Text column").options == ["column 1", "column 2"]  # type: ignore[attr-defined]
+    labelled(page.selectbox, "Reading").set_value(2).run()  # type: ignore[attr-defined]
+    assert "CSV table, 4 rows × 1 column" in shown(page)
+    labelled(page.selectbox, "Reading").set_value(0).run()  # type: ignore[attr-defined]
+    assert "CSV table, 3 rows × 2 columns between commas" in shown(page)
+    assert len(labelled(page.selectbox, "Reading").options) == 3  # type: ignore[attr-defined]
+
+
+def test_another_encoding_voids_the_chosen_reading() -> None:
+    page = upload(opened(), ("a.csv", "text;n\nsüß;1\nschön;2\nnaß;3\n".encode("latin-1")))
+    labelled(page.selectbox, "Reading").set_value(1).run()  # type: ignore[attr-defined]
+    assert "CSV table, 4 rows" in shown(page)
+    labelled(page.selectbox, "Encoding").set_value("windows-1251").run()  # type: ignore[attr-defined]
+    assert not page.exception
+    assert "CSV table, 3 rows" in shown(page)
+    assert labelled(page.selectbox, "Reading").value == 0  # type: ignore[attr-defined]
+
+
+def test_front_matter_is_left_out_with_a_word_and_can_be_learnt() -> None:
+    front, body = "---\ntitle: Soup\n---\n", "Boil it.\n\nServe it.\n\nEat it.\n"
+    page = upload(opened(), ("a.md", (front + body).encode()))
+    assert "The front matter (the settings at the top of a Markdown file) is left out" in shown(page)
+    assert f"Markdown, {len(body)} characters" in shown(page)
+    labelled(page.checkbox, "Learn the front matter, too").check().run()  # type: ignore[attr-defined]
+    assert not page.exception
+    assert "is left out" not in shown(page)
+    assert f"Markdown, {len(front + body)} characters" in shown(page)
+    labelled(page.checkbox, "Learn the front matter, too").uncheck().run()  # type: ignore[attr-defined]
+    assert f"Markdown, {len(body)} characters" in shown(page)
+
+
+def test_a_remark_on_many_files_of_an_archive_is_said_once() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(9):
+            archive.writestr(f"{number}.md", f"---\ntitle: x\n---\nText {number}.\n")
+    page = upload(opened(), ("notes.zip", file.getvalue()))
+    assert shown(page).count("The front matter") == 1
+    assert "notes.zip/0.md, notes.zip/1.md, notes.zip/2.md and 6 more: The front matter" in shown(page)
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pdf", "a.ipynb", "photo.png"])
+def test_any_ending_is_taken_and_refused_in_a_sentence_on_the_page(name: str) -> None:
+    page = opened()
+    assert not page.file_uploader[0].allowed_type
+    upload(page, (name, b"PK\x03\x04 whatever"))
+    assert f"{name}: this is a" in shown(page)
+    assert "which can't be read; " in shown(page)
+
+
+def test_code_and_pages_are_read_as_text() -> None:
+    page = upload(opened(), ("a.py", b"x = 1\n\ny = 2\n"), ("b.html", b"<p>one</p><p>two</p>"))
+    assert "**3 documents** to train on and **1** held out." in shown(page)
+    assert any(code.value == "x = 1" for code in page.code)
 
 
 def test_the_split_shows_its_counts_and_changes_the_preview() -> None:
