@@ -12,6 +12,7 @@ import pandas as pd
 from engine import export
 from engine.experiment import Experiment
 from engine.experiment_file import to_yaml
+from engine.names import safe_name
 from engine.store import Store
 from figures.report import Section, report_html
 from ui.compare_sections import figure_sections, table_sections
@@ -23,9 +24,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?inf")
 
 
 def file_name(name: str, ending: str) -> str:
-    """A file name of letters, digits and dashes that any system takes."""
-    words = re.sub(r"[^\w]+", "-", name, flags=re.UNICODE).strip("-_").lower()
-    return f"{words[:60].rstrip('-') or 'palimpsest'}{ending}"
+    """A file name of the user's words that any system takes."""
+    return f"{safe_name(name, 120)}{ending}"
 
 
 def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
@@ -36,12 +36,17 @@ def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def checkpoint_file(checkpoint: str) -> Callable[[], bytes]:
-    """The checkpoint as a zip."""
+def checkpoint_name(experiment: str, label: str, seed: int, stage: int) -> str:
+    """What the weights of one run after one stage are called: `support-then-recipes · naive · seed 0 · stage 3`."""
+    return safe_name(" · ".join([safe_name(experiment, 70), label, f"seed {seed}", f"stage {stage}"]))
+
+
+def checkpoint_file(checkpoint: str, name: str) -> Callable[[], bytes]:
+    """The checkpoint as a zip of one folder of that name."""
 
     def make() -> bytes:
         file = io.BytesIO()
-        export.checkpoint_zip(Path(checkpoint), file)
+        export.checkpoint_zip(Path(checkpoint), file, name)
         return file.getvalue()
 
     return make

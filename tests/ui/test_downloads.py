@@ -14,6 +14,7 @@ from tests.fake_runs import FakeRun, experiment
 from ui.compared import compare, read
 from ui.downloads import (
     checkpoint_file,
+    checkpoint_name,
     experiment_file,
     file_name,
     for_spreadsheets,
@@ -34,17 +35,31 @@ def finished(store: Store, folder: Path, name: str = "kitchen") -> str:
 
 
 def test_file_names_hold_nothing_that_a_system_refuses() -> None:
-    assert file_name("Recipes / <b>Code</b>: *1*", ".zip") == "recipes-b-code-b-1.zip"
+    assert file_name("Recipes / <b>Code</b>: *1*", " · scores.csv") == "Recipes b-Code-b 1 · scores.csv"
     assert file_name("中文", ".yaml") == "中文.yaml"
     assert file_name("../..", ".csv") == "palimpsest.csv"
+    assert len(file_name("厨" * 120, " · report.html").encode()) < 200
 
 
-def test_a_checkpoint_zip_holds_the_weights_and_not_the_resumable_state(store: Store, tmp_path: Path) -> None:
+def test_a_checkpoint_zip_holds_the_weights_in_a_folder_of_its_run_and_not_the_resumable_state(
+    store: Store, tmp_path: Path
+) -> None:
     kept = kept_checkpoints(store.stages(list(store.runs(finished(store, tmp_path))["run_id"])))
     assert len(kept) == 4
     assert set(kept["bytes"]) == {len(b"weights")}
-    with zipfile.ZipFile(io.BytesIO(checkpoint_file(kept["checkpoint"].iloc[-1])())) as archive:
-        assert archive.namelist() == ["stage-2/model.safetensors"]
+    name = checkpoint_name("support-then-recipes", "replay (replay_weight=1)", 0, 2)
+    assert name == "support-then-recipes · replay (replay_weight=1) · seed 0 · stage 2"
+    with zipfile.ZipFile(io.BytesIO(checkpoint_file(kept["checkpoint"].iloc[-1], name)())) as archive:
+        assert archive.namelist() == [f"{name}/model.safetensors"]
+
+
+def test_names_of_checkpoints_tell_runs_and_stages_apart_however_long_the_experiment_s_is() -> None:
+    names = {
+        checkpoint_name("a very long name " * 7, f"replay (replay_weight={weight})", seed, stage)
+        for weight in (0.25, 0.5) for seed in (0, 1) for stage in (1, 2)
+    }  # fmt: skip
+    assert len(names) == 8
+    assert max(len(name.encode()) for name in names) <= 150
 
 
 def test_a_checkpoint_that_is_gone_is_not_offered(store: Store, tmp_path: Path) -> None:
@@ -53,7 +68,7 @@ def test_a_checkpoint_that_is_gone_is_not_offered(store: Store, tmp_path: Path) 
     for part in gone.iterdir():
         part.unlink()
     with pytest.raises(StoreError, match="no longer there"):
-        checkpoint_file(str(gone))()
+        checkpoint_file(str(gone), "gone")()
     gone.rmdir()
     assert len(kept_checkpoints(stages)) == 3
     assert kept_checkpoints(stages.iloc[0:0]).empty
