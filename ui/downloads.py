@@ -11,8 +11,8 @@ import pandas as pd
 
 from engine import export
 from engine.experiment import Experiment
-from engine.experiment_file import to_yaml
 from engine.names import safe_name
+from engine.portable import portable_yaml
 from engine.store import Store
 from figures.report import Section, report_html
 from ui.compare_sections import figure_sections, table_sections
@@ -82,8 +82,8 @@ def results_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], by
 
 
 def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
-    """The experiment as YAML, as the command line takes it."""
-    return lambda: to_yaml(experiment).encode()
+    """The experiment as YAML, as the command line takes it on any machine."""
+    return lambda: portable_yaml(experiment).encode()
 
 
 def report_file(comparison: Comparison) -> Callable[[], bytes]:
@@ -97,7 +97,7 @@ def report(comparison: Comparison) -> str:
     sections = [*_fairness(comparison), *table_sections(comparison), *figure_sections(comparison)]
     sections.append(Section("Runs", table=runs_text(comparison.runs, comparison.unfair, comparison.score)))
     for experiment in comparison.experiments.values():
-        sections.append(Section(f"Experiment: {experiment.name}", code=to_yaml(experiment)))
+        sections.append(Section(f"Experiment: {experiment.name}", code=portable_yaml(experiment)))
     made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
     return report_html(f"What was kept: {', '.join(names)}", comparison.verdict.sentences, sections, made)
 

@@ -8,7 +8,7 @@ import pytest
 
 from engine.control import Control
 from engine.errors import StoreError
-from engine.experiment_file import parse_experiment
+from engine.experiment_file import load_experiment
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.compared import compare, read
@@ -100,9 +100,19 @@ def test_the_json_is_the_command_lines_for_one_experiment_and_a_list_for_several
     assert [each["experiment"]["name"] for each in json.loads(results_file(store, [first, second])())] == ["one", "two"]
 
 
-def test_the_yaml_reads_back_to_the_same_experiment(store: Store, tmp_path: Path) -> None:
+def test_the_yaml_reads_back_to_the_same_experiment_where_its_texts_lie_beside_it(store: Store, tmp_path: Path) -> None:
     configured = store.experiment(finished(store, tmp_path))
-    assert parse_experiment(experiment_file(configured)().decode()) == configured
+    for name in ("bread", "tea"):
+        (tmp_path / "there" / "data" / name).mkdir(parents=True)
+        (tmp_path / "there" / "data" / name / f"{name}.txt").touch()
+    path = tmp_path / "there" / "saved.yaml"
+    path.write_bytes(experiment_file(configured)())
+    assert str(tmp_path) not in path.read_text(encoding="utf-8")
+    found = load_experiment(path)
+    assert [task.train for task in found.tasks] == [
+        (str(path.parent / "data" / name / f"{name}.txt"),) for name in ("bread", "tea")
+    ]
+    assert found.model_copy(update={"tasks": configured.tasks}) == configured
 
 
 def test_the_report_holds_verdict_tables_and_the_pages_figures(store: Store, tmp_path: Path) -> None:
