@@ -24,7 +24,7 @@ def show_downloads(store: Store, every: Everything, comparison: Comparison) -> N
     offer_checkpoint(every, comparison)
     ids, name = list(every.experiments), _title(every)
     with st.container(horizontal=True):
-        _offer("Report (HTML)", report_file(comparison), file_name(name, " · report.html"), "text/html",
+        _offer("Report (HTML)", report_file(store, comparison), file_name(name, " · report.html"), "text/html",
                "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
         _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
                "Every score of every run, stage and task of these experiments.")  # fmt: skip

@@ -4,7 +4,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +13,8 @@ from engine.experiment import Experiment
 from engine.names import safe_name
 from engine.portable import portable_yaml
 from engine.store import Store
-from figures.report import Section, report_html
-from ui.compare_sections import figure_sections, table_sections
-from ui.compare_tables import runs_text
 from ui.compared import Comparison
+from ui.report import report
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?inf")
@@ -86,30 +83,9 @@ def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
     return lambda: portable_yaml(experiment).encode()
 
 
-def report_file(comparison: Comparison) -> Callable[[], bytes]:
+def report_file(store: Store, comparison: Comparison) -> Callable[[], bytes]:
     """The comparison as one HTML file."""
-    return lambda: report(comparison).encode()
-
-
-def report(comparison: Comparison) -> str:
-    """The page's verdict, tables and figures, every run, and the experiments as YAML."""
-    names = [experiment.name for experiment in comparison.experiments.values()]
-    sections = [*_fairness(comparison), *table_sections(comparison), *figure_sections(comparison)]
-    sections.append(Section("Runs", table=runs_text(comparison.runs, comparison.unfair, comparison.score)))
-    for experiment in comparison.experiments.values():
-        sections.append(Section(f"Experiment: {experiment.name}", code=portable_yaml(experiment)))
-    made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
-    return report_html(f"What was kept: {', '.join(names)}", comparison.verdict.sentences, sections, made)
-
-
-def _fairness(comparison: Comparison) -> list[Section]:
-    if not comparison.findings:
-        return []
-    judged = set(comparison.judged)
-    used = all(run_id in judged for finding in comparison.findings for run_id in finding.run_ids)
-    text = "The verdict uses them all the same." if used else "The verdict leaves these runs out."
-    found = pd.DataFrame({"What differs": [finding.text for finding in comparison.findings]})
-    return [Section("Not fairly comparable", text, table=found)]
+    return lambda: report(store, comparison).encode()
 
 
 def _folder_bytes(folder: Path) -> int:

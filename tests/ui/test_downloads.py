@@ -11,7 +11,6 @@ from engine.errors import StoreError
 from engine.experiment_file import load_experiment
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
-from ui.compared import compare, read
 from ui.downloads import (
     checkpoint_file,
     checkpoint_name,
@@ -19,7 +18,6 @@ from ui.downloads import (
     file_name,
     for_spreadsheets,
     kept_checkpoints,
-    report,
     results_file,
     scores_file,
 )
@@ -113,12 +111,3 @@ def test_the_yaml_reads_back_to_the_same_experiment_where_its_texts_lie_beside_i
         (str(path.parent / "data" / name / f"{name}.txt"),) for name in ("bread", "tea")
     ]
     assert found.model_copy(update={"tasks": configured.tasks}) == configured
-
-
-def test_the_report_holds_verdict_tables_and_the_pages_figures(store: Store, tmp_path: Path) -> None:
-    every = read(store, [finished(store, tmp_path, "<script>alert(1)</script>")], "bits_per_byte")
-    made = report(compare(every, list(every.runs["run_id"])))
-    assert "kept most" in made
-    assert made.count('class="chart" role="img" aria-label=') == 4
-    assert "<script>alert(1)" not in made
-    assert "replay_weight" in made
