@@ -47,7 +47,7 @@ def test_the_servers_thread_gives_the_numbers_of_the_command_line(
     experiment_id = store.add_experiment(described)
     runner = get_runner(tmp_path)
     try:
-        wait_until(lambda: store.runs()["status"].item() not in ("queued", "running"), seconds=120)
+        wait_until(lambda: store.runs()["status"].item() not in ("queued", "running"), seconds=600)
         found = results(store, experiment_id)["runs"][0]
     finally:
         runner.close()

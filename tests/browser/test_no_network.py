@@ -22,7 +22,6 @@ from tests.fake_runs import FakeRun, experiment
 
 pytestmark = pytest.mark.browser
 
-SLOW = 240_000  # milliseconds
 PAGES = {
     "": "Palimpsest", "tasks": "Tasks", "experiment": "Experiment", "live": "Live", "compare": "Compare",
 }  # fmt: skip
@@ -81,7 +80,6 @@ def test_no_page_asks_anything_of_another_server(browser: Any, data: Path) -> No
         context = browser.new_context(
             viewport={"width": 1400, "height": 2500}, proxy={"server": proxy, "bypass": "127.0.0.1"}
         )
-        context.set_default_timeout(SLOW)
         requests, refused = [], []
         context.on("request", lambda request: requests.append(request.url))
         page = context.new_page()
@@ -89,8 +87,8 @@ def test_no_page_asks_anything_of_another_server(browser: Any, data: Path) -> No
         page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
         for path, title in PAGES.items():
             page.goto(f"{server.address}/{path}")
-            expect(page.get_by_role("heading", name=title, level=1)).to_be_visible(timeout=SLOW)
-            expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=SLOW)
+            expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+            expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
             if path in ("live", "compare"):
                 page.locator(".palimpsest-chart .main-svg").first.wait_for()
             icon = page.locator("link[rel~=icon]")

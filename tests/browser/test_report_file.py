@@ -17,7 +17,6 @@ from ui.report import report
 
 pytestmark = pytest.mark.browser
 
-SLOW = 120_000
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -46,7 +45,6 @@ def test_a_report_fits_the_screen_follows_its_scheme_and_asks_nothing_of_the_net
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, proxy={"server": proxy}
         )
-        context.set_default_timeout(SLOW)
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("console", lambda said: complaints.append(said.text))

@@ -43,7 +43,7 @@ def library(tmp_path: Path) -> Library:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=300).run()
     app.query_params |= query
     return app.switch_page(PAGE).run()
 
