@@ -3,6 +3,8 @@
 The server reads this file once and finds `app` in it; every run of a page is a run of this file as a script.
 """
 
+from pathlib import Path
+
 import streamlit as st
 
 from ui import entrance, process_memory, warm_up
@@ -10,11 +12,13 @@ from ui.live_chart import load_plotly
 from ui.navigation import APP_RAN, WITH_CHARTS, navigation
 from ui.trouble import told
 
+# One of Streamlit's material icons would be fetched from a font server; this one is part of the page.
+ICON = (Path(__file__).parent / "ui" / "icon.svg").read_text(encoding="utf-8")
 # Streamlit draws captions at 60%, which is a contrast of 4.1 on the light background; text needs 4.5.
 READABLE = "<style>[data-testid=stCaptionContainer] { opacity: 0.75; }</style>"
 
 if __name__ == "__main__":
-    st.set_page_config(page_title="Palimpsest", page_icon=":material/history_edu:", layout="wide")
+    st.set_page_config(page_title="Palimpsest", page_icon=ICON, layout="wide")
     st.html(READABLE)
     st.session_state[APP_RAN] = True
     page = navigation()

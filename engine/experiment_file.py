@@ -7,6 +7,7 @@ import yaml
 from engine.errors import ConfigError
 from engine.experiment import Experiment, experiment_from, to_data
 from engine.names import shortened
+from engine.paths import data_folder
 
 MAX_CHARACTERS = 200_000
 """Of an experiment file; a thousand tasks fit in."""
@@ -36,22 +37,40 @@ def parse_experiment(text: str, source: str = "the experiment") -> Experiment:
 
 
 def load_experiment(path: Path) -> Experiment:
-    """Read an experiment file; relative task paths are taken from its folder."""
+    """Read an experiment file; relative task paths are taken from its folder, and so is a model such as ./mine, where
+    there is a folder of that name."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file; check the path.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read as UTF-8 text ({error}).") from error
-    return with_absolute_paths(parse_experiment(text, path.name), path.parent)
+    experiment = with_absolute_paths(parse_experiment(text, path.name), path.parent)
+    model = path.parent / experiment.model
+    if experiment.model.startswith(("./", "../")) and model.is_dir():
+        return experiment.model_copy(update={"model": str(model.resolve())})
+    return experiment
+
+
+def places() -> dict[str, Path]:
+    """What relative paths may begin with that need not lie beside the file, and the folder that it stands for here.
+
+    The names are of no other use, so that a path which begins with one means nothing else.
+    """
+    from engine.tasks.sample_tasks import FOLDER
+
+    return {"palimpsest-tasks": data_folder() / "tasks", "palimpsest-samples": FOLDER}
 
 
 def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
-    """The same experiment with its task files made independent of the working directory."""
+    """The same experiment with its task files made independent of the working directory.
+
+    They are taken from `folder`; what begins with one of `places` and does not lie there is looked up in that place.
+    """
 
     def absolute(names: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            return tuple(str((folder / name).resolve()) for name in names)
+            return tuple(str(_found(name, folder)) for name in names)
         except (OSError, RuntimeError) as error:  # links that lead in a circle
             raise ConfigError(f"A path can't be followed ({shortened(str(error), 300)}); check it.") from error
 
@@ -60,6 +79,16 @@ def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
         for task in experiment.tasks
     )
     return experiment.model_copy(update={"tasks": tasks})
+
+
+def _found(name: str, folder: Path) -> Path:
+    path = (folder / name).resolve()
+    if not name.startswith("palimpsest-") or path.exists():
+        return path
+    prefix, _, rest = name.partition("/")
+    place = places().get(prefix)
+    found = (place / rest).resolve() if place else path
+    return found if place and found.is_relative_to(place.resolve()) and found.exists() else path
 
 
 def to_yaml(experiment: Experiment) -> str:

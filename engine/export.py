@@ -16,11 +16,13 @@ from engine.comparison import matrices, stability_gaps, task_orders
 from engine.durable import writing
 from engine.errors import StoreError
 from engine.experiment import to_data
+from engine.names import safe_name
 from engine.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.store import Store
 from engine.summaries import intransigence, summarize
 
-SCHEMA = "palimpsest/results/1"
+SCHEMA = "palimpsest/results/2"
+"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -32,9 +34,10 @@ _TASK_FIELDS = (
 Rows = Sequence[Sequence[float | None]]
 
 
-def results(store: Store, experiment_id: str) -> dict[str, Any]:
+def results(store: Store, experiment_id: str, beside: Path | None = None) -> dict[str, Any]:
     """Everything about an experiment as plain data without NaN: the content of `results.json`.
 
+    `checkpoints` are relative to the folder `beside`, where the file is to lie: the store's unless another is named.
     `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
     where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. Raises StoreError for an unknown id.
     """
@@ -63,7 +66,7 @@ def results(store: Store, experiment_id: str) -> dict[str, Any]:
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
                 "summary": summary, "seconds": run.seconds, "tokens": int(run.target_tokens),
-                "checkpoints": [path for path in kept if isinstance(path, str)],
+                "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip
     whole = {
@@ -88,7 +91,7 @@ def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def write_results(store: Store, experiment_id: str, path: Path) -> dict[str, Any]:
     """Write `results` to a JSON file, whole or not at all, and return them. Raises StoreError."""
-    found = results(store, experiment_id)
+    found = results(store, experiment_id, path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         fresh.write_text(to_json(found), encoding="utf-8")
@@ -110,18 +113,25 @@ def scores_csv(store: Store, experiment_id: str) -> str:
     return str(lines.to_csv(index=False, lineterminator="\n"))
 
 
-def checkpoint_zip(checkpoint: Path, file: IO[bytes]) -> None:
+def checkpoint_zip(checkpoint: Path, file: IO[bytes], folder: str = "") -> None:
     """Write a checkpoint as a zip of one folder that `AutoModelForCausalLM.from_pretrained` loads once unpacked.
 
-    Raises StoreError when the checkpoint is no longer there.
+    The folder is called `folder`, as far as every file system can, or as the checkpoint's own. Raises StoreError when
+    the checkpoint is no longer there.
     """
     # the state for resuming stays behind: it may hold texts of the memory
     parts = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name not in RESUME_FILES)
     if not parts:
         raise StoreError(f"{checkpoint}: this checkpoint is no longer there; run the experiment again to get it back.")
+    top = Path(safe_name(folder or checkpoint.name))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights don't compress
         for path in parts:
-            archive.write(path, Path(checkpoint.name) / path.relative_to(checkpoint))
+            archive.write(path, top / path.relative_to(checkpoint))
+
+
+def _relative(path: str, folder: Path) -> str:
+    """A path as seen from a folder, with slashes whatever the system; the machine's own way there stays unsaid."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _summary(rows: Rows, joint: Rows, lower_is_better: bool) -> dict[str, Any]:

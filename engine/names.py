@@ -2,12 +2,17 @@
 
 import re
 import reprlib
+import unicodedata
 from typing import Any
 
 # Control characters, halves of characters, and marks that change the order in which other characters are shown.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_NOT_IN_FILE_NAMES = re.compile(r'[<>:"/\\|?*]+')
+_BETWEEN_WORDS = re.compile(r'(?<=[^\s<>:"/\\|?*])[<>:"/\\|?*]+(?=[^\s<>:"/\\|?*])')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(?=\.|$)", re.IGNORECASE)
 _LONGEST_QUOTE = 100
+_LONGEST_FILE_NAME = 150
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = _LONGEST_QUOTE
@@ -22,6 +27,28 @@ def clean_name(text: str) -> str:
 def visible(text: str) -> str:
     """`text` with a replacement character for each that could change how a terminal or a page shows the others."""
     return _UNSAFE.sub("\ufffd", text)
+
+
+def safe_name(text: str, longest: int = _LONGEST_FILE_NAME) -> str:
+    """`text` as the name of a file or folder that every file system takes, Windows' included.
+
+    It has at most `longest` bytes; of a name that is too long, the middle is left out, so that its end still tells it
+    from others.
+    """
+    one_line = clean_name(unicodedata.normalize("NFC", text).replace("\ufffd", " "))
+    name = " ".join(_NOT_IN_FILE_NAMES.sub("", _BETWEEN_WORDS.sub("-", one_line)).split())
+    name = _within(name.strip(" .-"), longest).strip(" .")
+    return "palimpsest" if not name else f"_{name}" if _DEVICES.match(name) else name
+
+
+def _within(name: str, longest: int) -> str:
+    """`name` cut to a number of bytes, in its middle."""
+    if len(name.encode()) <= longest:
+        return name
+    half = (longest - len("…".encode())) // 2
+    begin = name.encode()[:half].decode(errors="ignore")
+    end = name.encode()[-half:].decode(errors="ignore")
+    return f"{begin.rstrip()}…{end.lstrip()}"
 
 
 def shortened(text: str, length: int = _LONGEST_QUOTE) -> str:

@@ -19,21 +19,27 @@ _STYLE = """
   :root { --ink: #e8ebf0; --muted: #a3adba; --line: #39414d; --paper: #14181f; --soft: #1c222b; }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1120px; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 1280px; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
+h2, .note { overflow-wrap: anywhere; }
 .verdict { border-left: 4px solid #0072b2; background: var(--soft); padding: .8rem 1rem; }
 .verdict p { margin: .3rem 0; overflow-wrap: anywhere; }
 .verdict p:first-child { font-weight: 600; }
 .note, figcaption { color: var(--muted); font-size: .92rem; }
 figure { margin: 0; overflow-x: auto; }
 .chart { width: 100%; }
-.table { overflow-x: auto; }
+.table { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .7rem .35rem 0; text-align: left; vertical-align: top; }
 .short { white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; }
+@media (max-width: 640px) {
+  .wide .chart { min-width: 820px; }
+  .wide::before { content: "Swipe sideways for the rest \\2192"; position: sticky; left: 0; font-size: .875rem;
+    color: var(--muted); }
+}
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; }
 @media print { body { max-width: none; padding: 0; } figure, table { break-inside: avoid; } }
 """
@@ -67,6 +73,8 @@ class Section:
     table: pd.DataFrame | None = None
     """Printed with its column names and without its index; cells are text already."""
     code: str = ""
+    wide: bool = False
+    """Whether the figure is scrolled sideways on a phone, where it would be squeezed until nothing can be read."""
 
 
 def report_html(title: str, verdict: Sequence[str], sections: Iterable[Section], note: str = "") -> str:
@@ -92,7 +100,7 @@ def _section(section: Section, number: int) -> str:
     if section.text:
         parts.append(f'<p class="note">{escape(section.text)}</p>')
     if section.figure is not None:
-        parts.append(_figure(section.figure, section.alt, f"figure-{number}"))
+        parts.append(_figure(section.figure, section.alt, f"figure-{number}", section.wide))
     if section.table is not None:
         parts.append(_table(section.table))
     if section.code:
@@ -100,12 +108,13 @@ def _section(section: Section, number: int) -> str:
     return "\n".join([*parts, "</section>"])
 
 
-def _figure(figure: go.Figure, alt: str, name: str) -> str:
+def _figure(figure: go.Figure, alt: str, name: str, wide: bool) -> str:
     height = int(figure.layout.height or 450)
     # "<" can't end the script element early once it is written as an escape.
     data = str(figure.to_json()).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    opening = '<figure class="wide" tabindex="0">' if wide else "<figure>"
     return (
-        f'<figure>\n<div class="chart" role="img" aria-label="{escape(alt)}" data-figure="{name}"'
+        f'{opening}\n<div class="chart" role="img" aria-label="{escape(alt)}" data-figure="{name}"'
         f' style="height:{height}px"></div>\n'
         f'<script type="application/json" id="{name}">{data}</script>\n</figure>'
     )
@@ -117,7 +126,7 @@ def _table(table: pd.DataFrame) -> str:
         "".join(f"<td{_width(value)}>{_cell(value)}</td>" for value in row) for row in table.itertuples(index=False)
     )
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(value: Any) -> str:

@@ -1,16 +1,20 @@
 """Experiment: choose tasks, model, strategies, training and seeds; see what it will cost; start it."""
 
+import io
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from engine.errors import ConfigError, PalimpsestError
 from engine.experiment import Experiment, TaskSpec, Training
-from engine.experiment_file import MAX_CHARACTERS, parse_experiment, to_yaml, with_absolute_paths
+from engine.experiment_file import MAX_CHARACTERS, parse_experiment, with_absolute_paths
 from engine.model_choices import describe_models
-from engine.names import shortened
+from engine.names import safe_name, shortened
 from engine.parameters import parameters_of
 from engine.paths import data_folder, is_file
+from engine.portable import portable_yaml, write_with_data
 from engine.presets import PRESETS
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
 from ui import actions, entrance, session
@@ -233,16 +237,49 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
             **entrance.for_editors("Queues the runs and opens their live view.", disabled=experiment is None),
         ) and experiment:  # fmt: skip
             start(experiment)
-        st.download_button(
-            "Save as YAML", to_yaml(experiment) if experiment else "", "experiment.yaml", "application/yaml",
-            key="experiment_save", icon=":material/download:", disabled=experiment is None, on_click="ignore",
-            help="A file that this page and the command line read.",
-        )  # fmt: skip
+        save_buttons(experiment)
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code("python -m engine run experiment.yaml --out results", language="bash")
+        name = f"{safe_name(experiment.name, 120)}.yaml" if experiment else "experiment.yaml"
+        st.code(f"python -m engine run {shlex.quote(name)} --out results", language="bash")
         st.caption("With the saved file, in the project's folder. Same configuration and seed, same numbers.")
         if experiment:
-            st.code(to_yaml(experiment), language="yaml")
+            st.code(portable_yaml(experiment), language="yaml")
+
+
+def save_buttons(experiment: Experiment | None) -> None:
+    """The experiment as a file, alone or with all of its texts."""
+    name = safe_name(experiment.name, 120) if experiment else "experiment"
+    st.download_button(
+        "Save as YAML", portable_yaml(experiment) if experiment else "", f"{name}.yaml", "application/yaml",
+        key="experiment_save", icon=":material/download:", disabled=experiment is None, on_click="ignore",
+        help="A file that this page and the command line read. Its first lines say what must lie beside it elsewhere.",
+    )  # fmt: skip
+    others = experiment is not None and not may_take_texts(experiment)
+    st.download_button(
+        "YAML with its data (zip)", with_data(experiment) if experiment and not others else "", f"{name}.zip",
+        "application/zip", key="experiment_save_with_data", icon=":material/folder_zip:", on_click="ignore",
+        disabled=experiment is None or others,
+        help="It names files of the server that are not in its library; those stay there."
+        if others
+        else "The file and all texts of its tasks: unpack it on any machine, and it runs to the same numbers.",
+    )  # fmt: skip
+
+
+def may_take_texts(experiment: Experiment) -> bool:
+    """Whether the visitor may have the tasks' files: on a shared server only those of its library and samples."""
+    paths = (path for task in experiment.tasks for path in (*task.train, *task.test))
+    return entrance.is_private() or all(is_of_the_app(Path(path)) for path in paths)
+
+
+def with_data(experiment: Experiment) -> Callable[[], bytes]:
+    """The zip, made when its button is pressed."""
+
+    def make() -> bytes:
+        file = io.BytesIO()
+        write_with_data(experiment, file)
+        return file.getvalue()
+
+    return make
 
 
 def start(experiment: Experiment) -> None:

@@ -100,11 +100,11 @@ def save(folder: Path) -> Path:
     return folder
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> float:
-    """Wait until `condition()` holds; returns how long it took."""
-    started = time.monotonic()
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait until `condition()` holds. The limit ends a test that fails and promises no speed: a busy machine takes ten
+    times as long."""
+    ends = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() - started > seconds:
-            raise AssertionError(f"not within {seconds} s")
+        if time.monotonic() > ends:
+            raise AssertionError(f"not within {seconds:.0f} s")
         time.sleep(0.02)
-    return time.monotonic() - started

@@ -12,6 +12,7 @@ from engine.control import Control
 from engine.drive import drive
 from engine.errors import StoreError
 from engine.export import checkpoint_zip, results, scores_csv, to_json, write_results
+from engine.names import safe_name
 from engine.scores import Score
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment
@@ -36,7 +37,27 @@ def test_results_hold_all_that_the_contract_names(store: Store, tmp_path: Path) 
     assert run["scores"]["perplexity"][1][0] == pytest.approx(math.exp(2))
     assert (run["seconds"], run["tokens"]) == (1.0, 100 * 2 * STEPS)
     assert [Path(path).name for path in run["checkpoints"]] == ["stage-1", "stage-2"]
-    assert all(Path(path).is_dir() for path in run["checkpoints"])
+    assert not any(Path(path).is_absolute() for path in run["checkpoints"])
+    assert all((store.folder / path).is_dir() for path in run["checkpoints"])
+
+
+def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_together(
+    store: Store, tmp_path: Path
+) -> None:
+    experiment_id = finish_all(store, tmp_path, strategies=["naive"])
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "elsewhere" / "results.json"
+    found = write_results(store, experiment_id, path)
+    assert json.loads(path.read_text(encoding="utf-8")) == found
+    assert found["schema"] == "palimpsest/results/2"
+    assert [path.startswith("../data/runs/") for path in found["runs"][0]["checkpoints"]] == [True, True]
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    store.close()
+    store.folder.rename(moved / "data")
+    path.parent.rename(moved / "elsewhere")
+    assert all((moved / "elsewhere" / each).is_dir() for each in found["runs"][0]["checkpoints"])
+    assert str(tmp_path) not in json.dumps(found["runs"])
 
 
 def test_summaries_are_those_of_the_matrix_computed_by_hand(store: Store, tmp_path: Path) -> None:
@@ -112,6 +133,38 @@ def test_a_zipped_checkpoint_leaves_the_state_with_the_texts_behind(tmp_path: Pa
     file = io.BytesIO()
     checkpoint_zip(folder, file)
     assert sorted(zipfile.ZipFile(file).namelist()) == ["stage-2/config.json", "stage-2/model.safetensors"]
+
+
+def test_a_zipped_checkpoint_unpacks_to_one_folder_of_the_given_name_made_fit_for_file_systems(tmp_path: Path) -> None:
+    folder = tmp_path / "stage-2"
+    folder.mkdir()
+    (folder / "config.json").write_bytes(b"x")
+    file = io.BytesIO()
+    checkpoint_zip(folder, file, "../support: <recipes> · seed 0")
+    (name,) = zipfile.ZipFile(file).namelist()
+    assert name == "support recipes · seed 0/config.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("support · replay (replay_weight=1) · seed 0", "support · replay (replay_weight=1) · seed 0"),
+        ('a/b\\c:d*e?"f"<g>|h', "a-b-c-d-e-f-g-h"), ("Demo: three/two", "Demo three-two"), (" /<b>:", "b"),
+        ("con", "_con"), ("NUL.txt", "_NUL.txt"), ("console", "console"),
+        ("ends. ", "ends"), ("...", "palimpsest"), ("", "palimpsest"), ("a\x00b\u202ec\nd", "abc d"),
+        ("cafe\u0301", "caf\u00e9"), ("→ 厨房 🚀", "→ 厨房 🚀"),
+    ],
+)  # fmt: skip
+def test_a_safe_name_is_one_that_every_file_system_takes(text: str, name: str) -> None:
+    assert safe_name(text) == name
+
+
+def test_a_safe_name_that_is_too_long_keeps_its_end() -> None:
+    name = safe_name("厨" * 200 + " · stage 3", 60)
+    assert name.startswith("厨")
+    assert name.endswith("厨 · stage 3")
+    assert "…" in name
+    assert len(name.encode()) <= 60
 
 
 def test_a_checkpoint_that_is_gone_is_refused_in_words(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def loaded():
     return [name for name in heavy if name in sys.modules]
 
 warm_up.begin = lambda: found.setdefault("before the warm-up", loaded())
-app = AppTest.from_file(sys.argv[3], default_timeout=60).run()
+app = AppTest.from_file(sys.argv[3], default_timeout=300).run()
 for page in pages:
     app.switch_page(f"pages/{page}.py").run()
     assert not app.exception, app.exception
@@ -123,7 +123,7 @@ def test_the_charting_library_is_under_way_before_a_page_with_charts_begins(
     page: str, comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     app.switch_page(f"pages/{page}.py").run()
     shown = [element.type for element in app.main.children.values()]
     before_title = shown[: shown.index("title")]

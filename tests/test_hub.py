@@ -93,7 +93,7 @@ def load(name: str, home: Path, hub: Hub, **variables: str) -> "subprocess.Compl
     environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
     environment |= {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **variables}
     return subprocess.run(
-        [sys.executable, "-c", LOAD, name], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", LOAD, name], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
 
 

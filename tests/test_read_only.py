@@ -41,7 +41,7 @@ def powerless(*arguments: str, **environment: str) -> "subprocess.CompletedProce
             pytest.skip("root can be bound by permissions with setpriv alone, which is not here")
         command = ["setpriv", "--bounding-set", "-dac_override", *command]
     variables = os.environ | {"HF_HUB_OFFLINE": "1"} | environment
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=180)
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600)
 
 
 def test_the_command_line_says_it_in_a_sentence(data: Path, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ OPEN_EVERY_PAGE = """
 import json, sys
 from streamlit.testing.v1 import AppTest
 for page in sys.argv[1:]:
-    app = AppTest.from_file("app.py", default_timeout=60)
+    app = AppTest.from_file("app.py", default_timeout=300)
     app.switch_page(f"pages/{page}.py").run()
     said = [each.value.replace("\\\\", "") for each in app.error]
     print(json.dumps([page, said, [each.value for each in app.exception]]))

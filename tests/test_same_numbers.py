@@ -47,7 +47,7 @@ def test_the_servers_thread_gives_the_numbers_of_the_command_line(
     experiment_id = store.add_experiment(described)
     runner = get_runner(tmp_path)
     try:
-        wait_until(lambda: store.runs()["status"].item() not in ("queued", "running"), seconds=120)
+        wait_until(lambda: store.runs()["status"].item() not in ("queued", "running"), seconds=600)
         found = results(store, experiment_id)["runs"][0]
     finally:
         runner.close()
@@ -77,7 +77,7 @@ def test_a_run_cut_off_in_its_second_stage_and_resumed_gives_the_same_numbers(
 
 
 def test_every_checkpoint_in_the_results_loads_and_generates(headless: tuple[Path, dict[str, Any]]) -> None:
-    checkpoints = headless[1]["runs"][0]["checkpoints"]
+    checkpoints = [headless[0] / path for path in headless[1]["runs"][0]["checkpoints"]]
     assert len(checkpoints) == 2
     for checkpoint in checkpoints:
         model, tokenizer = AutoModelForCausalLM.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)

@@ -65,7 +65,8 @@ def test_a_run_waits_while_the_disk_is_full_and_goes_on_by_itself(
     recorded = store.steps(run_id)["step"].tolist()
     assert recorded == list(range(1, len(recorded) + 1))  # what was recorded is intact and readable
     disk.full = False
-    thread.join(30)
+    thread.join(120)
+    assert not thread.is_alive()
     assert told[-1] == ""
     assert store.runs(run_ids=run_id)["status"].item() == "finished"
     assert store.steps(run_id)["step"].tolist() == list(range(1, 300 * STAGES + 1))
@@ -107,6 +108,7 @@ def test_a_run_is_alive_as_long_as_this_process_drives_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.store.writing.STALE_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr("tests.fake_runs.STEPS", 100_000)
     run_id, control = claimed(store, tmp_path), Control()
     experiment_id = store.experiments()["experiment_id"].item()
     thread = threading.Thread(target=drive, args=(store, run_id, control, FakeRun(step_seconds=0.05)))
@@ -122,7 +124,7 @@ def test_a_run_is_alive_as_long_as_this_process_drives_it(
         with pytest.raises(StoreError, match="only interrupted, stopped and failed runs"):
             store.requeue(run_id)
         control.stop()
-        thread.join(10)
+        thread.join(120)
     assert not thread.is_alive()
 
 
@@ -132,7 +134,7 @@ def _stop_while_it_waits(store: Store, run_id: str, execute: Execute) -> None:
     thread.start()
     wait_until(lambda: told)
     control.stop()
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
 
 

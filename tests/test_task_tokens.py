@@ -160,7 +160,7 @@ def test_two_processes_at_once_find_the_same_whole_tokens(base: BaseModel, spec:
     processes = [context.Process(target=_encode_in_another_process, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
-    found = [answers.get(timeout=120) for _ in processes]
+    found = [answers.get(timeout=600) for _ in processes]
     for process in processes:
         process.join()
     assert found == [[plainly(spec, base, train=True)] * 3] * 2

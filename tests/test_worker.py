@@ -22,8 +22,9 @@ from tests.torture.outcome import outcome
 TRAINING = {"epochs": 1, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
 
 
-def small(folder: Path, **changes: Any) -> Experiment:
-    return experiment(folder, training=TRAINING, strategies=["replay"], **changes)
+def small(folder: Path, epochs: int = 1) -> Experiment:
+    """With many epochs the process is still at work whenever this one gets to answer what it says."""
+    return experiment(folder, training=TRAINING | {"epochs": epochs}, strategies=["replay"])
 
 
 def workers() -> list[BaseProcess]:
@@ -36,7 +37,7 @@ def numbers(happened: list[events.Event]) -> list[Any]:
 
 
 def test_a_process_gives_the_numbers_of_the_thread_and_survives_a_kill(tmp_path: Path) -> None:
-    store, described = Store(tmp_path / "data"), small(tmp_path)
+    store, described = Store(tmp_path / "data"), small(tmp_path, epochs=3)
     (run,) = described.runs()
     thread = list(execute_run(described, run, tmp_path / "alone", Control()))
     store.add_experiment(described)
@@ -66,7 +67,7 @@ def test_a_process_gives_the_numbers_of_the_thread_and_survives_a_kill(tmp_path:
 
 
 def test_pause_stop_and_errors_reach_the_other_side(tmp_path: Path) -> None:
-    described = small(tmp_path)
+    described = small(tmp_path, epochs=100)
     (run,) = described.runs()
     control = Control()
     happened: list[events.Event] = []
@@ -76,7 +77,7 @@ def test_pause_stop_and_errors_reach_the_other_side(tmp_path: Path) -> None:
             control.pause()
             threading.Timer(0.5, control.stop).start()
     assert isinstance(happened[-1], events.RunStopped)
-    wait_until(lambda: not workers(), 5)
+    wait_until(lambda: not workers())
 
     (tmp_path / "bread.txt").unlink()
     with pytest.raises(TaskError, match=r"bread\.txt"):

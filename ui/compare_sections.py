@@ -40,12 +40,14 @@ def figure_sections(comparison: Comparison) -> Iterator[Section]:
             f"{scores.title}, mean over seeds. Rows: the base model, then after each stage; columns: tasks in order "
             "of training. Blue is better than the base model, orange worse; outlined is the task a stage trained on.",
             matrices_figure(matrix, runs, tasks, score),
+            wide=True,
         )
         yield _section(
             f"What each task lost over time{suffix}",
             "How much worse an earlier task scores than right after its own stage, stage by stage. Lines are means "
             "over seeds, bars reach from the best seed to the worst.",
             lost_figure(matrix, runs, tasks, score),
+            wide=True,
         )
     complete = comparison.runs[comparison.runs["complete"].astype(bool)]
     yield _section(
@@ -73,5 +75,5 @@ def _by_tasks(comparison: Comparison) -> list[tuple[list[str], pd.DataFrame]]:
     return [(list(names), group) for names, group in runs.groupby(tasks, sort=False)]
 
 
-def _section(title: str, text: str, figure: go.Figure) -> Section:
-    return Section(title, text, figure, alt_text(figure))
+def _section(title: str, text: str, figure: go.Figure, wide: bool = False) -> Section:
+    return Section(title, text, figure, alt_text(figure), wide=wide)

@@ -8,6 +8,7 @@ from engine.store import Store
 from ui.compared import Comparison, Everything, run_name
 from ui.downloads import (
     checkpoint_file,
+    checkpoint_name,
     experiment_file,
     file_name,
     kept_checkpoints,
@@ -23,11 +24,11 @@ def show_downloads(store: Store, every: Everything, comparison: Comparison) -> N
     offer_checkpoint(every, comparison)
     ids, name = list(every.experiments), _title(every)
     with st.container(horizontal=True):
-        _offer("Report (HTML)", report_file(comparison), file_name(name, "-report.html"), "text/html",
+        _offer("Report (HTML)", report_file(store, comparison), file_name(name, " · report.html"), "text/html",
                "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
-        _offer("Scores (CSV)", scores_file(store, ids), file_name(name, "-scores.csv"), "text/csv",
+        _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
                "Every score of every run, stage and task of these experiments.")  # fmt: skip
-        _offer("Everything (JSON)", results_file(store, ids), file_name(name, "-results.json"), "application/json",
+        _offer("Everything (JSON)", results_file(store, ids), file_name(name, " · results.json"), "application/json",
                "Configuration, environment, matrices and summaries, as the command line writes them.")  # fmt: skip
         for experiment_id, experiment in every.experiments.items():
             label = "Experiment (YAML)" if len(ids) == 1 else f"{plain(experiment.name)} (YAML)"
@@ -59,9 +60,10 @@ def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
             width=260, help="The model as it was when this stage had ended; the last one knows all tasks.",
         )  # fmt: skip
         chosen = stages[stages["stage"] == stage].iloc[0]
-        ending = f"-{names[run_id].removesuffix(' · kept most')}-stage-{stage}"
-        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})", checkpoint_file(chosen["checkpoint"]),
-               file_name(_title(every)[:24] + ending, ".zip"), "application/zip",
+        run = runs[runs["run_id"] == run_id].iloc[0]
+        name = checkpoint_name(run["experiment"], run["label"], int(run["seed"]), int(stage))
+        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})", checkpoint_file(chosen["checkpoint"], name),
+               f"{name}.zip", "application/zip",
                "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer.",
                f"{run_id}_{stage}", primary=True)  # fmt: skip
 
@@ -83,4 +85,5 @@ def _offer(
 
 
 def _title(every: Everything) -> str:
-    return next(iter(every.experiments.values())).name
+    first, *others = [experiment.name for experiment in every.experiments.values()]
+    return f"{first} and {len(others)} more" if others else first

@@ -4,28 +4,25 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from engine import export
 from engine.experiment import Experiment
-from engine.experiment_file import to_yaml
+from engine.names import safe_name
+from engine.portable import portable_yaml
 from engine.store import Store
-from figures.report import Section, report_html
-from ui.compare_sections import figure_sections, table_sections
-from ui.compare_tables import runs_text
 from ui.compared import Comparison
+from ui.report import report
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?inf")
 
 
 def file_name(name: str, ending: str) -> str:
-    """A file name of letters, digits and dashes that any system takes."""
-    words = re.sub(r"[^\w]+", "-", name, flags=re.UNICODE).strip("-_").lower()
-    return f"{words[:60].rstrip('-') or 'palimpsest'}{ending}"
+    """A file name of the user's words that any system takes."""
+    return f"{safe_name(name, 120)}{ending}"
 
 
 def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
@@ -36,12 +33,17 @@ def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def checkpoint_file(checkpoint: str) -> Callable[[], bytes]:
-    """The checkpoint as a zip."""
+def checkpoint_name(experiment: str, label: str, seed: int, stage: int) -> str:
+    """What the weights of one run after one stage are called: `support-then-recipes · naive · seed 0 · stage 3`."""
+    return safe_name(" · ".join([safe_name(experiment, 70), label, f"seed {seed}", f"stage {stage}"]))
+
+
+def checkpoint_file(checkpoint: str, name: str) -> Callable[[], bytes]:
+    """The checkpoint as a zip of one folder of that name."""
 
     def make() -> bytes:
         file = io.BytesIO()
-        export.checkpoint_zip(Path(checkpoint), file)
+        export.checkpoint_zip(Path(checkpoint), file, name)
         return file.getvalue()
 
     return make
@@ -77,34 +79,13 @@ def results_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], by
 
 
 def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
-    """The experiment as YAML, as the command line takes it."""
-    return lambda: to_yaml(experiment).encode()
+    """The experiment as YAML, as the command line takes it on any machine."""
+    return lambda: portable_yaml(experiment).encode()
 
 
-def report_file(comparison: Comparison) -> Callable[[], bytes]:
+def report_file(store: Store, comparison: Comparison) -> Callable[[], bytes]:
     """The comparison as one HTML file."""
-    return lambda: report(comparison).encode()
-
-
-def report(comparison: Comparison) -> str:
-    """The page's verdict, tables and figures, every run, and the experiments as YAML."""
-    names = [experiment.name for experiment in comparison.experiments.values()]
-    sections = [*_fairness(comparison), *table_sections(comparison), *figure_sections(comparison)]
-    sections.append(Section("Runs", table=runs_text(comparison.runs, comparison.unfair, comparison.score)))
-    for experiment in comparison.experiments.values():
-        sections.append(Section(f"Experiment: {experiment.name}", code=to_yaml(experiment)))
-    made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
-    return report_html(f"What was kept: {', '.join(names)}", comparison.verdict.sentences, sections, made)
-
-
-def _fairness(comparison: Comparison) -> list[Section]:
-    if not comparison.findings:
-        return []
-    judged = set(comparison.judged)
-    used = all(run_id in judged for finding in comparison.findings for run_id in finding.run_ids)
-    text = "The verdict uses them all the same." if used else "The verdict leaves these runs out."
-    found = pd.DataFrame({"What differs": [finding.text for finding in comparison.findings]})
-    return [Section("Not fairly comparable", text, table=found)]
+    return lambda: report(store, comparison).encode()
 
 
 def _folder_bytes(folder: Path) -> int:

@@ -1,4 +1,5 @@
 """What of all requests reaches the app: those to its own names and from its own pages; uploads of those who may change.
+And what its pages may ask of others: nothing.
 
 Streamlit checks the host and the origin of its WebSocket alone, and lets pages of every other port of this machine in.
 A page elsewhere whose name was made to point here (DNS rebinding) could read all that is not the WebSocket; one at
@@ -19,6 +20,8 @@ from ui import access
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/\\@?#:\[\]]+)(:[0-9]+)?", re.IGNORECASE)
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
 _MOST_SESSIONS = 10_000
+# Streamlit's pages and components are scripts and styles of every kind, but all of them come from here.
+_POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; frame-ancestors 'self'"
 _uploading: dict[str, None] = {}
 """Sessions whose visitors may upload, the latest last."""
 _noting = threading.Lock()
@@ -68,7 +71,7 @@ class Gate:
         elif refusal:
             await PlainTextResponse(refusal, 403)(scope, receive, send)
         else:
-            await self._app(scope, receive, _unframed(send))
+            await self._app(scope, receive, _kept_apart(send))
 
     def _refusal(self, scope: Scope) -> str:
         headers, server = Headers(scope=scope), scope.get("server")
@@ -86,12 +89,18 @@ class Gate:
         return ""
 
 
-def _unframed(send: Send) -> Send:
-    """Forbid pages elsewhere to show this app inside them, where their visitors could be made to click unawares."""
+def _kept_apart(send: Send) -> Send:
+    """Say to browsers what a page of this app may do with others.
+
+    It fetches nothing from other servers, whatever a library or a text in it asks for. Pages elsewhere do not show it
+    inside them, where their visitors could be made to click unawares.
+    """
 
     async def send_on(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).append("Content-Security-Policy", "frame-ancestors 'self'")
+            headers = MutableHeaders(scope=message)
+            headers.append("Content-Security-Policy", _POLICY)
+            headers.append("Referrer-Policy", "same-origin")
         await send(message)
 
     return send_on

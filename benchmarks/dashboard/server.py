@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 300.0
+"""A server that does not answer after so long has failed; a busy machine takes minutes."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,18 +67,29 @@ def running(app: Path, log: Path, **environment: str) -> Iterator[Server]:
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=said, stderr=said)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_for(f"{address}/_stcore/health")
+        _wait_for(f"{address}/_stcore/health", process)
         yield Server(address, process.pid)
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        ended(process)
 
 
-def _wait_for(url: str) -> None:
-    for _ in range(600):
+def ended(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a process to end and wait until it has: what is in the middle of something first ends that."""
+    process.terminate()
+    try:
+        process.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends and process.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=1).close()
+            urllib.request.urlopen(url, timeout=10).close()
             return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError(f"{url} does not answer")
+    raise RuntimeError(f"{url} does not answer; see what the server said")

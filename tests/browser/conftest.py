@@ -18,6 +18,9 @@ ARGUMENTS = [
     "--no-first-run", "--disable-quic",
 ]  # fmt: skip
 
+PATIENCE = 300_000
+"""Milliseconds after which a test that waits in vain fails; no promise of speed, since a machine may be very busy."""
+
 Serve = Callable[..., str]
 
 
@@ -29,12 +32,26 @@ def browser() -> Iterator[Any]:
         if os.environ.get("PALIMPSEST_REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
+        for name in ("new_page", "new_context"):
+            setattr(browser, name, _patient(getattr(browser, name)))
         yield browser
         browser.close()
+
+
+def _patient(new: Callable[..., Any]) -> Callable[..., Any]:
+    """Of a browser's ways to open something, one that gives it the time that a busy machine takes."""
+
+    def opened(**options: Any) -> Any:
+        made = new(**options)
+        made.set_default_timeout(PATIENCE)
+        return made
+
+    return opened
 
 
 @pytest.fixture(scope="module")

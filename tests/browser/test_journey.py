@@ -15,11 +15,10 @@ import torch
 from playwright.sync_api import expect
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.browser.conftest import ROOT, Serve
+from tests.browser.conftest import PATIENCE, ROOT, Serve
 
 pytestmark = pytest.mark.browser
 
-SLOW = 240_000  # milliseconds: a shared machine may be very busy
 ROWS, LETTERS = 240, 200
 REASONS = (
     "arrived late",
@@ -70,7 +69,6 @@ def lighthouse_letters(path: Path) -> Path:
 @pytest.fixture
 def page(browser: Any, serve: Serve, tmp_path: Path) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    context.set_default_timeout(SLOW)
     page = context.new_page()
     page.complaints = []
     page.on("console", lambda message: complain(page, message))
@@ -90,9 +88,15 @@ def complain(page: Any, message: Any) -> None:
 
 
 def settle(page: Any) -> None:
-    """Wait until the server has nothing more to draw."""
-    page.wait_for_timeout(300)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    """Wait until the server has had nothing more to draw for a while: what was clicked may not have reached it yet."""
+    page.evaluate("() => { window.quietSince = null; }")
+    page.wait_for_function(
+        """() => {
+          const isQuiet = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning";
+          window.quietSince = isQuiet ? window.quietSince ?? performance.now() : null;
+          return isQuiet && performance.now() - window.quietSince > 1000;
+        }"""
+    )
 
 
 def open_page(page: Any, name: str) -> None:
@@ -124,7 +128,7 @@ def set_up_experiment(page: Any, tasks: tuple[str, ...]) -> None:
         page.get_by_test_id("stMain").get_by_role("listitem").filter(has_text=task).first.wait_for()
     page.get_by_role("button", name="Start 3 runs").wait_for()
     for strategy in ("Naive fine-tuning", "Experience replay", "Elastic weight consolidation"):
-        expect(page.get_by_role("switch", name=re.compile(strategy)).first).to_be_checked(timeout=SLOW)
+        expect(page.get_by_role("switch", name=re.compile(strategy)).first).to_be_checked()
     name = page.get_by_role("textbox", name="Name", exact=True)
     name.fill("Shop, then sea")
     name.press("Enter")
@@ -148,9 +152,9 @@ def watch(page: Any) -> None:
     page.reload()
     wait_for_step(page)
     assert page.url == address
-    expect(page.locator("p", has_text="Shop, then sea")).to_contain_text(re.compile("running|finished"), timeout=SLOW)
+    expect(page.locator("p", has_text="Shop, then sea")).to_contain_text(re.compile("running|finished"))
 
-    page.get_by_text(re.compile("3 finished")).wait_for(timeout=2 * SLOW)
+    page.get_by_text(re.compile("3 finished")).wait_for(timeout=3 * PATIENCE)
     matrix = page.get_by_role("img", name="Score matrix")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.palimpsest-chart')].some((chart) =>"
@@ -170,7 +174,9 @@ def test_own_files_become_tasks_three_strategies_train_and_a_model_is_taken_home
     page.get_by_role("button", name="Start 3 runs").click()
     watch(page)
 
-    page.get_by_role("link", name="Compare what is finished").click()
+    link = page.get_by_role("link", name="Compare what is finished")
+    expect(link).to_have_count(1)  # while the page is drawn anew, what it was may stand beside what it becomes
+    link.click()
     page.get_by_role("heading", name="Compare", exact=True, level=1).wait_for()
     assert "experiment=" in page.url
     page.get_by_role("heading", name="Score matrices").wait_for()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Serve
+from tests.browser.conftest import PATIENCE, Serve
 
 REFRESHES = 100
 AREA = """(place) => {
@@ -25,6 +25,9 @@ STATE = """() => [...document.querySelectorAll(".palimpsest-chart")].map((node, 
   x: node._fullLayout.xaxis.range, y: node._fullLayout.yaxis.range,
   visible: Object.fromEntries(node._fullData.map((trace) => [trace.uid, trace.visible])),
 }))"""
+ZOOMED = "() => document.querySelector('.palimpsest-chart')._fullLayout.xaxis.range[0] > 1"
+LEFT_OUT = """() => document.querySelector(".palimpsest-chart")._fullData
+  .some((trace) => trace.visible === "legendonly" && trace.uid !== "total")"""
 REMEMBER = """() => {
   window.seen = [...document.querySelectorAll(".palimpsest-chart")]
     .map((node) => ({ node, svg: node.querySelector(".main-svg") }));
@@ -46,7 +49,6 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: page.frames_received.append(len(data))))
-    page.set_default_timeout(180_000)
     page.goto(address)
     # Streamlit hides all of a page again while it fetches the code of another kind of element.
     page.get_by_text("line 59").wait_for()
@@ -66,7 +68,7 @@ def wait_for_refreshes(page: Any, number: int) -> None:
         "(goal) => [...document.querySelectorAll('[data-testid=stText]')].some((text) =>"
         " text.innerText.startsWith('refreshes: ') && Number(text.innerText.slice(11)) >= goal)",
         arg=goal,
-        timeout=300_000,
+        timeout=3 * PATIENCE,
     )
 
 
@@ -83,8 +85,9 @@ def test_zoom_legend_and_scroll_survive_a_hundred_refreshes_on_the_same_node(pag
     start_zoom(page)
     wait_for_refreshes(page, 3)  # a drag outlives refreshes too
     page.mouse.up()
+    page.wait_for_function(ZOOMED)
     page.mouse.click(*page.evaluate(LEGEND))
-    page.wait_for_timeout(600)  # Plotly waits for a second click
+    page.wait_for_function(LEFT_OUT)  # Plotly waits for a second click
     page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTo(0, 350)")
     page.evaluate(REMEMBER)
     before = page.evaluate(STATE)
@@ -107,7 +110,7 @@ def test_zoom_legend_and_scroll_survive_a_hundred_refreshes_on_the_same_node(pag
 def test_a_browser_too_slow_for_every_refresh_keeps_the_zoom(page: Any) -> None:
     start_zoom(page)
     page.mouse.up()
-    page.wait_for_timeout(600)
+    page.wait_for_function(ZOOMED)
     page.evaluate(REMEMBER)
     before = page.evaluate(STATE)[0]
     assert before["x"][0] > 1
@@ -129,7 +132,7 @@ def test_the_library_comes_once_and_refreshes_are_small(page: Any) -> None:
 def test_a_click_on_a_cell_reaches_python(page: Any) -> None:
     box = page.evaluate(AREA, 1)
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 1.5 / 4)
-    page.get_by_text("clicked: [1, 2]").wait_for(timeout=60_000)
+    page.get_by_text("clicked: [1, 2]").wait_for()
 
 
 def test_what_is_left_out_leaves_the_chart_whatever_it_is_called(browser: Any, serve: Serve) -> None:

@@ -10,8 +10,6 @@ from tests.web.servers import EDITOR, READER, STRANGER, app_with_log_in, openid_
 
 pytestmark = pytest.mark.browser
 
-SLOW = 120_000  # milliseconds
-
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
@@ -30,7 +28,6 @@ def visit(browser: Any, servers: tuple[str, str]) -> Iterator[Callable[[str], An
 
     def log_in(user: str) -> Any:
         context = browser.new_context(viewport={"width": 1200, "height": 900})
-        context.set_default_timeout(SLOW)
         contexts.append(context)
         page = context.new_page()
         page.goto(servers[0])
@@ -48,17 +45,17 @@ def visit(browser: Any, servers: tuple[str, str]) -> Iterator[Callable[[str], An
 def test_an_editor_may_start_and_stays_logged_in_after_a_reload(visit: Callable[[str], Any]) -> None:
     page = visit(EDITOR)
     for _ in range(2):
-        expect(page.get_by_role("button", name="Run the demo")).to_be_enabled(timeout=SLOW)
+        expect(page.get_by_role("button", name="Run the demo")).to_be_enabled()
         expect(page.get_by_test_id("stSidebar")).to_contain_text(EDITOR.split("@")[0])
         page.reload()
 
 
 def test_a_reader_sees_the_same_pages_with_their_controls_disabled(visit: Callable[[str], Any]) -> None:
     page = visit(READER)
-    expect(page.get_by_role("button", name="Run the demo")).to_be_disabled(timeout=SLOW)
+    expect(page.get_by_role("button", name="Run the demo")).to_be_disabled()
     expect(page.get_by_text("may see, not change")).to_be_visible()
     page.get_by_role("link", name="Tasks").first.click()
-    expect(page.get_by_role("button", name="Add all 4")).to_be_disabled(timeout=SLOW)
+    expect(page.get_by_role("button", name="Add all 4")).to_be_disabled()
     expect(page.locator("[data-testid=stFileUploaderDropzone] button").first).to_be_disabled()
     page.get_by_role("button", name="Add all 4").hover(force=True)
     expect(page.get_by_text("You may see everything here and change nothing")).to_be_visible()
@@ -68,20 +65,20 @@ def test_somebody_else_is_told_so_and_can_log_out_to_be_another(
     visit: Callable[[str], Any], servers: tuple[str, str]
 ) -> None:
     page = visit(STRANGER)
-    expect(page.get_by_text("is not on this server's list")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("is not on this server's list")).to_be_visible()
     expect(page.get_by_role("button", name="Run the demo")).to_have_count(0)
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url(f"{servers[1]}/**")  # ends the provider's log-in too
     page.get_by_role("button").first.click()
     page.wait_for_url(f"{servers[0]}/**")
-    expect(page.get_by_role("button", name="Log in")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 
 def test_a_page_elsewhere_reaches_nothing_of_a_visitor_who_is_logged_in(
     visit: Callable[[str], Any], servers: tuple[str, str]
 ) -> None:
     page = visit(EDITOR)
-    expect(page.get_by_role("button", name="Run the demo")).to_be_enabled(timeout=SLOW)
+    expect(page.get_by_role("button", name="Run the demo")).to_be_enabled()
     page.goto(f"{servers[1]}/.well-known/openid-configuration")
     assert page.evaluate(SOCKET, servers[0].replace("http", "ws") + "/_stcore/stream") == "refused"
     page.evaluate(FRAME, servers[0])

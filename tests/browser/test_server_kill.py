@@ -20,8 +20,8 @@ from tests.torture.outcome import differences, outcome
 
 pytestmark = pytest.mark.browser
 
-SLOW = 120_000
-TRAINING = {"epochs": 8, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
+SLOW = 600.0  # seconds
+TRAINING = {"epochs": 16, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_killed_server_loses_nothing(
     page = browser.new_page()
     with suppress(ChildProcessError), serve(store.folder) as server:
         page.goto(f"{server.address}/live?experiment={experiment_id}")
-        wait_until(lambda: store.runs()["kept_step"].item() > 5, SLOW / 1000)
+        wait_until(lambda: store.runs()["kept_step"].item() > 5, SLOW)
         os.kill(server.process, signal.SIGKILL)
     reached = store.runs().iloc[0]
     assert reached["step"] > 5
@@ -45,12 +45,12 @@ def test_a_killed_server_loses_nothing(
         started = time.monotonic()
         page.goto(f"{server.address}/live?experiment={experiment_id}")
         interrupted = page.get_by_text(re.compile("This run was interrupted"))
-        expect(interrupted).to_be_visible(timeout=SLOW)
+        expect(interrupted).to_be_visible()
         assert store.runs()["status"].item() == "interrupted"
         took = time.monotonic() - started
-        expect(page.get_by_text(re.compile(r"It kept everything up to step \d+"))).to_be_visible(timeout=SLOW)
+        expect(page.get_by_text(re.compile(r"It kept everything up to step \d+"))).to_be_visible()
         page.get_by_role("button", name="Resume", exact=True).click()
-        wait_until(lambda: store.runs()["status"].item() == "finished", SLOW / 1000)
+        wait_until(lambda: store.runs()["status"].item() == "finished", SLOW)
     print(f"the status was true {took:.1f} s after the page was asked for")
     run_experiment(described, tmp_path / "undisturbed")
     assert differences(outcome(tmp_path / "undisturbed"), outcome(store.folder)) == []
@@ -63,4 +63,4 @@ def test_a_killed_server_goes_on_by_itself_where_that_is_set(
     store.add_experiment(described)
     assert store.claim_next() is not None  # as a server that died a moment ago would leave it
     with serve(store.folder):  # and no page is asked for
-        wait_until(lambda: store.runs()["status"].item() == "finished", SLOW / 1000)
+        wait_until(lambda: store.runs()["status"].item() == "finished", SLOW)

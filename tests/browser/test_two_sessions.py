@@ -12,8 +12,6 @@ from engine.tasks.library import Library
 
 pytestmark = pytest.mark.browser
 
-SLOW = 60_000
-
 
 def test_no_session_sees_another_ones_unsaved_form(browser: Any, tmp_path: Path) -> None:
     for name in ("bread", "tea"):
@@ -25,8 +23,8 @@ def test_no_session_sees_another_ones_unsaved_form(browser: Any, tmp_path: Path)
         name = mine.get_by_label("Name", exact=True)
         name.fill("mine alone")
         name.press("Enter")
-        expect(mine.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=SLOW)
+        expect(mine.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
         other.goto(f"{server.address}/experiment?library=all")
-        expect(other.get_by_label("Name", exact=True)).to_be_visible(timeout=SLOW)
+        expect(other.get_by_label("Name", exact=True)).to_be_visible()
         expect(other.get_by_label("Name", exact=True)).not_to_have_value("mine alone")
         expect(mine.get_by_label("Name", exact=True)).to_have_value("mine alone")

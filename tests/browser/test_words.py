@@ -15,7 +15,6 @@ MARKUP = "a, b, em, del, code, img, h1, h2, li, table, .katex, [data-testid=stIc
 
 def test_words_are_printed_as_they_were_typed_and_never_as_markup(browser: Any, serve: Serve) -> None:
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.set_default_timeout(120_000)
     page.goto(serve(Path(__file__).with_name("markup_app.py")))
     page.get_by_text("the end").wait_for()
     for number, word in enumerate(WORDS):

@@ -47,7 +47,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def opened(page: str = START, user: dict[str, object] | None = None, log_in: bool = True) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     if log_in:
         app.secrets.update(secrets())
     app.user = user or {}
@@ -69,7 +69,7 @@ def unescaped(text: str) -> str:
 
 def alone(page: str, user: dict[str, object] | None = None, log_in: bool = True) -> AppTest:
     """The page's file without app.py, as Streamlit runs it on a server that has just started."""
-    app = AppTest.from_file(str(ROOT / page), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / page), default_timeout=300)
     if log_in:
         app.secrets.update(secrets())
     app.user = user or {}

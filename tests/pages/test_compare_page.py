@@ -78,7 +78,7 @@ def played(store: Store, experiment_id: str, **how: Any) -> str:
 
 
 def shown(*experiment_ids: str) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = AppTest.from_file(PAGE, default_timeout=300)
     if experiment_ids:
         page.query_params["experiment"] = list(experiment_ids)
     page.run()
@@ -184,7 +184,7 @@ def test_runs_left_out_stay_left_out_when_the_rows_change(store: Store) -> None:
     one = played(store, added(store, "one"))
     left_out = store.runs(one)["run_id"].iloc[1]
     two = added(store, "two")
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = AppTest.from_file(PAGE, default_timeout=300)
     page.query_params["experiment"] = [one]
     page.session_state[LEFT_OUT] = frozenset({left_out})
     page.run()
@@ -197,7 +197,7 @@ def test_runs_left_out_stay_left_out_when_the_rows_change(store: Store) -> None:
 
 def test_without_a_chosen_run_the_page_says_so_and_all_brings_them_back(store: Store) -> None:
     experiment_id = played(store, added(store))
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = AppTest.from_file(PAGE, default_timeout=300)
     page.session_state[LEFT_OUT] = frozenset(store.runs(experiment_id)["run_id"])
     page.run()
     assert "No run is chosen" in text_of(page)

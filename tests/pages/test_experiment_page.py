@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from engine.demo import demo_experiment
 from engine.estimate import Speed
-from engine.experiment_file import parse_experiment, to_yaml
+from engine.experiment_file import load_experiment, parse_experiment, to_yaml
+from engine.portable import portable
 from engine.presets import PRESETS
 from engine.store import Store
 from engine.tasks import Document, Task
@@ -42,7 +43,7 @@ def library(tmp_path: Path) -> Library:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=300).run()
     app.query_params |= query
     return app.switch_page(PAGE).run()
 
@@ -66,6 +67,32 @@ def errors(app: AppTest) -> list[str]:
 def saved(app: AppTest) -> Any:
     """The experiment as the page would save it."""
     return parse_experiment(app.code[1].value)
+
+
+@pytest.mark.usefixtures("library")
+def test_what_is_saved_names_no_place_of_the_server_and_finds_the_library_s_texts_again(
+    library: Library, tmp_path: Path
+) -> None:
+    app = with_tasks("tea", "bread")
+    text = app.code[1].value
+    assert str(library.folder) not in text
+    path = tmp_path / "saved.yaml"
+    path.write_text(text, encoding="utf-8")
+    specs = {task.name: task.spec() for task in library.tasks()}
+    assert list(load_experiment(path).tasks) == [specs["tea"], specs["bread"]]
+    app.file_uploader[0].upload("saved.yaml", text.encode(), "application/yaml").run()
+    assert errors(app) == []
+    assert app.multiselect[0].value == ["tea", "bread"]
+    assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]
+
+
+@pytest.mark.usefixtures("library")
+def test_the_experiment_is_offered_with_its_data_once_it_is_whole() -> None:
+    app = page()
+    offered = field(app.get("download_button"), "save_with_data")
+    assert offered.proto.disabled
+    app.multiselect[0].set_value(["tea"]).run()
+    assert not field(app.get("download_button"), "save_with_data").proto.disabled
 
 
 def test_without_tasks_the_page_says_where_to_make_them() -> None:
@@ -229,7 +256,7 @@ def test_a_saved_file_loads_to_the_same_experiment(tmp_path: Path) -> None:
     app.file_uploader[0].upload("kitchen.yaml", to_yaml(wanted).encode(), "application/yaml").run()
     assert errors(app) == []
     assert saved(app).runs() == wanted.runs()
-    assert saved(app).tasks == wanted.tasks
+    assert saved(app).tasks == portable(wanted).experiment.tasks
 
 
 @pytest.mark.usefixtures("library")

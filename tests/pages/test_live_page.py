@@ -74,7 +74,7 @@ def in_stage_two(event: events.Event) -> bool:
 
 
 def show(experiment_id: str | None = None) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=30)
+    page = AppTest.from_file(PAGE, default_timeout=300)
     if experiment_id is not None:
         page.query_params["experiment"] = experiment_id
     page.run()
@@ -325,7 +325,7 @@ def test_a_store_that_is_gone_is_said_in_a_sentence_at_the_next_look_and_at_a_cl
     gone = Gone(store)
     monkeypatch.setattr(session, "store", gone)
     script = f"import runpy\nfrom ui.trouble import told\ntold(lambda: runpy.run_path({PAGE!r}))()"
-    page = AppTest.from_string(script, default_timeout=30)
+    page = AppTest.from_string(script, default_timeout=300)
     page.query_params["experiment"] = added[0]
     page.run()
     assert not page.error

@@ -82,7 +82,7 @@ def run_them(store: Store, folder: Path) -> str:
 
 
 def opened(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=300).run()
     app.query_params |= query
     return app.switch_page(f"pages/{page}.py").run()
 

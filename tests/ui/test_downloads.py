@@ -8,17 +8,16 @@ import pytest
 
 from engine.control import Control
 from engine.errors import StoreError
-from engine.experiment_file import parse_experiment
+from engine.experiment_file import load_experiment
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
-from ui.compared import compare, read
 from ui.downloads import (
     checkpoint_file,
+    checkpoint_name,
     experiment_file,
     file_name,
     for_spreadsheets,
     kept_checkpoints,
-    report,
     results_file,
     scores_file,
 )
@@ -34,17 +33,31 @@ def finished(store: Store, folder: Path, name: str = "kitchen") -> str:
 
 
 def test_file_names_hold_nothing_that_a_system_refuses() -> None:
-    assert file_name("Recipes / <b>Code</b>: *1*", ".zip") == "recipes-b-code-b-1.zip"
+    assert file_name("Recipes / <b>Code</b>: *1*", " · scores.csv") == "Recipes b-Code-b 1 · scores.csv"
     assert file_name("中文", ".yaml") == "中文.yaml"
     assert file_name("../..", ".csv") == "palimpsest.csv"
+    assert len(file_name("厨" * 120, " · report.html").encode()) < 200
 
 
-def test_a_checkpoint_zip_holds_the_weights_and_not_the_resumable_state(store: Store, tmp_path: Path) -> None:
+def test_a_checkpoint_zip_holds_the_weights_in_a_folder_of_its_run_and_not_the_resumable_state(
+    store: Store, tmp_path: Path
+) -> None:
     kept = kept_checkpoints(store.stages(list(store.runs(finished(store, tmp_path))["run_id"])))
     assert len(kept) == 4
     assert set(kept["bytes"]) == {len(b"weights")}
-    with zipfile.ZipFile(io.BytesIO(checkpoint_file(kept["checkpoint"].iloc[-1])())) as archive:
-        assert archive.namelist() == ["stage-2/model.safetensors"]
+    name = checkpoint_name("support-then-recipes", "replay (replay_weight=1)", 0, 2)
+    assert name == "support-then-recipes · replay (replay_weight=1) · seed 0 · stage 2"
+    with zipfile.ZipFile(io.BytesIO(checkpoint_file(kept["checkpoint"].iloc[-1], name)())) as archive:
+        assert archive.namelist() == [f"{name}/model.safetensors"]
+
+
+def test_names_of_checkpoints_tell_runs_and_stages_apart_however_long_the_experiment_s_is() -> None:
+    names = {
+        checkpoint_name("a very long name " * 7, f"replay (replay_weight={weight})", seed, stage)
+        for weight in (0.25, 0.5) for seed in (0, 1) for stage in (1, 2)
+    }  # fmt: skip
+    assert len(names) == 8
+    assert max(len(name.encode()) for name in names) <= 150
 
 
 def test_a_checkpoint_that_is_gone_is_not_offered(store: Store, tmp_path: Path) -> None:
@@ -53,7 +66,7 @@ def test_a_checkpoint_that_is_gone_is_not_offered(store: Store, tmp_path: Path) 
     for part in gone.iterdir():
         part.unlink()
     with pytest.raises(StoreError, match="no longer there"):
-        checkpoint_file(str(gone))()
+        checkpoint_file(str(gone), "gone")()
     gone.rmdir()
     assert len(kept_checkpoints(stages)) == 3
     assert kept_checkpoints(stages.iloc[0:0]).empty
@@ -85,15 +98,16 @@ def test_the_json_is_the_command_lines_for_one_experiment_and_a_list_for_several
     assert [each["experiment"]["name"] for each in json.loads(results_file(store, [first, second])())] == ["one", "two"]
 
 
-def test_the_yaml_reads_back_to_the_same_experiment(store: Store, tmp_path: Path) -> None:
+def test_the_yaml_reads_back_to_the_same_experiment_where_its_texts_lie_beside_it(store: Store, tmp_path: Path) -> None:
     configured = store.experiment(finished(store, tmp_path))
-    assert parse_experiment(experiment_file(configured)().decode()) == configured
-
-
-def test_the_report_holds_verdict_tables_and_the_pages_figures(store: Store, tmp_path: Path) -> None:
-    every = read(store, [finished(store, tmp_path, "<script>alert(1)</script>")], "bits_per_byte")
-    made = report(compare(every, list(every.runs["run_id"])))
-    assert "kept most" in made
-    assert made.count('class="chart" role="img" aria-label=') == 4
-    assert "<script>alert(1)" not in made
-    assert "replay_weight" in made
+    for name in ("bread", "tea"):
+        (tmp_path / "there" / "data" / name).mkdir(parents=True)
+        (tmp_path / "there" / "data" / name / f"{name}.txt").touch()
+    path = tmp_path / "there" / "saved.yaml"
+    path.write_bytes(experiment_file(configured)())
+    assert str(tmp_path) not in path.read_text(encoding="utf-8")
+    found = load_experiment(path)
+    assert [task.train for task in found.tasks] == [
+        (str(path.parent / "data" / name / f"{name}.txt"),) for name in ("bread", "tea")
+    ]
+    assert found.model_copy(update={"tasks": configured.tasks}) == configured

@@ -41,7 +41,7 @@ class Session:
         self.socket.send(asked.SerializeToString())
         while not self.said or not self._is_last(self.said[-1]):
             message = ForwardMsg()
-            message.ParseFromString(self.socket.recv(timeout=120))
+            message.ParseFromString(self.socket.recv(timeout=3000))
             self.session_id = message.new_session.initialize.session_id or self.session_id
             self.said.append(message)
 
@@ -81,7 +81,7 @@ def ask(
 ) -> Answer:
     """One request. A header `Host` replaces the right one."""
     url = urlsplit(address)
-    connection = http.client.HTTPConnection(str(url.hostname), url.port or 80, timeout=60)
+    connection = http.client.HTTPConnection(str(url.hostname), url.port or 80, timeout=300)
     try:
         connection.putrequest(method, path, skip_host=True)
         sent = {"Host": url.netloc, "Content-Length": str(len(body or b"")), **(headers or {})}
@@ -132,8 +132,8 @@ def log_in(address: str, user: str) -> str:
         way = visitor.redirect()
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
-    with browser.open(address + way, timeout=60) as form:
+    with browser.open(address + way, timeout=300) as form:
         at_provider = form.url
-    with browser.open(at_provider, urlencode({"sub": user}).encode(), timeout=60) as back:
+    with browser.open(at_provider, urlencode({"sub": user}).encode(), timeout=300) as back:
         assert back.url.startswith(address)
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)

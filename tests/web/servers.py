@@ -4,13 +4,13 @@ import json
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.dashboard.server import ROOT, Server, running
+from benchmarks.dashboard.server import ROOT, Server, ended, running
+from tests.fake_runs import wait_until
 
 EDITOR, READER, STRANGER, IMPOSTOR = "edith@example.org", "ray@example.org", "sam@example.org", "ivy@example.org"
 CLAIMS = [
@@ -58,16 +58,19 @@ def openid_provider() -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/.well-known/openid-configuration", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_until(lambda: process.poll() is not None or _answers(f"{address}/.well-known/openid-configuration"), 300)
+        assert process.poll() is None, "the provider ended"
         yield address
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        ended(process)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -72,7 +72,14 @@ def test_the_websocket_is_opened_for_the_app_s_own_pages_only(address: str) -> N
 
 
 def test_no_page_elsewhere_may_show_the_app_inside_itself(address: str) -> None:
-    assert ask(address, "/").headers["content-security-policy"] == "frame-ancestors 'self'"
+    assert "frame-ancestors 'self'" in ask(address, "/").headers["content-security-policy"]
+
+
+def test_no_page_of_the_app_may_fetch_anything_elsewhere(address: str) -> None:
+    policy = ask(address, "/").headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert not [source for source in rules["default-src"].split() if "*" in source or "//" in source]
+    assert set(rules) <= {"default-src", "object-src", "frame-ancestors"}  # any other would replace the first
 
 
 def test_a_server_of_another_name_answers_to_that_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from engine.demo import demo_experiment
 from engine.errors import StoreError
 from engine.store import Store
 from engine.tasks.library import Library
+from tests.fake_runs import wait_until
 from tests.web.client import Session, ask, handshake, log_in, session, upload_parts
 from tests.web.servers import EDITOR, IMPOSTOR, READER, STRANGER, app_with_log_in, secrets
 
@@ -110,10 +111,7 @@ def test_who_is_made_a_reader_can_change_nothing_more_on_a_page_that_is_still_op
         first = Library(tmp_path).tasks()[0].task_id
         (tmp_path / "secrets.toml").write_text(secrets(provider, [], [EDITOR]))
         with logged_in(server, EDITOR) as another:
-            for _ in range(300):
-                if another.is_disabled("start_demo"):
-                    break
-                another.draw("")
+            wait_until(lambda: another.draw("") or another.is_disabled("start_demo"))  # type: ignore[func-returns-value]
         page.draw("tasks", pressed=f"tasks_down_{first}")
         assert [task.name for task in Library(tmp_path).tasks()] == order
         assert "change nothing" in page.text()
