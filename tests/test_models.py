@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from engine import models
+from engine import hub, models
 from engine.encoded import encode
 from engine.errors import ModelError
 from engine.model_choices import describe_models
@@ -71,12 +71,12 @@ def test_a_model_that_mixes_documents_is_found_out() -> None:
 
 
 def test_a_hub_name_without_network_fails_at_once_with_what_to_do(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(models, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(models.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     started = time.monotonic()
     with pytest.raises(ModelError, match="choose tiny-gpt2"):
         models.load_base("gpt2")
-    assert time.monotonic() - started < models.HUB_TIMEOUT_SECONDS + 1
+    assert time.monotonic() - started < hub.HUB_TIMEOUT_SECONDS + 1
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "two words", "a/b/c", "../up"])
