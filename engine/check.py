@@ -6,12 +6,13 @@ The command line's `check`, a run before its folder is touched, and the Start bu
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.errors import PalimpsestError, TaskError
 from engine.experiment import Experiment, TaskSpec
-from engine.models import load_tokenizer
+from engine.model_check import look_at_model, remarks_on_training
 from engine.rendered_text import read_and_learnt
 from engine.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.tasks import open_task
@@ -74,12 +75,13 @@ def check(
     Tokens are kept in `shared` for the runs where it is given. Hub models are downloaded with `download` alone. Never
     raises for what a user can mend: that is in the report.
     """
-    refused: list[str] = []
+    progress(0, len(experiment.tasks), "")
+    model = look_at_model(experiment, download=download)
+    refused = [str(problem) for problem in model.problems]
     tokens: TokensOf | None = None
-    try:
-        tokens = tokens_of(experiment.model)
-    except PalimpsestError as error:
-        refused.append(str(error))
+    if model.tokenizer is not None:
+        with suppress(PalimpsestError):  # it has no token that ends a text: that is among the problems
+            tokens = TokensOf.from_tokenizer(experiment.model, model.tokenizer)
     tasks = []
     for number, spec in enumerate(experiment.tasks):
         progress(number, len(experiment.tasks), spec.name)
@@ -91,12 +93,8 @@ def check(
         except PalimpsestError as error:
             refused.append(_named(spec, error, len(experiment.tasks)))
     progress(len(experiment.tasks), len(experiment.tasks), "")
-    return Report(tuple(tasks), tuple(refused))
-
-
-def tokens_of(model: str) -> TokensOf:
-    """A base model's tokenizer with the marks of documents' ends. Raises ModelError."""
-    return TokensOf.from_tokenizer(model, load_tokenizer(model))
+    remarks = (*model.remarks, *remarks_on_training(experiment.training, model.parameters))
+    return Report(tuple(tasks), tuple(refused), remarks)
 
 
 def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, block_size: int) -> CheckedTask:

@@ -97,7 +97,11 @@ def _follow(
 ) -> tuple[str, str]:
     """Take the run's events until the last one; returns the status and its reason."""
     experiment_id, spec = store.run_spec(run_id)
-    experiment = store.experiment(experiment_id)
+    experiment, model = store.experiment(experiment_id), store.model_facts(experiment_id)
+    if "model_revision" in model:
+        from engine.models import pinned  # loads torch, which only a run needs
+
+        experiment = experiment.model_copy(update={"model": pinned(experiment.model, model["model_revision"])})
     finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
     before = store.run_task_facts(run_id) if finished_stages else []
     store.drop_after_stage(run_id, finished_stages)
@@ -109,6 +113,7 @@ def _follow(
             kind = type(event).__name__
             if kind == "RunStarted":  # by name: a reloaded module's events are other classes
                 _refuse_other_texts(before, event.tasks)  # type: ignore[union-attr]
+                _refuse_other_model(experiment.model, model, event.environment)  # type: ignore[union-attr]
             status = {"RunFinished": "finished", "RunStopped": "stopped"}.get(kind, status)
             recorder.add(event)
             if watch is not None:
@@ -128,6 +133,16 @@ def _refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts]) -> None
                 f"The text of task {fact['name']!r} changed since this run began, so it can't go on; "
                 "start the experiment anew, or put the old text back."
             )
+
+
+def _refuse_other_model(name: str, before: Facts, after: Facts) -> None:
+    """Runs that begin from other weights than the experiment's earlier ones can't be compared with them."""
+    known, found = before.get("model_hash"), after.get("model_hash")
+    if known and found and known != found:
+        raise StoreError(
+            f"The files of the model {name} changed since this experiment began, so its runs can't be compared any "
+            "more; start the experiment anew, or put the old files back."
+        )
 
 
 class _Recorder:

@@ -17,7 +17,8 @@ from engine.control import Control
 from engine.disk import check_room
 from engine.errors import ConfigError, ModelError
 from engine.experiment import Experiment, RunSpec, Training
-from engine.models import BaseModel, load_base, locate
+from engine.model_check import check_block_size
+from engine.models import BaseModel, load_base, locate, revision_of
 from engine.packing import pack_documents
 from engine.randomness import Streams
 from engine.resume_points import SECONDS_APART
@@ -49,11 +50,7 @@ def execute_run(
     torch.set_num_threads(torch.get_num_threads())
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
-    if training.block_size > base.context:
-        raise ConfigError(
-            f"training.block_size: {training.block_size} is longer than the context of {experiment.model}, "
-            f"{base.context} tokens; choose {base.context} or less."
-        )
+    check_block_size(experiment, base.context)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     tasks = [task_tokens(spec, base, shared, training.block_size) for spec in experiment.tasks]
@@ -69,6 +66,7 @@ def execute_run(
 
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision)
+    machine |= model_facts(experiment.model)
     setup = RunSetup(
         load_model=load,
         tasks=encoded,
@@ -180,6 +178,13 @@ def environment(device: str, precision: str) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "commit": _commit(),
     }
+
+
+def model_facts(name: str) -> dict[str, str]:
+    """Which model a run began from: a hash of its files, and of a model of the hub the commit that they are of."""
+    folder = locate(name)
+    revision = revision_of(name, folder)
+    return {"model_hash": folder_hash(folder)} | ({"model_revision": revision} if revision else {})
 
 
 def _commit() -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from engine.errors import ModelError
 from engine.names import shortened
@@ -82,18 +82,18 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     return [folder / part for part in parts]
 
 
-def check_sizes(folder: Path, name: str) -> None:
+def check_sizes(folder: Path, name: str) -> PreTrainedModel:
     """Compare what the config describes with what the files hold, before memory is taken. Raises ModelError.
 
-    A header that promises more than its file holds is refused by safetensors itself.
+    Returns the model in shapes alone. A header that promises more than its file holds is refused by safetensors itself.
     """
-    tensors = list(_tensor_sizes(folder, name))
-    _check_config(_config(folder, name), len(tensors), name)
+    tensors = dict(_tensor_sizes(folder, name))
+    _check_config(read_description(folder / "config.json", name), len(tensors), name)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     with torch.device("meta"):  # shapes without memory
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    described, held = sum(weight.numel() for weight in model.parameters()), sum(tensors)
-    if described > 2 * held:  # an output layer that is not tied may be left out
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    described, held = sum(weight.numel() for weight in model.parameters()), sum(tensors.values())
+    if described > 2 * held:  # what is missing in part is said by its name
         raise ModelError(
             f"{name}: its config.json describes {described:,} parameters, but its files hold {held:,}; they don't "
             "belong together. Download the model again."
@@ -104,30 +104,44 @@ def check_sizes(folder: Path, name: str) -> None:
             f"{name}: its config.json asks for {buffers / 1e9:,.0f} GB beside the weights, such as by a context that "
             "is too long; correct it or choose another model."
         )
+    return model
 
 
-def _tensor_sizes(folder: Path, name: str) -> Iterator[int]:
-    """How many numbers each tensor holds, from the headers alone."""
+def missing_weights(folder: Path, name: str, model: PreTrainedModel) -> list[str]:
+    """The parameters of `model` for which the files seem to hold no tensor. Raises ModelError.
+
+    Empty where the files hold at least as many numbers as the model has: their tensors then have other names.
+    """
+    tensors = dict(_tensor_sizes(folder, name))
+    if sum(tensors.values()) >= sum(weight.numel() for weight in model.parameters()):
+        return []
+    prefix = f"{model.base_model_prefix}."
+    held = {key.removeprefix(prefix) for key in tensors}
+    return [key for key, _ in model.named_parameters() if key.removeprefix(prefix) not in held]
+
+
+def _tensor_sizes(folder: Path, name: str) -> Iterator[tuple[str, int]]:
+    """Each tensor with how many numbers it holds, from the headers alone."""
     for file in weight_files(folder, name):
         try:
             with safe_open(file, "pt") as opened:
                 for key in opened.keys():  # noqa: SIM118 - it is no dictionary
-                    yield int(torch.Size(opened.get_slice(key).get_shape()).numel())
+                    yield key, int(torch.Size(opened.get_slice(key).get_shape()).numel())
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{name}: {file.name} is damaged or cut off ({shortened(str(error))}); download the model again."
             ) from error
 
 
-def _config(folder: Path, name: str) -> dict[str, Any]:
-    file = folder / "config.json"
+def read_description(file: Path, name: str) -> dict[str, Any]:
+    """A JSON object that describes a model or its tokenizer. Raises ModelError."""
     try:
-        config = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size <= _MAX_CONFIG_BYTES else None
+        found = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size <= _MAX_CONFIG_BYTES else None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{name}: config.json can't be read; download the model again.") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{name}: config.json is not a model's configuration; download the model again.")
-    return config
+        raise ModelError(f"{name}: {file.name} can't be read; download the model again.") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{name}: {file.name} is not a model's configuration; download the model again.")
+    return found
 
 
 def _check_config(config: dict[str, Any], tensors: int, name: str) -> None:

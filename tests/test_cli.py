@@ -33,11 +33,10 @@ def described(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
-    """No training, and no model to check for."""
+    """No training."""
     run = FakeRun()
     defaults = headless.run_experiment.__kwdefaults__  # type: ignore[attr-defined]
     monkeypatch.setitem(defaults, "execute", run)
-    monkeypatch.setattr("engine.headless.load_tokenizer", lambda name: None)
     return run
 
 
@@ -135,7 +134,6 @@ def test_what_a_run_waits_for_is_said_once_on_stderr(
                 yield events.Waiting("")
 
     monkeypatch.setitem(headless.run_experiment.__kwdefaults__, "execute", waiting)  # type: ignore[attr-defined]
-    monkeypatch.setattr("engine.headless.load_tokenizer", lambda name: None)
     code, out, err = call("run", described, "--out", tmp_path / "out")
     assert code == 0
     assert err.count("The disk is full. The run waits.") == 2  # once for each of two runs

@@ -1,5 +1,6 @@
 """A model by its hub name, from a hub that answers as the real one does: on this machine, with one small model."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,15 +10,22 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
 
-from engine import models
+from engine import events, models
+from engine.control import Control
+from engine.drive import drive
+from engine.errors import ModelError
+from engine.store import Store
 from tests.builders import tiny_gpt2
+from tests.fake_runs import FakeRun, experiment
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME, COMMIT = "someone/small-gpt2", "01234567" * 5
+NAME, COMMIT, NEWER = "someone/small-gpt2", "01234567" * 5, "89abcdef" * 5
+FACTS = "import sys; from engine.execute import model_facts; print(model_facts(sys.argv[1])['model_revision'])"
 VOCABULARY = 4096
 """Of the embedded model's tokenizer, which the published one shares."""
 LOAD = "import sys; from engine.models import load_base; print(load_base(sys.argv[1]).model.num_parameters())"
@@ -30,6 +38,8 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.folder = folder
         self.asked: list[str] = []
+        self.commit = COMMIT
+        """Of the main branch."""
 
     @property
     def address(self) -> str:
@@ -51,8 +61,13 @@ class Answers(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         self.server.asked.append(self.path)
         if self.path.startswith(f"/api/models/{NAME}/revision/"):
+            wanted = self.path.rsplit("/", 1)[1].split("?")[0]
+            commit = self.server.commit if wanted == "main" else wanted
+            if commit not in (COMMIT, NEWER):
+                self._send(404, b"{}", body, {"X-Error-Code": "RevisionNotFound"})
+                return
             names = [{"rfilename": file.name} for file in sorted(self.server.folder.iterdir())]
-            content = json.dumps({"id": NAME, "sha": COMMIT, "siblings": names, "private": False}).encode()
+            content = json.dumps({"id": NAME, "sha": commit, "siblings": names, "private": False}).encode()
             self._send(200, content, body)
         elif self.path.startswith(f"/api/models/{NAME}/tree/"):
             files = sorted(self.server.folder.iterdir())
@@ -61,7 +76,7 @@ class Answers(BaseHTTPRequestHandler):
         elif self.path.startswith(f"/{NAME}/resolve/") and (file := self.server.folder / Path(self.path).name).exists():
             content = file.read_bytes()
             digest = hashlib.sha1(content).hexdigest()
-            self._send(200, content, body, {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT})
+            self._send(200, content, body, {"ETag": f'"{digest}"', "X-Repo-Commit": self.path.split("/")[4]})
         else:
             self._send(404, b"{}", body, {"X-Error-Code": "RepoNotFound"})
 
@@ -89,11 +104,11 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     thread.join()
 
 
-def load(name: str, home: Path, hub: Hub, **variables: str) -> "subprocess.CompletedProcess[str]":
+def load(name: str, home: Path, hub: Hub, script: str = LOAD, **variables: str) -> "subprocess.CompletedProcess[str]":
     environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
     environment |= {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **variables}
     return subprocess.run(
-        [sys.executable, "-c", LOAD, name], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+        [sys.executable, "-c", script, name], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
 
 
@@ -122,3 +137,72 @@ def test_a_name_that_the_hub_does_not_know_is_said_to_be_misspelt(hub: Hub, tmp_
     refused = load("someone/smal-gpt2", tmp_path / "home", hub)
     assert refused.returncode != 0
     assert "engine.errors.ModelError: someone/smal-gpt2 does not exist on the hub" in refused.stderr
+
+
+def test_the_commit_of_a_hub_model_is_recorded_and_asked_for_by_name_from_then_on(hub: Hub, tmp_path: Path) -> None:
+    first = load(NAME, tmp_path / "home", hub, FACTS)
+    assert first.stdout.strip() == COMMIT, first.stderr
+    hub.commit = NEWER
+    assert load(NAME, tmp_path / "home", hub, FACTS).stdout.strip() == COMMIT  # what is here is not replaced
+    elsewhere = tmp_path / "another machine"
+    assert load(NAME, elsewhere, hub, FACTS).stdout.strip() == NEWER
+    same = load(f"{NAME}@{COMMIT}", elsewhere, hub, FACTS)
+    assert same.stdout.strip() == COMMIT, same.stderr
+    again = load(f"{NAME}@{COMMIT}", elsewhere, hub, FACTS, HF_HUB_OFFLINE="1")
+    assert again.stdout.strip() == COMMIT, again.stderr
+
+
+def test_a_revision_that_the_hub_does_not_have_is_said_to_be_none(hub: Hub, tmp_path: Path) -> None:
+    refused = load(f"{NAME}@v9", tmp_path / "home", hub)
+    assert f"{NAME} has no revision v9 on the hub; give a branch, a tag or a commit of it." in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["a/b@", "a/b@../../x", "a/b@x/../y", "@main", "a@b@c", "a/b@.git", "a b@main"])
+def test_a_revision_never_leads_out_of_the_cache(name: str) -> None:
+    with pytest.raises(ModelError, match="check the spelling"):
+        models.locate(name)
+
+
+def test_names_are_pinned_to_a_commit_where_they_are_of_the_hub(tmp_path: Path) -> None:
+    assert models.pinned("gpt2", COMMIT) == f"gpt2@{COMMIT}"
+    assert models.pinned("someone/model@main", COMMIT) == f"someone/model@{COMMIT}"
+    for name in ("tiny-gpt2", str(tmp_path)):
+        assert models.pinned(name, COMMIT) == name
+    assert models.pinned("gpt2", None) == "gpt2"
+    assert models.revision_of("gpt2", tmp_path / "snapshots" / COMMIT) == COMMIT
+    assert models.revision_of(str(tmp_path), tmp_path / "snapshots" / COMMIT) is None
+
+
+class Recorded(FakeRun):
+    """A run that says which model it began from, as a real one does."""
+
+    def __init__(self, **facts: str) -> None:
+        super().__init__()
+        self.facts, self.models = facts, list[str]()
+
+    def __call__(self, experiment: Any, *arguments: Any) -> Iterator[events.Event]:
+        self.models.append(experiment.model)
+        for event in super().__call__(experiment, *arguments):
+            started = isinstance(event, events.RunStarted)
+            yield dataclasses.replace(event, environment=event.environment | self.facts) if started else event
+
+
+def test_all_runs_of_an_experiment_begin_from_the_commit_of_its_first_one(store: Store, tmp_path: Path) -> None:
+    run = Recorded(model_revision=COMMIT, model_hash="1")
+    experiment_id = store.add_experiment(experiment(tmp_path, model=NAME, seeds=[0, 1]))
+    while (run_id := store.claim_next(experiment_id)) is not None:
+        drive(store, run_id, Control(), run)
+    assert run.models == [NAME, *[f"{NAME}@{COMMIT}"] * 3]
+    assert store.model_facts(experiment_id) == {"model_revision": COMMIT, "model_hash": "1"}
+    assert store.experiment(experiment_id).model == NAME
+
+
+def test_a_model_whose_files_changed_ends_the_experiment_in_a_sentence(store: Store, tmp_path: Path) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    for number in (1, 2):
+        run_id = store.claim_next(experiment_id)
+        assert run_id is not None
+        drive(store, run_id, Control(), Recorded(model_hash=str(number)))
+    found = store.runs(experiment_id)
+    assert found["status"].tolist() == ["finished", "failed"]
+    assert "The files of the model tiny-gpt2 changed since this experiment began" in found["reason"].iloc[1]

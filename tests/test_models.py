@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from engine import models
+from engine import hub, models
 from engine.encoded import encode
 from engine.errors import ModelError
 from engine.model_choices import describe_models
@@ -70,9 +70,9 @@ def test_a_model_that_mixes_documents_is_found_out() -> None:
 
 
 def test_a_hub_name_without_network_fails_at_once_with_what_to_do(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(models, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(models.constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(models, "snapshot_download", lambda *_, **__: pytest.fail("it tries again and again"))
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: pytest.fail("it tries again and again"))
     for name in ("HTTPS_PROXY", "https_proxy"):  # with one, the answer of the hub is the proxy's
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ModelError, match="choose tiny-gpt2"):

@@ -181,6 +181,14 @@ class Reader(Database):
         """Versions, device, threads, commit that the run was trained with; empty before it began."""
         return self._run_value(run_id, runs.c.environment) or {}
 
+    def model_facts(self, experiment_id: str) -> dict[str, str]:
+        """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
+        query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)
+        with self._reading() as connection:
+            kept: list[dict[str, Any]] = [found for found in connection.execute(query).scalars() if found]
+        names = ("model_revision", "model_hash")
+        return {name: found[name] for name in names for found in reversed(kept) if found.get(name)}
+
     def attempt(self, run_id: str) -> int:
         """How often the run was started."""
         return int(self._run_value(run_id, runs.c.attempt))
