@@ -154,6 +154,11 @@ def test_stray_quotation_marks_join_no_rows_and_are_kept(first: int, second: int
     assert len(table("a.tsv", stray(first, second), quotes=True).frame) < 40
 
 
+def test_a_stray_quotation_mark_that_one_at_the_end_of_a_later_row_closes_joins_no_rows() -> None:
+    data = lines("label\ttext", 'a\t"my lamp', "b\tmy scarf", 'c\tmy screen of 50"', "d\tmy tent")
+    assert table("a.tsv", data).frame["text"].tolist() == ['"my lamp', "my scarf", 'my screen of 50"', "my tent"]
+
+
 def test_stray_quotation_marks_between_quoted_cells_join_no_rows() -> None:
     read = table("a.csv", lines("n,text", '1,"fine, quoted"', '2,"stray', "3,ok", '4,"stray too', '5,"good, one"'))
     assert read.frame["text"].tolist() == ["fine, quoted", '"stray', "ok", '"stray too', "good, one"]
