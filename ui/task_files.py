@@ -8,6 +8,7 @@ from engine.names import listed
 from engine.tasks.contents import Content, Table, TableReading, Text, Unreadable, explain_left_out
 from engine.tasks.encodings import ENCODINGS
 from engine.tasks.front_matter import REMARK as FRONT_MATTER
+from engine.tasks.kinds import format_of, refusal
 from ui import task_draft
 from ui.entrance import for_editors
 from ui.task_draft import Draft, DraftFile, Reading
@@ -77,7 +78,8 @@ def _row(draft: Draft, side: str, reading: Reading) -> None:
 
 def _encoding_choice(draft: Draft, side: str, reading: Reading) -> None:
     file = reading.file
-    if not file.data or file.name.lower().endswith((".parquet", ".xlsx")):
+    _, format = format_of(file.name)
+    if not file.data or format in ("parquet", "xlsx") or refusal(format):
         return
     key = draft.key(f"encoding_{side}_{file.file_id}")
     st.selectbox(

@@ -217,7 +217,9 @@ def _quotes_nowhere_else(plain: Parsed) -> bool:
     return not any(is_known(cells[0]) for _, cells in plain.rows[:1]) or len(marked) == 1
 
 
-_LOOSE = "Some cells go on after the quotation mark that closes them; if the marks are text, set quotes: false."
+_LOOSE = (
+    "Some cells go on after the quotation mark that closes them; if the marks are text, let them be (quotes: false)."
+)
 
 
 def _joined_remark(joined: tuple[tuple[int, int], ...]) -> str:
@@ -225,7 +227,7 @@ def _joined_remark(joined: tuple[tuple[int, int], ...]) -> str:
     more = f" and {len(joined) - 3:,} more places" if len(joined) > 3 else ""
     return (
         f"Quotation marks join the lines {places}{more} into one row each; if these lines are rows of their own, "
-        "set quotes: false."
+        "let quotation marks be text (quotes: false)."
     )
 
 

@@ -7,8 +7,8 @@ _BEGINS = re.compile(r"\s*?(---|\+\+\+)[ \t]*\n")
 _YAML_LINE = re.compile(r"""[ \t]|\#|-[ \t]|[\]}]|("[^"\n]*"|'[^'\n]*'|[\w.$@-][\w .$@/-]*?)[ \t]*:([ \t]|$)""")
 _TOML_LINE = re.compile(r"""[ \t]|\#|\[|[\]}"']|[\w.'"-]+[ \t]*=""")
 REMARK = (
-    "The front matter (the settings at the top of a Markdown file) is left out; to learn it too, set "
-    "front_matter: true."
+    "The front matter (the settings at the top of a Markdown file) is left out; to learn it too, "
+    "choose so (front_matter: true)."
 )
 
 

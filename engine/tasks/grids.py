@@ -143,8 +143,11 @@ def _titles_remark(rows: Rows, row_word: str) -> str:
 def _header_remark(first: Sequence[str], has_header: bool) -> str:
     shown = listed([" ".join(cell.split()) for cell in first if cell.strip()], 5)
     if has_header:
-        return f"The first row ({shown}) was taken for the names of the columns; if it is a row, set header: false."
-    return f"The first row ({shown}) was taken for a row; if it names the columns, set header: true."
+        return (
+            f"The first row ({shown}) was taken for the names of the columns; if it is a row, choose no header "
+            "(header: false)."
+        )
+    return f"The first row ({shown}) was taken for a row; if it names the columns, choose a header (header: true)."
 
 
 def plural(count: int, word: str) -> str:

@@ -129,7 +129,8 @@ def test_a_header_that_is_not_certain_is_said_and_can_be_decided() -> None:
     read = table("a.csv", data)
     assert read.reading == TableReading(",", True, True, 2, 2)
     assert read.remarks == (
-        "The first row (apple, pear) was taken for the names of the columns; if it is a row, set header: false.",
+        "The first row (apple, pear) was taken for the names of the columns; if it is a row, choose no header "
+        "(header: false).",
     )
     assert TableReading(",", True, False, 3, 2) in read.alternatives
     decided = table("a.csv", data, header=False)
@@ -153,6 +154,11 @@ def test_stray_quotation_marks_join_no_rows_and_are_kept(first: int, second: int
     assert len(table("a.tsv", stray(first, second), quotes=True).frame) < 40
 
 
+def test_a_stray_quotation_mark_that_one_at_the_end_of_a_later_row_closes_joins_no_rows() -> None:
+    data = lines("label\ttext", 'a\t"my lamp', "b\tmy scarf", 'c\tmy screen of 50"', "d\tmy tent")
+    assert table("a.tsv", data).frame["text"].tolist() == ['"my lamp', "my scarf", 'my screen of 50"', "my tent"]
+
+
 def test_stray_quotation_marks_between_quoted_cells_join_no_rows() -> None:
     read = table("a.csv", lines("n,text", '1,"fine, quoted"', '2,"stray', "3,ok", '4,"stray too', '5,"good, one"'))
     assert read.frame["text"].tolist() == ["fine, quoted", '"stray', "ok", '"stray too', "good, one"]
@@ -170,7 +176,7 @@ def test_quotation_marks_within_a_sentence_are_kept() -> None:
     read = table("a.csv", lines("text,n", '"Hello" she said,1', "bye,2"))
     assert read.frame["text"].tolist() == ['"Hello" she said', "bye"]
     mixed = table("a.csv", lines("text,n", '"Hello" she said,1', '"bye, now",2'))
-    assert any("set quotes: false" in remark for remark in mixed.remarks)
+    assert any("if the marks are text, let them be (quotes: false)" in remark for remark in mixed.remarks)
 
 
 def test_quotation_marks_escaped_by_backslashes_are_read() -> None:
