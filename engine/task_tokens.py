@@ -4,9 +4,10 @@ import dataclasses
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,9 +20,10 @@ from engine.encoded import EncodedDocuments, encode_with, read, write
 from engine.errors import TaskError
 from engine.models import locate, marks_of
 from engine.sharing import SharedResults, content_key, files_hash, tokenizer_hash
-from engine.tasks.documents import Fingerprint, Task, TaskReading
-from engine.tasks.stored import StoredTask, open_task
+from engine.tasks.documents import Document, Fingerprint, Task, TaskReading
+from engine.tasks.stored import StoredDocuments, StoredTask, open_task
 from engine.tokenisation import TOKENISATION_VERSION
+from engine.tokenizer_checks import SAMPLE_DOCUMENTS, check_tokens
 
 if TYPE_CHECKING:
     from engine.experiment import TaskSpec
@@ -126,6 +128,8 @@ class _Encoding:
 
     task: Task | StoredTask
     rendering: Rendering
+    remarks: tuple[str, ...]
+    """On tokens that the model's tokenizer does not know."""
 
     def side(self, name: str, make: Callable[[DocumentEncoder, Any], Any]) -> tuple[Any, str]:
         """What `make` gives for one side's documents, and their fingerprint."""
@@ -135,14 +139,21 @@ class _Encoding:
 
     def reading(self) -> TaskReading:
         """Once both sides are encoded."""
-        remarks = (*self.task.reading.remarks, *remarks_on(self.rendering.encoder.counts))
+        remarks = (*self.task.reading.remarks, *self.remarks, *remarks_on(self.rendering.encoder.counts))
         return dataclasses.replace(self.task.reading, remarks=remarks)
 
 
 def _encoding(spec: "TaskSpec", base: Tokens, block_size: int) -> _Encoding:
     task = open_task(spec)
     rendering = make_rendering(base.tokenizer, base.bos, base.eos, task.reading.kind, spec, block_size)
-    return _Encoding(task, rendering)
+    texts = [text for side in (task.train, task.held_out) for text in _some_texts(side)]
+    return _Encoding(task, rendering, check_tokens(base.tokenizer, spec.name, texts))
+
+
+def _some_texts(documents: Sequence[Document] | StoredDocuments) -> list[str]:
+    """From all over one side of a task."""
+    step = max(1, len(documents) // SAMPLE_DOCUMENTS)
+    return [document.text for document in islice(iter(documents), 0, None, step)]
 
 
 def _write(spec: "TaskSpec", base: Tokens, block_size: int, folder: Path) -> None:
