@@ -143,8 +143,8 @@ class ChatTemplate:
         if not spans or len(spans) != len(answers):
             return f"its chat template marks {len(spans)} answers where the conversation has {len(answers)}"
         spans = [(start, end + self._ends_turn(ids, end)) for start, end in spans]
-        found = tuple((number, *span) for number, span in zip(answers, spans, strict=True))
-        return Rendered(ids, _mask(len(ids), spans), found)
+        learnt = [(number, *span) for number, span in zip(answers, spans, strict=True) if turns[number].is_answer]
+        return Rendered(ids, _mask(len(ids), [(start, end) for _, start, end in learnt]), tuple(learnt))
 
     def _ends_turn(self, ids: Ids, at: int) -> int:
         """1 where the token before `at` does not end the turn and that at it does."""
@@ -155,7 +155,7 @@ class ChatTemplate:
         self, conversations: Sequence[Sequence[Turn]], wholes: Mapping[int, Ids]
     ) -> dict[int, Rendered | str]:
         """The same from renderings of what stands before each answer, and of that with the answer."""
-        asked = [(i, n) for i in wholes for n, turn in enumerate(conversations[i]) if turn.role == "assistant"]
+        asked = [(i, n) for i in wholes for n, turn in enumerate(conversations[i]) if turn.is_answer]
         inner = [(i, n) for i, n in asked if n < len(conversations[i]) - 1]
         before = self._ids([conversations[i][:n] for i, n in asked], for_answer=True)
         after = self._ids([conversations[i][: n + 1] for i, n in inner], for_answer=False)

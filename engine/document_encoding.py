@@ -285,7 +285,7 @@ def _without_oldest(turns: tuple[Turn, ...], one: Rendered, longest: int) -> tup
     begins = [
         number for number in range(lead + 1, len(turns))
         if turns[number].role == "user" and any(turn.role == "assistant" for turn in turns[lead:number])
-        and any(turn.role == "assistant" for turn in turns[number:])
+        and any(turn.is_answer for turn in turns[number:])
     ]  # fmt: skip
     if not begins:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -34,9 +35,11 @@ _MORE_OF_THE_PROMPT = {
     "question": (("context", "passage"), ()), "query": (("context", "passage"), ()),
 }  # fmt: skip
 """Columns that belong to a prompt: those that stand before its own column, and those after it."""
-_CONVERSATIONS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "turns", "chosen")
+_CONVERSATIONS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "chosen")
+"""Under these names lists of bare texts are conversations, too; under others they may be anything."""
 _SYSTEM, _HISTORY = ("system", "system_prompt"), ("history",)
 _GUESS_ROWS = 200
+_MADE_UP = re.compile(r"column \d+")
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def chosen_columns(table: Table, wanted: Columns) -> Columns:
         raise nested_column(table, sorted(table.nested)[0])
     if not guess.by_name:
         raise TaskError(
-            f"{table.name}: has the columns {listed(names)}; say which is the text (text_column), which two are prompt "
+            f"{table.name}: has the columns {_shown(table)}; say which is the text (text_column), which two are prompt "
             "and completion (prompt_column, completion_column), or which holds conversations (messages_column)."
         )
     if guess.question:
@@ -123,6 +126,16 @@ def chosen_columns(table: Table, wanted: Columns) -> Columns:
             f"could be '{shortened(guess.columns.prompt[0])}'."
         )
     return guess.columns
+
+
+def _shown(table: Table) -> str:
+    """The columns' names; beside names that are only numbers, what stands in the first row."""
+    first = table.frame.iloc[0] if len(table.frame) else {}
+    names = [
+        f'{name} ("{shortened(str(first[name]), 30)}")' if _MADE_UP.fullmatch(str(name)) and len(first) else str(name)
+        for name in table.frame.columns
+    ]
+    return listed(names)
 
 
 def unused_columns(table: Table, columns: Columns) -> tuple[str, ...]:
@@ -166,9 +179,10 @@ def _mostly(table: Table, name: str, holds: Callable[[Any], bool]) -> bool:
 
 
 def _guess_conversations(table: Table, by_lower: Mapping[str, str]) -> Columns | None:
-    prompt, completion = by_lower.get("prompt"), by_lower.get("completion")
-    if prompt and completion and holds_conversations(table, completion):
-        return Columns(prompt=(prompt,), completion=completion)
+    for completion in (by_lower.get("completion"), by_lower.get("chosen")):
+        for asked in ("prompt", "messages", "conversations", "conversation", "question"):
+            if completion and asked in by_lower and _answers_alone(table, completion):
+                return Columns(prompt=(by_lower[asked],), completion=completion)
     named = [by_lower[lower] for lower in _CONVERSATIONS if lower in by_lower]
     for name in named:
         if holds_conversations(table, name):
@@ -180,6 +194,13 @@ def _guess_conversations(table: Table, by_lower: Mapping[str, str]) -> Columns |
         if name in table.nested and _are_turns(_first_values(table.frame[name])):
             return Columns(messages=name)
     return None
+
+
+def _answers_alone(table: Table, name: str) -> bool:
+    """Whether the cells are messages of the assistant without what was asked."""
+    return holds_conversations(table, name) and not _mostly(
+        table, name, lambda value: any(turn.role == "user" for turn in turns_of(value))
+    )
 
 
 def _guess_pair(

@@ -1,7 +1,8 @@
 """Conversations as data sets hold them, to turns with a role and a content.
 
 Read are lists of messages under `role`/`content` (OpenAI, TRL), `from`/`value` (ShareGPT) and a few spellings of
-these, lists of texts whose speakers take turns, and lists of pairs of a question and its answer.
+these, lists of texts whose speakers take turns, and lists of pairs of a question and its answer. A message with a
+`weight` of 0 is only read (OpenAI).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.tasks.documents import Turn
@@ -38,6 +40,8 @@ def turns_of(value: Any, unused: Counter[str] | None = None) -> tuple[Turn, ...]
 
     Raises NoConversationError.
     """
+    if isinstance(value, Mapping) and _speaker(value):
+        value = [value]
     if isinstance(value, Mapping):
         within = [key for key in _LISTS_WITHIN if isinstance(value.get(key), list)]
         if len(within) != 1:
@@ -64,9 +68,10 @@ def history_turns(pairs: Sequence[Any]) -> tuple[Turn, ...]:
 
 def are_messages(value: Any) -> bool:
     """Whether these are messages with their speakers: lists of texts alone are not."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not _speaker(value):
         value = next((value[key] for key in _LISTS_WITHIN if isinstance(value.get(key), list)), None)
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+    one = isinstance(value, Mapping) and bool(_speaker(value))
+    if not one and not (isinstance(value, list) and all(isinstance(item, Mapping) for item in value)):
         return False
     try:
         return bool(turns_of(value))
@@ -84,7 +89,7 @@ def check_turns(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     kept = list(turns)
     while kept and not kept[-1].content.strip() and not kept[-1].more:
         kept.pop()
-    if not any(turn.role == "assistant" and (turn.content.strip() or turn.more) for turn in kept):
+    if not any(turn.is_answer and (turn.content.strip() or turn.more) for turn in kept):
         raise NoConversationError("it has no turn of the assistant that could be learnt")
     return tuple(kept)
 
@@ -106,6 +111,18 @@ def to_messages(turns: Iterable[Turn]) -> list[dict[str, Any]]:
     return [{"role": turn.role, "content": turn.content, **_further(turn)} for turn in turns]
 
 
+def to_rows(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """The same with a weight of 0 for answers that are only read, as `turns_of` reads them back."""
+    return [
+        message | ({"weight": 0} if turn.given else {}) for message, turn in zip(to_messages(turns), turns, strict=True)
+    ]
+
+
+def as_given(turns: Iterable[Turn]) -> list[Turn]:
+    """The turns as a prompt has them: only read."""
+    return [replace(turn, given=turn.role == "assistant") for turn in turns]
+
+
 def _further(turn: Turn) -> dict[str, Any]:
     return dict(json.loads(turn.more)) if turn.more else {}
 
@@ -113,7 +130,7 @@ def _further(turn: Turn) -> dict[str, Any]:
 def _turn(item: Any, unused: Counter[str]) -> Turn:
     if not isinstance(item, Mapping):
         raise NoConversationError(f"{_kind(item)} where a message with its role is expected")
-    speaker = next((key for key in _SPEAKER_KEYS if isinstance(item.get(key), str)), None)
+    speaker = _speaker(item)
     content_key = next((key for key in _CONTENT_KEYS if key in item), None)
     if speaker is None:
         raise NoConversationError("a message that does not say whose it is ('role' or 'from')")
@@ -126,10 +143,16 @@ def _turn(item: Any, unused: Counter[str]) -> Turn:
     if content_key is None and "tool_calls" not in more:
         raise NoConversationError("a message without 'content' or 'value'")
     for key in item:
-        if key not in (speaker, content_key, *more) and item[key] not in (None, "", [], {}):
+        if key not in (speaker, content_key, "weight", *more) and item[key] not in (None, "", [], {}):
             unused[str(key)] += 1
     content = _content(item[content_key]) if content_key else ""
-    return Turn(role, content, json.dumps(more, ensure_ascii=False, sort_keys=True) if more else "")
+    given = role == "assistant" and item.get("weight") in (0, False)
+    return Turn(role, content, json.dumps(more, ensure_ascii=False, sort_keys=True) if more else "", given)
+
+
+def _speaker(item: Mapping[str, Any]) -> str | None:
+    """The key under which a message says whose it is."""
+    return next((key for key in _SPEAKER_KEYS if isinstance(item.get(key), str)), None)
 
 
 def _content(value: Any) -> str:

@@ -18,6 +18,13 @@ class Turn:
     content: str
     more: str = ""
     """A JSON object of what chat templates read beside role and content, such as tool calls; "" for none."""
+    given: bool = False
+    """Of an assistant's turn: it is only read, as one in a prompt is."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is a turn to learn."""
+        return self.role == "assistant" and not self.given
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,13 @@ class Document:
     text: str
     prompt: str = ""
     turns: tuple[Turn, ...] = ()
-    """Of a conversation, in order; `text` then joins the assistant's turns by line breaks, `prompt` the others."""
+    """Of a conversation, in order; `text` then joins the turns to learn by line breaks, `prompt` the others."""
 
     @classmethod
     def conversation(cls, turns: tuple[Turn, ...]) -> "Document":
         """A conversation; what a template makes of it depends on the model."""
-        learnt = [turn.content for turn in turns if turn.role == "assistant"]
-        read = [turn.content for turn in turns if turn.role != "assistant"]
+        learnt = [turn.content for turn in turns if turn.is_answer]
+        read = [turn.content for turn in turns if not turn.is_answer]
         return cls("\n".join(learnt), "\n".join(read), turns)
 
 
@@ -84,7 +91,7 @@ class Fingerprint:
     def passing(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents themselves."""
         for document in documents:
-            parts: list[Any] = [[turn.role, turn.content, turn.more] for turn in document.turns]
+            parts: list[Any] = [[turn.role, turn.content, turn.more, turn.given] for turn in document.turns]
             parts = parts or [document.prompt, document.text]
             row = json.dumps(parts, ensure_ascii=False)
             self._digest.update(row.encode("utf-8", "surrogatepass"))

@@ -24,7 +24,7 @@ from engine.errors import StoreUnavailableError, TaskError
 from engine.experiment import TaskSpec
 from engine.names import clean_name, visible
 from engine.paths import made
-from engine.tasks.conversations import to_messages
+from engine.tasks.conversations import to_rows
 from engine.tasks.documents import Document, Kind, Task, TaskReading, Turn, kind_of
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
@@ -241,7 +241,7 @@ def _row(document: Document, kind: Kind) -> dict[str, Any]:
     if kind == "pairs":
         return {"prompt": document.prompt, "completion": document.text}
     asked = (Turn("user", document.prompt),) if document.prompt else ()
-    return {"messages": to_messages(document.turns or (*asked, Turn("assistant", document.text)))}
+    return {"messages": to_rows(document.turns or (*asked, Turn("assistant", document.text)))}
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from engine.tasks.contents import LeftOut, Table
 from engine.tasks.conversations import (
     NoConversationError,
     are_messages,
+    as_given,
     check_turns,
     flattened,
     history_turns,
@@ -30,6 +31,8 @@ class Rows:
     left_out: list[LeftOut] = field(default_factory=list)
     several: Counter[str] = field(default_factory=Counter)
     """By column, how many cells hold several answers, the first of which is learnt."""
+    unnamed_speakers: bool = False
+    """Turns don't say whose they are."""
     unused_keys: Counter[str] = field(default_factory=Counter)
     """Keys of messages that nothing is taken from, with how often they stand."""
 
@@ -41,6 +44,8 @@ class Rows:
             else f"In one row '{shortened(name)}' holds several texts; the first is learnt."
             for name, count in self.several.items()
         ]
+        if self.unnamed_speakers:
+            found.append("The turns don't say whose they are: the first, third, … are read as the user's.")
         if self.unused_keys:
             names = [f"'{name}'" for name, _ in self.unused_keys.most_common()]
             found.append(f"Not used of the messages: {listed(names, 8)}.")
@@ -116,7 +121,7 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
     asked = []
     for name in columns.prompt:
         if name in table.nested and row[name].strip() and are_messages(_value(row[name], name)):
-            turns += _turns(row[name], name, rows)
+            turns += as_given(_turns(row[name], name, rows))
         elif row[name].strip():
             asked.append(_flat(table, name, row[name], rows))
     if asked:
@@ -134,7 +139,9 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
 def _turns(cell: str, name: str, rows: Rows) -> tuple[Turn, ...]:
     if not cell.strip():
         raise _EmptyError(f"'{shortened(name)}' is empty")
-    return turns_of(_value(cell, name), rows.unused_keys)
+    value = _value(cell, name)
+    rows.unnamed_speakers |= isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return turns_of(value, rows.unused_keys)
 
 
 def _value(cell: str, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import TaskError
 from engine.tasks.contents import Text
-from engine.tasks.documents import Document
+from engine.tasks.documents import Document, Turn
 
 if TYPE_CHECKING:
     from engine.experiment import Split
@@ -136,8 +136,12 @@ def _without_repeats(documents: Iterable[Document]) -> tuple[Document, ...]:
 def document_key(document: Document) -> tuple[str, ...]:
     """Documents that differ in white space alone count as the same."""
     if document.turns:
-        return tuple(part for turn in document.turns for part in (turn.role, _on_one_line(turn.content), turn.more))
+        return tuple(part for turn in document.turns for part in _turn_key(turn))
     return _on_one_line(document.prompt), _on_one_line(document.text)
+
+
+def _turn_key(turn: Turn) -> tuple[str, ...]:
+    return turn.role, _on_one_line(turn.content), turn.more, "given" if turn.given else ""
 
 
 def _on_one_line(text: str) -> str:

@@ -119,21 +119,43 @@ def test_system_and_history_make_conversations_of_instructions() -> None:
     rows = [{"instruction": "And now?", "input": "", "output": "Later.", "system": "Be brief.",
              "history": [["When?", "Soon."]]}]  # fmt: skip
     assert learnt(rows)[0].turns == (
-        Turn("system", "Be brief."), Turn("user", "When?"), Turn("assistant", "Soon."), Turn("user", "And now?"),
-        Turn("assistant", "Later."),
+        Turn("system", "Be brief."), Turn("user", "When?"), Turn("assistant", "Soon."),
+        Turn("user", "And now?"), Turn("assistant", "Later."),
     )  # fmt: skip
     rows[0] |= {"system": "", "history": []}
     assert learnt(rows) == [Document("Later.", "And now?")]
 
 
-def test_message_lists_as_prompt_and_completion_make_one_conversation() -> None:
+def test_message_lists_as_prompt_and_completion_make_one_conversation_that_learns_the_completion_alone() -> None:
     assert learnt([{"prompt": MESSAGES[:1], "completion": MESSAGES[1:]}])[0].turns == TURNS
-    assert (
-        learnt([{"prompt": MESSAGES[:1], "completion": "Here."}], Columns(prompt=("prompt",), completion="completion"))[
-            0
-        ].turns
-        == TURNS
-    )
+    pair = Columns(prompt=("prompt",), completion="completion")
+    assert learnt([{"prompt": MESSAGES[:1], "completion": "Here."}], pair)[0].turns == TURNS
+    longer = learnt([{"prompt": [*MESSAGES, MESSAGES[0]], "completion": MESSAGES[1:]}])[0]
+    assert longer.turns == (TURNS[0], Turn("assistant", "Here.", given=True), *TURNS)
+    assert longer.text == "Here."
+
+
+def test_the_chosen_answer_of_a_preference_is_learnt() -> None:
+    asked, answer = {"from": "human", "value": "Where is it?"}, {"from": "gpt", "value": "Here."}
+    rows = [{"conversations": [asked], "chosen": answer, "rejected": {"from": "gpt", "value": "No."}}]
+    assert guess(rows) == Columns(prompt=("conversations",), completion="chosen")
+    assert learnt(rows)[0].turns == TURNS
+    whole = [{"prompt": "Where is it?", "chosen": MESSAGES, "rejected": MESSAGES}]
+    assert guess(whole) == Columns(messages="chosen")
+
+
+def test_answers_of_no_weight_are_only_read() -> None:
+    rows = [{"messages": [MESSAGES[0], {**MESSAGES[1], "weight": 0}, *MESSAGES]}]
+    assert learnt(rows)[0].turns == (TURNS[0], Turn("assistant", "Here.", given=True), *TURNS)
+
+
+def test_bare_texts_are_a_conversation_only_where_their_column_says_so() -> None:
+    with pytest.raises(TaskError, match="say which is the text"):
+        learnt([{"id": "7", "turns": ["Where is it?", "And then?"], "kind": "x"}])
+    read = table([{"dialog": ["Where is it?", "Here."]}])
+    found = rows_to_documents(read, chosen_columns(read, Columns()))
+    assert found.documents[0].turns == TURNS
+    assert found.remarks() == ("The turns don't say whose they are: the first, third, … are read as the user's.",)
 
 
 def test_one_answer_in_a_list_is_that_answer_and_of_several_the_first_is_said() -> None:

@@ -46,7 +46,8 @@ def test_a_kept_task_loads_as_it_was(tmp_path: Path) -> None:
 
 def test_kept_conversations_load_as_they_were_with_how_they_are_rendered(tmp_path: Path) -> None:
     turns = (Turn("system", "Be kind."), Turn("user", "a"), Turn("assistant", "", '{"tool_calls": [{"n": 1}]}'),
-             Turn("tool", "3"), Turn("assistant", "b"))  # fmt: skip
+             Turn("tool", "3"), Turn("assistant", "c", given=True), Turn("user", "d"),
+             Turn("assistant", "b"))  # fmt: skip
     one = Document.conversation(turns)
     chat = Task("c", (one, Document("yes", "really?")), (Document.conversation(turns[1:]),))
     kept = Library(tmp_path).add(chat, ["a.jsonl"], {"template": "plain", "learn": "all"})
