@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -19,7 +20,8 @@ from pydantic.dataclasses import dataclass as validated
 
 from engine import strategies
 from engine.errors import ConfigError
-from engine.names import clean_name, quoted, shortened
+from engine.explanations import Location, explain
+from engine.names import clean_name
 from engine.parameters import parameter, parameters_of
 from engine.strategies.base import Strategy
 
@@ -29,9 +31,8 @@ Template = Literal["auto", "model", "plain"]
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
 """Most strategies with their values, and most runs, of one experiment."""
-_SHOWN_PROBLEMS = 10
 
-_STRICT = ConfigDict(extra="forbid", frozen=True)
+_STRICT = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 def _can_be_a_path(path: str) -> str:
@@ -46,6 +47,11 @@ def _can_be_a_path(path: str) -> str:
 Name = Annotated[str, BeforeValidator(lambda value: clean_name(value) if isinstance(value, str) else value)]
 FilePath = Annotated[str, AfterValidator(_can_be_a_path)]
 ColumnName = Annotated[str, Field(max_length=1000)]
+
+
+def one_or_many(value: Any) -> Any:
+    """A list of the one value that stands where a list is expected."""
+    return value if value is None or isinstance(value, list | tuple) else (value,)
 
 
 class TaskSpec(BaseModel):
@@ -101,8 +107,8 @@ class TaskSpec(BaseModel):
 
     @field_validator("train", "test", "prompt_column", mode="before")
     @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+    def _one_or_many(cls, value: Any, about: ValidationInfo) -> Any:
+        return () if value is None and about.field_name == "test" else one_or_many(value)
 
     @model_validator(mode="after")
     def _columns_fit(self) -> "TaskSpec":
@@ -246,6 +252,15 @@ class Experiment(BaseModel):
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
     seeds: tuple[Annotated[int, Field(lt=2**63)], ...] = Field((0,), min_length=1, max_length=1000)
 
+    @field_validator("tasks", "training", "strategies", "seeds", mode="before")
+    @classmethod
+    def _as_people_write_it(cls, value: Any, about: ValidationInfo) -> Any:
+        if about.field_name == "training":
+            return {} if value is None else value
+        if about.field_name == "strategies" and isinstance(value, dict) and "name" not in value:
+            return tuple({name: parameters} for name, parameters in value.items())
+        return one_or_many(value)
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Experiment":
         for what, names in (("task", [t.name for t in self.tasks]), ("seed", [str(s) for s in self.seeds])):
@@ -313,7 +328,17 @@ def experiment_from(data: dict[str, Any], source: str = "the experiment") -> Exp
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {explain(error)}") from error
+        raise ConfigError(f"{source}: {explain(error, _fields_at)}") from error
+
+
+def _fields_at(place: Location) -> list[str]:
+    """The fields that an experiment has at a place of its data."""
+    holders: dict[object, type] = {"tasks": TaskSpec, "strategies": StrategySpec}
+    if not place:
+        return list(Experiment.model_fields)
+    if place[0] == "training":
+        return [declared.name for declared in parameters_of(Training)]
+    return list(getattr(holders.get(place[0]), "model_fields", ()))
 
 
 def to_data(experiment: Experiment) -> dict[str, Any]:
@@ -325,21 +350,3 @@ def to_data(experiment: Experiment) -> dict[str, Any]:
         "name": data["name"], "model": data["model"], "tasks": tasks,
         "training": data["training"], "strategies": specs, "seeds": data["seeds"],
     }  # fmt: skip
-
-
-def explain(error: ValidationError) -> str:
-    """One sentence per wrong field: where, what was found, what is expected."""
-    sentences = []
-    problems = error.errors()
-    for problem in problems[:_SHOWN_PROBLEMS]:
-        parts = (str(part + 1) if isinstance(part, int) else shortened(str(part)) for part in problem["loc"])
-        where = ".".join(parts)
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden" or problem["type"] == "unexpected_keyword_argument":
-            message = "there is no such field; check its spelling"
-        found = problem.get("input")
-        given = f" (found {quoted(found)})" if isinstance(found, str | int | float | bool) else ""
-        sentences.append(f"{where}: {message}{given}" if where else message)
-    if len(problems) > _SHOWN_PROBLEMS:
-        sentences.append(f"and {len(problems) - _SHOWN_PROBLEMS:,} more")
-    return "; ".join(sentences) + "."

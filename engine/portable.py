@@ -8,9 +8,10 @@ from typing import IO
 
 from engine.errors import TaskError
 from engine.experiment import Experiment, TaskSpec
-from engine.experiment_file import places, to_yaml
+from engine.experiment_file import to_yaml
 from engine.model_choices import EMBEDDED
 from engine.names import listed, safe_name, visible
+from engine.task_paths import places
 
 FILE, DATA = "experiment.yaml", "data"
 
@@ -29,7 +30,7 @@ class Portable:
 def portable(experiment: Experiment, with_data: bool = False) -> Portable:
     """The experiment with every path relative to the folder that its file is to lie in.
 
-    Texts of the library and samples keep their place there, under the names that `experiment_file.places` explains;
+    Texts of the library and samples keep their place there, under the names that `task_paths.places` explains;
     others, and all of them `with_data`, get one in `data/`, by their task's name.
     """
     known = {} if with_data else places()

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
@@ -103,10 +104,11 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str, folder: Path)
 def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
     """The share of unknown tokens among all tokens of the texts, in [0, 1]; 0 where there are none.
 
-    Byte-level tokenizers and ones that fall back to bytes know every text. Raises ModelError.
+    A character that is left out counts as an unknown token. Byte-level tokenizers and ones that fall back to bytes
+    know every text. Raises ModelError.
     """
-    unknown, total = _count(tokenizer, texts)
-    return unknown / total if total else 0.0
+    tokens, unknown, left_out = _count(tokenizer, texts)
+    return (unknown + left_out) / (tokens + left_out) if tokens + left_out else 0.0
 
 
 def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str, texts: Sequence[str]) -> tuple[str, ...]:
@@ -115,13 +117,13 @@ def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str, texts: Sequence[
     Raises TaskError where they come to no tokens, or mostly to unknown ones; ModelError where the tokenizer fails.
     """
     sample = list(_sample(texts))
-    unknown, total = _count(tokenizer, sample)
-    if any(text.strip() for text in sample) and not total:
+    tokens, unknown, left_out = _count(tokenizer, sample)
+    if any(text.strip() for text in sample) and not tokens:
         raise TaskError(
             f"Task '{name}': the model's tokenizer turns its texts into no tokens at all, so nothing could be learnt "
             "or scored; choose a model whose tokenizer knows this script, or look at the files of its tokenizer."
         )
-    share = unknown / total if total else 0.0
+    share = (unknown + left_out) / (tokens + left_out) if tokens else 0.0
     if share <= REMARKED_SHARE:
         return ()
     finding = f"Task '{name}': {share:.0%} of the tokens are unknown to the model's tokenizer ({_written(tokenizer)})"
@@ -146,11 +148,32 @@ def _sample(texts: Sequence[str]) -> Iterator[str]:
         left -= len(text)
 
 
-def _count(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> tuple[int, int]:
-    """How many tokens are unknown, and how many there are."""
+def _count(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> tuple[int, int, int]:
+    """How many tokens there are, how many of them are the unknown one, and how many characters are left out."""
     ids, _ = make_encoder(tokenizer)(list(texts))
     unknown = _unknown_id(tokenizer)
-    return int(np.count_nonzero(ids == unknown)) if unknown is not None else 0, len(ids)
+    return len(ids), int(np.count_nonzero(ids == unknown)) if unknown is not None else 0, _left_out(tokenizer, texts)
+
+
+def _left_out(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> int:
+    """Characters that no token stands for: without an unknown token some tokenizers drop them.
+
+    At least so many: behind a dropped character the tokenizer's positions are shifted, so that only how many
+    characters the tokens stand for can be told, white space among them.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer) or getattr(backend.model, "unk_token", None):
+        return 0
+    own = Tokenizer.from_str(backend.to_str())  # as in `make_encoder`: other threads may set the shared one otherwise
+    own.no_truncation()
+    own.no_padding()
+    left_out = 0
+    for text, encoding in zip(texts, own.encode_batch(list(texts), add_special_tokens=False), strict=True):
+        stands = bytearray(len(text))
+        for start, end in encoding.offsets:
+            stands[start:end] = b"\1" * (end - start)
+        left_out += max(0, sum(not character.isspace() for character in text) - sum(stands))
+    return left_out
 
 
 def _unknown_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -161,4 +184,5 @@ def _unknown_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 
 def _written(tokenizer: PreTrainedTokenizerBase) -> str:
-    return str(getattr(tokenizer, "unk_token", None) or "the unknown token")
+    unknown = getattr(tokenizer, "unk_token", None)
+    return f"written as {unknown}" if unknown else "left out without a trace"

@@ -115,6 +115,104 @@ def test_resume_refuses_another_experiment_and_says_what_differs(
     assert "other seeds" in err
 
 
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def changed(described: Path, tmp_path: Path, **changes: object) -> None:
+    described.write_text(to_yaml(experiment(tmp_path, **changes)), encoding="utf-8")
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize(
+    ("model", "training", "named"),
+    [("no/such/model/anywhere", {}, "check the spelling"), ("tiny-gpt2", {"block_size": 512}, "choose 256 or less")],
+)
+def test_a_model_that_would_fail_at_the_start_leaves_no_folder_and_the_mended_file_runs(
+    model: str, training: dict[str, int], named: str, resume: list[str], described: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(headless.run_experiment.__kwdefaults__, "execute", FakeRun())  # type: ignore[attr-defined]
+    changed(described, tmp_path, model=model, training=training)
+    out = tmp_path / "new" / "out"
+    code, _, err = call("run", described, "--out", out, *resume)
+    assert (code, named in err) == (1, True)
+    assert len(err.strip().splitlines()) == 1
+    assert not out.parent.exists()
+    changed(described, tmp_path)
+    assert call("run", described, "--out", out, *resume)[0] == 0
+
+
+@pytest.mark.parametrize("where", ["add_experiment", "mark_interrupted"])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_refused_at_the_last_moment_leaves_the_folder_as_it_was(
+    where: str, there: bool, described: Path, tmp_path: Path, fake: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreUnavailableError("the disk is full; free some space.")
+
+    out = tmp_path / "above" / "out"
+    if there:
+        out.mkdir(parents=True)
+        (out / "notes.txt").write_text("mine")
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, where, refuse)
+        code, _, err = call("run", described, "--out", out)
+    assert (code, "the disk is full" in err) == (1, True)
+    assert everything_in(tmp_path / "above") == ({"out/notes.txt": b"mine"} if there else {})
+    assert out.exists() == there
+    assert call("run", described, "--out", out)[0] == 0
+
+
+def test_a_refused_resume_changes_nothing_in_the_folder(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    assert call("run", described, "--out", tmp_path / "out")[0] == 0
+    before = everything_in(tmp_path / "out")
+    changed(described, tmp_path, seeds=[7])
+    for resume in ([], ["--resume"]):
+        code, _, err = call("run", described, "--out", tmp_path / "out", *resume)
+        assert code == 1
+        assert "holds another experiment (other seeds); choose another folder" in err
+        assert "--resume" not in err  # which would only be refused in turn
+    assert everything_in(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize("seeds", [[0], [7]], ids=["the same", "another"])
+def test_an_experiment_that_failed_before_it_trained_makes_way_for_a_mended_one(
+    seeds: list[int], resume: list[str], described: Path, tmp_path: Path, fake: FakeRun
+) -> None:
+    fake.fail_at, fake.error = 1, ConfigError("training.device: there is no such device; choose auto.")
+    assert call("run", described, "--out", tmp_path / "out")[0] == 1
+    fake.fail_at = None
+    changed(described, tmp_path, seeds=seeds)
+    code, _, err = call("run", described, "--out", tmp_path / "out", *resume)
+    assert code == 0, err
+    found = json.loads((tmp_path / "out/results.json").read_text())
+    assert [(run["seed"], run["status"]) for run in found["runs"]] == [(seeds[0], "finished")] * 2
+
+
+def test_an_experiment_that_failed_while_it_trained_is_kept(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    fake.fail_at, fake.error = 2, ConfigError("the loss is not finite.")
+    assert call("run", described, "--out", tmp_path / "out")[0] == 1
+    assert "add --resume" in call("run", described, "--out", tmp_path / "out")[2]
+    changed(described, tmp_path, seeds=[7])
+    assert "holds another experiment" in call("run", described, "--out", tmp_path / "out")[2]
+
+
+def test_results_without_their_records_are_never_written_over(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/results.json").write_text("{}")
+    for resume in ([], ["--resume"]):
+        code, _, err = call("run", described, "--out", tmp_path / "out", *resume)
+        assert (code, "choose another folder" in err) == (1, True)
+    assert everything_in(tmp_path / "out") == {"results.json": b"{}"}
+
+
+def test_records_of_nothing_do_not_stand_in_the_way(described: Path, tmp_path: Path, fake: FakeRun) -> None:
+    Store(tmp_path / "out").close()
+    assert call("run", described, "--out", tmp_path / "out")[0] == 0
+
+
 def test_a_failed_run_fails_the_command_with_its_reason(described: Path, tmp_path: Path, fake: FakeRun) -> None:
     fake.fail_at, fake.error = 2, ConfigError("training.block_size: too long; choose 256 or less.")
     code, _, err = call("run", described, "--out", tmp_path / "out")

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import ConfigError
+from engine.explanations import did_you_mean, in_words
 from engine.names import quoted, shortened
 from engine.strategies.base import Strategy
 from engine.strategies.combined import Combined
@@ -35,7 +36,8 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     for part in names:
         if part not in _BY_NAME:
             raise ConfigError(
-                f"strategy {quoted(part)} is not known; choose from {', '.join(_BY_NAME)}, or join two with +"
+                f"strategy {quoted(part)} is not known{did_you_mean(part, _BY_NAME).rstrip('?')}; "
+                f"choose from {', '.join(_BY_NAME)}, or join two with +"
             )
     if len(set(names)) < len(names):
         raise ConfigError(f"strategy {quoted(name)} names the same strategy twice")
@@ -60,14 +62,13 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
     unknown = sorted(set(parameters) - set().union(*declared))
     if unknown:
         known = ", ".join(sorted(set().union(*declared))) or "none"
-        raise ConfigError(f"{name}.{shortened(unknown[0])}: there is no such parameter; {name} has: {known}")
+        near = did_you_mean(unknown[0], set().union(*declared)).rstrip("?")
+        raise ConfigError(f"{name}.{shortened(unknown[0])}: there is no such parameter{near}; {name} has: {known}")
     parts = []
     for cls, names in zip(classes, declared, strict=True):
         try:
             parts.append(cls(**{key: value for key, value in parameters.items() if key in names}))
         except ValidationError as error:
             problem = error.errors()[0]
-            raise ConfigError(
-                f"{name}.{problem['loc'][0]}: {problem['msg']} (found {quoted(problem['input'])})"
-            ) from error
+            raise ConfigError(f"{name}.{problem['loc'][0]}: {in_words(problem)}") from error
     return parts[0] if len(parts) == 1 else Combined(tuple(parts))
