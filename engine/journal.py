@@ -120,4 +120,7 @@ def from_line(line: str) -> Kept:
 
 
 def _document_sums(plain: dict[str, Any]) -> DocumentSums:
-    return DocumentSums(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()})
+    columns: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
+    return DocumentSums(**columns)
