@@ -125,7 +125,8 @@ def stability_gaps(curve: pd.DataFrame, orders: Mapping[str, Sequence[str]], sco
     looks: dict[str, dict[str, list[tuple[int, float]]]] = {}
     ordered = curve.sort_values("step", kind="stable")
     for run_id, task, stage, value in zip(*(ordered[c] for c in ("run_id", "task", "stage", score)), strict=True):
-        looks.setdefault(str(run_id), {}).setdefault(task, []).append((int(stage), float(value)))
+        if not math.isnan(value):
+            looks.setdefault(str(run_id), {}).setdefault(task, []).append((int(stage), float(value)))
     gaps: dict[str, Measured] = {}
     for run_id, of_task in looks.items():
         tasks = orders.get(run_id, ())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.scores import Score
+from engine.scores import DocumentSums, Score
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Evaluated:
     whole: dict[str, Score] | None
     seconds: float = 0.0
     """How long the scoring took."""
+    documents: dict[str, DocumentSums] | None = None
+    """Of every task the sums of each document in the sample."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from engine import events
-from engine.scores import Score
+from engine.scores import DocumentSums, Score
 
 _PENDING_BYTES = 2**16
 Kept = events.StageStarted | events.StepDone | events.Evaluated
@@ -113,5 +113,14 @@ def from_line(line: str) -> Kept:
         values["sample"] = {task: Score(**score) for task, score in values["sample"].items()}
         whole = values["whole"]
         values["whole"] = None if whole is None else {task: Score(**score) for task, score in whole.items()}
+        if (documents := values.get("documents")) is not None:
+            values["documents"] = {task: _document_sums(sums) for task, sums in documents.items()}
     event: Kept = kind[plain["event"]](**values)
     return event
+
+
+def _document_sums(plain: dict[str, Any]) -> DocumentSums:
+    columns: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
+    return DocumentSums(**columns)

@@ -1,7 +1,10 @@
 """Held-out scores: sums and counts are kept apart and divided last, so that no mean depends on batching."""
 
 import math
+import zlib
 from dataclasses import dataclass
+
+import numpy as np
 
 SCORE_NAMES = ("nats_per_token", "perplexity", "bits_per_byte", "accuracy")
 LOWER_IS_BETTER = frozenset({"nats_per_token", "perplexity", "bits_per_byte"})
@@ -51,3 +54,34 @@ class Score:
     def as_dict(self) -> dict[str, float]:
         """The four derived scores by name."""
         return {name: getattr(self, name) for name in SCORE_NAMES}
+
+
+@dataclass(frozen=True)
+class DocumentSums:
+    """The same sums of every document in a sample, in the order in which the sample was drawn: what an error is taken
+    over. Of a sample of more than `scoring.MOST_UNITS` documents, whole groups of them stand for single ones."""
+
+    nats: tuple[float, ...]
+    tokens: tuple[int, ...]
+    text_bytes: tuple[int, ...]
+    hits: tuple[int, ...]
+    documents: int
+    """How many were drawn."""
+    out_of: int
+    """How many documents the score matrix rests on; the sample is drawn from these."""
+
+    def packed(self) -> bytes:
+        """A few bytes a document for the store: nats in float32, counts in 32 bits, column by column, deflated."""
+        counts = np.array([self.tokens, self.text_bytes, self.hits], "<u4")
+        head = np.array([self.documents, self.out_of], "<u4")
+        return zlib.compress(head.tobytes() + counts.tobytes() + np.array(self.nats, "<f4").tobytes(), 9)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> "DocumentSums":
+        """What `packed` made."""
+        plain = zlib.decompress(data)
+        units = (len(plain) - 8) // 16
+        documents, out_of = np.frombuffer(plain, "<u4", 2).tolist()
+        tokens, text_bytes, hits = np.frombuffer(plain, "<u4", 3 * units, 8).reshape(3, units).tolist()
+        nats = np.frombuffer(plain, "<f4", units, 8 + 12 * units).tolist()
+        return cls(tuple(nats), tuple(tokens), tuple(text_bytes), tuple(hits), documents, out_of)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
-_VERSION = 4
-"""Changed with every change of the training that changes its numbers."""
+_VERSION = 5
+"""Changed with every change of the training that changes its numbers, or what is said of them."""
 _ABANDONED_SECONDS = 24 * 3600
 """What was begun and never finished goes after a day: its process was killed. So does what has no sums."""
 _HAPPENED, _TENSORS = "happened.jsonl", "tensors.safetensors"

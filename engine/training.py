@@ -24,8 +24,8 @@ from engine.patience import written
 from engine.randomness import Streams
 from engine.resume_points import ResumePoints
 from engine.run_setup import EncodedTask, Progress, RunSetup
-from engine.scores import Score
-from engine.scoring import score
+from engine.scores import DocumentSums, Score
+from engine.scoring import score, score_sample
 from engine.sharing import content_key
 from engine.stages import StageData, stage_data, stage_steps
 from engine.step import TakenStep, report, steps_in_flight, take_step
@@ -241,16 +241,17 @@ def _evaluate(setup: RunSetup, base: BaseModel, stage: int, step: int, whole: bo
     started = setup.control.active_time()
     samples: dict[str, Score] = {}
     wholes: dict[str, Score] = {}
-    score_blocks = partial(score, base.model, check=setup.control.check, packed=base.packed)
+    documents: dict[str, DocumentSums] = {}
+    check, packed = setup.control.check, base.packed
     for task in setup.tasks:
         held_out = task.held_out
-        samples[task.name] = score_blocks(held_out.sample, held_out.sample_bytes)
+        samples[task.name], documents[task.name] = score_sample(base.model, held_out, check, packed)
         if whole:
             wholes[task.name] = samples[task.name]
             if held_out.rest is not None:
-                wholes[task.name] += score_blocks(held_out.rest, held_out.rest_bytes)
+                wholes[task.name] += score(base.model, held_out.rest, held_out.rest_bytes, check, packed)
     seconds = setup.control.active_time() - started
-    return events.Evaluated(stage, step, samples, wholes if whole else None, seconds)
+    return events.Evaluated(stage, step, samples, wholes if whole else None, seconds, documents)
 
 
 def _remember(setup: RunSetup, progress: Progress, task: EncodedTask) -> State:

@@ -8,7 +8,7 @@ from engine import events
 from engine.control import Control, Stopped
 from engine.durable import seal
 from engine.experiment import Experiment, RunSpec, experiment_from
-from engine.scores import Score
+from engine.scores import DocumentSums, Score
 
 STEPS = 4
 """Per stage."""
@@ -84,11 +84,13 @@ class FakeRun:
 
 def evaluated(names: list[str], stage: int, step: int, whole: bool) -> events.Evaluated:
     """Scores by hand: 4 nats per token at first, 2 after a task's own stage, 3 once it is a past one."""
-    scores = {}
+    scores, documents = {}, {}
     for number, name in enumerate(names, start=1):
         nats = 4.0 if stage < number else 2.0 if stage == number else 3.0
         scores[name] = Score(nats * 50, 50, 100, 10 * stage)
-    return events.Evaluated(stage, step, scores, scores if whole else None)
+        of_each = tuple(nats * 10 + shift * stage for shift in (-0.2, -0.1, 0.0, 0.1, 0.2))
+        documents[name] = DocumentSums(of_each, (10,) * 5, (20,) * 5, (2 * stage,) * 5, 5, 20)
+    return events.Evaluated(stage, step, scores, scores if whole else None, documents=documents)
 
 
 def save(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 import math
 import statistics
+from dataclasses import replace
 
 import pytest
 import torch
@@ -75,6 +76,44 @@ def test_the_sample_and_the_rest_are_all_held_out_text_once() -> None:
     assert held_out.sample_bytes + held_out.rest_bytes == sum(d.text_bytes for d in documents)
     assert 30 <= held_out.sample.target_tokens <= 120
     assert scoring.prepare(documents, BLOCK, sample_tokens=10**6).rest is None
+
+
+@pytest.mark.parametrize("prompts", [False, True])
+def test_every_document_of_a_sample_has_its_own_sums(prompts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, documents = tiny_gpt2().eval(), random_documents(40, seed=3, longest=3 * BLOCK)
+    if prompts:
+        documents = [replace(d, first_target=1 + n % (len(d.token_ids) - 1)) for n, d in enumerate(documents)]
+    held_out = scoring.prepare(documents, BLOCK, sample_tokens=400)
+    found, sums = scoring.score_sample(model, held_out)
+    assert 8 <= sums.documents == len(sums.nats) < sums.out_of == 40
+    assert (sum(sums.tokens), sum(sums.hits), sum(sums.text_bytes)) == (
+        found.target_tokens, found.correct_tokens, found.text_bytes,
+    )  # fmt: skip
+    assert sum(sums.nats) == pytest.approx(found.total_nats, rel=1e-5)
+    alone = [scoring.score(model, blocks_of([d]), d.text_bytes) for d in documents]
+    by_size = {(s.target_tokens, round(s.total_nats, 2)) for s in alone}
+    for tokens, nats in zip(sums.tokens, sums.nats, strict=True):
+        assert any(tokens == n and nats == pytest.approx(value, abs=0.02) for n, value in by_size)
+    monkeypatch.setattr(scoring, "MOST_UNITS", 5)
+    grouped = scoring.score_sample(model, scoring.prepare(documents, BLOCK, sample_tokens=400))[1]
+    assert len(grouped.nats) == 5
+    assert grouped.documents == sums.documents
+    assert sum(grouped.nats) == pytest.approx(sum(sums.nats), rel=1e-5)
+    assert grouped.tokens[0] == sum(sums.tokens[::5])
+
+
+def test_a_sample_has_documents_enough_for_an_error_but_not_at_any_price() -> None:
+    assert scoring.sample_size(100, 6_000, 300) == 8  # five hold 300 tokens
+    assert scoring.sample_size(100, 6_000, 3_000) == 50
+    assert scoring.sample_size(100, 30_000, 300) == 4  # four times the tokens that were asked for
+    assert scoring.sample_size(100, 10**6, 300) == 3
+    assert scoring.sample_size(2, 10**6, 300) == 2
+
+
+def test_the_sample_is_the_same_for_every_run_and_every_document_as_likely() -> None:
+    documents = random_documents(40, seed=3)
+    samples = [scoring.prepare(documents, BLOCK, 60, generator=torch.Generator().manual_seed(n)) for n in (1, 2)]
+    assert torch.equal(*(each.sample.select(torch.arange(2)).input_ids for each in samples))
 
 
 def test_of_long_held_out_text_every_seed_draws_its_own_documents() -> None:

@@ -10,6 +10,7 @@ import sqlalchemy
 from engine import events
 from engine.control import Control
 from engine.errors import StoreError
+from engine.scores import DocumentSums, Score
 from engine.store import Store, schema
 from tests.fake_runs import STEPS, FakeRun, experiment
 
@@ -77,6 +78,56 @@ def test_the_frames_hold_what_the_events_said(store: Store, tmp_path: Path) -> N
     assert store.curve(run_id)["step"].unique().tolist() == [0, 2, 4, 6, 8]
     assert store.environment(run_id) == {"device": "cpu"}
     assert store.task_facts(experiment_id)["task"].tolist() == ["bread", "tea"]
+
+
+def looked(stage: int, step: int, each: float, whole: float | None = None, of: int = 20) -> events.Evaluated:
+    """A look at both tasks: five sampled documents of ten tokens and `each` nats, and all with `whole` a token."""
+    nats = tuple(each + shift * step for shift in (-0.2, -0.1, 0.0, 0.1, 0.2))
+    sums = DocumentSums(nats, (10,) * 5, (20,) * 5, (1,) * 5, 5, of)
+    sample = {name: Score(sum(nats), 50, 100, 5) for name in ("bread", "tea")}
+    all_of_it = None if whole is None else {name: Score(200 * whole, 200, 400, 20) for name in sample}
+    return events.Evaluated(stage, step, sample, all_of_it, documents=dict.fromkeys(sample, sums))
+
+
+@pytest.mark.parametrize("strategy", ["naive", "joint"])
+def test_a_curve_leads_from_each_row_of_the_matrix_and_ends_on_the_next(
+    store: Store, tmp_path: Path, strategy: str
+) -> None:
+    run_id = store.runs(store.add_experiment(experiment(tmp_path, strategies=[strategy])))["run_id"].item()
+    looks = (
+        looked(0, 0, 40, 4.5), looked(1, 1, 35), looked(1, 2, 25, 2.9), looked(2, 3, 25.1), looked(2, 4, 40),
+        looked(2, 5, 45, 4.6),
+    )  # fmt: skip
+    store.record(run_id, *looks)
+    curve = store.curve(run_id)
+    bread = curve[curve["task"] == "bread"].set_index("step")
+    assert bread["nats_per_token"].tolist() == pytest.approx([4.5, 4.0, 2.9, 2.91, 4.4, 4.6])
+    matrix = store.matrix(run_id).query("task == 'bread'")
+    for name in ("nats_per_token", "perplexity", "bits_per_byte", "accuracy"):
+        assert bread.loc[[0, 2, 5], name].tolist() == matrix[name].tolist()  # to the last digit
+        assert (bread[f"{name}_low"] <= bread[name]).all()
+        assert (bread[f"{name}_low"] < bread[f"{name}_high"]).tolist() == (
+            [False] * 6 if name == "accuracy" else [False, True, False, True, True, False]
+        )
+    assert bread["is_worse"].tolist() == [False] * 4 + [strategy == "naive"] * 2
+    assert not curve.loc[curve["task"] == "tea", "is_worse"].any()
+    later = store.curve(run_id, after_step=3)
+    assert later.equals(curve[curve["step"] > 3].reset_index(drop=True))
+
+
+def test_the_sums_of_documents_go_with_what_they_belong_to(store: Store, tmp_path: Path) -> None:
+    experiment_id, (run_id, _) = add(store, tmp_path)
+    play(store, run_id)
+    with store._reading() as connection:
+        count = "SELECT COUNT(*) FROM document_sums"
+        assert connection.exec_driver_sql(count).scalar() == 2 * 5
+        store.drop_after_stage(run_id, 1)
+    with store._reading() as connection:
+        assert connection.exec_driver_sql(count).scalar() == 2 * 3
+    store.set_status(run_id, "stopped")
+    store.delete_experiment(experiment_id)
+    with store._reading() as connection:
+        assert connection.exec_driver_sql(count).scalar() == 0
 
 
 def test_losses_after_a_step_are_those_that_a_live_page_lacks(store: Store, tmp_path: Path) -> None:

@@ -238,6 +238,7 @@ def test_an_older_schema_is_brought_forward_with_all_that_it_holds(store: Store,
     store.close()
     connection = sqlite3.connect(store.folder / "palimpsest.db")
     connection.execute("ALTER TABLE runs DROP COLUMN kept_step")
+    _back_to_2(connection)
     connection.execute("PRAGMA user_version = 1")
     connection.commit()
     connection.close()
@@ -246,6 +247,34 @@ def test_an_older_schema_is_brought_forward_with_all_that_it_holds(store: Store,
     assert opened.runs(run_ids=run_id)["kept_step"].item() == STEPS  # its last finished stage
     with opened._reading() as connection:
         assert connection.exec_driver_sql("PRAGMA user_version").scalar() == migrations.VERSION
+    opened.close()
+
+
+def _back_to_2(connection: sqlite3.Connection) -> None:
+    connection.execute("DROP TABLE document_sums")
+    connection.execute("ALTER TABLE runs DROP COLUMN steps_measured")
+    connection.execute("ALTER TABLE runs DROP COLUMN expected_seconds")
+    connection.execute("PRAGMA user_version = 2")
+
+
+def test_a_run_from_before_sums_of_documents_keeps_its_curve_and_matrix_without_an_error(
+    store: Store, tmp_path: Path
+) -> None:
+    run_id = claimed(store, tmp_path)
+    drive(store, run_id, Control(), FakeRun())
+    curve, matrix = store.curve(run_id), store.matrix(run_id)
+    store.close()
+    connection = sqlite3.connect(store.folder / "palimpsest.db")
+    _back_to_2(connection)
+    connection.commit()
+    connection.close()
+    opened = Store(store.folder)
+    assert opened.matrix(run_id).equals(matrix)
+    old = opened.curve(run_id)
+    assert old["nats_per_token"].equals(curve["nats_per_token"])
+    inside = old["step"].isin([STEPS // 2, STEPS + STEPS // 2])
+    assert old.loc[inside, "nats_per_token_low"].isna().all()
+    assert not old["is_worse"].any()
     opened.close()
 
 

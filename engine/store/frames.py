@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Row, Select, Table, select
 from engine import strategies
 from engine.errors import StoreError
 from engine.experiment import Experiment, RunSpec, experiment_from
-from engine.scores import SCORE_NAMES, Score
 from engine.sharing import trajectory
 from engine.store import schema
-from engine.store.schema import ACTIVE, GONE, Database, experiments, runs
+from engine.store.curves import CurveReader
+from engine.store.schema import ACTIVE, GONE, experiments, runs
 from engine.store.writing import effective_status
 from engine.strategies.base import Strategy
 
@@ -36,12 +36,11 @@ _RUN_COLUMNS = (
     "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
 )  # fmt: skip
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
-_SCORED = ("run_id", "stage", "step", "task", "task_index", *SCORE_NAMES, "target_tokens", "text_bytes")
 _STATUS_ORDER = ("running", "paused", "queued", "interrupted", "failed", "stopped", "finished")
 """An experiment has the first of these that one of its runs has."""
 
 
-class Reader(Database):
+class Reader(CurveReader):
     """The reading half of the store."""
 
     def experiments(self) -> pd.DataFrame:
@@ -127,14 +126,6 @@ class Reader(Database):
         table = schema.steps
         query = _of_runs(table, run_ids).where(table.c.step > after_step).order_by(table.c.run_id, table.c.step)
         return self._rows(query, [column.name for column in table.columns])
-
-    def curve(self, run_ids: Ids, after_step: int = -1) -> pd.DataFrame:
-        """Scores on the fixed sample of each task's held-out text, inside stages: one row per run, step and task."""
-        return self._scores(run_ids, schema.scores.c.whole.is_(False) & (schema.scores.c.step > after_step))
-
-    def matrix(self, run_ids: Ids) -> pd.DataFrame:
-        """The score matrix, long: one row per run, stage (0 is the base model) and task, on all held-out text."""
-        return self._scores(run_ids, schema.scores.c.whole.is_(True))
 
     def stages(self, run_ids: Ids) -> pd.DataFrame:
         """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
@@ -236,23 +227,6 @@ class Reader(Database):
         with self._reading() as connection:
             return pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=list(columns))
 
-    def _scores(self, run_ids: Ids, which: ColumnElement[bool]) -> pd.DataFrame:
-        import pandas as pd
-
-        table = schema.scores
-        query = select(table).where(table.c.run_id.in_(_listed(run_ids)), which)
-        named = select(runs.c.run_id, runs.c.experiment_id).where(runs.c.run_id.in_(_listed(run_ids)))
-        with self._reading() as connection:
-            found = connection.execute(query).all()
-            experiment_of = {run.run_id: run.experiment_id for run in connection.execute(named)}
-            listed = select(experiments.c.experiment_id, experiments.c.tasks).where(
-                experiments.c.experiment_id.in_(set(experiment_of.values()))
-            )
-            tasks = {row.experiment_id: row.tasks for row in connection.execute(listed)}
-        rows = [_score_row(row, tasks[experiment_of[row.run_id]]) for row in found]
-        rows.sort(key=lambda row: (row["run_id"], row["stage"], row["step"], row["task_index"]))
-        return pd.DataFrame(rows, columns=list(_SCORED))
-
 
 def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
     values = dict(row._mapping)
@@ -293,13 +267,6 @@ def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
 def _tasks_of(strategy: Strategy, stages: int) -> list[int]:
     """How many tasks each stage trains on."""
     return [len(strategy.plan(stage).tasks) for stage in range(1, stages + 1)]
-
-
-def _score_row(row: Row[Any], tasks: Sequence[str]) -> dict[str, Any]:
-    nats = math.nan if row.total_nats is None else row.total_nats
-    score = Score(nats, row.target_tokens, row.text_bytes, row.correct_tokens)
-    kept = {name: getattr(row, name) for name in ("run_id", "stage", "step", "task", "target_tokens", "text_bytes")}
-    return kept | score.as_dict() | {"task_index": tasks.index(row.task) + 1}
 
 
 def _of_runs(table: Table, run_ids: Ids) -> Select[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 2
+VERSION = 3
 """The newest."""
 
 
@@ -37,4 +37,18 @@ def _to_2(operations: Any) -> None:
     )
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2}
+def _to_3(operations: Any) -> None:
+    """Sums of every document in a sample, for the error of a curve; what a run's time left begins with."""
+    operations.create_table(
+        "document_sums",
+        sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("stage", sa.Integer, primary_key=True),
+        sa.Column("step", sa.Integer, primary_key=True),
+        sa.Column("task", sa.String, primary_key=True),
+        sa.Column("sums", sa.LargeBinary, nullable=False),
+    )
+    operations.add_column("runs", sa.Column("steps_measured", sa.Integer, nullable=False, server_default="0"))
+    operations.add_column("runs", sa.Column("expected_seconds", sa.Float))
+
+
+_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3}

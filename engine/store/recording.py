@@ -73,6 +73,12 @@ def _evaluated(connection: Connection, run_id: str, event: events.Evaluated, fol
     rows = _score_rows(run_id, event, event.sample, False) + _score_rows(run_id, event, event.whole or {}, True)
     if rows:
         connection.execute(_replace(schema.scores), rows)
+    of_documents = [
+        {"run_id": run_id, "stage": event.stage, "step": event.step, "task": task, "sums": sums.packed()}
+        for task, sums in (event.documents or {}).items()
+    ]
+    if of_documents:
+        connection.execute(_replace(schema.document_sums), of_documents)
 
 
 def _score_rows(run_id: str, event: events.Evaluated, scores: dict[str, Score], whole: bool) -> list[dict[str, Any]]:

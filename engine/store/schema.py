@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, String, Table
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, String, Table
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from engine.errors import StoreError, StoreUnavailableError
@@ -72,6 +72,8 @@ runs = Table(
     Column("seconds", Float, nullable=False, default=0.0),
     Column("tokens_per_second", Float),
     Column("seconds_per_step", Float),  # measured over the current attempt, evaluation included
+    Column("steps_measured", Integer, nullable=False, default=0, server_default="0"),  # that it was measured over
+    Column("expected_seconds", Float),  # the estimate before the start
     Column("queued_at", Float),
     Column("started_at", Float),
     Column("finished_at", Float),
@@ -131,6 +133,15 @@ scores = Table(
     Column("text_bytes", Integer, nullable=False),
     Column("correct_tokens", Integer, nullable=False),
     sqlite_with_rowid=False,
+)  # fmt: skip
+
+document_sums = Table(
+    "document_sums", _metadata,
+    _run_key(primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("task", String, primary_key=True),
+    Column("sums", LargeBinary, nullable=False),  # `scores.DocumentSums.packed`
 )  # fmt: skip
 
 sa.Index("runs_in_queue", runs.c.status, runs.c.queued_at, runs.c.number)

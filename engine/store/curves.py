@@ -1,0 +1,170 @@
+"""Scores out of the store: the score matrix, and curves that say what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select
+
+from engine import strategies
+from engine.paired import Point, change, inside, of_whole
+from engine.scores import SCORE_NAMES, DocumentSums, Score
+from engine.store import schema
+from engine.store.schema import Database, experiments, runs
+from engine.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLACE = ("run_id", "stage", "step", "task", "task_index")
+_SIZES = ("target_tokens", "text_bytes")
+_ENDS = tuple(f"{name}_{end}" for name in SCORE_NAMES for end in ("low", "high"))
+_SCORED = (*_PLACE, *SCORE_NAMES, *_SIZES)
+_CURVE = (*_SCORED, *_ENDS, "worse_by", "worse_by_half", "is_worse")
+
+
+@dataclass
+class _RunScores:
+    """What is known of one run; looks by (stage, task)."""
+
+    tasks: Sequence[str]
+    strategy: Strategy
+    evaluations: int
+    """Planned in every stage."""
+    whole: dict[tuple[int, str], Score] = field(default_factory=dict)
+    """At the ends of stages."""
+    ends: dict[int, int] = field(default_factory=dict)
+    """The step at the end of each stage."""
+    samples: dict[tuple[int, int, str], Score] = field(default_factory=dict)
+    """By stage, step and task."""
+    documents: dict[tuple[int, int, str], DocumentSums] = field(default_factory=dict)
+
+
+class CurveReader(Database):
+    """The part of the reading half that knows of scores."""
+
+    def curve(self, run_ids: Sequence[str] | str, after_step: int = -1) -> pd.DataFrame:
+        """Every task's scores at every look: one row per run, step and task.
+
+        At the ends of stages they are the matrix's own, inside a stage they lead from the matrix's row before it
+        (`paired.inside`); `X_low` and `X_high` are the ends of the score's 95% interval, NaN for runs that kept no sums
+        of documents. Once a task's own stage is over, `worse_by` is how much worse its sample is than it was then, in
+        nats per token, `worse_by_half` half the interval of that, and `is_worse` whether it is beyond it: never where
+        the stage trains on the task again.
+        """
+        import pandas as pd
+
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        newer = schema.scores.c.step > after_step
+        with self._reading() as connection:
+            sampled = schema.scores.c.run_id.in_(ids) & schema.scores.c.whole.is_(False)
+            if connection.execute(select(schema.scores.c.run_id).where(sampled, newer).limit(1)).first() is None:
+                return pd.DataFrame([], columns=list(_CURVE))
+            found = _read(connection, ids, after_step)
+        rows = [
+            _curve_row(run_id, run, stage, step, task)
+            for run_id, run in found.items()
+            for stage, step, task in run.samples
+            if step > after_step
+        ]
+        rows.sort(key=_order)
+        return pd.DataFrame(rows, columns=list(_CURVE))
+
+    def matrix(self, run_ids: Sequence[str] | str) -> pd.DataFrame:
+        """The score matrix, long: one row per run, stage (0 is the base model) and task, on all held-out text."""
+        import pandas as pd
+
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        with self._reading() as connection:
+            tasks = {run.run_id: run.tasks for run in _runs(connection, ids)}
+            found = _scores(connection, ids, schema.scores.c.whole.is_(True))
+        rows = [
+            {name: getattr(row, name) for name in ("run_id", "stage", "step", "task", *_SIZES)}
+            | _score(row).as_dict()
+            | {"task_index": tasks[row.run_id].index(row.task) + 1}
+            for row in found
+        ]
+        rows.sort(key=_order)
+        return pd.DataFrame(rows, columns=list(_SCORED))
+
+
+def _read(connection: Connection, ids: list[str], after_step: int) -> dict[str, _RunScores]:
+    """What the looks after a step rest on: themselves, and those at the ends of stages."""
+    found = {
+        row.run_id: _RunScores(
+            row.tasks,
+            strategies.build(row.strategy, row.parameters),
+            int(row.configuration["training"].get("evaluations_per_stage", 1)),
+        )
+        for row in _runs(connection, ids)
+    }
+    for row in _scores(connection, ids, schema.scores.c.whole.is_(True)):
+        found[row.run_id].whole[row.stage, row.task] = _score(row)
+        found[row.run_id].ends[row.stage] = row.step
+
+    def wanted(table: Table) -> ColumnElement[bool]:
+        at_ends = [
+            and_(table.c.run_id == run_id, table.c.step.in_(set(run.ends.values()))) for run_id, run in found.items()
+        ]
+        return or_(table.c.step > after_step, *at_ends)
+
+    for row in _scores(connection, ids, schema.scores.c.whole.is_(False) & wanted(schema.scores)):
+        found[row.run_id].samples[row.stage, row.step, row.task] = _score(row)
+    table = schema.document_sums
+    for row in connection.execute(select(table).where(table.c.run_id.in_(ids), wanted(table))):
+        found[row.run_id].documents[row.stage, row.step, row.task] = DocumentSums.unpacked(row.sums)
+    return found
+
+
+def _runs(connection: Connection, ids: list[str]) -> Sequence[Any]:
+    columns = (runs.c.run_id, runs.c.strategy, runs.c.parameters, experiments.c.tasks, experiments.c.configuration)
+    return connection.execute(select(*columns).join_from(runs, experiments).where(runs.c.run_id.in_(ids))).all()
+
+
+def _scores(connection: Connection, ids: list[str], which: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    return connection.execute(select(schema.scores).where(schema.scores.c.run_id.in_(ids), which)).all()
+
+
+def _score(row: Row[Any]) -> Score:
+    nats = math.nan if row.total_nats is None else row.total_nats
+    return Score(nats, row.target_tokens, row.text_bytes, row.correct_tokens)
+
+
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["run_id"], row["stage"], row["step"], row["task_index"]
+
+
+def _curve_row(run_id: str, run: _RunScores, stage: int, step: int, task: str) -> dict[str, Any]:
+    sample, index = run.samples[stage, step, task], run.tasks.index(task) + 1
+    place = dict(zip(_PLACE, (run_id, stage, step, task, index), strict=True))
+    point = _point(run, stage, step, task)
+    ends = {f"{name}_low": value for name, value in point.lows.items()}
+    ends |= {f"{name}_high": value for name, value in point.highs.items()}
+    sizes = {name: getattr(sample, name) for name in _SIZES}
+    return place | point.values | sizes | ends | _since_own_stage(run, stage, step, task, index)
+
+
+def _point(run: _RunScores, stage: int, step: int, task: str) -> Point:
+    if run.ends.get(stage) == step:
+        return of_whole(run.whole[stage, task])
+    before = (stage - 1, run.ends.get(stage - 1, -1), task)
+    if before not in run.samples:  # the row that the curve would lead from is not there
+        unknown = dict.fromkeys(SCORE_NAMES, math.nan)
+        return Point(unknown, unknown, unknown)
+    now = stage, step, task
+    return inside(
+        run.whole[stage - 1, task], run.samples[before], run.samples[now],
+        run.documents.get(before), run.documents.get(now),
+    )  # fmt: skip
+
+
+def _since_own_stage(run: _RunScores, stage: int, step: int, task: str, index: int) -> dict[str, Any]:
+    own = run.documents.get((index, run.ends.get(index, -1), task))
+    now = run.documents.get((stage, step, task))
+    if stage <= index or own is None or now is None or index in run.strategy.plan(stage).tasks:
+        return {"worse_by": math.nan, "worse_by_half": math.nan, "is_worse": False}
+    found = change(own, now, run.evaluations * (len(run.tasks) - index))
+    return {"worse_by": found.value, "worse_by_half": found.half_width, "is_worse": found.is_worse}
