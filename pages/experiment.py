@@ -17,10 +17,11 @@ from engine.paths import data_folder, is_file
 from engine.portable import portable_yaml, write_with_data
 from engine.presets import PRESETS
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
-from ui import actions, entrance, session
 from ui import draft as drafts
+from ui import entrance, session
 from ui.draft import Draft
 from ui.forms import as_text, exact_value, parse_seeds
+from ui.start_check import start_answer, start_button
 from ui.strategy_cards import strategy_cards
 from ui.text import plain, plural
 
@@ -231,13 +232,9 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
         variants = plural(len(experiment.runs_of_one_seed()), "strategy or setting", "strategies and settings")
         st.markdown(f"{variants} × {plural(len(experiment.seeds), 'seed')} = **{plural(runs, 'run')}**")
     with st.container(horizontal=True):
-        if st.button(
-            f"Start {plural(runs, 'run')}" if runs else "Start", key="experiment_start", type="primary",
-            icon=":material/play_arrow:",
-            **entrance.for_editors("Queues the runs and opens their live view.", disabled=experiment is None),
-        ) and experiment:  # fmt: skip
-            start(experiment)
+        start_button(experiment, f"Start {plural(runs, 'run')}" if runs else "Start")
         save_buttons(experiment)
+    start_answer(experiment, go_to_live)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         name = f"{safe_name(experiment.name, 120)}.yaml" if experiment else "experiment.yaml"
         st.code(f"python -m engine run {shlex.quote(name)} --out results", language="bash")
@@ -282,12 +279,7 @@ def with_data(experiment: Experiment) -> Callable[[], bytes]:
     return make
 
 
-def start(experiment: Experiment) -> None:
-    try:
-        experiment_id = actions.start(experiment)
-    except PalimpsestError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
+def go_to_live(experiment_id: str) -> None:
     st.session_state[_LOADED] = experiment_id
     session.go_to(session.LIVE, experiment_id)
 

@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +59,14 @@ def with_tasks(*names: str) -> AppTest:
 def field(elements: Any, ending: str) -> Any:
     (found,) = [element for element in elements if element.key and element.key.endswith(ending)]
     return found
+
+
+def started(app: AppTest) -> AppTest:
+    """After a click on Start, once everything is read."""
+    app.button(key="experiment_start").click().run()
+    while any(thread.name == "check" for thread in threading.enumerate()):
+        time.sleep(0.1)
+    return app.run()
 
 
 def errors(app: AppTest) -> list[str]:
@@ -232,11 +242,40 @@ def test_another_model_is_not_loaded_until_asked_for_and_a_missing_one_is_explai
 
 @pytest.mark.usefixtures("library")
 def test_start_queues_the_runs_and_goes_to_the_live_page(store: Store) -> None:
-    app = with_tasks("tea", "bread")
-    app.button(key="experiment_start").click().run()
+    app = started(with_tasks("tea", "bread"))
     (experiment_id,) = store.experiments()["experiment_id"]
     assert len(store.runs(experiment_id)) == 3
     assert app.query_params["experiment"] in (experiment_id, [experiment_id])
+
+
+@pytest.mark.usefixtures("library")
+def test_what_would_fail_is_not_queued_and_costs_nothing_that_was_entered(store: Store, library: Library) -> None:
+    app = with_tasks("tea", "bread")
+    field(app.text_input, "_name").input("kitchen").run()
+    kept = library.tasks()[1].folder / "train.jsonl"
+    text = kept.read_text()
+    kept.unlink()
+    assert any("there is no such file" in error for error in errors(started(app)))
+    field(app.selectbox, "_model").set_value("another model").run()
+    field(app.text_input, "other_model").set_value("/nowhere/to/be/found").run()
+    assert any("/nowhere/to/be/found" in error for error in errors(started(app)))
+    assert store.experiments().empty
+    kept.write_text(text)
+    assert field(app.text_input, "_name").value == "kitchen"
+    field(app.selectbox, "_model").set_value("tiny-gpt2").run()
+    started(app)
+    assert store.experiments()["name"].tolist() == ["kitchen"]
+
+
+@pytest.mark.usefixtures("library")
+def test_a_learning_rate_far_from_the_usual_is_asked_about(store: Store) -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, "training_learning_rate").set_value(0.9).run()
+    started(app)
+    assert any("times the usual" in warning.value.replace("\\", "") for warning in app.warning)
+    assert store.experiments().empty
+    app.button(key="experiment_start_anyway").click().run()
+    assert len(store.experiments()) == 1
 
 
 @pytest.mark.usefixtures("library")
