@@ -99,7 +99,7 @@ QUOTES = rows("text", "label", between="\t").replace(SENTENCES[10], f'"{SENTENCE
          ["column 1"], ["column 2"]),
         ({"a.json": json.dumps(PAIRS)}, {"prompt_column": "column 1", "completion_column": "column 2"}, "pairs", 40,
          ["column 1", "column 2"], []),
-        ({"a.zip": archive(README_md="Goods.", a_py="def lamp():\n    return 1", b_py="def clock():\n    return 2")}, {},
+        ({"a.zip": archive(README_md="Goods.", a_py="def lamp():\n    return 1", b_py="def clock():\n    return")}, {},
          "text", 5, [], []),
     ],
 )  # fmt: skip
