@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiment import Experiment, to_data
+from engine.numerals import written
 from engine.scores import LOWER_IS_BETTER
 from engine.summaries import intransigence, mean_interval, stability_gap, summarize
 
@@ -250,4 +251,4 @@ def _over_seeds(name: str, group: pd.DataFrame, done: pd.DataFrame) -> dict[str,
 def _text(value: Any) -> str:
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return written(value, "g" if isinstance(value, float) else "") if isinstance(value, int | float) else str(value)

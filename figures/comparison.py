@@ -11,11 +11,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from engine.numerals import written
 from figures.matrix import color_limit, counts, diagonal, gain_grid, matrix_traces, score_grid
 from figures.theme import (
     DISTANCE,
     DIVERGING,
     SCORES,
+    ScoreStyle,
     brief_labels,
     empty_figure,
     escaped,
@@ -94,13 +96,16 @@ def lost_figure(
             mean, low, high = lost.groupby("stage")["lost"].agg(["mean", "min", "max"]).T.to_numpy()
             stages = sorted(lost["stage"].unique())
             bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "thickness": 1}
-            unit = "points" if score == "accuracy" else style.unit
             trace = go.Scatter(
                 x=stages, y=mean, error_y=bars if len(ids) > 1 else None, name=short(brief[label], 48),
                 legendgroup=label, showlegend=j == 1, uid=f"{label}-{task}", mode="lines+markers",
                 line={"color": line.color, "dash": line.dash}, marker={"symbol": line.symbol, "size": 7},
-                hovertemplate=f"<b>{escaped(label)}</b><br>{escaped(task)} after stage %{{x}}: %{{y:+.3f}} {unit} worse"
-                f" than after its own stage<br>{_seeds(len(ids))}<extra></extra>",
+                hoverinfo="text",
+                hovertext=[
+                    f"<b>{escaped(label)}</b><br>{escaped(task)} after stage {stage}: {_worse(value, style)} than "
+                    f"after its own stage<br>{_seeds(len(ids))}"
+                    for stage, value in zip(stages, mean, strict=True)
+                ],
             )  # fmt: skip
             figure.add_trace(trace, row=1, col=j)
     styled(figure, f"What each past task lost over the stages, {style.title}; higher is more forgotten.", height=400)
@@ -111,14 +116,16 @@ def lost_figure(
     return figure
 
 
-def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower_is_better: bool = False) -> go.Figure:
+def tradeoff_figure(summaries: pd.DataFrame, score: str = "nats_per_token") -> go.Figure:
     """Stability (backward transfer) against plasticity (learning accuracy), one point a label, with the Pareto front.
 
-    Right and up are better: where `lower_is_better` holds of `learning_accuracy`, its axis runs backwards.
+    Right and up are better: where a lower score is, the axis of `learning_accuracy` runs backwards.
 
     `summaries` has a row per label: label, learning_accuracy, backward_transfer, and for intervals over seeds
     learning_accuracy_low, learning_accuracy_high, backward_transfer_low, backward_transfer_high (may be missing).
     """
+    style = SCORES[score]
+    unit, lower_is_better = style.unit, style.lower_is_better
     points = summaries.dropna(subset=["learning_accuracy", "backward_transfer"])
     if points.empty:
         return empty_figure("Stability and plasticity appear once a run has finished two tasks.")
@@ -142,8 +149,9 @@ def tradeoff_figure(summaries: pd.DataFrame, unit: str = "nats per token", lower
                 cliponaxis=False, error_x=_interval(row, "learning_accuracy"),
                 error_y=_interval(row, "backward_transfer"),
                 marker={"symbol": line.symbol, "size": 12, "color": line.color},
-                hovertemplate=f"<b>{escaped(row['label'])}</b><br>learned: %{{x:.3f}}<br>kept: %{{y:+.3f}} {unit}"
-                "<extra></extra>",
+                hoverinfo="text",
+                hovertext=f"<b>{escaped(row['label'])}</b><br>learned: {style.text(row['learning_accuracy'])} {unit}"
+                f"<br>kept: {style.change(row['backward_transfer'])}{'' if score == 'accuracy' else ' ' + unit}",
             )
         )  # fmt: skip
     best = ", ".join(str(label) for label in points["label"].to_numpy()[order])
@@ -236,6 +244,16 @@ def _interval(row: dict[str, float], name: str) -> dict[str, object] | None:
     if low is None or high is None or low != low or high != high:
         return None
     return {"type": "data", "symmetric": False, "array": [high - row[name]], "arrayminus": [row[name] - low]}
+
+
+def _worse(value: float, style: ScoreStyle) -> str:
+    """A loss in words, accuracy in points already."""
+    amount = (
+        f"{written(abs(value), '.1f')} points"
+        if style.name == "accuracy"
+        else f"{style.half_width(value)} {style.unit}"
+    )
+    return f"{amount} {'worse' if value >= 0 else 'better'}"
 
 
 def _seeds(count: int) -> str:

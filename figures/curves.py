@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from engine.numerals import written
 from figures.lines import MAX_SMOOTH_POINTS, NO_LINE, Array, Line, Steps, last_step, smoothed, thin
 from figures.theme import (
     AXIS,
@@ -24,9 +25,6 @@ from figures.theme import (
     wrapped,
 )
 
-TOLERANCE_NATS_PER_TOKEN = 0.02
-"""How much worse a past task must get before it counts as being forgotten (about 2 % of perplexity)."""
-
 _TERMS = {
     "new": ("new task, training", GREY, "solid"),
     "replay": ("replay, training", "#b58a00", "solid"),
@@ -37,30 +35,27 @@ _TERMS = {
 
 @dataclass(frozen=True)
 class Onset:
-    """Where a past task began to be forgotten: the first look at its held-out text in a later stage that is worse
-    than the last look of its own stage by more than the tolerance."""
+    """Where a past task began to be forgotten: the first look in a later stage at which its held-out documents are
+    worse than they were at the end of its own stage, beyond the error of that difference (`is_worse` of the curve)."""
 
     task: str
     stage: int
     step: int
-    worse_by_nats_per_token: float
+    worse_by: float
+    """Nats per token."""
+    half_width: float
+    """Of the interval of that, which holds for all looks of the task at once."""
 
 
-def forgetting_onsets(
-    curve: pd.DataFrame, tasks: Sequence[str], tolerance: float = TOLERANCE_NATS_PER_TOKEN
-) -> list[Onset]:
+def forgetting_onsets(curve: pd.DataFrame, tasks: Sequence[str]) -> list[Onset]:
     """The onset of every forgotten task of one run, in task order; tasks that held are left out."""
     onsets = []
-    for own_stage, task in enumerate(tasks, 1):
-        points = curve[curve["task"] == task].sort_values("step")
-        own = points[points["stage"] == own_stage]
-        if own.empty:
-            continue
-        worse = points["nats_per_token"] - own["nats_per_token"].iloc[-1]
-        after = points[(points["stage"] > own_stage) & (worse > tolerance)]
-        if not after.empty:
-            first = after.iloc[0]
-            onsets.append(Onset(task, int(first["stage"]), int(first["step"]), float(worse[after.index[0]])))
+    for task in tasks:
+        worse = curve[(curve["task"] == task) & curve["is_worse"].astype(bool)].sort_values("step")
+        if not worse.empty:
+            first = worse.iloc[0]
+            size = float(first["worse_by"]), float(first["worse_by_half"])
+            onsets.append(Onset(task, int(first["stage"]), int(first["step"]), *size))
     return onsets
 
 
@@ -77,16 +72,20 @@ def loss_figure(
     score: str = "nats_per_token",
     terms: Sequence[str] | None = None,
     steps: int | None = None,
+    ended: bool = False,
 ) -> go.Figure:
-    """Training terms (solid) and every task's held-out text (dashed) of one run over its steps; stages shaded.
+    """Training terms (solid) and every task's held-out text (dashed, in its 95% interval) of one run over its steps;
+    stages shaded.
 
     Training terms are unweighted means in nats per token, averaged over the last few steps where the legend says
     so. Held-out curves share their axis when `score` is nats_per_token, else they have a panel of their own, as a
     penalty has. `terms` are those to expect, all that are there when None; `steps` is the planned length of the run:
-    naming both keeps the axes as they are from the first point to the last.
+    naming both keeps the axes as they are from the first point to the last. Of a run that has `ended` none is promised.
     """
     newest = last_step(losses)
     if not newest and curve.empty:
+        if ended:
+            return empty_figure("The run ended before its first training step, so there are no points.")
         return empty_figure("The first points appear after the first training step.")
     present = set(losses)
     wanted = present if terms is None else set(terms)
@@ -101,6 +100,7 @@ def loss_figure(
     styles, onsets = task_styles(tasks), forgetting_onsets(curve, tasks)
     for task in tasks:
         points = curve[curve["task"] == task].sort_values("step")
+        traces.append(_band_trace(points, task, styles[task], SCORES[score], held_out_axis))
         traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
     traces.append(_onset_trace(onsets, curve, styles, SCORES[score], held_out_axis))
     boxes, notes = _shades(stages, steps)
@@ -116,7 +116,8 @@ def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str
     if stage == 0 or inside.empty:
         return empty_figure("No stage has been trained yet." if stage == 0 else "Nothing was scored inside this stage.")
     before = points[points["stage"] < stage].tail(1)
-    trace = _held_out_trace(pd.concat([before, inside]), task, line, style, "y")
+    shown = pd.concat([before, inside])
+    trace, band = (make(shown, task, line, style, "y") for make in (_held_out_trace, _band_trace))
     text = f"{task} during stage {stage}: from {style.text(trace.y[0])} to {style.text(trace.y[-1])} {style.unit}."
     own = points[points["stage"] == tasks.index(task) + 1].tail(1)
     layout = base_layout(text) | _axes(["held out"], {"held out": "y"}, style, None)
@@ -128,7 +129,7 @@ def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str
         for found, name, dash in marks for y in found[score]
     ]  # fmt: skip
     layout |= {"showlegend": False, "margin": {"l": 48, "r": 8, "t": 24, "b": 40}}
-    return go.Figure({"data": [trace.update(line={"dash": "solid"})], "layout": layout})
+    return go.Figure({"data": [band, trace.update(line={"dash": "solid"})], "layout": layout})
 
 
 def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps: int | None) -> dict[str, Any]:
@@ -180,13 +181,38 @@ def _points(steps: Steps, values: Array) -> dict[str, object]:
 
 def _held_out_trace(points: pd.DataFrame, task: str, style: LineStyle, score: ScoreStyle, axis: str) -> go.Scatter:
     x, y = points["step"].to_numpy(dtype=float), points[score.name].to_numpy(dtype=float)
-    value = "%{y:.1%}" if score.name == "accuracy" else "%{y:.4g}"
-    hover = f"<b>{escaped(task)}</b>, held out<br>step %{{x:,}}: {value} {score.unit}<extra></extra>"
+    low, high = _ends(points, score)
+    hovers = [
+        f"<b>{escaped(task)}</b>, held out<br>step {step:,.0f}: {score.text(value)} {score.unit}{_reach(score, *ends)}"
+        for step, value, *ends in zip(x, y, low, high, strict=True)
+    ]
     return go.Scatter(
         x=x, y=y, uid=f"held-out-{task}", name=f"{short(task, 24)}, held out", mode="lines+markers",
-        hovertemplate=hover, yaxis=axis,
+        hovertext=hovers, hoverinfo="text", yaxis=axis, legendgroup=f"held-out-{task}",
         line={"color": style.color, "width": 2, "dash": "dash"}, marker={"symbol": style.symbol, "size": 6},
     )  # fmt: skip
+
+
+def _reach(score: ScoreStyle, low: float, high: float) -> str:
+    return f"<br>95% interval {score.text(low)} to {score.text(high)}" if high > low else ""
+
+
+def _band_trace(points: pd.DataFrame, task: str, style: LineStyle, score: ScoreStyle, axis: str) -> go.Scatter:
+    """The 95% interval of a curve as an area; it closes at the ends of stages, where all held-out text is scored."""
+    low, high = _ends(points, score)
+    known = np.isfinite(low) & np.isfinite(high)
+    x = points["step"].to_numpy(dtype=float)[known]
+    red, green, blue = (int(style.color[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=np.concatenate([x, x[::-1]]), y=np.concatenate([high[known], low[known][::-1]]), uid=f"interval-{task}",
+        mode="lines", fill="toself", fillcolor=f"rgba({red},{green},{blue},0.18)", line={"width": 0}, yaxis=axis,
+        hoverinfo="skip", showlegend=False, legendgroup=f"held-out-{task}",
+    )  # fmt: skip
+
+
+def _ends(points: pd.DataFrame, score: ScoreStyle) -> tuple[Array, Array]:
+    low, high = (points[f"{score.name}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
+    return low, high
 
 
 def _onset_trace(
@@ -196,8 +222,9 @@ def _onset_trace(
         float(curve.loc[(curve["task"] == o.task) & (curve["step"] == o.step), score.name].iloc[-1]) for o in onsets
     ]
     hovers = [
-        f"<b>{escaped(o.task)}</b>: forgetting began at step {o.step:,}<br>{o.worse_by_nats_per_token:+.3f} nats per "
-        f"token against after its own stage<br>(marked above {TOLERANCE_NATS_PER_TOKEN:+.2f})"
+        f"<b>{escaped(o.task)}</b>: forgetting began at step {o.step:,}<br>worse by {written(o.worse_by, '.3f')} ± "
+        f"{written(o.half_width, '.3f')} nats per token than after its own stage<br>(same documents; the "
+        "interval holds for all looks at the task at once)"
         for o in onsets
     ]
     return go.Scatter(

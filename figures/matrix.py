@@ -48,12 +48,17 @@ def color_limit(gains: Sequence[Grid]) -> float:
 
 
 def matrix_figure(
-    matrix: pd.DataFrame, tasks: Sequence[str], score: str = "nats_per_token", limit: float | None = None
+    matrix: pd.DataFrame,
+    tasks: Sequence[str],
+    score: str = "nats_per_token",
+    limit: float | None = None,
+    ended: bool = False,
 ) -> go.Figure:
     """Rows are stages (0, the base model, on top), columns tasks in training order.
 
     Colour is the change against the base model: blue better, orange worse. The outlined diagonal is each stage's
-    new task; cells left of it are past tasks and carry, as a second line, the change since their own stage.
+    new task; cells left of it are past tasks and carry, as a second line, the change since their own stage. Of a run
+    that has `ended`, what is not scored is not promised.
     """
     style = SCORES[score]
     grid = score_grid(matrix, tasks, score)
@@ -69,7 +74,7 @@ def matrix_figure(
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True} | DISTANCE
     layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
     layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
-    return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix)), "layout": layout})
+    return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix), ended=ended), "layout": layout})
 
 
 def matrix_traces(
@@ -79,19 +84,22 @@ def matrix_traces(
     limit: float,
     tokens: dict[int, int] | None = None,
     size: int = 13,
+    ended: bool = False,
 ) -> list[go.Heatmap | go.Scatter]:
     """Three layers: a faint one that shows cells not reached yet, the scores as colours, and as numbers of `size` px.
 
     The colours' `customdata` is [stage, task index].
     """
     stages, columns = list(range(len(tasks) + 1)), list(range(1, len(tasks) + 1))
-    waiting = [[_waiting(stage, task) for task in tasks] for stage in stages]
+    waiting = [[_waiting(stage, task, ended) for task in tasks] for stage in stages]
     common = {"x": columns, "y": stages, "xgap": 3, "ygap": 3, "showscale": False, "hoverinfo": "text"}
     background = go.Heatmap(
         z=np.zeros(grid.shape), colorscale=[[0, EMPTY], [1, EMPTY]], hovertext=waiting, uid="empty", **common
     )
     gains = gain_grid(grid, style)
-    hovers = [[_hover(grid, stage, j, tasks, style, tokens or {}) for j in range(len(tasks))] for stage in stages]
+    hovers = [
+        [_hover(grid, stage, j, tasks, style, tokens or {}, ended) for j in range(len(tasks))] for stage in stages
+    ]
     scores = go.Heatmap(
         z=gains, zmin=-limit, zmax=limit, colorscale=[list(c) for c in DIVERGING], hovertext=hovers, uid="scores",
         customdata=[[[stage, j] for j in columns] for stage in stages], **common,
@@ -141,15 +149,25 @@ def _cell(grid: Grid, stage: int, column: int, style: ScoreStyle) -> str:
     return text
 
 
-def _waiting(stage: int, task: str) -> str:
+def _waiting(stage: int, task: str, ended: bool = False) -> str:
+    if ended:
+        return f"{escaped(task)}: not scored, the run ended before"
     where = "the base model" if stage == 0 else f"stage {stage}"
     return f"{escaped(task)}: not scored yet (waits for {where})"
 
 
-def _hover(grid: Grid, stage: int, column: int, tasks: Sequence[str], style: ScoreStyle, tokens: dict[int, int]) -> str:
+def _hover(
+    grid: Grid,
+    stage: int,
+    column: int,
+    tasks: Sequence[str],
+    style: ScoreStyle,
+    tokens: dict[int, int],
+    ended: bool = False,
+) -> str:
     value = grid[stage, column]
     if np.isnan(value):
-        return _waiting(stage, tasks[column])
+        return _waiting(stage, tasks[column], ended)
     where = "base model, before any training" if stage == 0 else f"after stage {stage} ({escaped(tasks[stage - 1])})"
     kind = "past task" if stage > column + 1 else "new task" if stage == column + 1 else "not trained on yet"
     lines = [f"<b>{escaped(tasks[column])}</b>, {where}", f"{style.text(value)} {style.unit} · {kind}"]

@@ -12,6 +12,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from engine.numerals import written
+
 PALETTE = ("#3073e1", "#dc740c", "#18a65f", "#993a8d", "#cc79a3", "#9d4916", "#7428f4", "#296c53")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -45,14 +47,18 @@ class ScoreStyle:
 
     def text(self, value: float) -> str:
         """The value as figures write it, without its unit; a dash where there is none."""
-        return "–" if value != value else format(value, self.format)
+        return "–" if value != value else written(value, self.format)
 
     def change(self, value: float) -> str:
         """A signed difference; points of a percentage for accuracy."""
         if value != value:
             return "–"
         scaled = 100 * value if self.name == "accuracy" else value
-        return format(scaled, self.change_format) + (" points" if self.name == "accuracy" else "")
+        return written(scaled, self.change_format) + (" points" if self.name == "accuracy" else "")
+
+    def half_width(self, value: float) -> str:
+        """Half of an interval, with as many digits as a change."""
+        return self.change(abs(value)).removeprefix("+")
 
     def worse_by(self, value: float, reference: float) -> float:
         """How much worse `value` is than `reference`, in the score's unit; negative where it is better."""

@@ -1,19 +1,17 @@
 """Live: what runs and what waits, the losses as they come, the score matrix as it fills, pause, resume and stop."""
 
-from contextlib import suppress
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from engine.errors import PalimpsestError, StoreError
-from figures.curves import TOLERANCE_NATS_PER_TOKEN
+from engine.errors import StoreError
 from figures.theme import SCORES, brief_labels
-from ui import actions, live_data, session
-from ui.entrance import for_editors
-from ui.feed import Followed
+from ui import live_data, session
+from ui.feed import ENDED, Followed
 from ui.live_chart import live_chart
+from ui.live_controls import show_controls
 from ui.pulse import pulse
 from ui.score_cell import open_cell, show_cell
 from ui.tables import name_width, row_height
@@ -25,10 +23,6 @@ REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.0, 0.05, 10.0
 WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
     f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
 )
-SIGNS = {
-    "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
-    "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
-}  # fmt: skip
 
 
 def page() -> None:
@@ -91,12 +85,8 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     with left:
         run = choose_run(experiment_id, runs)
         run_id = str(run["run_id"])
-        st.fragment(told(show_run), key=RUN)(experiment_id, run_id)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if watching is None:
-                show_buttons(run)
-            show_links(experiment_id, runs, watching is None)
-        show_reason(run)
+        st.fragment(told(show_run), key=RUN)(experiment_id, run_id, str(run["status"]))
+        show_controls(experiment_id, runs, run, watching is None)
     with right:
         st.fragment(told(show_overview), key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
@@ -164,21 +154,6 @@ def show_overview(experiment_id: str) -> None:
     st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, width), key="live_runs")
 
 
-def show_links(experiment_id: str, runs: pd.DataFrame, controls: bool) -> None:
-    """What can be done with all runs of the experiment: take up those that ended early, compare those that are over."""
-    resumable = runs[runs["status"].isin(live_data.RESUMABLE)]
-    if controls and len(resumable) > 1:
-        st.button(
-            f"Resume all {len(resumable)}", key="live_resume_all", icon=":material/restart_alt:",
-            on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
-            **for_editors("Put every interrupted, failed or stopped run into the queue again."),
-        )  # fmt: skip
-    if (runs["status"] == "finished").any():
-        session.experiment_link(
-            session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
-        )
-
-
 def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     """The chosen run, or the one that runs now."""
     ids = ["", *runs["run_id"]]
@@ -194,9 +169,11 @@ def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     return runs[runs["run_id"] == (chosen or follow)].iloc[0]
 
 
-def show_run(experiment_id: str, run_id: str) -> None:
-    """Status of one run in words and numbers."""
+def show_run(experiment_id: str, run_id: str, drawn: str) -> None:
+    """Status of one run in words and numbers; `drawn` is the status that the controls beside it are for."""
     run = one_run(experiment_id, run_id)
+    if run["status"] != drawn:  # a run that has finished just now must not say so beside a Stop
+        st.rerun(WHOLE)
     live_data.saw(RUN, live_data.state(run))
     status, share = run["status"], live_data.share(run)
     words = {
@@ -216,43 +193,6 @@ def show_run(experiment_id: str, run_id: str) -> None:
         st.metric("Tokens per second", count(speed) if speed == speed and speed else "–", width="content")
 
 
-def show_buttons(run: "pd.Series[Any]") -> None:
-    """Pause, resume and stop, as far as the run's status allows."""
-    run_id, status = run["run_id"], run["status"]
-    if status == "running":
-        st.button("Pause", key=f"live_pause_{run_id}", icon=":material/pause:", on_click=_ask, args=([run_id], "pause"),
-                  **for_editors("Hold the run after the current step; nothing is lost."))  # fmt: skip
-    if status == "paused" or status in live_data.RESUMABLE:
-        st.button("Resume", key=f"live_resume_{run_id}", icon=":material/play_arrow:", type="primary",
-                  on_click=_ask, args=([run_id], "resume"),
-                  **for_editors("Go on: a paused run at once, any other from the last point it kept."))  # fmt: skip
-    if status in (*live_data.ACTIVE, "queued"):
-        with st.popover(
-            "Stop", icon=":material/stop:", key=f"live_stop_{run_id}", **for_editors("End this run; asks first.")
-        ):
-            st.markdown("What it reached is kept, and the run can be resumed from there.")
-            st.button("Stop this run", key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
-                      args=([run_id], "stop"), **for_editors("Ends within two seconds."))  # fmt: skip
-            st.button("Stop all runs of this experiment", key=f"live_stop_all_{run_id}",
-                      on_click=_stop_all, args=(run["experiment_id"],),
-                      **for_editors("Also takes every waiting run out of the queue."))  # fmt: skip
-
-
-def show_reason(run: "pd.Series[Any]") -> None:
-    """Why a run does not train, in words."""
-    reason, status = plain(str(run["reason"] or "")), run["status"]
-    kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
-    if status == "running" and reason:
-        st.warning(reason, icon=":material/hourglass_pause:")
-    elif status == "failed":
-        st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
-    elif status == "interrupted":
-        st.warning(f"This run was interrupted. {reason}{kept}", icon=":material/power_off:")
-    elif status == "stopped":
-        stopped = reason or f"This run was stopped at step {run['step']:,}."
-        st.info(f"{stopped}{kept}", icon=":material/stop_circle:")
-
-
 def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     """Losses over steps, the matrix, and what lies behind one of its cells."""
     score = st.segmented_control(
@@ -261,9 +201,11 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     )  # fmt: skip
     score = score or "nats_per_token"
     st.subheader("Losses", help=(
-        "Solid: what training minimises, term by term, in nats per token. Dashed: each task's held-out text, from a "
-        f"fixed sample. A cross marks the first look in a later stage at which a past task's held-out loss is more "
-        f"than {TOLERANCE_NATS_PER_TOKEN} nats per token above its last in the task's own stage."
+        "Solid: what training minimises, term by term, in nats per token. Dashed: each task's held-out text; at the "
+        "end of a stage the matrix's own number, inside a stage that number and what a fixed sample of documents has "
+        "changed since, in its 95% interval. A cross marks the first look in a later stage at which a past task's "
+        "sample is worse than at the end of the task's own stage, beyond the error of that difference for all looks "
+        "at the task together (95%, Bonferroni)."
     ))  # fmt: skip
     st.fragment(told(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
     st.subheader("Past and new tasks", help=(
@@ -295,7 +237,8 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
         )  # fmt: skip
         st.caption("Select a cell to open what lies behind it.")
     with right:
-        show_cell(experiment_id, _said(run), tasks, score, revision=str(run["run_id"]))
+        ended = run["status"] in ENDED
+        show_cell(experiment_id, _said(run), tasks, score, revision=str(run["run_id"]), ended=ended)
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":
@@ -307,37 +250,6 @@ def _names(runs: pd.DataFrame) -> "pd.Series[str]":
 
 def _said(run: "pd.Series[Any]") -> Followed:
     return live_data.feed().followed(str(run["run_id"]), int(run["attempt"]))
-
-
-def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
-    """Pass a wish on to the runner, and say what comes of it."""
-    act, said = {
-        "pause": (actions.pause, "Pausing after the current step."),
-        "stop": (actions.stop, "Stopping."),
-        "resume": (actions.resume, "Going on."),
-    }[what]
-    refused = ""
-    for run_id in run_ids:
-        try:
-            act(run_id)
-        except PalimpsestError as error:  # the others may be reached
-            refused = str(error)
-    if refused:
-        st.toast(plain(refused), icon=":material/error:")
-    else:
-        st.toast(said)
-    with suppress(StoreError):
-        live_data.feed().look_again()
-
-
-def _stop_all(experiment_id: str) -> None:
-    try:
-        runs = session.store().runs(experiment_id)
-    except StoreError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-        return
-    active = runs[runs["status"].isin([*live_data.ACTIVE, live_data.WAITING])]
-    _ask(active.sort_values("position", na_position="last")["run_id"].tolist(), "stop")
 
 
 page()

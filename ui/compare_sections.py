@@ -29,7 +29,7 @@ def figure_sections(comparison: Comparison) -> Iterator[Section]:
         "Stability against plasticity",
         "Up: keeps what it knew. Right: learns the new task better. No strategy is better in both than one on the "
         "dotted line, the Pareto front; bars are 95% intervals over seeds.",
-        tradeoff_figure(points, scores.unit, scores.lower_is_better),
+        tradeoff_figure(points, score),
     )
     groups = _by_tasks(comparison)
     for tasks, runs in groups:

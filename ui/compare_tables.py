@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from engine.comparison import GAINS, LEVELS, LOSSES
+from engine.numerals import written
 from engine.verdict import UNITS, amount
 from figures.theme import brief_labels
 from ui.text import count, duration, plain
@@ -125,8 +126,8 @@ def number(value: float | None, measure: str, score: str) -> str:
     if measure in LEVELS:
         return amount(value, score)
     if score == "accuracy":
-        return f"{100 * value:+.1f}"
-    return f"{value:+.4g}" if score == "perplexity" else f"{value:+.3f}"
+        return written(100 * value, "+.1f")
+    return written(value, "+.3g" if score == "perplexity" else "+.3f")
 
 
 def with_interval(row: Mapping[str, float], measure: str, score: str) -> str:

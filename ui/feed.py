@@ -24,6 +24,8 @@ STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
 LOOKS_ON_SECONDS = 30.0
 """Who has not looked for so long has left."""
+ENDED = ("finished", "failed", "interrupted", "stopped")
+"""Nothing more comes of such runs by itself."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
 
 T = TypeVar("T")
@@ -96,23 +98,25 @@ class Feed:
     def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The loss curves of a run, drawn once for every state of its data."""
         run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
+        ended = str(run["status"]) in ENDED
         expected = {"penalty"} if strategies.penalises(str(run["strategy"])) else set()
         with self._lock:
             said = self.followed(run_id, attempt)
 
             def draw() -> go.Figure:
                 terms = sorted(set(said.lines) | expected)
-                return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps)
+                return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps, ended)
 
-            return self._drawn(("losses", run_id, attempt, score, steps, said.size), draw)
+            return self._drawn(("losses", run_id, attempt, score, steps, said.size, ended), draw)
 
     def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The score matrix of a run, drawn once for every state of it."""
         run_id, attempt = str(run["run_id"]), int(run["attempt"])
         with self._lock:
             cells = self.followed(run_id, attempt).matrix
-            key = ("matrix", run_id, attempt, score, len(cells))
-            return self._drawn(key, lambda: matrix_figure(cells, tasks, score))
+            ended = str(run["status"]) in ENDED
+            key = ("matrix", run_id, attempt, score, len(cells), ended)
+            return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended))
 
     def watched_by(self, who: str) -> int:
         """Note that somebody looks on; returns how many have lately."""

@@ -21,8 +21,11 @@ def open_cell(experiment_id: str, tasks: list[str]) -> None:
     st.session_state[f"live_task_{experiment_id}"] = tasks[int(index) - 1]
 
 
-def show_cell(experiment_id: str, said: Followed, tasks: list[str], score: str, revision: str) -> None:
-    """Exact numbers, curve and checkpoint behind one cell of the matrix; a new `revision` is another run's chart."""
+def show_cell(
+    experiment_id: str, said: Followed, tasks: list[str], score: str, revision: str, ended: bool = False
+) -> None:
+    """Numbers, curve and checkpoint behind one cell of the matrix; a new `revision` is another run's chart. Of a run
+    that has `ended` no further score is promised."""
     rows = st.columns(2)
     stage = rows[0].selectbox(
         "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
@@ -36,6 +39,9 @@ def show_cell(experiment_id: str, said: Followed, tasks: list[str], score: str, 
         return
     own = tasks.index(task) + 1
     of_task = said.matrix[said.matrix["task"] == task].set_index("stage")
+    if stage not in of_task.index and ended:
+        st.info(f"{plain(task)} was not scored here: the run ended before.")
+        return
     if stage not in of_task.index:
         st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
         return
@@ -58,13 +64,9 @@ def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
     rows = []
     for style in SCORES.values():
         value = of_task.loc[stage, style.name]
-        row = {"Score": style.title, "Value": _exact(value, style.name)}
+        row = {"Score": style.title, "Value": style.text(value)}
         for name, reference in (("Δ base", 0), ("Δ own stage", own)):
             comparable = reference in of_task.index and reference != stage and reference <= stage
             row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _exact(value: float, name: str) -> str:
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.5g}"

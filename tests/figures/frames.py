@@ -36,16 +36,25 @@ def matrix(rows: list[list[float]], run_id: str = "a") -> pd.DataFrame:
     )
 
 
-def curve(values: dict[str, list[tuple[int, int, float]]]) -> pd.DataFrame:
-    """Per task a list of stage, step, nats per token."""
+def curve(
+    values: dict[str, list[tuple[int, int, float]]], half: float = 0.1, worse: tuple[tuple[str, int, float], ...] = ()
+) -> pd.DataFrame:
+    """Per task a list of stage, step, nats per token, each in an interval of `half` to both sides; `worse` names the
+    looks that are worse than after the task's own stage, by task and step, and by how much."""
+    by = {(task, step): value for task, step, value in worse}
+    names = ["nats_per_token", "perplexity", "bits_per_byte", "accuracy"]
     return pd.DataFrame(
         [
             {"run_id": "a", "stage": stage, "step": step, "task": task, **scores(nats)}
+            | {f"{name}_low": min(scores(nats - half)[name], scores(nats + half)[name]) for name in names}
+            | {f"{name}_high": max(scores(nats - half)[name], scores(nats + half)[name]) for name in names}
+            | {"worse_by": by.get((task, step)), "worse_by_half": half, "is_worse": (task, step) in by}
             for task, points in values.items()
             for stage, step, nats in points
         ],
-        columns=["run_id", "stage", "step", "task", "nats_per_token", "perplexity", "bits_per_byte", "accuracy"],
-    )
+        columns=["run_id", "stage", "step", "task", *names, *(f"{n}_{e}" for n in names for e in ("low", "high")),
+                 "worse_by", "worse_by_half", "is_worse"],
+    )  # fmt: skip
 
 
 def losses(steps: int, terms: tuple[str, ...] = ("new", "total"), stage: int = 1, first: int = 1) -> pd.DataFrame:

@@ -25,28 +25,48 @@ def named(drawn, uid: str):
     return next(trace for trace in drawn.data if trace.uid == uid)
 
 
-def test_forgetting_begins_at_the_first_look_that_is_worse_by_more_than_the_tolerance() -> None:
-    (onset,) = forgetting_onsets(frames.curve(FORGOTTEN), TASKS)
+WORSE = (("bread", 16, 0.3), ("bread", 20, 0.5))
+
+
+def test_forgetting_begins_at_the_first_look_that_is_worse_beyond_its_error() -> None:
+    (onset,) = forgetting_onsets(frames.curve(FORGOTTEN, worse=WORSE), TASKS)
     assert (onset.task, onset.stage, onset.step) == ("bread", 2, 16)
-    assert onset.worse_by_nats_per_token == pytest.approx(0.3)
+    assert (onset.worse_by, onset.half_width) == (0.3, 0.1)
 
 
-def test_a_smaller_tolerance_finds_the_onset_earlier() -> None:
-    (onset,) = forgetting_onsets(frames.curve(FORGOTTEN), TASKS, tolerance=0.01)
-    assert onset.step == 13
+def test_a_rise_within_its_error_is_not_forgetting() -> None:
+    assert forgetting_onsets(frames.curve(FORGOTTEN), TASKS) == []
 
 
-def test_a_rise_within_its_own_stage_or_before_it_is_not_forgetting() -> None:
-    rising = {"bread": [(1, 5, 2.0), (1, 10, 3.0), (2, 20, 3.0)], "tea": [(0, 0, 3.0), (1, 10, 5.0)]}
-    assert forgetting_onsets(frames.curve(rising), TASKS) == []
+def test_a_curve_stands_in_its_interval_and_says_it() -> None:
+    drawn = figure()
+    band, line = named(drawn, "interval-bread"), named(drawn, "held-out-bread")
+    count = len(line.x)
+    assert list(band.x[:count]) == list(line.x) == list(band.x[count:])[::-1]
+    assert list(band.y[:count]) == pytest.approx([y + 0.1 for y in line.y])
+    assert list(band.y[count:])[::-1] == pytest.approx([y - 0.1 for y in line.y])
+    assert band.legendgroup == line.legendgroup
+    assert "3.000 nats per token<br>95% interval 2.900 to 3.100" in line.hovertext[1]
+    assert "interval" not in named(figure(curve=frames.curve(FORGOTTEN, half=0.0)), "held-out-bread").hovertext[1]
+
+
+def test_a_curve_without_an_error_has_no_band() -> None:
+    assert len(named(figure(curve=frames.curve(FORGOTTEN, half=float("nan"))), "interval-bread").x) == 0
+
+
+def test_of_a_run_that_ended_no_points_are_promised() -> None:
+    drawn = figure(losses=frames.losses(0), curve=frames.curve({}), ended=True)
+    assert "there are no points" in drawn.layout.annotations[0].text
 
 
 def test_the_onset_is_marked_on_its_task_s_own_curve() -> None:
-    marks = named(figure(), "onset")
+    drawn = figure(curve=frames.curve(FORGOTTEN, worse=WORSE))
+    marks = named(drawn, "onset")
     assert list(marks.x) == [16]
     assert list(marks.y) == [2.3]
     assert "bread" in marks.hovertext[0]
-    assert "step 16" in alt_text(figure())
+    assert "worse by 0.300 ± 0.100 nats per token" in marks.hovertext[0]
+    assert "step 16" in alt_text(drawn)
 
 
 def test_every_task_has_a_dashed_curve_over_the_solid_training_terms() -> None:
@@ -117,6 +137,6 @@ def test_before_the_first_point_the_figure_says_what_it_waits_for() -> None:
 
 def test_a_cell_shows_its_task_inside_its_stage_against_base_and_own_stage() -> None:
     drawn = cell_figure(frames.curve(FORGOTTEN), TASKS, 2, "bread", "nats_per_token")
-    assert list(drawn.data[0].x) == [10, 13, 16, 20]
+    assert list(named(drawn, "held-out-bread").x) == [10, 13, 16, 20]
     assert [shape.y0 for shape in drawn.layout.shapes] == [4.0, 2.0]
     assert "from 2.000 to 2.500" in alt_text(drawn)

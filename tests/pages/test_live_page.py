@@ -261,7 +261,9 @@ def test_pages_of_many_sessions_share_one_drawing(play: Callable[..., None], mon
     drawings: list[str] = []
     for name in ("loss_figure", "matrix_figure"):
         draw = getattr(feed, name)
-        monkeypatch.setattr(feed, name, lambda *a, _name=name, _draw=draw: drawings.append(_name) or _draw(*a))
+        monkeypatch.setattr(
+            feed, name, lambda *a, _name=name, _draw=draw, **k: drawings.append(_name) or _draw(*a, **k)
+        )
     play(in_stage_two)
     pages = [show() for _ in range(5)]
     assert sorted(drawings) == ["loss_figure", "matrix_figure"]

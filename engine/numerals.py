@@ -1,0 +1,9 @@
+"""Numbers as people read them. It needs nothing and is all that `figures/` takes from the engine."""
+
+MINUS = "\u2212"
+
+
+def written(value: float, form: str) -> str:
+    """`format(value, form)` with a true minus sign (U+2212), which is as wide as a plus and no hyphen; for pages,
+    figures and reports, never for files that programs read."""
+    return format(value, form).replace("-", MINUS)
