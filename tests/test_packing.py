@@ -14,7 +14,7 @@ from engine import encoded, scoring
 from engine.blocks import Blocks, EncodedDocument, Piece, cut, pack
 from engine.encoded import EncodedDocuments, TokenFile
 from engine.experiment import Training
-from engine.packing import JoinedRows, PackedRows, Rows, pack_documents
+from engine.packing import JoinedRows, Rows, pack_documents
 from engine.randomness import Streams
 from engine.stages import stage_data, stage_steps
 from tests.builders import document, random_documents
@@ -146,12 +146,16 @@ def test_joined_rows_split_as_one_task_would() -> None:
         assert_equal(one, other)
 
 
-def test_held_out_text_is_sampled_as_every_kth_document() -> None:
+def test_the_sample_of_held_out_text_and_the_rest_are_all_of_it_and_always_the_same() -> None:
     documents = random_documents(40, seed=3)
-    held_out = scoring.prepare(documents, 16, sample_tokens=60)
-    every = sum(d.target_tokens for d in documents) // 60
-    everything = torch.arange(1000)
-    rest = [d for i, d in enumerate(documents) if i % every]
-    for found, wanted in ((held_out.sample, plain(documents[::every], 16)), (held_out.rest, plain(rest, 16))):
-        assert isinstance(found, PackedRows)
-        assert_equal(found.select(everything[: len(found)]), wanted.select(everything[: len(wanted)]))
+    held_out, again = (scoring.prepare(documents, 16, sample_tokens=60) for _ in range(2))
+    assert held_out.rest is not None
+    assert held_out.target_tokens == sum(d.target_tokens for d in documents)
+    assert 0 < held_out.sample.target_tokens < held_out.rest.target_tokens
+    everything = torch.arange(len(held_out.sample))
+    assert_equal(held_out.sample.select(everything), again.sample.select(everything))
+    tokens = [
+        row for part in (held_out.sample, held_out.rest) for row in part.select(torch.arange(len(part))).targets.tolist()
+    ]  # fmt: skip
+    found = sorted(token for row in tokens for token in row if token >= 0)
+    assert found == sorted(int(token) for d in documents for token in d.token_ids[d.mask])
