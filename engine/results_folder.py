@@ -9,6 +9,7 @@ from engine.errors import ConfigError
 from engine.experiment import Experiment, to_data
 from engine.runner import RunnerLock
 from engine.store import Store
+from engine.store.migrations import as_before_4
 
 RESULTS = "results.json"
 DATABASE = "palimpsest.db"
@@ -65,8 +66,14 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
 
 def _same(store: Store, experiment: Experiment) -> str | None:
     wanted = to_data(experiment)
-    kept: list[str] = store.experiments()["experiment_id"].tolist()
-    return next((each for each in kept if to_data(store.experiment(each)) == wanted), None)
+    before = wanted | {"tasks": [as_before_4(task) for task in wanted["tasks"]]}
+    for experiment_id in map(str, store.experiments()["experiment_id"]):
+        kept = to_data(store.experiment(experiment_id))
+        if not Path(kept["model"]).is_absolute() and str(Path(kept["model"]).resolve()) == wanted["model"]:
+            kept["model"] = wanted["model"]  # of before, when folders of models were kept as they were written
+        if kept in (wanted, before):
+            return experiment_id
+    return None
 
 
 def _came_to_nothing(store: Store, experiment_id: str) -> bool:

@@ -154,8 +154,6 @@ def test_the_sample_of_held_out_text_and_the_rest_are_all_of_it_and_always_the_s
     assert 0 < held_out.sample.target_tokens < held_out.rest.target_tokens
     everything = torch.arange(len(held_out.sample))
     assert_equal(held_out.sample.select(everything), again.sample.select(everything))
-    tokens = [
-        row for part in (held_out.sample, held_out.rest) for row in part.select(torch.arange(len(part))).targets.tolist()
-    ]  # fmt: skip
-    found = sorted(token for row in tokens for token in row if token >= 0)
+    sides = [part.select(torch.arange(len(part))).targets for part in (held_out.sample, held_out.rest)]
+    found = sorted(token for targets in sides for token in targets.flatten().tolist() if token >= 0)
     assert found == sorted(int(token) for d in documents for token in d.token_ids[d.mask])

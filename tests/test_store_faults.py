@@ -16,6 +16,8 @@ from engine import events
 from engine.control import Control
 from engine.drive import drive
 from engine.errors import StoreError, StoreUnavailableError
+from engine.experiment import experiment_from
+from engine.results_folder import begin
 from engine.store import Store, migrations, schema, writing
 from engine.worker import Execute
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
@@ -255,6 +257,26 @@ def _back_to_2(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE runs DROP COLUMN steps_measured")
     connection.execute("ALTER TABLE runs DROP COLUMN expected_seconds")
     connection.execute("PRAGMA user_version = 2")
+
+
+def test_pairs_of_before_stay_joined_as_they_were_and_go_on_from_the_same_file(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "train": "a.jsonl", "prompt_column": "q", "completion_column": "a"},
+             {"name": "b", "train": "b.jsonl", "text_column": "text"}, {"name": "c", "train": "c.csv"}]  # fmt: skip
+    described = experiment_from({"name": "x", "tasks": tasks, "strategies": ["naive"]})
+    store = Store(tmp_path)
+    experiment_id = store.add_experiment(described)
+    store.close()
+    connection = sqlite3.connect(tmp_path / "palimpsest.db")
+    connection.execute("PRAGMA user_version = 3")
+    connection.commit()
+    connection.close()
+    opened = Store(tmp_path)
+    kept = opened.experiment(experiment_id).tasks
+    assert [(task.separator, task.beyond_block) for task in kept] == [
+        ("", "continue"), ("\n", "cut"), ("", "continue"),
+    ]  # fmt: skip
+    assert begin(opened, described, resume=True) == experiment_id
+    opened.close()
 
 
 def test_a_run_from_before_sums_of_documents_keeps_its_curve_and_matrix_without_an_error(

@@ -3,12 +3,13 @@
 SQLite's `user_version` holds a database's version. A step is never changed once it was released.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 3
+VERSION = 4
 """The newest."""
 
 
@@ -51,4 +52,26 @@ def _to_3(operations: Any) -> None:
     operations.add_column("runs", sa.Column("expected_seconds", sa.Float))
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3}
+def _to_4(operations: Any) -> None:
+    """Experiments of before keep how their pairs were joined: with nothing between prompt and completion, and what is
+    beyond a block in blocks of its own."""
+    connection = operations.get_bind()
+    for experiment_id, text in connection.execute(
+        sa.text("SELECT experiment_id, configuration FROM experiments")
+    ).all():
+        configuration = json.loads(text)
+        configuration["tasks"] = [as_before_4(task) for task in configuration["tasks"]]
+        connection.execute(
+            sa.text("UPDATE experiments SET configuration = :kept WHERE experiment_id = :id"),
+            {"kept": json.dumps(configuration), "id": experiment_id},
+        )
+
+
+def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
+    """A task's configuration as versions of before meant one that says nothing of how pairs are joined."""
+    if "text_column" in task:
+        return task
+    return {"separator": "", "beyond_block": "continue"} | task
+
+
+_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
