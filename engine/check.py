@@ -100,7 +100,7 @@ def check(
 def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, block_size: int) -> CheckedTask:
     found = task_tokens(spec, tokens, shared, block_size)
     return CheckedTask(
-        name=found.name,
+        name=spec.name,
         documents=len(found.train),
         held_out_documents=len(found.held_out),
         target_tokens=found.train.target_tokens,

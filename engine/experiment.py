@@ -105,6 +105,11 @@ class TaskSpec(BaseModel):
     held_out_share: float = Field(0.1, gt=0, lt=1)
     split_seed: int = Field(0, ge=-(2**63), lt=2**63)
 
+    @property
+    def label(self) -> str:
+        """How scores call it: marked where they are measured on what was trained on."""
+        return f"{self.name} (training text)" if self.held_out == "train" else self.name
+
     @field_validator("train", "test", "prompt_column", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any, about: ValidationInfo) -> Any:
@@ -345,6 +350,9 @@ def to_data(experiment: Experiment) -> dict[str, Any]:
     """Plain data as YAML and `results.json` hold it: one key per strategy, task fields at their defaults left out."""
     data = experiment.model_dump(mode="json", exclude={"tasks", "strategies"})
     tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in experiment.tasks]
+    for task in tasks:
+        if len(task.get("prompt_column", ())) == 1:
+            (task["prompt_column"],) = task["prompt_column"]
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
     return {
         "name": data["name"], "model": data["model"], "tasks": tasks,

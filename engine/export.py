@@ -15,7 +15,7 @@ from engine.checkpoints import RESUME_FILES
 from engine.comparison import matrices, stability_gaps, task_orders
 from engine.durable import writing
 from engine.errors import StoreError
-from engine.experiment import to_data
+from engine.experiment import Experiment, to_data
 from engine.names import safe_name
 from engine.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.store import Store
@@ -73,11 +73,16 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "schema": SCHEMA,
         "experiment": to_data(experiment),
         "environment": environments[0] if environments else {},
-        "tasks": task_data(store.task_facts(experiment_id).to_dict("records")),
+        "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
         "runs": described,
     }
     plain: dict[str, Any] = _plain(whole)
     return plain
+
+
+def _named(facts: Sequence[Mapping[str, Any]], experiment: Experiment) -> list[dict[str, Any]]:
+    """The facts under the names that the experiment gives the tasks: scores may mark them."""
+    return [dict(fact) | {"name": task.name} for fact, task in zip(facts, experiment.tasks, strict=False)]
 
 
 def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def conditions(experiment: Experiment, facts: Iterable[Mapping[str, Any]]) -> Co
             budget[name] = min(whole, limit) if limit else whole
     return Conditions(
         model=experiment.model,
-        tasks=tuple(task.name for task in experiment.tasks),
+        tasks=tuple(task.label for task in experiment.tasks),
         trained_on={name: fact["fingerprint"] for name, fact in known.items() if fact.get("fingerprint")},
         held_out={
             name: fact["held_out_fingerprint"] for name, fact in known.items() if fact.get("held_out_fingerprint")

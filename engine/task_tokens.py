@@ -97,7 +97,7 @@ def task_tokens(spec: "TaskSpec", base: Tokens, shared: SharedResults | None, bl
         folder = shared.files(_key(spec, base, block_size), partial(_write, spec, base, block_size))
         try:
             if folder is not None:
-                return _read(spec.name, folder)
+                return _read(spec.label, folder)
         except (OSError, ValueError) as error:
             _log.warning("The tokens of %s went away while they were opened: %s", spec.name, error)
     return _in_memory(spec, base, block_size)
@@ -181,7 +181,7 @@ def _in_memory(spec: "TaskSpec", base: Tokens, block_size: int) -> TaskTokens:
     (train, train_print), (held_out, held_out_print) = (encoding.side(s, encode_with) for s in (_TRAIN, _HELD_OUT))
     _check(spec, train, held_out, encoding.rendering.encoder.counts)
     return TaskTokens(
-        spec.name, train, held_out, train_print, held_out_print, encoding.reading(),
+        spec.label, train, held_out, train_print, held_out_print, encoding.reading(),
         encoding.rendering.separator, encoding.rendering.chat_template,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from typer.testing import CliRunner
 
 from engine.check import check
 from engine.cli import app
-from engine.experiment import experiment_from
 from engine.experiment_file import load_experiment
 from engine.headless import run_experiment
 from engine.sharing import SharedResults
+from engine.store import Store
 from tests.builders import tiny_gpt2
 
 GOODS = ("lamp", "kettle", "scarf", "bicycle", "clock")
@@ -234,7 +235,16 @@ def test_a_run_records_what_the_check_said_and_its_checkpoint_brings_the_templat
     assert text == f"<|endoftext|>System:\nYou help.\n\nUser:\n{SENTENCES[0]}\n\nAssistant:\n"
 
 
-def test_columns_dropped_and_the_wrong_way_round_are_refused_or_said() -> None:
-    data = {"name": "x", "tasks": [{"name": "a", "train": "a", "prompt_column": ["q", "c"], "completion_column": "z"}],
-            "strategies": ["naive"]}  # fmt: skip
-    assert experiment_from(data).tasks[0].prompt_column == ("q", "c")
+def test_scores_on_training_text_are_marked_wherever_they_stand(tmp_path: Path) -> None:
+    training = {"epochs": 1, "block_size": 64, "device": "cpu", "evaluations_per_stage": 1}
+    path = described(tmp_path, {"a.txt": "All is well.", "b.txt": "\n".join(SENTENCES)},
+                     [{"name": "proverb", "train": "a.txt", "held_out": "train"}, {"name": "b", "train": "b.txt"}],
+                     training=training)  # fmt: skip
+    found = run_experiment(load_experiment(path), tmp_path / "out")
+    assert found["runs"][0]["status"] == "finished", found["runs"][0]["reason"]
+    assert [(task["name"], task["scored_on_training"]) for task in found["tasks"]] == [("proverb", True), ("b", False)]
+    with closing(Store(tmp_path / "out")) as store:
+        run_ids = store.runs()["run_id"].tolist()
+        assert set(store.matrix(run_ids)["task"]) == {"proverb (training text)", "b"}
+        assert set(store.curve(run_ids)["task"]) == {"proverb (training text)", "b"}
+        assert store.stages(run_ids)["task"].tolist() == ["proverb (training text)", "b"]

@@ -71,7 +71,7 @@ def table_sections(comparison: Comparison) -> Iterator[Section]:
 def _by_tasks(comparison: Comparison) -> list[tuple[list[str], pd.DataFrame]]:
     """The runs, labelled by configuration, grouped by their ordered tasks."""
     runs = comparison.runs.assign(label=comparison.runs["configuration"])
-    tasks = runs["experiment_id"].map(lambda e: tuple(task.name for task in comparison.experiments[e].tasks))
+    tasks = runs["experiment_id"].map(lambda e: tuple(task.label for task in comparison.experiments[e].tasks))
     return [(list(names), group) for names, group in runs.groupby(tasks, sort=False)]
 
 

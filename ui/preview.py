@@ -164,7 +164,7 @@ def show_look_ahead(experiment: Experiment) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.session_state["experiment_looked_at"] = key
-    _base_scores([task.name for task in experiment.tasks], found.scores)
+    _base_scores([task.label for task in experiment.tasks], found.scores)
     _overlap(found.overlap)
     _duplicates(found.duplicates)
 

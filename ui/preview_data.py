@@ -45,7 +45,7 @@ def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
     """Score the base model on each task and compare the tasks. Raises PalimpsestError."""
     scores = [_base_score(*task, experiment.model, experiment.training.block_size) for task in tasks]
     counts = [_counts(*task, experiment.model, experiment.training.block_size) for task in tasks]
-    overlap = vocabulary_overlap(counts, [task.name for task in experiment.tasks])
+    overlap = vocabulary_overlap(counts, [task.label for task in experiment.tasks])
     return LookAhead(scores, overlap, shared_documents([_task(*task) for task in tasks]))
 
 

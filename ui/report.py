@@ -66,7 +66,7 @@ def curve_sections(store: Store, comparison: Comparison) -> Iterator[Section]:
         )
         if left_out > 0 and number == MOST_CURVES - 1:
             text += f" {plural(left_out, 'more strategy or setting is', 'more strategies or settings are')} not drawn."
-        tasks = [task.name for task in comparison.experiments[run["experiment_id"]].tasks]
+        tasks = [task.label for task in comparison.experiments[run["experiment_id"]].tasks]
         run_id = run["run_id"]
         lines, curve, stages = lines_of(store.losses(run_id)), store.curve(run_id), store.stages(run_id)
         figure = loss_figure(lines, curve, stages, tasks)

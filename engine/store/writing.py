@@ -36,7 +36,7 @@ class Writer(Database):
             connection.execute(
                 insert(experiments).values(
                     experiment_id=experiment_id, name=experiment.name, created_at=created_at, model=experiment.model,
-                    tasks=[task.name for task in experiment.tasks], configuration=to_data(experiment),
+                    tasks=[task.label for task in experiment.tasks], configuration=to_data(experiment),
                 )
             )  # fmt: skip
             connection.execute(insert(runs), rows)
