@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine.check import Report, check
@@ -12,6 +13,7 @@ from engine.execute import execute_run
 from engine.experiment import Experiment
 from engine.export import write_results
 from engine.results_folder import RESULTS, begin, check_folder, opened
+from engine.sharing import SharedResults
 from engine.store import Store
 from engine.worker import Execute
 
@@ -38,9 +40,12 @@ def run_experiment(
     """
     folder = folder.resolve()
     check_folder(folder, resume, experiment)
-    check_input(experiment, told)
-    with opened(folder) as (lock, store):
-        experiment_id = begin(store, experiment, resume)
+    with TemporaryDirectory(prefix="palimpsest-") as aside:
+        tokens = SharedResults(Path(aside))
+        check_input(experiment, told, tokens)
+        with opened(folder) as (lock, store):
+            experiment_id = begin(store, experiment, resume)
+        SharedResults(store.shared_folder).adopt(tokens)
     try:
         return _work(store, experiment_id, control or Control(), watch, execute)
     finally:
@@ -48,9 +53,14 @@ def run_experiment(
         lock.release()
 
 
-def check_input(experiment: Experiment, told: Callable[[Report], None] = lambda report: None) -> None:
-    """Look at the model and read every task, so that bad input is refused before anything runs. Raises TaskError."""
-    report = check(experiment, download=True)
+def check_input(
+    experiment: Experiment,
+    told: Callable[[Report], None] = lambda report: None,
+    tokens: SharedResults | None = None,
+) -> None:
+    """Look at the model and read every task, so that bad input is refused before anything runs; `tokens` keeps what
+    was read. Raises TaskError."""
+    report = check(experiment, tokens, download=True)
     report.raise_refusal()
     told(report)
 

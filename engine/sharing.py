@@ -149,6 +149,16 @@ class SharedResults:
         self._add(key, make)
         return found if found.is_dir() else None
 
+    def adopt(self, other: SharedResults) -> None:
+        """Take over what `other` holds and this one does not; `other` loses it. A full disk takes nothing."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for entry in list(other.folder.iterdir()):
+                partial = partial_of(self.folder / entry.name)
+                if entry.suffix != PARTIAL and not (self.folder / entry.name).exists():
+                    shutil.move(entry, partial)
+                    partial.rename(self.folder / entry.name)
+
     def total_bytes(self) -> int:
         return sum(size for _, size, _ in self._entries())
 

@@ -13,6 +13,7 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
+from engine import task_tokens
 from engine.check import check
 from engine.cli import app
 from engine.experiment_file import load_experiment
@@ -211,6 +212,18 @@ def test_a_check_says_what_it_reads_and_keeps_the_tokens_for_the_run(tmp_path: P
     assert said == [(0, 2, ""), (0, 2, "a"), (1, 2, "b"), (2, 2, "")]
     assert len(list(shared.folder.iterdir())) == 2
     assert report == check(load_experiment(path))
+
+
+def test_a_run_does_not_encode_again_what_its_check_has_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = task_tokens.open_task
+    monkeypatch.setattr(task_tokens, "open_task", lambda spec: read.append(spec.name) or real(spec))
+    path = described(tmp_path, {"a.txt": "\n".join(SENTENCES)}, training={"epochs": 1, "block_size": 64})
+    found = run_experiment(load_experiment(path), tmp_path / "out")
+    assert found["runs"][0]["status"] == "finished", found["runs"][0]["reason"]
+    assert read == ["a"]
 
 
 def test_a_run_records_what_the_check_said_and_its_checkpoint_brings_the_template(tmp_path: Path) -> None:
