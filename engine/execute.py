@@ -63,7 +63,7 @@ def execute_run(
         return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
 
     precision = choose_precision(training.precision, device)
-    machine = environment(device, precision)
+    machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     setup = RunSetup(
         load_model=load,
         tasks=encoded,
@@ -124,6 +124,7 @@ def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int,
         "documents": len(task.train),
         "held_out_documents": len(task.held_out),
         "target_tokens": rows.target_tokens,
+        "read_tokens": int((task.train.lengths - 1).clip(0).sum()),
         "held_out_target_tokens": task.held_out.target_tokens,
         "fingerprint": task.train_fingerprint,
         "held_out_fingerprint": task.held_out_fingerprint,

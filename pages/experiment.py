@@ -16,6 +16,7 @@ from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
 from ui import actions, entrance, session
 from ui import draft as drafts
 from ui.draft import Draft
+from ui.expected import expected_seconds
 from ui.forms import as_text, exact_value, parse_seeds
 from ui.strategy_cards import strategy_cards
 from ui.text import plain, plural
@@ -247,7 +248,7 @@ def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> 
 
 def start(experiment: Experiment) -> None:
     try:
-        experiment_id = actions.start(experiment)
+        experiment_id = actions.start(experiment, expected_seconds(experiment))
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
