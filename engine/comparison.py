@@ -23,6 +23,8 @@ LOSSES = ("forgetting", "stability_gap", "intransigence")
 GAINS = ("backward_transfer", "forward_transfer")
 """Differences in the score's unit, above 0 where something was gained."""
 MEASURES = LEVELS + LOSSES + GAINS
+COSTS = ("target_tokens", "operations", "seconds")
+"""A run's price; the seconds last, which other work on the machine changes."""
 
 Rows = list[list[float]]
 """A score matrix, stages 0 … as far as the run came × T tasks."""
@@ -147,7 +149,7 @@ def _fall(looks: Sequence[tuple[int, float]], own_stage: int, score: str) -> flo
 def configuration_frame(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per configuration in order of appearance: means over the complete runs' seeds with 95% bounds.
 
-    For each of `MEASURES`, `seconds` and `target_tokens`: `X`, `X_low`, `X_high` (NaN where undefined), `X_reason`.
+    For each of `MEASURES` and `COSTS`: `X`, `X_low`, `X_high` (NaN where undefined), `X_reason`.
     `seeds` holds the seeds that the means are over; `runs` counts all runs, `complete` those.
     """
     records = []
@@ -157,7 +159,7 @@ def configuration_frame(rows: pd.DataFrame) -> pd.DataFrame:
         record: dict[str, Any] = {name: first[name] for name in ("experiment_id", "experiment", "label", "strategy")}
         record |= {"configuration": configuration, "runs": len(group), "complete": len(done)}
         record["seeds"] = tuple(sorted(int(seed) for seed in done["seed"]))
-        for name in (*MEASURES, "seconds", "target_tokens"):
+        for name in (*MEASURES, *COSTS):
             record |= _over_seeds(name, group, done)
         records.append(record)
     return pd.DataFrame(records)
@@ -236,7 +238,7 @@ _SUMMARIZED = ("average", "learning_accuracy", "forgetting", "backward_transfer"
 
 
 def _over_seeds(name: str, group: pd.DataFrame, done: pd.DataFrame) -> dict[str, Any]:
-    values = [float(value) for value in done[name] if pd.notna(value)]
+    values = [float(value) for value in done.get(name, ()) if pd.notna(value)]
     reason = ""
     if not values:
         reasons = [text for text in group.get(f"{name}_reason", pd.Series(dtype=str)) if text]

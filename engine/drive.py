@@ -194,7 +194,10 @@ class _Recorder:
             if not events:
                 return
             try:
-                self._store.record(self._run_id, *events, seconds_per_step=self._pace.seconds_per_step)
+                pace = self._pace
+                self._store.record(
+                    self._run_id, *events, seconds_per_step=pace.seconds_per_step, steps_measured=pace.steps
+                )
             except BaseException:
                 with self._adding:
                     self._events = events + self._events
@@ -208,7 +211,7 @@ class _Pace:
         self._control = control
         self._since: float | None = None
         self._trains = True
-        self._steps = self._said_again = 0
+        self.steps = self._said_again = 0
         self.seconds_per_step: float | None = None
 
     def see(self, event: Event) -> None:
@@ -221,8 +224,8 @@ class _Pace:
         if kind == "StepDone" and self._said_again:
             self._said_again -= 1
         elif kind == "StepDone" and self._trains and self._since is not None:
-            self._steps += 1
-            self.seconds_per_step = (active - self._since) / self._steps
+            self.steps += 1
+            self.seconds_per_step = (active - self._since) / self.steps
 
 
 class _Pulse(threading.Thread):

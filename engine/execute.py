@@ -65,7 +65,7 @@ def execute_run(
         return found
 
     precision = choose_precision(training.precision, device)
-    machine = environment(device, precision)
+    machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
     setup = RunSetup(
         load_model=load,
@@ -127,6 +127,7 @@ def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int,
         "documents": len(task.train),
         "held_out_documents": len(task.held_out),
         "target_tokens": rows.target_tokens,
+        "read_tokens": int((task.train.lengths - 1).clip(0).sum()),
         "held_out_target_tokens": task.held_out.target_tokens,
         "fingerprint": task.train_fingerprint,
         "held_out_fingerprint": task.held_out_fingerprint,

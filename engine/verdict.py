@@ -8,6 +8,7 @@ import pandas as pd
 
 from engine.comparison import REFERENCE, configuration_frame, sign
 from engine.fairness import PENDING
+from engine.numerals import written
 
 UNITS = {
     "bits_per_byte": "bits per byte",
@@ -63,15 +64,13 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
 
 def amount(value: float, score: str) -> str:
     """A score as people read it, without its unit."""
-    if score == "accuracy":
-        return f"{100 * value:.1f} %"
-    return f"{value:.4g}" if score == "perplexity" else f"{value:.3f}"
+    return written(value, {"accuracy": ".1%", "perplexity": ".4g"}.get(score, ".3f"))
 
 
 def difference(value: float, score: str) -> str:
     """A difference of scores as people read it, with its unit."""
     if score == "accuracy":
-        return f"{100 * value:.1f} points"
+        return f"{written(100 * value, '.1f')} points"
     return f"{amount(value, score)} {'in perplexity' if score == 'perplexity' else UNITS[score]}"
 
 
@@ -100,25 +99,45 @@ def _certainty(winner: pd.Series, others: pd.DataFrame, within: Sequence[str], s
 def _forgot(winner: pd.Series, naive: pd.Series | None, score: str) -> str:
     if pd.isna(winner["forgetting"]):
         return ""
-    text = f"It forgot {difference(winner['forgetting'], score)} of what it had learned"
-    if naive is None:
+    lost = winner["forgetting"] >= 0
+    text = f"It forgot {difference(winner['forgetting'], score)} of what it had learned" if lost else (
+        f"On the earlier tasks it got {difference(-winner['forgetting'], score)} better than at its best before"
+    )  # fmt: skip
+    if naive is None or pd.isna(naive["forgetting"]):
         return f"{text}."
-    text = f"{text}; {naive['configuration']} forgot {difference(naive['forgetting'], score)}"
+    verb = "forgot {}" if naive["forgetting"] >= 0 else "got {} better"
+    text = f"{text}; {naive['configuration']} {verb.format(difference(abs(naive['forgetting']), score))}"
     if pd.isna(winner["forgetting_low"]) or pd.isna(naive["forgetting_low"]):
         return f"{text}."
     return f"{text} ({'the intervals are apart' if _apart(winner, naive, 'forgetting') else 'within the interval'})."
 
 
 def _price(winner: pd.Series, naive: pd.Series | None, score: str) -> str:
-    spent = f"{winner['seconds']:.0f} s and {_tokens(winner['target_tokens'])} tokens a run"
+    """Tokens and operations are a strategy's own; seconds come last, with what they hold besides."""
+    spent = [f"{_tokens(winner['target_tokens'])} tokens"]
+    if pd.notna(winner["operations"]):
+        spent.append(f"about {operations(winner['operations'])} floating-point operations")
+    took = "" if pd.isna(winner["seconds"]) else (
+        f" It took {winner['seconds']:.0f} s; other work on the machine is in that, so compare tokens and operations."
+    )  # fmt: skip
     if naive is None:
-        return f"The price: {spent}."
+        return f"The price: {_and(spent)} a run.{took}"
     worse = sign(score) * (naive["learning_accuracy"] - winner["learning_accuracy"])
     learned = f"it learned each new task {difference(abs(worse), score)} {'worse' if worse > 0 else 'better'}"
     if not _apart(winner, naive, "learning_accuracy") and pd.notna(winner["learning_accuracy_low"]):
         learned += " (within the interval)"
-    times = [_times(winner, naive, "seconds", "time"), _times(winner, naive, "target_tokens", "tokens")]
-    return f"The price against {naive['configuration']}: {learned}, and took {_and([t for t in times if t])} ({spent})."
+    times = [_times(winner, naive, "target_tokens", "tokens"), _times(winner, naive, "operations", "operations")]
+    known = [text for text in times if text]
+    beside = f", and took {_and(known)}" if known else ""
+    return f"The price against {naive['configuration']}: {learned}{beside} ({_and(spent)} a run).{took}"
+
+
+def operations(number: float) -> str:
+    """Floating-point operations with a power of ten in words that people know."""
+    for size, unit in ((1e18, "exa"), (1e15, "peta"), (1e12, "tera"), (1e9, "giga")):
+        if number >= 0.9995 * size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number / 1e6:.3g} mega"
 
 
 def _reference(table: pd.DataFrame, winner: pd.Series, measure: str, score: str) -> str:

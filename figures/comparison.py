@@ -203,24 +203,33 @@ def pareto_front(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.
 
 
 def cost_figure(runs: pd.DataFrame) -> go.Figure:
-    """Training time and target tokens per run, means over seeds, one bar a label."""
-    spent = runs.groupby("label", sort=False)[["seconds", "target_tokens"]].mean().dropna()
+    """Target tokens, floating-point operations where they are known, and last the time, of a run: means over seeds, one
+    bar a label. `runs` has label, target_tokens, operations (may be missing) and seconds."""
+    spent = runs.reindex(columns=["label", *_COSTS]).groupby("label", sort=False)[list(_COSTS)].mean()
+    spent = spent.dropna(subset=["target_tokens", "seconds"])
     if spent.empty:
         return empty_figure("Cost appears once a run has trained.")
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+    shown = {name: cost for name, cost in _COSTS.items() if spent[name].notna().any()}
+    figure = make_subplots(rows=1, cols=len(shown), shared_yaxes=True, horizontal_spacing=0.06)
     names = [short(label, 34) for label in brief_labels(spent.index).values()]
     colors = [style.color for style in strategy_styles(spent.index).values()]
-    for column, name, form in ((1, "seconds", "%{x:,.0f} s"), (2, "target_tokens", "%{x:,.0f} tokens")):
+    for column, (name, (title, form)) in enumerate(shown.items(), start=1):
         hover = "<b>%{y}</b><br>" + form + " a run<extra></extra>"
         bar = go.Bar(x=spent[name], y=names, orientation="h", marker={"color": colors}, hovertemplate=hover, uid=name)
         figure.add_trace(bar, row=1, col=column)
-    told = ", ".join(f"{label} {seconds:,.0f} s" for label, seconds in spent["seconds"].items())
+        figure.update_xaxes(title_text=title, rangemode="tozero", nticks=4, row=1, col=column)
+    told = ", ".join(f"{label} {tokens:,.0f} tokens" for label, tokens in spent["target_tokens"].items())
     height = 90 + 30 * len(spent)
     styled(figure, f"Cost of a run: {told}.", showlegend=False, height=height, bargap=0.35, margin=NO_TITLE)
-    figure.update_yaxes(autorange="reversed", showgrid=False, **DISTANCE)
-    figure.update_xaxes(title_text="seconds", rangemode="tozero", nticks=5, row=1, col=1)
-    figure.update_xaxes(title_text="target tokens", rangemode="tozero", nticks=5, row=1, col=2)
-    return figure
+    return figure.update_yaxes(autorange="reversed", showgrid=False, **DISTANCE)
+
+
+_COSTS = {
+    "target_tokens": ("target tokens", "%{x:,.0f} tokens"),
+    "operations": ("floating-point operations", "%{x:.3s} operations"),
+    "seconds": ("seconds, other work included", "%{x:,.0f} s"),
+}
+"""By column, the title of its axis and how a bar is told."""
 
 
 def _runs_by_label(runs: pd.DataFrame) -> dict[str, list[str]]:

@@ -17,15 +17,17 @@ from figures.theme import SCORES, brief_labels
 from ui import live_data, session
 from ui.compare_sections import figure_sections, front
 from ui.compare_tables import (
+    COST_HELPS,
     MAIN_MEASURES,
     MEASURE_COLUMNS,
     NOTHING,
     RUN_MEASURES,
     column_helps,
-    number_formats,
     runs_view,
     settings_view,
+    summary_cost_helps,
     summary_view,
+    written_runs,
 )
 from ui.compared import Comparison, Everything, compare, read, run_name
 from ui.download_buttons import show_downloads
@@ -153,14 +155,8 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
             st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
     view = runs_view(every.runs, marked, every.score)
     view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
-    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | {
-        "Seconds": "Seconds of training, all stages together.",
-        "Tokens": "Target tokens of every loss term, replayed ones included.",
-    }
-    numbers = {
-        title: st.column_config.NumberColumn(help=helps[title], format=written)
-        for title, written in number_formats(every.score).items()
-    }
+    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | COST_HELPS
+    numbers = {title: st.column_config.NumberColumn(help=text) for title, text in helps.items()}
     strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=STRATEGY_HELP)
     differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
     row = row_height(view["Strategy"])
@@ -168,6 +164,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         view,
         run_ids,
         alt="The runs of the chosen experiments",
+        written=written_runs(view, every.score),
         row_height=row,
         height=min(38 + row * len(view), 480),
         placeholder=NOTHING,
@@ -204,7 +201,7 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
                 help="yes: no other configuration both keeps more and learns better."
             ),
             "Seeds": st.column_config.TextColumn(help="How many seeds the means rest on, and which."),
-            **_columns(column_helps(comparison.table, comparison.score, measures)),
+            **_columns(column_helps(comparison.table, comparison.score, measures) | summary_cost_helps()),
         },
     )
 
@@ -289,7 +286,13 @@ def show_comparison(store: Store, every: Everything) -> None:
         st.info("No run is chosen: tick some in the table, or press All.", icon=":material/check_box:")
         return
     if comparison.matrix.empty:
-        st.info("No scores yet. They appear once the first run has scored the base model.", icon=":material/hourglass:")
+        waits = comparison.runs["status"].isin(PENDING).any()
+        st.info(
+            "No scores yet. They appear once the first run has scored the base model."
+            if waits
+            else "No scores: the chosen runs ended before the base model was scored.",
+            icon=":material/hourglass:" if waits else ":material/info:",
+        )
     else:
         show_summary(every, comparison)
         show_figures(comparison)

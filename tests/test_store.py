@@ -264,6 +264,47 @@ def test_time_left_follows_the_measured_pace_and_waiting_runs_follow_their_likes
     assert left == [pytest.approx(2.0 * STEPS), pytest.approx((0.5 + 2.0 * STEPS) / 2)]
 
 
+def running(store: Store, tmp_path: Path, expected: float | None, steps: int = 100) -> str:
+    """A run of so many steps that has begun."""
+    spec = experiment(tmp_path, strategies=["naive"])
+    label = spec.runs()[0].label
+    experiment_id = store.add_experiment(spec, None if expected is None else {label: expected})
+    run_id = store.claim_next(experiment_id)
+    assert run_id is not None
+    store.record(run_id, events.RunStarted(steps, 2, 0, {}, ()))
+    return run_id
+
+
+def took(store: Store, run_id: str, steps: int, seconds_per_step: float) -> float:
+    """The time left once a run has taken its first steps."""
+    done = [events.StepDone(1, step, {"new": 1.0}, 10, seconds_per_step, 1e-3, 1.0) for step in range(1, steps + 1)]
+    store.record(run_id, *done, seconds_per_step=seconds_per_step, steps_measured=steps)
+    return float(store.runs(run_ids=run_id)["seconds_left"].item())
+
+
+def test_time_left_begins_with_the_estimate_and_goes_over_to_what_is_measured(store: Store, tmp_path: Path) -> None:
+    run_id = running(store, tmp_path, expected=60.0)
+    assert store.runs(run_ids=run_id)["seconds_left"].item() == 60.0
+    # One slow step of a cold machine: 99 steps of 9 s would be 891 s.
+    assert took(store, run_id, 1, 9.0) == pytest.approx(891 / 11 + (60 - 9) * 10 / 11)
+    assert took(store, run_id, 10, 1.0) == pytest.approx((90 + 50) / 2)
+    assert took(store, run_id, 90, 1.0) == pytest.approx(10 * 0.9)
+    assert took(store, run_id, 100, 1.0) == 0.0
+
+
+def test_without_an_estimate_the_first_steps_promise_nothing(store: Store, tmp_path: Path) -> None:
+    run_id = running(store, tmp_path, expected=None)
+    assert math.isnan(took(store, run_id, 1, 9.0))
+    assert math.isnan(took(store, run_id, 4, 9.0))
+    assert took(store, run_id, 5, 2.0) == pytest.approx(190.0)
+
+
+def test_a_waiting_run_without_likes_takes_as_long_as_was_estimated(store: Store, tmp_path: Path) -> None:
+    spec = experiment(tmp_path)
+    experiment_id = store.add_experiment(spec, {run.label: 30.0 for run in spec.runs()})
+    assert store.runs(experiment_id)["seconds_left"].tolist() == [30.0, 30.0]
+
+
 def test_time_left_counts_every_task_that_a_stage_trains_on(store: Store, tmp_path: Path) -> None:
     experiment_id, (first, _) = add(store, tmp_path, strategies=["naive", "joint"])
     store.claim_next()

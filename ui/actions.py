@@ -35,9 +35,10 @@ def _change(words: str) -> Callable[[Callable[_Given, _Result]], Callable[_Given
 
 
 @_change("started experiment {result}")
-def start(experiment: Experiment) -> str:
-    """Queue all runs of an experiment; gives its id. Raises PalimpsestError."""
-    experiment_id = session.store().add_experiment(experiment)
+def start(experiment: Experiment, expected: Mapping[str, float] | None = None) -> str:
+    """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. Raises
+    PalimpsestError."""
+    experiment_id = session.store().add_experiment(experiment, expected)
     session.runner()
     return experiment_id
 

@@ -1,9 +1,11 @@
 """The compare page's tables as people read them: text cells, and what each column means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from engine.comparison import GAINS, LEVELS, LOSSES
 from engine.numerals import written
@@ -12,6 +14,17 @@ from figures.theme import brief_labels
 from ui.text import count, duration, plain
 
 NOTHING = "–"
+OPERATIONS = "Tera-operations"
+COST_HELPS = {
+    "Tokens": "Target tokens of every loss term, replayed ones included.",
+    OPERATIONS: (
+        "Floating-point operations in units of 10¹², about: 2 for the forward and 4 for the backward pass for every "
+        "parameter and token read, by replay and the Fisher information too (Kaplan et al. 2020). Attention scores, "
+        "the optimiser and held-out scoring are left out. A dash: the run is not finished, or of an older version."
+    ),
+    "Seconds": "Of all stages together, with what other work on the machine added: no price of the strategy by itself.",
+}
+"""What a run cost: first what is the strategy's own, then the time."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +58,43 @@ RUN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy")
 MAIN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy", "average")
 
 
+def summary_cost_helps() -> dict[str, str]:
+    """As `COST_HELPS`, by the columns of the summary."""
+    tokens, operations, seconds = COST_HELPS.values()
+    return {"Tokens a run": tokens, f"{OPERATIONS} a run": operations, "Time a run": seconds}
+
+
+def _tera(value: float) -> str:
+    return NOTHING if pd.isna(value) else f"{value / 1e12:.3g}"
+
+
 def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: str) -> pd.DataFrame:
     """One row per run: what it is, how far it is, what it kept, what it cost, and why it may not be comparable.
 
-    Measures and costs are numbers, so that the table sorts them; `number_formats` says how they are written.
+    Measures and costs are numbers, so that the table sorts them; `written_runs` says how they are written.
     """
     view = _about_runs(runs, unfair)
     for name in RUN_MEASURES:
         view[MEASURE_COLUMNS[name].title] = runs[name].astype(float) * (100 if score == "accuracy" else 1)
-    view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
     view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
+    view[OPERATIONS] = runs["operations"].astype(float) / 1e12
+    view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
     return view
 
 
-def number_formats(score: str) -> dict[str, str]:
-    """By column title of `runs_view`, how Streamlit shall write its numbers."""
-    digits = {"accuracy": 1, "perplexity": 2}.get(score, 3)
-    percent = " %%" if score == "accuracy" else ""
-    formats = {
-        MEASURE_COLUMNS[name].title: f"%.{digits}f{percent}" if name in LEVELS else f"%+.{digits}f"
-        for name in RUN_MEASURES
+def written_runs(view: pd.DataFrame, score: str) -> Styler:
+    """The same with its numbers written as everywhere else; they still sort as numbers."""
+    measures = {MEASURE_COLUMNS[name].title: name for name in RUN_MEASURES}
+    scale = 100 if score == "accuracy" else 1
+    forms: dict[str, Callable[[float], str]] = {
+        title: partial(_scaled, name=name, score=score, scale=scale) for title, name in measures.items()
     }
-    return formats | {"Seconds": "%.0f", "Tokens": "localized"}
+    forms |= {"Tokens": "{:,.0f}".format, OPERATIONS: "{:.3g}".format, "Seconds": "{:,.0f}".format}
+    return view.style.format(forms, na_rep=NOTHING)
+
+
+def _scaled(value: float, name: str, score: str, scale: float) -> str:
+    return number(value / scale, name, score)
 
 
 def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: str) -> pd.DataFrame:
@@ -74,8 +102,9 @@ def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view = _about_runs(runs, unfair)
     for name in RUN_MEASURES:
         view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
-    view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
     view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
+    view[OPERATIONS] = [_tera(value) for value in runs["operations"]]
+    view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
     return view
 
 
@@ -98,8 +127,9 @@ def summary_view(table: pd.DataFrame, front: pd.Series, score: str, measures: Se
     for name in measures:
         view[MEASURE_COLUMNS[name].title] = [with_interval(row, name, score) for row in table.to_dict("records")]
     view["Pareto front"] = ["yes" if on else "" for on in front]
-    view["Time a run"] = [NOTHING if pd.isna(value) else duration(value) for value in table["seconds"]]
     view["Tokens a run"] = [NOTHING if pd.isna(value) else count(value) for value in table["target_tokens"]]
+    view[f"{OPERATIONS} a run"] = [_tera(value) for value in table["operations"]]
+    view["Time a run"] = [NOTHING if pd.isna(value) else duration(value) for value in table["seconds"]]
     return view
 
 

@@ -14,7 +14,7 @@ from engine.experiment import Experiment, TaskSpec
 from engine.model_choices import EMBEDDED
 from engine.scores import Score
 from engine.sharing import SharedResults
-from ui import actions, entrance, warm_up
+from ui import actions, entrance, expected, warm_up
 from ui.session import store
 from ui.text import bytes_size, count, duration, plain, plural
 
@@ -54,6 +54,7 @@ def show_estimate(experiment: Experiment) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     wanted.add(experiment.model)
+    expected.keep(experiment, {run.label: run.seconds for run in result.runs})
     _estimate_metrics(result)
     with st.expander("By strategy"):
         st.dataframe(_estimate_table(result), hide_index=True)

@@ -28,13 +28,14 @@ def left_out_after(left_out: Collection[str], shown: Collection[str], chosen: Co
     return frozenset(left_out) - frozenset(shown) | (frozenset(shown) - frozenset(chosen))
 
 
-def choice_table(view: pd.DataFrame, run_ids: Sequence[str], alt: str, **options: Any) -> None:
-    """Show `view`, whose rows are the runs `run_ids`, with the chosen ones ticked."""
+def choice_table(view: pd.DataFrame, run_ids: Sequence[str], alt: str, written: Any = None, **options: Any) -> None:
+    """Show `view`, whose rows are the runs `run_ids`, with the chosen ones ticked; `written`, if given, is a Styler of
+    it that says how its values are written."""
     key = table_key(view, run_ids)
     chosen = set(chosen_runs(run_ids))
     ticked = [position for position, run_id in enumerate(run_ids) if run_id in chosen]
     st.dataframe(
-        view,
+        view if written is None else written,
         key=key,
         hide_index=True,
         on_select=_taker(key, tuple(run_ids)),

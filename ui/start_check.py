@@ -15,6 +15,7 @@ from engine.errors import PalimpsestError
 from engine.experiment import Experiment
 from engine.sharing import SharedResults
 from ui import actions, entrance, session, warm_up
+from ui.expected import expected_seconds
 from ui.text import plain
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _progress(check: Check) -> None:
 def _start(experiment: Experiment, started: Started) -> None:
     st.session_state.pop(_WANTED, None)
     try:
-        experiment_id = actions.start(experiment)
+        experiment_id = actions.start(experiment, expected_seconds(experiment))
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

@@ -36,6 +36,10 @@ _RUN_COLUMNS = (
     "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
 )  # fmt: skip
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
+_FEW_STEPS, _FEW_SHARE, _MANY_STEPS = 4, 0.05, 50
+"""Without an estimate a run says how long it will take once it has measured so many of its steps, or such a share."""
+_TRUSTED_SHARE = 0.1
+"""The share of a run's steps after which what was measured counts as much as the estimate."""
 _STATUS_ORDER = ("running", "paused", "queued", "interrupted", "failed", "stopped", "finished")
 """An experiment has the first of these that one of its runs has."""
 
@@ -69,7 +73,8 @@ class Reader(CurveReader):
         """One row per run in the order of their experiments and numbers.
 
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
-        `seconds_left` is estimated from the measured pace, for waiting runs from their finished likes.
+        `seconds_left` begins with the estimate and goes over to the measured pace; for waiting runs, and where there is
+        no estimate, it begins with what their finished likes took.
         """
         query = (
             select(runs, experiments.c.name.label("experiment"))
@@ -233,11 +238,26 @@ def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
     values["status"] = effective_status(row.run_id, row.status, row.heartbeat_at)
     if values["status"] != row.status:
         values |= {"reason": GONE, "phase": ""}
-    pace = row.seconds_per_step or (row.seconds / row.step if row.step and row.seconds else None)
     running = values["status"] in ACTIVE
-    values["seconds_left"] = max(0, row.steps - row.step) * pace if running and pace else math.nan
+    values["seconds_left"] = _seconds_left(row) if running else math.nan
     values["position"] = positions.get(row.run_id)
     return values
+
+
+def _seconds_left(row: Row[Any]) -> float:
+    """By the pace that was measured and the estimate before the start: the first steps, which a cold machine or an
+    evaluation makes slow, count little against the estimate, later ones more and more. NaN where neither says much.
+    """
+    measured, steps = row.steps_measured, max(1, row.steps)
+    spent = measured * row.seconds_per_step if row.seconds_per_step else 0.0
+    by_pace = max(0, row.steps - row.step) * row.seconds_per_step if row.seconds_per_step else math.nan
+    if row.expected_seconds is None:
+        return by_pace if measured >= max(_FEW_STEPS, _FEW_SHARE * steps) or measured >= _MANY_STEPS else math.nan
+    by_estimate = max(0.0, row.expected_seconds - spent)
+    if not row.seconds_per_step:
+        return by_estimate
+    trust = measured / (measured + max(_FEW_STEPS, _TRUSTED_SHARE * steps))
+    return trust * by_pace + (1 - trust) * by_estimate
 
 
 def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
@@ -258,10 +278,13 @@ def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
         had_to_do = trajectory(strategy, row["stages"])
         new = [n for n, each in zip(_tasks_of(strategy, row["stages"]), had_to_do, strict=True) if each not in known]
         known.update(had_to_do)
-        if row["status"] == "queued":
+        unmeasured = row["status"] in ACTIVE and math.isnan(row["seconds_left"])
+        if row["status"] == "queued" or unmeasured:
             likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))
             if likes:
                 row["seconds_left"] = max(0.0, sum(new) * sum(likes) / len(likes) - row["seconds"])
+            elif row["status"] == "queued" and row["expected_seconds"] is not None:
+                row["seconds_left"] = row["expected_seconds"]
 
 
 def _tasks_of(strategy: Strategy, stages: int) -> list[int]:

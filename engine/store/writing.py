@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import threading
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
@@ -20,8 +21,9 @@ Request = Literal["pause", "resume", "stop"]
 class Writer(Database):
     """The writing half of the store."""
 
-    def add_experiment(self, experiment: Experiment) -> str:
-        """Keep an experiment and queue its runs, in order; returns its id."""
+    def add_experiment(self, experiment: Experiment, expected: Mapping[str, float] | None = None) -> str:
+        """Keep an experiment and queue its runs, in order; returns its id. `expected` holds the seconds that runs were
+        estimated to take, by label: their time left begins with that."""
         experiment_id = secrets.token_hex(4)
         created_at = now()
         rows = [
@@ -29,6 +31,7 @@ class Writer(Database):
                 "run_id": f"{experiment_id}-{number:03d}", "experiment_id": experiment_id, "number": number,
                 "label": run.label, "strategy": run.strategy, "parameters": run.parameters, "seed": run.seed,
                 "status": "queued", "stages": len(experiment.tasks), "queued_at": created_at,
+                "expected_seconds": (expected or {}).get(run.label),
             }
             for number, run in enumerate(experiment.runs())
         ]  # fmt: skip
@@ -69,8 +72,13 @@ class Writer(Database):
             shutil.rmtree(self.run_folder(run.run_id), ignore_errors=True)
             self.log_path(run.run_id).unlink(missing_ok=True)
 
-    def record(self, run_id: str, *events: Event, seconds_per_step: float | None = None) -> None:
-        """Write events of one run down, in order and in one transaction; also counts as a heartbeat."""
+    def record(
+        self, run_id: str, *events: Event, seconds_per_step: float | None = None, steps_measured: int | None = None
+    ) -> None:
+        """Write events of one run down, in order and in one transaction; also counts as a heartbeat.
+
+        `seconds_per_step` was measured over `steps_measured` steps of this attempt; over all so far when None.
+        """
         with self._writing() as connection:
             pending: list[StepDone] = []
             for event in events:
@@ -84,7 +92,8 @@ class Writer(Database):
             record_steps(connection, run_id, pending)
             values: dict[str, Any] = {"heartbeat_at": now()}
             if seconds_per_step is not None:
-                values["seconds_per_step"] = seconds_per_step
+                measured = runs.c.step if steps_measured is None else steps_measured
+                values |= {"seconds_per_step": seconds_per_step, "steps_measured": measured}
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
     def set_status(self, run_id: str, status: str, reason: str = "") -> None:
@@ -220,7 +229,8 @@ def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:
     ).one()
     connection.execute(
         update(runs).where(runs.c.run_id == run_id).values(
-            stage=stage, step=kept[0] or 0, seconds=kept[1] or 0.0, target_tokens=kept[2] or 0, seconds_per_step=None
+            stage=stage, step=kept[0] or 0, seconds=kept[1] or 0.0, target_tokens=kept[2] or 0, seconds_per_step=None,
+            steps_measured=0,
         )
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ def test_hovers_compare_with_the_own_stage_and_the_base_model() -> None:
     hover = layer(matrix_figure(HALF, TASKS), "scores").hovertext[2][0]
     assert "3.000 nats per token · past task" in hover
     assert "+1.000 against its own stage (worse)" in hover
-    assert "-1.000 against the base model (better)" in hover
+    assert "−1.000 against the base model (better)" in hover
     assert "50 held-out tokens" in hover
 
 

@@ -61,7 +61,7 @@ def test_the_trade_off_names_its_front_and_draws_intervals_where_there_are_any()
             {"label": "bad", "learning_accuracy": -3.5, "backward_transfer": -2.0},
         ]
     )  # fmt: skip
-    figure = tradeoff_figure(summaries)
+    figure = tradeoff_figure(summaries, "accuracy")
     assert alt_text(figure).endswith("On the Pareto front: ewc, naive.")
     points = {trace.uid: trace for trace in figure.data}
     assert points["ewc"].error_y.array == pytest.approx([0.1])
@@ -76,7 +76,7 @@ def test_where_lower_is_better_the_trade_off_runs_backwards_with_the_same_front(
             {"label": "bad", "learning_accuracy": 3.5, "backward_transfer": -2.0},
         ]
     )
-    figure = tradeoff_figure(losses, "bits per byte", lower_is_better=True)
+    figure = tradeoff_figure(losses, "bits_per_byte")
     assert "bad" not in alt_text(figure)
     assert figure.layout.xaxis.autorange == "reversed"
 
@@ -88,9 +88,9 @@ def test_points_carry_their_names_towards_the_middle_and_off_each_other() -> Non
             "learning_accuracy": [2.0, 3.0, 3.0], "backward_transfer": [-1.0, -0.22, -0.2],
         }
     )  # fmt: skip
-    names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points).data[1:]}
+    names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points, "accuracy").data[1:]}
     assert names == {"naive": "bottom right", "replay": "bottom left", "ewc": "top left"}
-    names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points, lower_is_better=True).data[1:]}
+    names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points).data[1:]}
     assert names == {"naive": "bottom left", "replay": "bottom right", "ewc": "top right"}
 
 
@@ -110,6 +110,10 @@ def test_panels_are_titled_by_what_tells_them_apart() -> None:
 def test_cost_is_the_mean_of_a_label_s_runs() -> None:
     seconds = next(trace for trace in cost_figure(RUNS).data if trace.uid == "seconds")
     assert list(seconds.x) == [15.0, 40.0]
+    assert [trace.uid for trace in cost_figure(RUNS).data] == ["target_tokens", "seconds"]
+    known = cost_figure(RUNS.assign(operations=[1e12, 3e12, 4e12])).data
+    assert [trace.uid for trace in known] == ["target_tokens", "operations", "seconds"]
+    assert list(known[1].x) == [2e12, 4e12]
 
 
 @pytest.mark.parametrize(

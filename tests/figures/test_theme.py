@@ -81,7 +81,7 @@ def test_long_names_are_cut_with_an_ellipsis() -> None:
 
 
 def test_changes_of_accuracy_are_told_in_points() -> None:
-    assert theme.SCORES["accuracy"].change(-0.031) == "-3.1 points"
+    assert theme.SCORES["accuracy"].change(-0.031) == "−3.1 points"
     assert theme.SCORES["accuracy"].worse_by(0.4, 0.5) == pytest.approx(0.1)
     assert theme.SCORES["nats_per_token"].worse_by(2.5, 2.0) == pytest.approx(0.5)
 

@@ -229,7 +229,7 @@ def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
     page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
     assert not page.exception
     numbers = page.dataframe[1].value.set_index("Score")
-    assert numbers.loc["Loss (nats per token)"].tolist() == ["3", "-1.000", "+1.000"]
+    assert numbers.loc["Loss (nats per token)"].tolist() == ["3.000", "−1.000", "+1.000"]
     assert page.code[0].value == str(store.run_folder(added[1][0]) / "stage-2")
 
 

@@ -32,7 +32,9 @@ def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     event.listen(store._engine, "before_cursor_execute", lambda *_: counts.update(["statements"]))
     for name in ("loss_figure", "matrix_figure"):
         draw = getattr(feed_module, name)
-        monkeypatch.setattr(feed_module, name, lambda *a, _name=name, _draw=draw: counts.update([_name]) or _draw(*a))
+        monkeypatch.setattr(
+            feed_module, name, lambda *a, _name=name, _draw=draw, **k: counts.update([_name]) or _draw(*a, **k)
+        )
     return counts
 
 

@@ -1,0 +1,44 @@
+"""What a run computed, in floating-point operations: a price that other work on the machine does not change.
+
+A forward pass costs about 2N operations a token read and a backward pass twice that, for a model of N parameters
+(Kaplan et al. 2020, https://arxiv.org/abs/2001.08361, section 2.1 and table 1): one multiplication and one addition a
+weight. Left out are the attention scores, which grow with the length of a block and are small beside 2N for blocks
+shorter than the model is wide times six, and the optimiser, which costs per step and not per token. Input and output
+embeddings that share their weights are counted once, for the projection to the vocabulary.
+
+Counted are training steps with replayed tokens, and what `Strategy.cost` says is read at the ends of stages, forward
+and backward. Held-out scoring is left out: it is looking, not a strategy's price.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.strategies.base import Strategy
+
+FORWARD, BACKWARD = 2, 4
+"""Operations a parameter and token."""
+
+
+def run_operations(
+    strategy: Strategy, parameters: int, stage_tokens: Sequence[int], tasks: Sequence[Mapping[str, Any]]
+) -> float:
+    """Of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, `tasks` what the run said
+    of its tasks, in order.
+
+    Prompts are read but are no targets: a stage reads for each of its target tokens as many tokens as its own tasks
+    have, replayed ones taken to be like them. Of tasks that don't say how many tokens they have, targets are counted.
+    """
+    read = 0.0
+    for stage, target_tokens in enumerate(stage_tokens, start=1):
+        planned = [tasks[number - 1] for number in strategy.plan(stage).tasks]
+        targets = sum(task["target_tokens"] for task in planned)
+        read += target_tokens * (sum(map(_tokens, planned)) / targets if targets else 1.0)
+        if stage < len(stage_tokens):
+            own = tasks[stage - 1]
+            for reading in strategy.cost(stage).readings:
+                read += min(1.0, reading.documents / max(1, own["documents"])) * _tokens(own)
+    return (FORWARD + BACKWARD) * parameters * read
+
+
+def _tokens(task: Mapping[str, Any]) -> int:
+    return int(task.get("read_tokens", task["target_tokens"]))
