@@ -92,8 +92,8 @@ class TaskSpec(BaseModel):
     end; continue: the rest is learnt in further blocks, without the prompt, as by versions before 0.2."""
     header: bool | None = None
     """Of delimited tables: whether the first row names the columns. None: recognised."""
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    """Of delimited tables. None: recognised."""
+    delimiter: str | None = Field(None, max_length=1)
+    """Of delimited tables; "" for one column. None: recognised."""
     quotes: bool | None = None
     """Of delimited tables: whether quotation marks enclose cells. None: recognised."""
     front_matter: bool = False

@@ -32,7 +32,10 @@ _SPLIT_NAMES = {
     "line": "Each line",
     "file": "Each file",
 }
-_KINDS = "Text (.txt, .md), tables (.csv, .tsv, .jsonl, .json, .parquet), each also as .gz or together in a .zip."
+_KINDS = (
+    "Any plain text (.txt, .md, source code, subtitles), web pages (.html), tables and conversations (.csv, .tsv, .xlsx, "
+    ".jsonl, .json, .parquet), each also as .gz or together in a .zip."
+)
 _DIVISION = "tasks_division"
 
 
