@@ -33,8 +33,8 @@ _SPLIT_NAMES = {
     "file": "Each file",
 }
 _KINDS = (
-    "Any plain text (.txt, .md, source code, subtitles), web pages (.html), tables and conversations (.csv, .tsv, .xlsx, "
-    ".jsonl, .json, .parquet), each also as .gz or together in a .zip."
+    "Any plain text (.txt, .md, source code, subtitles), web pages (.html), tables and conversations (.csv, .tsv, "
+    ".xlsx, .jsonl, .json, .parquet), each also as .gz or together in a .zip."
 )
 _DIVISION = "tasks_division"
 
