@@ -80,7 +80,7 @@ class ChatTemplate:
     @property
     def description(self) -> str:
         """Which template it is, in a few words."""
-        return "plain (Palimpsest's own)" if self.is_plain else "the model's own"
+        return "the plain template of Palimpsest" if self.is_plain else "the model's own chat template"
 
     @cached_property
     def _marks(self) -> bool:

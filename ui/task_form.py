@@ -24,7 +24,7 @@ from ui.task_preview import task_preview
 from ui.text import plain
 
 UPLOAD, PASTE = "Upload files", "Paste text"
-SHARE, FILES, TRAINING = "A share of the documents", "Files of their own", "The training text itself"
+SHARE, FILES, TRAINING = "A share", "Files of their own", "Training text"
 _SPLIT_NAMES = {
     "auto": "Automatic",
     "two blank lines": "At two blank lines",

@@ -111,6 +111,8 @@ def _first_documents(task: Task, spec: TaskSpec, model: str) -> None:
         return
     try:
         rendered = _rendered(shown, task.reading.kind, spec, model)
+        if task.reading.kind == "chat" or spec.template != "auto":
+            _template(spec, model)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -136,6 +138,15 @@ def _rendered(documents: tuple[Document, ...], kind: Kind, spec: TaskSpec, model
     rendering = make_rendering(tokenizer, *marks_of(model, tokenizer), kind, spec, _WHOLE)
     found = encode_with(rendering.encoder, documents)
     return [[(part.text, part.learnt) for part in segments(tokenizer, document)] for document in found]
+
+
+def _template(spec: TaskSpec, model: str) -> None:
+    """Which chat template it is, to read on demand."""
+    from engine.chat_templates import ChatTemplate
+
+    template = ChatTemplate(_tokenizer(model), spec.template)
+    with st.expander(f"Rendered by {template.description}", icon=":material/forum:"):
+        st.code(template.text, language="jinja2", wrap_lines=True)
 
 
 def _span(text: str, learnt: bool) -> str:
