@@ -48,6 +48,10 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
         blocks, "targets[: document.first_target - 1] = IGNORED", "pass",
         test_scoring.test_prompts_are_read_but_not_scored,
     ),
+    "questions between answers that are scored": (
+        blocks, "targets[~document.learnt[1:]] = IGNORED", "pass",
+        test_scoring.test_questions_between_answers_are_read_but_not_scored,
+    ),
     "the previous stage as the baseline of forward transfer": (
         summaries, "s[j][j] - s[0][j]", "s[j][j] - s[j - 1][j]",
         test_summaries.test_forward_transfer_is_measured_against_the_base_model,

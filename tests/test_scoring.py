@@ -53,6 +53,17 @@ def test_prompts_are_read_but_not_scored() -> None:
     assert found.total_nats == pytest.approx(by_hand(model, documents)[0], rel=1e-5)
 
 
+def test_questions_between_answers_are_read_but_not_scored() -> None:
+    model = tiny_gpt2().eval()
+    ids, learnt = [0, 5, 6, 7, 8, 9, 3], [False, False, True, False, False, True, True]
+    conversation = replace(document(ids), learnt=torch.tensor(learnt))
+    found = scoring.score(model, blocks_of([conversation, document([0, 3, 4])]), 1)
+    # −log p of the tokens at 2, 5 and 6, each after all that stands before it, as prompts of their own
+    alone = [document(ids[: at + 1], first_target=at) for at in (2, 5, 6)]
+    assert found.target_tokens == 3 + 2
+    assert found.total_nats == pytest.approx(by_hand(model, [*alone, document([0, 3, 4])])[0], rel=1e-5)
+
+
 def test_padding_counts_for_nothing() -> None:
     model = Unigram(4)
     found = scoring.score(model, blocks_of([document([0, 1, 2])], block_size=50), 1)
