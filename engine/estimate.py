@@ -15,6 +15,7 @@ from engine.experiment import Experiment, StrategySpec, Training
 from engine.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models import load_base
 from engine.optimization import make_optimizer
+from engine.scoring import sample_size
 from engine.sharing import trajectory
 from engine.strategies.base import Strategy
 from engine.vocabulary import LOGITS_AT_ONCE
@@ -36,6 +37,7 @@ class TaskSize:
     """On the training side."""
     train_tokens: int
     held_out_tokens: int
+    held_out_documents: int = 1
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
     """Tokens that all stages train on, that are read at their ends, and that are scored."""
     held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
     whole = sum(held_out)
-    sample = sum(min(each, training.evaluation_tokens // len(sizes)) for each in held_out)
+    share = training.evaluation_tokens // len(sizes)
+    sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
     trained = read = 0
     scored = whole if seen.first("base model") else 0
     for stage, size in enumerate(sizes, start=1):
@@ -153,6 +156,12 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
             if reading.shared_as is None or seen.first((had_to_do, *reading.shared_as)):
                 read += round(min(1.0, reading.documents / max(1, size.documents)) * size.train_tokens)
     return trained, read, scored
+
+
+def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:
+    """Of a task's `scored` held-out tokens, those in the documents that curves follow."""
+    documents = max(1, round(size.held_out_documents * scored / max(1, size.held_out_tokens)))
+    return round(scored * sample_size(documents, scored, share) / documents)
 
 
 def _budget(training: Training, size: TaskSize) -> int:

@@ -277,14 +277,31 @@ def main() -> None:
 def show_comparison(store: Store, every: Everything) -> None:
     run_ids = chosen_runs(list(every.runs["run_id"]))
     comparison = compare(every, run_ids, bool(st.session_state.get("compare_judge_all")))
-    show_state(every)
-    if run_ids:
-        show_verdict(comparison)
-    show_runs(every, comparison)
-    show_findings(comparison)
+    # Every part has a place of its own: what comes or goes above would move the controls below, which stand in both
+    # places until all of the page is drawn again.
+    state, verdict, runs, findings, results, differences, downloads = (st.container() for _ in range(7))
+    with state:
+        show_state(every)
+    with verdict:
+        if run_ids:
+            show_verdict(comparison)
+    with runs:
+        show_runs(every, comparison)
+    with findings:
+        show_findings(comparison)
     if not run_ids:
-        st.info("No run is chosen: tick some in the table, or press All.", icon=":material/check_box:")
+        results.info("No run is chosen: tick some in the table, or press All.", icon=":material/check_box:")
         return
+    with results:
+        show_results(every, comparison)
+    with differences:
+        show_differences(comparison)
+    with downloads:
+        show_downloads(store, every, comparison)
+
+
+def show_results(every: Everything, comparison: Comparison) -> None:
+    """Summary and figures, or why there are none."""
     if comparison.matrix.empty:
         waits = comparison.runs["status"].isin(PENDING).any()
         st.info(
@@ -296,8 +313,6 @@ def show_comparison(store: Store, every: Everything) -> None:
     else:
         show_summary(every, comparison)
         show_figures(comparison)
-    show_differences(comparison)
-    show_downloads(store, every, comparison)
 
 
 def _unique_names(experiments: pd.DataFrame) -> dict[str, str]:

@@ -74,13 +74,14 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
         st.rerun()
     watching, trouble = session.runner().watching, session.runner().trouble
     live_data.saw(WHOLE, (live_data.outline(runs), trouble))
-    if watching:
-        st.info(
-            f"Runs of this data folder are driven by {plain(watching)}. This page only watches.",
-            icon=":material/visibility:",
-        )
-    if trouble:
-        st.error(plain(trouble), icon=":material/error:")
+    with st.container():  # a place of its own, so that nothing below stands twice while a notice comes or goes
+        if watching:
+            st.info(
+                f"Runs of this data folder are driven by {plain(watching)}. This page only watches.",
+                icon=":material/visibility:",
+            )
+        if trouble:
+            st.error(plain(trouble), icon=":material/error:")
     left, right = st.columns(2, gap="large")
     with left:
         run = choose_run(experiment_id, runs)

@@ -8,7 +8,7 @@ from engine.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
 from engine.experiment import Experiment, Training, experiment_from
 from engine.strategies.base import Cost, Reading, Strategy
 
-SIZES = (TaskSize("a", 100, 1000, 200), TaskSize("b", 50, 500, 100), TaskSize("c", 10, 300, 50))
+SIZES = (TaskSize("a", 100, 1000, 200, 100), TaskSize("b", 50, 500, 100, 100), TaskSize("c", 10, 300, 50, 50))
 SPEED = Speed(
     training_tokens_per_second=100.0,
     fisher_tokens_per_second=50.0,

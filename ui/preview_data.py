@@ -68,7 +68,9 @@ def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: in
 @st.cache_data(show_spinner=False, max_entries=256)
 def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
     task = _tokens(spec, changed_at, model, block_size)
-    return TaskSize(task.name, len(task.train), task.train.target_tokens, task.held_out.target_tokens)
+    return TaskSize(
+        task.name, len(task.train), task.train.target_tokens, task.held_out.target_tokens, len(task.held_out)
+    )
 
 
 @st.cache_data(show_spinner=False, max_entries=256)

@@ -138,6 +138,33 @@ def test_stopping_everything_empties_the_queue_before_it_stops_what_runs(
     assert asked == [(added[1][1], "stop"), (added[1][0], "stop")]
 
 
+def test_a_run_that_failed_before_its_first_step_is_promised_no_points(
+    added: tuple[str, list[str]], store: Store
+) -> None:
+    for run_id in added[1]:
+        store.claim_next()
+        store.set_status(run_id, "failed", "The model could not be read.")
+    page = show()
+    page.selectbox(key=f"live_stage_{added[0]}").select(1)
+    page.selectbox(key=f"live_task_{added[0]}").select("tea").run()
+    said = " ".join([*(info.value for info in page.info), *(caption.value for caption in page.caption)])
+    assert "was not scored here: the run ended before" in said
+    figures = live_data.feed()
+    run = store.runs(added[0]).iloc[0]
+    assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").alt
+    assert "waits for" not in figures.matrix(run, ["bread", "tea"], "nats_per_token").figure
+
+
+def test_a_finished_run_shows_neither_stop_nor_pause(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None]
+) -> None:
+    play()
+    play()
+    page = show()
+    assert labels(page) == []
+    assert [target for target, _ in links] == [session.COMPARE]
+
+
 def test_a_paused_run_can_be_resumed(
     added: tuple[str, list[str]], store: Store, play: Callable[..., None], asked: list[tuple[str, str]]
 ) -> None:
