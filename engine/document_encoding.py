@@ -172,6 +172,10 @@ class ChatEncoder:
         self.counts["shortened"] += len(shortened)
         return found
 
+    def _bytes_learnt(self, turn: Turn, ids: Ids) -> int:
+        """Of an answer its content; of one with tool calls all that the template writes."""
+        return self._bytes_of(ids) if turn.more else _utf8(turn.content.strip())
+
     def _finished(self, turns: Sequence[Turn], one: Rendered) -> tuple[Ids, Mask, int] | None:
         """Token ids, mask, and bytes of what is learnt; None where the question alone fills the block."""
         ids, mask = one.ids, one.learnt
@@ -183,7 +187,7 @@ class ChatEncoder:
             size = sum(_utf8(turn.content.strip()) for turn in turns)
         else:
             mask = mask & (np.arange(len(ids)) > 0)  # nothing predicts a first token
-            size = sum(_utf8(turns[number].content.strip()) for number, _, _ in one.answers)
+            size = sum(self._bytes_learnt(turns[number], one.ids[start:end]) for number, start, end in one.answers)
         if len(ids) > self._longest:
             lost = one.ids[self._longest :][mask[self._longest :]]
             ids, mask = ids[: self._longest], mask[: self._longest]

@@ -109,6 +109,7 @@ def _answer(experiment: Experiment, key: Key, started: Started) -> None:
         "Start all the same", key="experiment_start_anyway", icon=":material/play_arrow:",
         **entrance.for_editors("It is meant as it stands."),
     ):  # fmt: skip
+        _check.clear(*key)  # the model's folder may be another one by the next start
         _start(experiment, started)
 
 

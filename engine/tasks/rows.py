@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,9 @@ def rows_to_documents(table: Table, columns: Columns) -> Rows:
 def _documents(table: Table, columns: Columns, rows: Rows) -> Iterator[Document | str]:
     """A document for each row, or the reason why there is none."""
     cells = [table.frame[name] for name in columns.names]
+    if not columns.messages and not columns.system and not columns.history and not table.nested & set(columns.names):
+        yield from _plain(columns, cells)
+        return
     as_chat = columns.messages is not None or any(
         (columns.system, columns.history, *(holds_messages(table, name) for name in columns.names))
     )
@@ -94,6 +97,21 @@ def _documents(table: Table, columns: Columns, rows: Rows) -> Iterator[Document 
             yield _conversation(table, columns, row, rows) if as_chat else _text(table, columns, row, rows)
         except (NoConversationError, _EmptyError) as error:
             yield str(error)
+
+
+def _plain(columns: Columns, cells: Sequence[Iterable[str]]) -> Iterator[Document | str]:
+    """The same where every cell is a text: tables of a million rows are such."""
+    learnt = columns.text if columns.text is not None else columns.completion
+    assert learnt is not None
+    empty = f"'{shortened(learnt)}' is empty"
+    if not columns.prompt:
+        yield from (Document(text) if text.strip() else empty for text in cells[0])
+    elif len(columns.prompt) == 1:
+        yield from (Document(text, prompt) if text.strip() else empty for prompt, text in zip(*cells, strict=True))
+    else:
+        for *prompts, text in zip(*cells, strict=True):
+            joined = "\n\n".join(prompt for prompt in prompts if prompt.strip())
+            yield Document(text, joined) if text.strip() else empty
 
 
 def _text(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
