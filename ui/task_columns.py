@@ -8,9 +8,10 @@ import streamlit as st
 from engine.tasks.columns import Columns, Guess, guess_columns, nested_column, unused_columns
 from engine.tasks.contents import Table
 from engine.tasks.documents import Kind
+from engine.tasks.load import unused_remark
 from ui import task_draft
 from ui.task_draft import Draft
-from ui.text import plain, plural
+from ui.text import plain
 
 ONE_TEXT, PAIR, CHAT = "One text", "Prompt and completion", "Conversations"
 _NONE = "none"
@@ -50,8 +51,7 @@ def columns_form(draft: Draft, tables: Sequence[Table]) -> Columns | None:
         chosen = {ONE_TEXT: _text, PAIR: _pair, CHAT: _chat}[kind](draft, names, first)
     unused = list(dict.fromkeys(name for table in tables for name in unused_columns(table, chosen)))
     if unused:
-        shown = ", ".join(unused[:12]) + (f" and {len(unused) - 12} more" if len(unused) > 12 else "")
-        st.caption(plain(f"{plural(len(unused), 'column')} not used: {shown}."))
+        st.caption(plain(unused_remark(unused)))
     if guess is None and kind == ONE_TEXT:
         st.error(plain(str(nested_column(tables[0], sorted(tables[0].nested)[0]))), icon=":material/error:")
         return None

@@ -13,7 +13,7 @@ from engine.tasks.documents import Task
 from engine.tasks.encodings import clean
 from engine.tasks.library import MAX_NAME, text_bytes
 from engine.tasks.limits import check_pieces
-from engine.tasks.load import Divided, documents_of
+from engine.tasks.load import Divided, documents_of, unused_remark
 from engine.tasks.splitting import Division, TooLittleError, resolve_split, split_text
 from ui import actions, task_draft
 from ui.entrance import for_editors
@@ -77,7 +77,8 @@ def task_form() -> None:
     if columns is None:
         return
     split = _split(draft, task_draft.texts(readings))
-    held_out, share = _held_out(draft)
+    brings = any(table.side == "held_out" for table in task_draft.tables(readings))
+    held_out, share = _held_out(draft, brings)
     on_training = st.session_state.get(draft.key("held_out")) == TRAINING
     sources = _sources(readings, held_out, columns)
     for sentence in sources.left_out:
@@ -142,7 +143,7 @@ def _pieces(text: Text, split: str) -> int:
     return len(split_text(text.text, split))  # type: ignore[arg-type]
 
 
-def _held_out(draft: Draft) -> tuple[list[Reading] | None, float]:
+def _held_out(draft: Draft, brings: bool) -> tuple[list[Reading] | None, float]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.segmented_control(
             "Held-out text", (SHARE, FILES, TRAINING), default=SHARE, required=True, key=draft.key("held_out"),
@@ -150,6 +151,9 @@ def _held_out(draft: Draft) -> tuple[list[Reading] | None, float]:
             help="Text that is never trained on: every score is measured on it. Where there is too little to hold any "
             "out, the training text itself can be scored; such scores are marked.",
         )  # fmt: skip
+        if way == SHARE and brings:
+            st.caption("The file brings rows to hold out: those are scored on.")
+            return None, 0.1
         if way == SHARE:
             percent = st.slider(
                 "Share held out", 1, 50, 10, format="%d%%", key=draft.key("share"), width=320, persist_state="session",
@@ -206,8 +210,9 @@ def _result(draft: Draft, name: str, sources: Sources, cutting: Cutting) -> None
     task = Task(name or "new task", division.train, division.held_out, reading)
     rendering = rendering_form(draft, reading.kind)
     st.markdown(_outcome(division, reading.scored_on_training))
+    unused = reading.unused_columns
     for remark in reading.remarks:
-        if remark not in task_draft.shown_with_files(sources.train, sources.held_out):
+        if remark not in (*task_draft.shown_with_files(sources.train, sources.held_out), unused_remark(unused)):
             st.caption(plain(remark))
     if st.button(
         "Add to the library", key=draft.key("add"), type="primary", icon=":material/library_add:",

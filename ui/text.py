@@ -46,4 +46,4 @@ def duration(seconds: float) -> str:
 
 def plural(number: int, one: str, many: str | None = None) -> str:
     """`1 run`, `3 runs`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import TaskError
-from engine.names import shortened
+from engine.names import listed, shortened
 from engine.tasks.columns import Columns, chosen_columns, unused_columns
 from engine.tasks.contents import (
     Content,
@@ -74,14 +74,17 @@ def documents_of(
     _refuse_mixture(name, learnt.documents + (tested.documents if tested else []))
     division = divide(name, learnt.documents, tested.documents if tested else None, share, seed, on_training)
     both = [learnt, *([tested] if tested else [])]
+    unused = tuple(n for n in _names(s.unused_columns for s in both) if n not in learnt.columns)
     remarks = [remark for side in both for remark in side.remarks]
+    if unused:
+        remarks.insert(0, unused_remark(unused))
     remarks += division_remarks(division.repeated, division.on_both_sides)
     if on_training:
         remarks.append("Nothing is held out: every score is measured on the training text itself.")
     reading = TaskReading(
         kind=kind_of((*division.train, *division.held_out)),
         columns=_names(side.columns for side in both),
-        unused_columns=tuple(n for n in _names(s.unused_columns for s in both) if n not in learnt.columns),
+        unused_columns=unused,
         remarks=tuple(dict.fromkeys(remarks)),
         scored_on_training=on_training,
     )
@@ -111,13 +114,7 @@ def _cut_table(table: Table, columns: Columns, found: Cut) -> None:
     rows = rows_to_documents(table, chosen)
     found.documents.extend(rows.documents)
     found.columns |= dict.fromkeys(chosen.names)
-    unused = unused_columns(table, chosen)
-    found.unused_columns |= dict.fromkeys(unused)
-    if unused:
-        names = ", ".join(f"'{shortened(name)}'" for name in unused[:8])
-        more = f" and {len(unused) - 8} more" if len(unused) > 8 else ""
-        word = "column is" if len(unused) == 1 else "columns are"
-        found.remarks[f"{table.name}: {len(unused)} {word} not used: {names}{more}."] = None
+    found.unused_columns |= dict.fromkeys(unused_columns(table, chosen))
     for remark in rows.remarks():
         found.remarks[f"{table.name}: {remark}"] = None
     left_out: tuple[LeftOut, ...] = (*table.left_out, *rows.left_out)
@@ -128,6 +125,13 @@ def _cut_table(table: Table, columns: Columns, found: Cut) -> None:
 def _refuse_mixture(name: str, documents: Sequence[Document]) -> None:
     if any(d.turns for d in documents) and any(not d.turns and not d.prompt for d in documents):
         raise TaskError(f"{name}: holds conversations and plain texts; make a task of each.")
+
+
+def unused_remark(names: Sequence[str]) -> str:
+    """One sentence that names the columns nothing is taken from."""
+    word = "column is" if len(names) == 1 else "columns are"
+    quoted = [f"'{name}'" for name in names]
+    return f"{len(names):,} {word} not used: {listed(quoted, 12)}."
 
 
 def division_remarks(repeated: int, on_both_sides: int) -> list[str]:

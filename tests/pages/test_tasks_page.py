@@ -253,7 +253,7 @@ def test_conversations_are_rendered_and_shown_in_two_shades(library: Library, mo
              {"role": "assistant", "content": "yes" if n % 2 == 0 else "no"}]} for n in range(10)]  # fmt: skip
     page = upload(opened(), ("chat.jsonl", "\n".join(map(json.dumps, rows)).encode()))
     assert page.segmented_control(key="tasks_kind3_0").value == "Conversations"
-    assert "1 column not used: id." in shown(page)
+    assert "1 column is not used: 'id'." in shown(page)
     assert "9 documents to train on" in shown(page).replace("*", "")
     assert "&lt;b&gt;Is 0 even?" in shaded(page)
     assert ">yes&lt;|endoftext|&gt;</span>" in shaded(page)
