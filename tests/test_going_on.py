@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine import events, fisher, strategies
+from engine import events, fisher, journal, strategies
 from engine.control import Control
 from engine.run_setup import RunSetup
 from engine.training import train
@@ -205,3 +205,11 @@ def test_between_two_points_passes_the_time_that_was_set(tmp_path: Path, monkeyp
     assert not points.due
     now[0] += 1.0
     assert points.due
+
+
+def test_sums_of_documents_are_said_again_from_a_journal_to_the_last_bit(tmp_path: Path) -> None:
+    setup = small_setup(strategies.build("naive", {}), tmp_path, tasks=2)
+    said = [event for event in train(setup) if isinstance(event, events.Evaluated)]
+    assert all(event.documents and set(event.documents) == set(event.sample) for event in said)
+    journal.write(tmp_path / "said", said)
+    assert list(journal.read(tmp_path / "said")) == said
