@@ -191,7 +191,11 @@ class ChatTemplate:
                 if self._has_control_tokens(turns):
                     found[index] = np.array(
                         self._tokenizer.apply_chat_template(
-                            to_messages(turns), sanitize_control_tokens=True, return_dict=False, **options
+                            to_messages(turns),
+                            sanitize_control_tokens=True,
+                            return_dict=False,
+                            tokenizer_kwargs={"verbose": False},
+                            **options,
                         ),
                         np.int32,
                     )

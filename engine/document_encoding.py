@@ -188,6 +188,9 @@ class ChatEncoder:
         else:
             mask = mask & (np.arange(len(ids)) > 0)  # nothing predicts a first token
             size = sum(self._bytes_learnt(turns[number], one.ids[start:end]) for number, start, end in one.answers)
+        if not mask.any():
+            self.counts["refused:the chat template leaves nothing of its answers"] += 1
+            return None
         if len(ids) > self._longest:
             lost = one.ids[self._longest :][mask[self._longest :]]
             ids, mask = ids[: self._longest], mask[: self._longest]

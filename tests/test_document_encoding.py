@@ -1,10 +1,13 @@
 """Documents to tokens: separators, masks, and what keeps to one block."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.blocks import IGNORED, cut
 from engine.document_encoding import Rendering, make_rendering, remarks_on
@@ -13,7 +16,9 @@ from engine.errors import ModelError
 from engine.experiment import TaskSpec
 from engine.models import BaseModel, load_base
 from engine.packing import pack_documents
+from engine.tasks.conversations import NoConversationError, check_turns
 from engine.tasks.documents import Document, Kind, Turn
+from tests.test_chat_templates import CHATML, MARKED, SHORTENS_EARLIER, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +171,52 @@ def test_packed_rows_have_exactly_the_targets_that_are_marked(base: BaseModel) -
     assert pack_documents(again, 128).select(torch.arange(len(rows))).targets.tolist() == blocks.targets.tolist()
     pieces = [piece for one in found for piece in cut(one, 128)]
     assert sorted(int(t) for p in pieces for t in p.targets[p.targets != IGNORED]) == expected
+
+
+STRICT = (
+    "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}{{ (bos_token if loop.first else '') + "
+    "('[INST] ' + m.content + ' [/INST]' if m.role == 'user' else ' ' + m.content + eos_token) }}{% endfor %}"
+)
+TRIMS = (
+    "{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n\n' + m.content | trim + '<|im_end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n\n' }}{% endif %}"
+)
+TOKENIZERS = {name: tokenizer(name) for name in (None, CHATML, MARKED, SHORTENS_EARLIER, STRICT, TRIMS)}
+CONTENTS = st.lists(
+    st.sampled_from(["hi", "a long word", "\n", " ", "<|im_end|>", "<|endoftext|>", "中文", "🙂", "", "x " * 30]),
+    max_size=4,
+).map("".join)  # fmt: skip
+TURNS = st.builds(
+    Turn, st.sampled_from(["user", "assistant", "assistant", "tool", "system"]), CONTENTS,
+    st.sampled_from(["", "", "", '{"tool_calls": [{"type": "function", "function": {"name": "f"}}]}']), st.just(False),
+)  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(st.lists(TURNS, min_size=1, max_size=9), min_size=1, max_size=4), st.sampled_from(list(TOKENIZERS)),
+    st.sampled_from([8, 16, 40, 256]), st.sampled_from(["assistant", "all"]),
+)  # fmt: skip
+def test_every_conversation_fits_its_block_with_something_to_learn_or_is_counted_as_left_out(
+    conversations: list[list[Turn]], template: str | None, block: int, learn: str
+) -> None:
+    documents = []
+    for turns in conversations:
+        with contextlib.suppress(NoConversationError):
+            documents.append(Document.conversation(check_turns(turns)))
+    spec = TaskSpec(name="t", train="t.jsonl", learn=learn)
+    made = make_rendering(TOKENIZERS[template], 0, 0, "chat", spec, block)
+    found = encode_with(made.encoder, documents)
+    for one in found:
+        assert len(one.token_ids) <= block + 1
+        assert one.mask.any()
+        assert not one.mask[0]
+        assert one.first_target == int(one.mask.int().argmax())
+        assert one.text_bytes >= 1
+    counts = made.encoder.counts
+    left_out = counts["question"] + sum(count for key, count in counts.items() if key.startswith("refused"))
+    assert len(found) + left_out == len(documents)
+    assert all(remark.endswith(".") for remark in remarks_on(counts))
+    rows = pack_documents(found, block)
+    assert rows.target_tokens == rows.select(torch.arange(len(rows))).target_tokens == found.target_tokens

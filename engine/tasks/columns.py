@@ -198,9 +198,11 @@ def _guess_conversations(table: Table, by_lower: Mapping[str, str]) -> Columns |
 
 def _answers_alone(table: Table, name: str) -> bool:
     """Whether the cells are messages of the assistant without what was asked."""
-    return holds_conversations(table, name) and not _mostly(
-        table, name, lambda value: any(turn.role == "user" for turn in turns_of(value))
-    )
+    return holds_conversations(table, name) and not _mostly(table, name, _asks)
+
+
+def _asks(value: Any) -> bool:
+    return are_messages(value) and any(turn.role == "user" for turn in turns_of(value))
 
 
 def _guess_pair(

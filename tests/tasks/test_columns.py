@@ -1,16 +1,21 @@
 """Which columns are learnt: by name, by what the cells hold, never without a word."""
 
+import contextlib
 import json
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import TaskError
 from engine.experiment import TaskSpec
 from engine.tasks.columns import Columns, chosen_columns, guess_columns, unused_columns
 from engine.tasks.contents import Table, explain_left_out
 from engine.tasks.documents import Document, Turn
+from engine.tasks.load import documents_of
+from engine.tasks.readers import read_source
 from engine.tasks.rows import rows_to_documents
 
 
@@ -203,3 +208,30 @@ def test_unused_columns_and_keys_of_messages_are_named() -> None:
 def test_columns_are_named_by_a_specification() -> None:
     spec = TaskSpec(name="a", train="a.csv", prompt_column=["q", "more"], completion_column="a", system_column="s")
     assert Columns.of(spec).names == ("q", "more", "a", "s")
+
+
+_SCALARS = st.sampled_from(["", "hi", "What?", "NaN", None, True, 0, 1.5, 10**30])
+_SPEAKERS = st.sampled_from(["user", "assistant", "human", "gpt", "system", "tool", "Assistant", "narrator", None])
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "from", "content", "value", "text", "weight", "messages"]), inner)
+        | st.lists(st.fixed_dictionaries({"role": _SPEAKERS, "content": inner}), max_size=4)
+    ),
+    max_leaves=12,
+)
+_NAMES = st.sampled_from(
+    ["messages", "conversations", "prompt", "completion", "instruction", "input", "output", "system", "history",
+     "question", "answers", "chosen", "dialog", "id"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.dictionaries(_NAMES, _VALUES, min_size=1, max_size=4), min_size=1, max_size=5), _NAMES, _NAMES)
+def test_whatever_json_holds_it_becomes_documents_or_a_sentence(rows: list[Any], one: str, other: str) -> None:
+    contents = read_source("a.json", json.dumps(rows).encode())
+    for columns in (Columns(), Columns(messages=one), Columns(prompt=(one,), completion=other), Columns(text=one)):
+        with contextlib.suppress(TaskError):
+            found = documents_of("a", contents, None, "auto", columns, 0.1, on_training=True)
+            assert all(d.text.strip() or d.turns for d in found.division.train)
