@@ -17,6 +17,7 @@ from engine.durable import writing
 from engine.errors import StoreError
 from engine.experiment import Experiment, to_data
 from engine.names import safe_name
+from engine.operations import operations_of
 from engine.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.store import Store
 from engine.summaries import intransigence, summarize
@@ -50,6 +51,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
     joint = {run.seed: run.run_id for run in runs.itertuples() if run.strategy == "joint" and run.status == "finished"}
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
+    facts = store.task_facts_by_run(run_ids)
     described = []
     for run in runs.itertuples():
         of_joint = joint.get(run.seed) if run.strategy != "joint" else None
@@ -66,6 +68,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
                 "summary": summary, "seconds": run.seconds, "tokens": int(run.target_tokens),
+                "operations": operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]),
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip

@@ -10,10 +10,17 @@ Counted are training steps with replayed tokens, and what `Strategy.cost` says i
 and backward. Held-out scoring is left out: it is looking, not a strategy's price.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine import strategies
 from engine.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORWARD, BACKWARD = 2, 4
 """Operations a parameter and token."""
@@ -42,3 +49,15 @@ def run_operations(
 
 def _tokens(task: Mapping[str, Any]) -> int:
     return int(task.get("read_tokens", task["target_tokens"]))
+
+
+def operations_of(
+    run: Any, environment: Mapping[str, Any], stages: pd.DataFrame, facts: Sequence[Mapping[str, Any]]
+) -> float:
+    """What a recorded run computed, from its row among the store's runs, its environment, its rows among the stages and
+    what it said of its tasks; NaN unless it is finished and did say how large its model is."""
+    parameters = environment.get("parameters")
+    tokens = stages.loc[(stages["run_id"] == run.run_id) & stages["finished"].astype(bool), "target_tokens"].tolist()
+    if parameters is None or run.status != "finished" or len(tokens) != len(facts):
+        return math.nan
+    return run_operations(strategies.build(run.strategy, run.parameters), parameters, tokens, facts)

@@ -239,6 +239,8 @@ def test_a_run_records_what_the_check_said_and_its_checkpoint_brings_the_templat
     assert found["tasks"] == [{key: task[key] for key in task if key != "first"} for task in reported["tasks"]]
     assert [task["separator"] for task in found["tasks"]] == [None, "\n"]
     assert found["tasks"][0]["chat_template"].startswith("{{- bos_token")
+    # forward and backward through all parameters for each token of two tasks that is read, prompts included
+    assert run["operations"] >= 6 * 2_000_000 * sum(task["target_tokens"] for task in found["tasks"])
     before, after = run["scores"]["nats_per_token"][0][0], run["scores"]["nats_per_token"][1][0]
     assert after < before
     checkpoint = tmp_path / "out" / run["checkpoints"][-1]

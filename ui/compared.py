@@ -1,17 +1,15 @@
 """What the compare page looks at: the chosen runs with their scores, findings and verdict, read from the store."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from engine import strategies
 from engine.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.experiment import Experiment
 from engine.fairness import Conditions, Finding, conditions, unfair, unfair_runs
-from engine.operations import run_operations
+from engine.operations import operations_of
 from engine.store import Store
 from engine.verdict import Verdict, verdict
 
@@ -66,18 +64,11 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     measured = run_frame(runs, matrix, store.curve(run_ids), score)
     facts = store.task_facts_by_run(run_ids)
     stages = store.stages(run_ids)
-    measured["operations"] = [_operations(store, run, stages, facts[run.run_id]) for run in runs.itertuples()]
+    measured["operations"] = [
+        operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]) for run in runs.itertuples()
+    ]
     of_run = {run.run_id: conditions(experiments[run.experiment_id], facts[run.run_id]) for run in runs.itertuples()}
     return Everything(score, experiments, measured, matrix, stages, of_run)
-
-
-def _operations(store: Store, run: Any, stages: pd.DataFrame, facts: Sequence[Mapping[str, Any]]) -> float:
-    """What a finished run computed; NaN where it did not say how large its model is."""
-    parameters = store.environment(run.run_id).get("parameters")
-    tokens = stages.loc[(stages["run_id"] == run.run_id) & stages["finished"].astype(bool), "target_tokens"].tolist()
-    if parameters is None or run.status != "finished" or len(tokens) != len(facts):
-        return math.nan
-    return run_operations(strategies.build(run.strategy, run.parameters), parameters, tokens, facts)
 
 
 def compare(every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:
