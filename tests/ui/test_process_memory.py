@@ -28,12 +28,15 @@ def heaps(process: int) -> int:
     return found
 
 
-def heaps_after_visits(data: Path, **environment: str) -> int:
+def heaps_after_visits(data: Path, **environment: str) -> tuple[int, int]:
+    """After the first visit, and after four."""
+    found = []
     with app(data, **environment) as server:
         for page in ("", "tasks", "live", "compare"):
             with session(server.address) as visitor:
                 visitor.draw(page)
-        return heaps(server.process)
+            found.append(heaps(server.process))
+    return found[0], found[-1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library is not glibc")
@@ -41,6 +44,7 @@ def test_the_threads_of_a_server_share_a_few_arenas_of_the_c_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    few, many = heaps_after_visits(tmp_path), heaps_after_visits(tmp_path, MALLOC_ARENA_MAX="32")
-    assert 0 < few <= ARENAS + 1  # those of the threads that Streamlit had before the app
+    (first, few), (_, many) = heaps_after_visits(tmp_path), heaps_after_visits(tmp_path, MALLOC_ARENA_MAX="32")
+    # On a busy machine Streamlit's own threads have made more before the app could say so; visits add none to them.
+    assert 0 < few <= max(first, ARENAS + 1)
     assert many > few
