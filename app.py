@@ -7,10 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import entrance, process_memory, warm_up
-from ui.live_chart import load_plotly
-from ui.navigation import APP_RAN, WITH_CHARTS, navigation
-from ui.trouble import told
+from ui.server import entrance, process_memory, warm_up
+from ui.server.navigation import APP_RAN, WITH_CHARTS, navigation
+from ui.widgets.error_notes import told
+from ui.widgets.live_chart import load_plotly
 
 # One of Streamlit's material icons would be fetched from a font server; this one is part of the page.
 ICON = (Path(__file__).parent / "ui" / "icon.svg").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ else:
     from starlette.middleware import Middleware
     from streamlit.starlette import App
 
-    from ui.gate import Gate
+    from ui.server.gate import Gate
 
     process_memory.share_arenas()
     app = App(__file__, lifespan=warm_up.beside_the_server, middleware=[Middleware(Gate)])

@@ -21,19 +21,19 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from benchmarks.workloads import texts_of
 from engine import events, strategies
-from engine.blocks import EncodedDocument
-from engine.checkpoints import STATE_FILE, stage_folder
-from engine.control import Control
-from engine.encoded import EncodedDocuments
-from engine.execute import choose_precision, execute_run
-from engine.experiment import Training, experiment_from
-from engine.model_choices import EMBEDDED
-from engine.models import BaseModel, load_tokenizer
-from engine.packing import pack_documents
-from engine.run_setup import EncodedTask, RunSetup
-from engine.scoring import prepare
-from engine.tokenisation import make_encoder
-from engine.training import train
+from engine.events.control import Control
+from engine.experiments.experiment import Training, experiment_from
+from engine.models.choices import EMBEDDED
+from engine.models.loading import BaseModel, load_tokenizer
+from engine.persistence.checkpoints import STATE_FILE, stage_folder
+from engine.running.execute import choose_precision, execute_run
+from engine.tokens.blocks import EncodedDocument
+from engine.tokens.encoded_documents import EncodedDocuments
+from engine.tokens.packing import pack_documents
+from engine.tokens.tokenisation import make_encoder
+from engine.training.loop import train
+from engine.training.run_state import EncodedTask, RunSetup
+from engine.training.scoring import prepare
 
 TRAIN, TEST = "train.jsonl", "test.jsonl"
 _NEW_WORDS = 50

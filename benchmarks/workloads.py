@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from engine.blocks import EncodedDocument, cut, pack
-from engine.encoded import encode
-from engine.model_choices import EMBEDDED
-from engine.models import load_tokenizer, locate
+from engine.models.choices import EMBEDDED
+from engine.models.loading import load_tokenizer, locate
 from engine.tasks import Document, load_task, samples
+from engine.tokens.blocks import EncodedDocument, cut, pack
+from engine.tokens.encoded_documents import encode
 
 BLOCK_SIZE = 256
 LEARNING_RATE = 1e-4

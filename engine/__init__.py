@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.experiment_file import load_experiment
-    from engine.headless import run_experiment
+    from engine.experiments.yaml_file import load_experiment
+    from engine.running.headless import run_experiment
 
 # Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
 # as a browser that shows the live page; a spin of microseconds costs nothing. All of these are read when torch is
@@ -23,11 +23,11 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 __all__ = ["load_experiment", "run_experiment"]
 
-_HOMES = {"load_experiment": "engine.experiment_file", "run_experiment": "engine.headless"}
+_HOMES = {"load_experiment": "engine.experiments.yaml_file", "run_experiment": "engine.running.headless"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, so that `import engine.paths` does not load torch."""
+    """Import on first use, so that `import engine.common.paths` does not load torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

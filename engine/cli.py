@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self
 import typer
 from tqdm import tqdm
 
-from engine.control import Control
-from engine.errors import PalimpsestError
+from engine.common.errors import PalimpsestError
+from engine.common.parameters import Parameter, parameters_of
+from engine.common.quoting import visible
 from engine.events import Event
-from engine.experiment import Experiment
-from engine.experiment_file import load_experiment
-from engine.names import visible
-from engine.parameters import Parameter, parameters_of
+from engine.events.control import Control
+from engine.experiments.experiment import Experiment
+from engine.experiments.yaml_file import load_experiment
 from engine.strategies import registry
 
 if TYPE_CHECKING:
-    from engine.check import Report
+    from engine.running.experiment_check import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -44,7 +44,10 @@ def run(
     control = Control()
     try:
         loaded = load_experiment(experiment)
-        from engine.headless import RESULTS, run_experiment  # loads torch: help and bad input needn't wait for it
+        from engine.running.headless import (  # loads torch: help and bad input needn't wait for it
+            RESULTS,
+            run_experiment,
+        )
 
         with _stopping(control), _Progress(loaded) as progress:
             found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see, told=_tell)
@@ -70,7 +73,9 @@ def check(
     """Read all that a start would read, train nothing: what would be refused, and what each task comes to."""
     try:
         loaded = load_experiment(experiment)
-        from engine.check import check as read  # loads torch: an experiment that can't be read needn't wait for it
+        from engine.running.experiment_check import (
+            check as read,  # loads torch: an experiment that can't be read needn't wait for it
+        )
 
         report = read(loaded)
     except PalimpsestError as error:
@@ -91,7 +96,7 @@ def _refuse(sentences: Sequence[str], as_json: bool) -> NoReturn:
 
 
 def _report_json(report: "Report") -> str:
-    from engine.export import task_data
+    from engine.results.export import task_data
 
     tasks = task_data(map(vars, report.tasks))
     for each, task in zip(tasks, report.tasks, strict=True):

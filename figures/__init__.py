@@ -1,1 +1,2 @@
-"""Pure functions from data frames to Plotly figures, for pages and exported reports alike."""
+"""Data frames come in; Plotly figures, for pages and exported reports alike, go out. It imports `engine/common/numerals`
+alone."""

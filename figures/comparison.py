@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from engine.numerals import written
+from engine.common.numerals import written
 from figures.matrix import color_limit, counts, diagonal, gain_grid, matrix_traces, score_grid
 from figures.theme import (
     DISTANCE,

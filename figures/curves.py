@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.numerals import written
+from engine.common.numerals import written
 from figures.lines import MAX_SMOOTH_POINTS, NO_LINE, Array, Line, Steps, last_step, smoothed, thin
 from figures.theme import (
     AXIS,

@@ -12,7 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from engine.numerals import written
+from engine.common.numerals import written
 
 PALETTE = ("#3073e1", "#dc740c", "#18a65f", "#993a8d", "#cc79a3", "#9d4916", "#7428f4", "#296c53")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")

@@ -7,16 +7,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.comparison import configuration_differences
-from engine.errors import StoreError
-from engine.fairness import PENDING
-from engine.names import listed
-from engine.scores import SCORE_NAMES
+from engine.common.errors import StoreError
+from engine.common.quoting import listed
+from engine.events.scores import SCORE_NAMES
+from engine.results.comparison import configuration_differences
+from engine.results.fairness import PENDING
 from engine.store import Store
 from figures.theme import SCORES, brief_labels
-from ui import live_data, session
-from ui.compare_sections import figure_sections, front
-from ui.compare_tables import (
+from ui.compare.compared_runs import Comparison, Everything, compare, read, run_name
+from ui.compare.download_buttons import show_downloads
+from ui.compare.run_choice import choice_table, choose, chosen_runs
+from ui.compare.sections import figure_sections, front
+from ui.compare.tables import (
     COST_HELPS,
     MAIN_MEASURES,
     MEASURE_COLUMNS,
@@ -29,12 +31,11 @@ from ui.compare_tables import (
     summary_view,
     written_runs,
 )
-from ui.compared import Comparison, Everything, compare, read, run_name
-from ui.download_buttons import show_downloads
-from ui.live_chart import live_chart
-from ui.run_choice import choice_table, choose, chosen_runs
-from ui.tables import name_width, row_height
-from ui.text import plain, plural
+from ui.live import data
+from ui.server import session
+from ui.widgets.live_chart import live_chart
+from ui.widgets.tables import name_width, row_height
+from ui.widgets.text import plain, plural
 
 REFRESH_SECONDS = 4
 SCORE_HELP = {
@@ -241,7 +242,7 @@ def show_differences(comparison: Comparison) -> None:
 def follow(experiment_ids: Sequence[str], seen: Hashable) -> None:
     """Draw the page again once a run has changed its status or finished a stage, and only then."""
     with suppress(StoreError):  # which the whole page says
-        if live_data.reached(experiment_ids) == seen:
+        if data.reached(experiment_ids) == seen:
             return
     st.rerun()
 
@@ -267,7 +268,7 @@ def main() -> None:
     if not chosen:
         st.info("Choose an experiment above.", icon=":material/arrow_upward:")
         return
-    seen = live_data.reached(chosen)
+    seen = data.reached(chosen)
     every = read(store, chosen, score)
     if every.runs["status"].isin(PENDING).any():
         follow(chosen, seen)

@@ -7,23 +7,24 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.errors import ConfigError, PalimpsestError
-from engine.experiment import Experiment, TaskSpec, Training
-from engine.experiment_file import MAX_CHARACTERS, parse_experiment, with_absolute_paths
-from engine.model_choices import describe_models
-from engine.names import safe_name, shortened
-from engine.parameters import parameters_of
-from engine.paths import data_folder, is_file
-from engine.portable import portable_yaml, write_with_data
-from engine.presets import PRESETS
+from engine.common.errors import ConfigError, PalimpsestError
+from engine.common.parameters import parameters_of
+from engine.common.paths import data_folder, is_file
+from engine.common.quoting import safe_name, shortened
+from engine.experiments.experiment import Experiment, Training
+from engine.experiments.portable import portable_yaml, write_with_data
+from engine.experiments.presets import PRESETS
+from engine.experiments.yaml_file import MAX_CHARACTERS, parse_experiment, with_absolute_paths
+from engine.models.choices import describe_models
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
-from ui import draft as drafts
-from ui import entrance, session
-from ui.draft import Draft
-from ui.forms import as_text, exact_value, parse_seeds
-from ui.start_check import start_answer, start_button
-from ui.strategy_cards import strategy_cards
-from ui.text import plain, plural
+from engine.tasks.spec import TaskSpec
+from ui.experiment import draft as drafts
+from ui.experiment.draft import Draft
+from ui.experiment.start_check import start_answer, start_button
+from ui.experiment.strategy_cards import strategy_cards
+from ui.server import entrance, session
+from ui.widgets.forms import as_text, exact_value, parse_seeds
+from ui.widgets.text import plain, plural
 
 OTHER_MODEL = "another model"
 _LOADED = "experiment_loaded_from"
@@ -309,7 +310,7 @@ def page() -> None:
     start_section(draft, experiment, problem)
     if experiment:
         with before:  # timing takes a moment on a busy machine, and nobody has to wait for it to start
-            from ui.preview import show_estimate, show_look_ahead  # a page without tasks needs no tables
+            from ui.experiment.preview import show_estimate, show_look_ahead  # a page without tasks needs no tables
 
             st.subheader("Before the start")
             show_estimate(experiment)

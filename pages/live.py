@@ -6,17 +6,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.errors import StoreError
+from engine.common.errors import StoreError
 from figures.theme import SCORES, brief_labels
-from ui import live_data, session
-from ui.feed import ENDED, Followed
-from ui.live_chart import live_chart
-from ui.live_controls import show_controls
-from ui.pulse import pulse
-from ui.score_cell import open_cell, show_cell
-from ui.tables import name_width, row_height
-from ui.text import count, duration, plain, plural
-from ui.trouble import told
+from ui.live import data
+from ui.live.controls import show_controls
+from ui.live.feed import ENDED, Followed
+from ui.live.score_cell import open_cell, show_cell
+from ui.server import session
+from ui.widgets.error_notes import told
+from ui.widgets.live_chart import live_chart
+from ui.widgets.pulse import pulse
+from ui.widgets.tables import name_width, row_height
+from ui.widgets.text import count, duration, plain, plural
 
 REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.0, 0.05, 10.0
 # The parts of the page that are drawn again by themselves, each a fragment of this key.
@@ -35,7 +36,7 @@ def page() -> None:
         return
     experiment_id = choose_experiment(experiments)
     tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
-    live_data.feed().look_again()
+    data.feed().look_again()
     st.fragment(told(watch), key=WHOLE)(experiment_id, tasks)
 
 
@@ -56,7 +57,7 @@ def choose_experiment(experiments: pd.DataFrame) -> str:
     named = session.experiment_in_url()
     if named is not None and named not in ids:
         st.warning("The experiment in this page's address is not in the data folder; here is the newest instead.")
-    current: str = named if named is not None and named in ids else live_data.newest_active(experiments)
+    current: str = named if named is not None and named in ids else data.newest_active(experiments)
     if len(ids) > 1:
         names = {row["experiment_id"]: f"{row['name']} · {row['status']}" for row in experiments.to_dict("records")}
         current = st.selectbox(
@@ -69,11 +70,11 @@ def choose_experiment(experiments: pd.DataFrame) -> str:
 
 def watch(experiment_id: str, tasks: list[str]) -> None:
     """All that changes while runs train, in parts that are drawn again one by one."""
-    runs = live_data.feed().runs(experiment_id)
+    runs = data.feed().runs(experiment_id)
     if runs.empty:
         st.rerun()
     watching, trouble = session.runner().watching, session.runner().trouble
-    live_data.saw(WHOLE, (live_data.outline(runs), trouble))
+    data.saw(WHOLE, (data.outline(runs), trouble))
     with st.container():  # a place of its own, so that nothing below stands twice while a notice comes or goes
         if watching:
             st.info(
@@ -91,14 +92,14 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     with right:
         st.fragment(told(show_overview), key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
-    if live_data.is_active(runs) or trouble:
+    if data.is_active(runs) or trouble:
         pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
 
 
 def refresh_seconds() -> float:
     """Between two looks: more where many look on, who would otherwise keep the server busy."""
     try:
-        return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (live_data.watchers() - 1), LONGEST_SECONDS)
+        return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (data.watchers() - 1), LONGEST_SECONDS)
     except StoreError:  # which the next look says
         return REFRESH_SECONDS
 
@@ -106,26 +107,26 @@ def refresh_seconds() -> float:
 def look(experiment_id: str, run_id: str) -> None:
     """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
     try:
-        view, trouble = partial(live_data.feed().view, experiment_id), session.runner().trouble
-        if not (view(live_data.is_active) or trouble) or run_id not in view(live_data.by_id):
+        view, trouble = partial(data.feed().view, experiment_id), session.runner().trouble
+        if not (view(data.is_active) or trouble) or run_id not in view(data.by_id):
             st.rerun()
-        if live_data.unseen({WHOLE: (view(live_data.outline), trouble)}):
+        if data.unseen({WHOLE: (view(data.outline), trouble)}):
             st.rerun(WHOLE)
-        run = view(live_data.by_id)[run_id]
+        run = view(data.by_id)[run_id]
         said = _said(run)
     except StoreError:
         st.rerun()  # the whole page says it
     now = {
-        RUN: live_data.state(run), OVERVIEW: view(live_data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
+        RUN: data.state(run), OVERVIEW: view(data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
     }  # fmt: skip
-    changed = live_data.unseen(now)
+    changed = data.unseen(now)
     if changed:
         st.rerun([*changed, PULSE])
 
 
 def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
     """One run of the experiment as it is now."""
-    runs = live_data.feed().view(experiment_id, live_data.by_id)
+    runs = data.feed().view(experiment_id, data.by_id)
     if run_id not in runs:  # deleted meanwhile
         st.rerun()
     return runs[run_id]
@@ -133,16 +134,16 @@ def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
 
 def show_overview(experiment_id: str) -> None:
     """How many runs are where, and a table of them."""
-    runs = live_data.feed().runs(experiment_id)
-    counts, active = runs["status"].value_counts(), live_data.is_active(runs)
-    parts = [f"{counts[s]} {live_data.SIGNS[s].split(' ', 1)[1]}" for s in live_data.SIGNS if counts.get(s)]
+    runs = data.feed().runs(experiment_id)
+    counts, active = runs["status"].value_counts(), data.is_active(runs)
+    parts = [f"{counts[s]} {data.SIGNS[s].split(' ', 1)[1]}" for s in data.SIGNS if counts.get(s)]
     left = runs["seconds_left"].sum()
     if active and left > 0:
-        unknown = runs.loc[runs["status"] == live_data.WAITING, "seconds_left"].isna().any()
+        unknown = runs.loc[runs["status"] == data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
     st.markdown(f"**{plain(runs['experiment'].iloc[0])}**  \n" + ", ".join(parts))
-    shown = live_data.feed().view(experiment_id, live_data.overview)
-    live_data.saw(OVERVIEW, live_data.feed().view(experiment_id, live_data.overview_rows))
+    shown = data.feed().view(experiment_id, data.overview)
+    data.saw(OVERVIEW, data.feed().view(experiment_id, data.overview_rows))
     names = shown["Run"]
     width = name_width(names)
     config = {
@@ -158,8 +159,8 @@ def show_overview(experiment_id: str) -> None:
 def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
     """The chosen run, or the one that runs now."""
     ids = ["", *runs["run_id"]]
-    names, follow, kept = _names(runs), live_data.followed(runs), f"live_chosen_{experiment_id}"
-    newest = "Follow what runs" if live_data.is_active(runs) else "The latest"
+    names, follow, kept = _names(runs), data.followed(runs), f"live_chosen_{experiment_id}"
+    newest = "Follow what runs" if data.is_active(runs) else "The latest"
     # The browser keeps the words that it first showed, so other words make another selectbox with the same choice.
     chosen = st.selectbox(
         "Run shown", ids, index=ids.index(st.session_state.get(kept, "")), key=f"live_run_{newest}_{follow}",
@@ -175,13 +176,13 @@ def show_run(experiment_id: str, run_id: str, drawn: str) -> None:
     run = one_run(experiment_id, run_id)
     if run["status"] != drawn:  # a run that has finished just now must not say so beside a Stop
         st.rerun(WHOLE)
-    live_data.saw(RUN, live_data.state(run))
-    status, share = run["status"], live_data.share(run)
+    data.saw(RUN, data.state(run))
+    status, share = run["status"], data.share(run)
     words = {
         "running": run["phase"] or "training",
         "paused": "paused; resume it to go on",
         "queued": "waits for its turn",
-    }.get(status, live_data.SIGNS[status].split(" ", 1)[1])
+    }.get(status, data.SIGNS[status].split(" ", 1)[1])
     if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
         words += f" behind {plural(int(run['position']) - 1, 'other run')}"
     st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
@@ -189,7 +190,7 @@ def show_run(experiment_id: str, run_id: str, drawn: str) -> None:
         st.metric("Stage", f"{run['stage']} of {run['stages']}", width="content")
         st.metric("Step", f"{run['step']:,} of {run['steps']:,}" if run["steps"] else "–", width="content")
         left = run["seconds_left"]
-        st.metric("Time left", duration(left) if status in live_data.ACTIVE and left == left else "–", width="content")
+        st.metric("Time left", duration(left) if status in data.ACTIVE and left == left else "–", width="content")
         speed = run["tokens_per_second"]
         st.metric("Tokens per second", count(speed) if speed == speed and speed else "–", width="content")
 
@@ -220,20 +221,20 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
 def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The curves of one run."""
     run = one_run(experiment_id, run_id)
-    live_data.saw(LOSSES, _said(run).size)
-    losses = live_data.feed().losses(run, tasks, score)
+    data.saw(LOSSES, _said(run).size)
+    losses = data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
 
 
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The matrix of one run, beside one of its cells."""
     run = one_run(experiment_id, run_id)
-    live_data.saw(PAST, _said(run).size[1:])
+    data.saw(PAST, _said(run).size[1:])
     left, right = st.columns([3, 2], gap="medium")
     with left:
         height = 70 + 58 * (len(tasks) + 1)
         live_chart(
-            live_data.feed().matrix(run, tasks, score), "live_matrix", height=height,
+            data.feed().matrix(run, tasks, score), "live_matrix", height=height,
             on_click=lambda: open_cell(experiment_id, tasks), revision=f"{run_id} {score}",
         )  # fmt: skip
         st.caption("Select a cell to open what lies behind it.")
@@ -250,7 +251,7 @@ def _names(runs: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _said(run: "pd.Series[Any]") -> Followed:
-    return live_data.feed().followed(str(run["run_id"]), int(run["attempt"]))
+    return data.feed().followed(str(run["run_id"]), int(run["attempt"]))
 
 
 page()

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from engine.demo import demo_experiment
-from engine.errors import PalimpsestError
-from ui import actions, session
-from ui.entrance import for_editors
-from ui.text import plain, plural
+from engine.common.errors import PalimpsestError
+from engine.experiments.demo import demo_experiment
+from ui.server import actions, session
+from ui.server.entrance import for_editors
+from ui.widgets.text import plain, plural
 
 SHOWN = 8
 STATUS = {

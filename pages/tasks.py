@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from engine.errors import PalimpsestError
+from engine.common.errors import PalimpsestError
 from engine.tasks import Sample, load_task, samples
 from engine.tasks.library import LibraryTask
-from ui import actions, session
-from ui.entrance import for_editors
-from ui.task_form import task_form
-from ui.task_list import task_list
-from ui.text import plain
+from ui.server import actions, session
+from ui.server.entrance import for_editors
+from ui.tasks.form import task_form
+from ui.tasks.library_list import task_list
+from ui.widgets.text import plain
 
 
 def mine(tasks: tuple[LibraryTask, ...]) -> None:

@@ -53,22 +53,22 @@ def reader(ending: str, *seeds: bytes) -> Target:
 
 def take_parquet(data: bytes) -> None:
     """A Parquet table, in this process: what ends it would have ended the child that reads uploads."""
-    from engine.tasks.parquet import columns_of
+    from engine.tasks.tables.parquet import columns_of
 
     columns_of("upload.parquet", data)
 
 
 def take_page(data: bytes) -> None:
     """A web page, in this process: what ends it would have ended the child that reads uploads."""
-    from engine.tasks.web_pages import text_of
+    from engine.tasks.files.web_pages import text_of
 
     text_of("upload.html", data)
 
 
 def take_workbook(data: bytes) -> None:
     """An Excel workbook, in this process."""
-    from engine.tasks.grids import lay_out
-    from engine.tasks.sheets import rows_of
+    from engine.tasks.tables.grids import lay_out
+    from engine.tasks.tables.sheets import rows_of
 
     lay_out("upload.xlsx", rows_of("upload.xlsx", data)["rows"], None, "row")
 
@@ -77,7 +77,7 @@ def take_encoded(data: bytes) -> None:
     """A text in an encoding that the first byte chooses among all that Python knows, and some that it doesn't."""
     from encodings.aliases import aliases
 
-    from engine.tasks.contents import ReadingOptions
+    from engine.tasks.files.contents import ReadingOptions
     from engine.tasks.readers import read_source
 
     names = [*sorted(set(aliases.values())), "undefined", "unicode_escape", "idna", "punycode", "a\x00b", "ä", ""]
@@ -87,7 +87,7 @@ def take_encoded(data: bytes) -> None:
 
 def take_configuration(data: bytes) -> None:
     """An experiment file; what is accepted survives being written and read."""
-    from engine.experiment_file import parse_experiment, to_yaml
+    from engine.experiments.yaml_file import parse_experiment, to_yaml
 
     experiment = parse_experiment(data.decode("utf-8", "replace"))
     experiment.runs()
@@ -97,11 +97,11 @@ def take_configuration(data: bytes) -> None:
 
 def take_fields(data: bytes) -> None:
     """What is typed as a name, as seeds and as lists of values."""
-    from engine.experiment import Training
-    from engine.parameters import parameters_of
+    from engine.common.parameters import parameters_of
+    from engine.experiments.experiment import Training
     from engine.strategies import registry
-    from ui.forms import parse_seeds, parse_values
-    from ui.text import plain
+    from ui.widgets.forms import parse_seeds, parse_values
+    from ui.widgets.text import plain
 
     text = data.decode("utf-8", "surrogateescape")
     plain(text).encode()
@@ -190,7 +190,7 @@ TARGETS = {
 
 @contextlib.contextmanager
 def ours_expected() -> Iterator[None]:
-    from engine.errors import PalimpsestError
+    from engine.common.errors import PalimpsestError
 
     with contextlib.suppress(PalimpsestError):
         yield
@@ -198,7 +198,7 @@ def ours_expected() -> Iterator[None]:
 
 def lower_caps() -> None:
     """Make bombs small."""
-    from engine.tasks import limits
+    from engine.tasks.files import limits
 
     limits.MAX_BYTES, limits.MAX_PIECES = CAP_BYTES, CAP_PIECES
 
@@ -229,7 +229,7 @@ def fuzz(name: str, options: list[str]) -> None:
     for known in ("zipfile", "gzip"):
         del sys.modules[known]  # so that they are loaded again, counted
     with atheris.instrument_imports(include=["engine", "ui", "yaml", "zipfile", "gzip"]):
-        for module in ("engine.experiment", "engine.tasks.load", "ui.forms", "ui.text"):
+        for module in ("engine.experiments.experiment", "engine.tasks.load", "ui.widgets.forms", "ui.widgets.text"):
             importlib.import_module(module)
     lower_caps()
     switch, target = forbid_harm(), TARGETS[name]

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from engine.blocks import Blocks, EncodedDocument, cut, pack
-from engine.control import Control
-from engine.experiment import Training
-from engine.models import BaseModel
-from engine.run_setup import EncodedTask, RunSetup
-from engine.scoring import prepare
+from engine.events.control import Control
+from engine.experiments.experiment import Training
+from engine.models.loading import BaseModel
 from engine.strategies.base import Strategy
+from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
+from engine.training.run_state import EncodedTask, RunSetup
+from engine.training.scoring import prepare
 
 VOCABULARY = 32
 BLOCK = 16

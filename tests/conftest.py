@@ -20,8 +20,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def rules_are_looked_up_anew() -> None:
     """What one test lets in, the next need not: rules hold for a moment."""
-    if "ui.entrance" in sys.modules:
-        sys.modules["ui.entrance"].forget_rules()
+    if "ui.server.entrance" in sys.modules:
+        sys.modules["ui.server.entrance"].forget_rules()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

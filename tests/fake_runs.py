@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine import events
-from engine.control import Control, Stopped
-from engine.durable import seal
-from engine.experiment import Experiment, RunSpec, experiment_from
-from engine.scores import DocumentSums, Score
+from engine.common.durable_files import seal
+from engine.events.control import Control, Stopped
+from engine.events.scores import DocumentSums, Score
+from engine.experiments.experiment import Experiment, RunSpec, experiment_from
 
 STEPS = 4
 """Per stage."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.control import Control
-from engine.drive import drive
+from engine.events.control import Control
+from engine.running.driver import drive
 from engine.store import Store
 from engine.tasks import load_task, samples
 from engine.tasks.library import Library
@@ -91,7 +91,8 @@ def test_the_command_line_says_what_it_can_do_without_what_trains(argument: str)
 
 
 def test_an_experiment_is_read_without_what_trains() -> None:
-    script = "import json, sys, engine.experiment\nprint([n for n in json.loads(sys.argv[1]) if n in sys.modules])"
+    module = "engine.experiments.experiment"
+    script = f"import json, sys, {module}\nprint([n for n in json.loads(sys.argv[1]) if n in sys.modules])"
     assert python(script, json.dumps([*HEAVY, "pandas", "numpy"])).stdout.strip() == "[]"
 
 

@@ -8,10 +8,14 @@ from types import ModuleType
 
 import pytest
 
-from engine import blocks, fisher, gradients, summaries
+from engine.results import summaries
 from engine.strategies import ewc
-from tests import test_fisher, test_scoring, test_summaries
-from tests.strategies import test_ewc, test_replay
+from engine.strategies.tools import fisher
+from engine.tokens import blocks
+from engine.training import gradients
+from tests.results import test_summaries
+from tests.strategies import test_ewc, test_fisher, test_replay
+from tests.training import test_scoring
 
 MUTANTS: dict[str, tuple[ModuleType, str, str, Callable[[], None]]] = {
     "the square of a batch's mean gradient as Fisher": (

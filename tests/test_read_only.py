@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.experiment_file import to_yaml
+from engine.experiments.yaml_file import to_yaml
 from engine.store import Store
 from tests.fake_runs import experiment
 

@@ -37,7 +37,7 @@ def test_every_target_of_the_fuzzer_takes_what_it_begins_from(name: str) -> None
 
 
 def test_every_kind_of_file_has_a_target() -> None:
-    from engine.tasks.kinds import SUFFIXES
+    from engine.tasks.files.kinds import SUFFIXES
 
     assert set(SUFFIXES) <= set(FUZZ.TARGETS)
 

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from benchmarks.dashboard.server import Server, serve
-from engine.experiment import Experiment, StrategySpec, TaskSpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.store import Store
+from engine.tasks.spec import TaskSpec
 
 _BLOCK = 8
 _EPOCHS = 20

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine import events
-from engine.experiment import Experiment, experiment_from
-from engine.scores import Score
+from engine.events.scores import Score
+from engine.experiments.experiment import Experiment, experiment_from
 from engine.store import Store
 
 TASKS = ("support", "recipes", "medicine")

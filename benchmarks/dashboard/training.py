@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from benchmarks.dashboard.server import Server, serve
 from benchmarks.dashboard.watchers import Watcher, closed, opened
-from engine.experiment import Experiment, StrategySpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.store import Store
 from engine.store.schema import steps as steps_table
 from engine.tasks import samples

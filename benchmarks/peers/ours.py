@@ -16,16 +16,16 @@ import torch
 from benchmarks import workloads
 from benchmarks.serve import serve
 from engine import events, strategies
-from engine.blocks import cut, pack
-from engine.control import Control
-from engine.execute import choose_precision, environment, execute_run
-from engine.experiment import Experiment, StrategySpec, Training
-from engine.fisher import diagonal_fisher
-from engine.models import BaseModel, load_base
-from engine.run_setup import EncodedTask, RunSetup
-from engine.scoring import prepare
+from engine.events.control import Control
+from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.models.loading import BaseModel, load_base
+from engine.running.execute import choose_precision, environment, execute_run
+from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tasks import samples
-from engine.training import train as train_run
+from engine.tokens.blocks import cut, pack
+from engine.training.loop import train as train_run
+from engine.training.run_state import EncodedTask, RunSetup
+from engine.training.scoring import prepare
 
 Device = Literal["cpu", "cuda", "mps"]
 

@@ -1,6 +1,6 @@
 """The store: events in, data frames out."""
 
-from engine.store.frames import Reader
+from engine.store.reading import Reader
 from engine.store.writing import Writer
 
 

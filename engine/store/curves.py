@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select
 
 from engine import strategies
-from engine.paired import Point, change, inside, of_whole
-from engine.scores import SCORE_NAMES, DocumentSums, Score
+from engine.events.scores import SCORE_NAMES, DocumentSums, Score
 from engine.store import schema
+from engine.store.paired import Point, change, inside, of_whole
 from engine.store.schema import Database, experiments, runs
 from engine.strategies.base import Strategy
 

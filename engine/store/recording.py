@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from engine import events
-from engine.scores import Score
+from engine.events.scores import Score
 from engine.store import schema
 from engine.store.schema import now, runs
 

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, String, Table
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from engine.errors import StoreError, StoreUnavailableError
-from engine.paths import VARIABLE, made
+from engine.common.errors import StoreError, StoreUnavailableError
+from engine.common.paths import VARIABLE, made
 from engine.store import migrations
 
 STALE_AFTER_SECONDS = 10.0

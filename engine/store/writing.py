@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from engine.errors import StoreError
+from engine.common.errors import StoreError
 from engine.events import Event, StepDone
-from engine.experiment import Experiment, to_data
+from engine.experiments.experiment import Experiment, to_data
 from engine.store import schema
 from engine.store.recording import record_event, record_steps
 from engine.store.schema import ACTIVE, ENDED, GONE, RESUMABLE, STALE_AFTER_SECONDS, Database, experiments, now, runs

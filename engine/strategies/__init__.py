@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.errors import ConfigError
-from engine.explanations import did_you_mean, in_words
-from engine.names import quoted, shortened
+from engine.common.errors import ConfigError
+from engine.common.explanations import did_you_mean, in_words
+from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Strategy
 from engine.strategies.combined import Combined
 from engine.strategies.ewc import EWC

@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # pages read what a strategy declares long before anything tr
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from engine.blocks import Blocks, EncodedDocument
-    from engine.randomness import Streams
+    from engine.common.random_streams import Streams
+    from engine.tokens.blocks import Blocks, EncodedDocument
 
 State = Any
 """A dataclass of tensors and plain data, or None."""

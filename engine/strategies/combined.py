@@ -6,13 +6,13 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ConfigError
+from engine.common.errors import ConfigError
 from engine.strategies.base import Batch, Cost, Metric, Plan, StageEnd, State, Strategy, Term, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.randomness import Streams
+    from engine.common.random_streams import Streams
 
 
 @dataclass(frozen=True)

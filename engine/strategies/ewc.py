@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from engine.parameters import parameter
+from engine.common.parameters import parameter
 from engine.strategies.base import Cost, Metric, Reading, StageEnd, State, Strategy, Weights, parts_of
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from engine.randomness import Streams
+    from engine.common.random_streams import Streams
 
 
 @plain_dataclass(frozen=True)
@@ -172,7 +172,7 @@ class EWC(Strategy):
             return Elastic()
         import torch
 
-        from engine.fisher import diagonal_fisher
+        from engine.strategies.tools.fisher import diagonal_fisher
 
         order = torch.randperm(len(end.documents), generator=random.generator("fisher documents", end.stage))
         chosen = [end.documents[i] for i in order[: self.fisher_documents].tolist()]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from engine.parameters import parameter
+from engine.common.parameters import parameter
 from engine.strategies.base import Batch, Cost, StageEnd, State, Strategy, Term
 
 if TYPE_CHECKING:
-    from engine.memory import Memory
-    from engine.randomness import Streams
+    from engine.common.random_streams import Streams
+    from engine.strategies.tools.memory import Memory
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -46,13 +46,13 @@ class Replay(Strategy):
 
     @property
     def state_types(self) -> tuple[type, ...]:
-        from engine.blocks import EncodedDocument
-        from engine.memory import Memory
+        from engine.strategies.tools.memory import Memory
+        from engine.tokens.blocks import EncodedDocument
 
         return (Memory, EncodedDocument)
 
     def initial_state(self) -> Memory:
-        from engine.memory import Memory
+        from engine.strategies.tools.memory import Memory
 
         return Memory(self.memory_size)
 

@@ -3,6 +3,6 @@
 from engine.tasks.documents import Document, Task
 from engine.tasks.load import load_task
 from engine.tasks.sample_tasks import Sample, samples
-from engine.tasks.stored import open_task
+from engine.tasks.streamed import open_task
 
 __all__ = ["Document", "Sample", "Task", "load_task", "open_task", "samples"]

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import TaskError
-from engine.names import listed, shortened
-from engine.tasks.contents import Table
+from engine.common.errors import TaskError
+from engine.common.quoting import listed, shortened
 from engine.tasks.conversations import NoConversationError, are_messages, flattened, is_conversation, turns_of
+from engine.tasks.files.contents import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from engine.experiment import TaskSpec
+    from engine.tasks.spec import TaskSpec
 
 _TEXT_NAMES = (
     "text", "content", "body", "document", "article", "passage", "message", "review", "sentence", "utterance",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.tasks.documents import Turn
-from engine.tasks.encodings import clean
+from engine.tasks.files.encodings import clean
 
 _ROLES = {
     "system": "system", "developer": "system", "context": "system",

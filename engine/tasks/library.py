@@ -19,13 +19,13 @@ from typing import Any
 
 from filelock import FileLock
 
-from engine.durable import writing
-from engine.errors import StoreUnavailableError, TaskError
-from engine.experiment import TaskSpec
-from engine.names import clean_name, visible
-from engine.paths import made
+from engine.common.durable_files import writing
+from engine.common.errors import StoreUnavailableError, TaskError
+from engine.common.paths import made
+from engine.common.quoting import clean_name, visible
 from engine.tasks.conversations import to_rows
 from engine.tasks.documents import Document, Kind, Task, TaskReading, Turn, kind_of
+from engine.tasks.spec import TaskSpec
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"
 MAX_NAME = 80

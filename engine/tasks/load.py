@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import TaskError
-from engine.names import listed, shortened
+from engine.common.errors import TaskError
+from engine.common.quoting import listed, shortened
 from engine.tasks.columns import Columns, chosen_columns, unused_columns
-from engine.tasks.contents import (
+from engine.tasks.documents import Document, Task, TaskReading, kind_of
+from engine.tasks.files.contents import (
     Content,
     LeftOut,
     ReadingOptions,
@@ -18,14 +19,13 @@ from engine.tasks.contents import (
     doubtful_encoding,
     explain_left_out,
 )
-from engine.tasks.documents import Document, Task, TaskReading, kind_of
-from engine.tasks.limits import check_size
+from engine.tasks.files.limits import check_size
 from engine.tasks.readers import read_source
 from engine.tasks.rows import rows_to_documents
 from engine.tasks.splitting import Division, Splits, divide, resolve_split, split_text
 
 if TYPE_CHECKING:
-    from engine.experiment import Split, TaskSpec
+    from engine.tasks.spec import Split, TaskSpec
 
 
 @dataclass

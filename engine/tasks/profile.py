@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from engine.foreign import model_errors
+from engine.common.foreign_errors import model_errors
 from engine.tasks.documents import Document, Task
 from engine.tasks.library import text_bytes
 

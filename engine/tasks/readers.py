@@ -4,19 +4,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from engine.errors import TaskError
-from engine.names import listed, shortened
-from engine.tasks.archives import gunzip, unzip
-from engine.tasks.contents import Content, ReadingOptions, Table, Text, Unreadable
-from engine.tasks.encodings import Decoded, decode
-from engine.tasks.front_matter import REMARK, split_front_matter
-from engine.tasks.json_tables import read_json, read_jsonl
-from engine.tasks.kinds import PACKED, format_of, refusal
-from engine.tasks.limits import Room, check_pieces, check_size
-from engine.tasks.parquet import read_parquet
-from engine.tasks.sheets import read_xlsx
-from engine.tasks.tables import looks_like_table, read_csv
-from engine.tasks.web_pages import declared_encoding, page_texts
+from engine.common.errors import TaskError
+from engine.common.quoting import listed, shortened
+from engine.tasks.files.archives import gunzip, unzip
+from engine.tasks.files.contents import Content, ReadingOptions, Table, Text, Unreadable
+from engine.tasks.files.encodings import Decoded, decode
+from engine.tasks.files.front_matter import REMARK, split_front_matter
+from engine.tasks.files.kinds import PACKED, format_of, refusal
+from engine.tasks.files.limits import Room, check_pieces, check_size
+from engine.tasks.files.web_pages import declared_encoding, page_texts
+from engine.tasks.tables.delimited_files import looks_like_table, read_csv
+from engine.tasks.tables.json_tables import read_json, read_jsonl
+from engine.tasks.tables.parquet import read_parquet
+from engine.tasks.tables.sheets import read_xlsx
 
 _RECOGNISED = ReadingOptions()
 _EMPTY = "the file is empty; upload it again or leave it out."

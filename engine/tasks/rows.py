@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import TaskError
-from engine.names import listed, shortened
+from engine.common.errors import TaskError
+from engine.common.quoting import listed, shortened
 from engine.tasks.columns import Columns, holds_messages, loaded, nested_column
-from engine.tasks.contents import LeftOut, Table
 from engine.tasks.conversations import (
     NoConversationError,
     are_messages,
@@ -21,6 +20,7 @@ from engine.tasks.conversations import (
     turns_of,
 )
 from engine.tasks.documents import Document, Turn
+from engine.tasks.files.contents import LeftOut, Table
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from engine.experiment import TaskSpec
+from engine.tasks.spec import TaskSpec
 
 FOLDER = Path(__file__).resolve().parents[2] / "samples"
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.errors import TaskError
-from engine.tasks.contents import Text
+from engine.common.errors import TaskError
 from engine.tasks.documents import Document, Turn
+from engine.tasks.files.contents import Text
 
 if TYPE_CHECKING:
-    from engine.experiment import Split
+    from engine.tasks.spec import Split
 
 _BLANK_LINE = re.compile(r"\n(?:[ \t]*\n)+")
 _TWO_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")

@@ -6,7 +6,7 @@ from figures.curves import loss_figure
 from figures.lines import lines_of
 from figures.matrix import matrix_figure
 from tests.figures import frames
-from ui.live_chart import live_chart, load_plotly
+from ui.widgets.live_chart import live_chart, load_plotly
 
 STEPS = 400
 

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from figures.theme import styled
-from ui.live_chart import live_chart, load_plotly
+from ui.widgets.live_chart import live_chart, load_plotly
 
 LABELS = ("naive", "replay (replay_weight=1)", 'a "task", with: signs')
 

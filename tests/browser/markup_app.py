@@ -5,8 +5,8 @@ import json
 import streamlit as st
 
 from tests.figures.test_figure_markup import arguments_of, every_figure
-from ui.live_chart import live_chart, load_plotly
-from ui.text import plain
+from ui.widgets.live_chart import live_chart, load_plotly
+from ui.widgets.text import plain
 
 WORDS = [
     "https://evil.example/x", "www.evil.example", "HTTP://EVIL.example", "write to a@evil.example now",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.pulse import pulse
+from ui.widgets.pulse import pulse
 
 FILE = Path(os.environ["PULSE_FILE"])
 

@@ -6,14 +6,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine.control import Control
-from engine.drive import drive
+from engine.events.control import Control
+from engine.running.driver import drive
 from engine.store import Store
 from figures.report import Section, report_html
 from tests.browser.test_no_network import other_servers
 from tests.fake_runs import FakeRun, experiment
-from ui.compared import compare, read
-from ui.report import report
+from ui.compare.compared_runs import compare, read
+from ui.compare.report import report
 
 pytestmark = pytest.mark.browser
 

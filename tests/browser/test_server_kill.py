@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.dashboard.server import serve
-from engine.experiment import Experiment
-from engine.headless import run_experiment
+from engine.experiments.experiment import Experiment
+from engine.running.headless import run_experiment
 from engine.store import Store
 from tests.fake_runs import experiment, wait_until
 from tests.torture.outcome import differences, outcome

@@ -11,9 +11,9 @@ from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
-from tests.ui.test_access import claims, secrets
-from ui import entrance, session
-from ui.navigation import COMPARE, EXPERIMENT, LIVE, START, TASKS
+from tests.ui.server.test_access import claims, secrets
+from ui.server import entrance, session
+from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, START, TASKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = (START, TASKS, EXPERIMENT, LIVE, COMPARE)
@@ -41,7 +41,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         Library(tmp_path).add(Task(name, texts[:3], texts[3:]))
     monkeypatch.setattr(session, "_store", lambda folder: made)
     runner = SimpleNamespace(watching=None, trouble=None)
-    monkeypatch.setattr("engine.runner.get_runner", lambda folder: runner)
+    monkeypatch.setattr("engine.running.queue.get_runner", lambda folder: runner)
     yield made
     made.close()
 

@@ -7,11 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import events
-from engine.experiment import experiment_from
-from engine.scores import Score
+from engine.events.scores import Score
+from engine.experiments.experiment import experiment_from
 from engine.store import Store
-from ui import session
-from ui.run_choice import LEFT_OUT
+from ui.compare.run_choice import LEFT_OUT
+from ui.server import session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
 LOST_NATS = {"naive": 2.0, "replay": 0.5, "joint": 0.1}

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.demo import demo_experiment
-from engine.estimate import Speed
-from engine.experiment_file import load_experiment, parse_experiment, to_yaml
-from engine.portable import portable
-from engine.presets import PRESETS
+from engine.experiments.demo import demo_experiment
+from engine.experiments.portable import portable
+from engine.experiments.presets import PRESETS
+from engine.experiments.yaml_file import load_experiment, parse_experiment, to_yaml
+from engine.forecast.estimate import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
-from ui import entrance, preview_data, session
+from ui.experiment import preview_data
+from ui.server import entrance, session
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PAGE = "pages/experiment.py"

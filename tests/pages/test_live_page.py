@@ -7,11 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import events
-from engine.control import Control
-from engine.errors import StoreUnavailableError
+from engine.common.errors import StoreUnavailableError
+from engine.events.control import Control
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
-from ui import feed, live_data, session
+from ui.live import data, feed
+from ui.server import session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "live.py")
 
@@ -149,7 +150,7 @@ def test_a_run_that_failed_before_its_first_step_is_promised_no_points(
     page.selectbox(key=f"live_task_{added[0]}").select("tea").run()
     said = " ".join([*(info.value for info in page.info), *(caption.value for caption in page.caption)])
     assert "was not scored here: the run ended before" in said
-    figures = live_data.feed()
+    figures = data.feed()
     run = store.runs(added[0]).iloc[0]
     assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").alt
     assert "waits for" not in figures.matrix(run, ["bread", "tea"], "nats_per_token").figure
@@ -197,7 +198,7 @@ def test_a_run_that_waits_says_for_what_and_then_no_longer(
     assert "The disk is full" in page.warning[0].value
     assert "Pause" in labels(page)
     store.record(run_id, events.Waiting(""))
-    live_data.feed().look_again()
+    data.feed().look_again()
     assert not show().warning
 
 
@@ -303,15 +304,15 @@ def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
     monkeypatch.setattr(feed, "KEEP_SECONDS", 0.0)  # what beats that follow each other at once would see
     play(in_stage_two)
     page = show()
-    watched = live_data.feed()
+    watched = data.feed()
 
     def changed() -> list[str]:
         view = partial(watched.view, added[0])
-        run = view(live_data.by_id)[added[1][0]]
+        run = view(data.by_id)[added[1][0]]
         said = watched.followed(run["run_id"], 1)
         now = {
-            "live_whole": (view(live_data.outline), ""), "live_run": live_data.state(run),
-            "live_overview": view(live_data.overview_rows), "live_losses": said.size, "live_past": said.size[1:],
+            "live_whole": (view(data.outline), ""), "live_run": data.state(run),
+            "live_overview": view(data.overview_rows), "live_losses": said.size, "live_past": said.size[1:],
         }  # fmt: skip
         assert set(now) == set(seen(page))
         return [part for part, what in now.items() if seen(page)[part] != what]
@@ -353,7 +354,7 @@ def test_a_store_that_is_gone_is_said_in_a_sentence_at_the_next_look_and_at_a_cl
 ) -> None:
     gone = Gone(store)
     monkeypatch.setattr(session, "store", gone)
-    script = f"import runpy\nfrom ui.trouble import told\ntold(lambda: runpy.run_path({PAGE!r}))()"
+    script = f"import runpy\nfrom ui.widgets.error_notes import told\ntold(lambda: runpy.run_path({PAGE!r}))()"
     page = AppTest.from_string(script, default_timeout=300)
     page.query_params["experiment"] = added[0]
     page.run()

@@ -15,8 +15,9 @@ from engine.tasks import Document, Task
 from engine.tasks.documents import TaskReading
 from engine.tasks.library import Library
 from tests.fake_runs import FakeRun, experiment
-from ui import session, task_preview, warm_up
-from ui.text import plain
+from ui.server import session, warm_up
+from ui.tasks import preview
+from ui.widgets.text import plain
 
 APP = str(Path(__file__).parents[2] / "app.py")
 NASTY = "*x* <b> [l](https://evil.example) :smile: $y$ www.evil.example a@evil.example"
@@ -58,7 +59,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "store", lambda: made)
     monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=f"Trouble with {NASTY}"))
     monkeypatch.setattr(warm_up, "begin", lambda: None)
-    monkeypatch.setattr(task_preview, "_profile_or_error", lambda task, model: f"There is no tokenizer {NASTY}")
+    monkeypatch.setattr(preview, "_profile_or_error", lambda task, model: f"There is no tokenizer {NASTY}")
     library = Library(tmp_path)
     for number in range(2):
         documents = tuple(Document(f"{NASTY} {n}", f"{NASTY}?") for n in range(3))

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.store import Store
 from tests.fake_runs import experiment
-from ui import session
+from ui.server import session
 
 APP = str(Path(__file__).parents[2] / "app.py")
 

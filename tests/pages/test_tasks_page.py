@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.experiment import Experiment, StrategySpec
+from engine.experiments.experiment import Experiment, StrategySpec
 from engine.store import Store
 from engine.tasks import Document, Task, load_task
 from engine.tasks.library import Library, LibraryTask
-from ui import session, task_list, task_preview
+from ui.server import session
+from ui.tasks import library_list, preview
 
 APP = str(Path(__file__).parents[2] / "pages" / "tasks.py")
 LINES = b"one line\nanother line\na third line\na fourth line\n"
@@ -29,12 +30,12 @@ class Words:
 @pytest.fixture(autouse=True)
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
-    monkeypatch.setattr("engine.models.load_tokenizer", lambda name: Words())
+    monkeypatch.setattr("engine.models.loading.load_tokenizer", lambda name: Words())
     # a link needs the pages of the whole app, which a test of one page doesn't have
     monkeypatch.setattr("streamlit.page_link", lambda *_, **__: None)
-    task_preview._tokenizer.clear()
+    preview._tokenizer.clear()
     made = Store(tmp_path)
-    monkeypatch.setattr(task_list, "store", lambda: made)
+    monkeypatch.setattr(library_list, "store", lambda: made)
     yield session.library()
     made.close()
 
@@ -328,7 +329,7 @@ def test_tasks_are_ordered_renamed_and_deleted_from_the_list(library: Library) -
 
 def test_a_task_that_an_experiment_names_keeps_its_files_when_deleted(library: Library) -> None:
     (used,) = kept(library, "used")
-    task_list.store().add_experiment(
+    library_list.store().add_experiment(
         Experiment(name="e", tasks=(used.spec(),), strategies=(StrategySpec(name="naive"),))
     )
     page = opened()

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from engine import events, strategies
-from engine.checkpoints import from_plain, to_plain
-from engine.errors import ConfigError
-from engine.parameters import parameters_of
-from engine.randomness import Streams
+from engine.common.errors import ConfigError
+from engine.common.parameters import parameters_of
+from engine.common.random_streams import Streams
+from engine.persistence.checkpoints import from_plain, to_plain
 from engine.strategies.base import StageEnd
-from engine.training import train
+from engine.training.loop import train
 from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
 
 NEUTRAL = {
@@ -131,8 +131,8 @@ def test_a_wrong_strategy_is_refused_with_the_field_named(name: str, parameters:
 
 
 def test_nested_state_survives_being_plain_data() -> None:
-    from engine.memory import Memory
     from engine.strategies.replay import Replay
+    from engine.strategies.tools.memory import Memory
     from tests.builders import random_documents
 
     memory = Memory(4).with_task(random_documents(3, seed=0), torch.Generator().manual_seed(0))

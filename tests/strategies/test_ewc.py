@@ -4,7 +4,7 @@ from torch import Tensor
 from engine.strategies import ewc
 from engine.strategies.base import Metric
 from engine.strategies.ewc import EWC, Elastic
-from engine.training import train
+from engine.training.loop import train
 from tests.builders import small_setup
 
 LAMBDA = 3.0

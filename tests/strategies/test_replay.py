@@ -1,8 +1,8 @@
 import torch
 
-from engine import gradients
-from engine.memory import Memory
 from engine.strategies.base import Term
+from engine.strategies.tools.memory import Memory
+from engine.training import gradients
 from tests.builders import BLOCK, Unigram, base_of, blocks_of, document, random_documents, tiny_gpt2
 
 WEIGHT = 0.3

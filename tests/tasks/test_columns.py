@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import TaskError
-from engine.experiment import TaskSpec
+from engine.common.errors import TaskError
 from engine.tasks.columns import Columns, chosen_columns, guess_columns, unused_columns
-from engine.tasks.contents import Table, explain_left_out
 from engine.tasks.documents import Document, Turn
+from engine.tasks.files.contents import Table, explain_left_out
 from engine.tasks.load import documents_of
 from engine.tasks.readers import read_source
 from engine.tasks.rows import rows_to_documents
+from engine.tasks.spec import TaskSpec
 
 
 def table(rows: list[dict[str, Any]], nested: tuple[str, ...] = ()) -> Table:

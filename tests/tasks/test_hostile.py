@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import TaskError
-from engine.names import clean_name, visible
-from engine.tasks import limits
+from engine.common.errors import TaskError
+from engine.common.quoting import clean_name, visible
 from engine.tasks.columns import Columns
-from engine.tasks.contents import ReadingOptions, Table, Text, Unreadable
 from engine.tasks.documents import Document, Task
-from engine.tasks.encodings import ENCODINGS
-from engine.tasks.kinds import SUFFIXES
+from engine.tasks.files import limits
+from engine.tasks.files.contents import ReadingOptions, Table, Text, Unreadable
+from engine.tasks.files.encodings import ENCODINGS
+from engine.tasks.files.kinds import SUFFIXES
 from engine.tasks.library import Library
 from engine.tasks.load import documents_of
 from engine.tasks.readers import read_source
@@ -138,7 +138,7 @@ def test_a_damaged_parquet_file_is_refused(data: bytes) -> None:
 
 
 def test_a_parquet_file_that_ends_the_program_that_reads_it_costs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.tasks import parquet as module
+    from engine.tasks.tables import parquet as module
 
     monkeypatch.setattr(module, "_CHILD", [sys.executable, "-c", "import os; os.abort()"])
     with pytest.raises(TaskError, match=r"^a\.parquet: this is not a whole Parquet file"):
@@ -148,7 +148,7 @@ def test_a_parquet_file_that_ends_the_program_that_reads_it_costs_nothing_else(m
 def test_a_parquet_file_that_fills_the_memory_of_its_reader_is_said_to_be_too_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from engine.tasks import parquet as module
+    from engine.tasks.tables import parquet as module
 
     def fill(*_: object) -> None:
         raise pa.ArrowMemoryError("malloc of size 7 failed")
@@ -214,7 +214,7 @@ def test_more_lines_or_cells_than_fit_the_memory_are_refused(
 ) -> None:
     monkeypatch.setattr(limits, "MAX_PIECES", 1000)
     if name == "a.parquet":  # the child that reads it has limits of its own
-        from engine.tasks.parquet import columns_of
+        from engine.tasks.tables.parquet import columns_of
 
         with pytest.raises(TaskError, match="more than 1,000 lines or cells"):
             columns_of(name, data)
@@ -224,7 +224,7 @@ def test_more_lines_or_cells_than_fit_the_memory_are_refused(
 
 
 def test_marks_within_strings_are_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.tasks import json_tables
+    from engine.tasks.tables import json_tables
 
     monkeypatch.setattr(json_tables, "_LONG_LINE", 100)
     monkeypatch.setattr(limits, "MAX_PIECES", 1000)
@@ -248,8 +248,8 @@ def test_columns_are_listed_only_as_far_as_a_reader_would_read() -> None:
 
 
 def test_a_device_or_a_pipe_is_not_read(tmp_path: Path) -> None:
-    from engine.experiment import TaskSpec
     from engine.tasks import open_task
+    from engine.tasks.spec import TaskSpec
 
     link = tmp_path / "endless.jsonl"
     link.symlink_to("/dev/zero")

@@ -7,9 +7,9 @@ import openpyxl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import TaskError
-from engine.tasks.sheets import rows_of
-from engine.tasks.web_pages import text_of
+from engine.common.errors import TaskError
+from engine.tasks.files.web_pages import text_of
+from engine.tasks.tables.sheets import rows_of
 from tests.tasks.test_hostile import QUICK, TEXTS, damaged, raw
 
 

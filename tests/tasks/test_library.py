@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from engine.errors import StoreError, TaskError
-from engine.experiment import Experiment, StrategySpec
-from engine.experiment_file import parse_experiment, to_yaml
+from engine.common.errors import StoreError, TaskError
+from engine.experiments.experiment import Experiment, StrategySpec
+from engine.experiments.yaml_file import parse_experiment, to_yaml
 from engine.tasks import Document, Task, load_task, open_task
 from engine.tasks.documents import TaskReading, Turn
-from engine.tasks.encodings import clean
+from engine.tasks.files.encodings import clean
 from engine.tasks.library import Library
 
 

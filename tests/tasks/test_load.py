@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import TaskError
-from engine.experiment import TaskSpec
+from engine.common.errors import TaskError
 from engine.tasks import load_task
+from engine.tasks.spec import TaskSpec
 
 
 def written(folder: Path, name: str, data: str | bytes) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import openpyxl
 import pytest
 
-from engine.errors import TaskError
-from engine.tasks import limits
-from engine.tasks.contents import ReadingOptions, Table, Text, Unreadable
+from engine.common.errors import TaskError
+from engine.tasks.files import limits
+from engine.tasks.files.contents import ReadingOptions, Table, Text, Unreadable
+from engine.tasks.files.web_pages import text_of
 from engine.tasks.readers import read_source
-from engine.tasks.sheets import rows_of
-from engine.tasks.web_pages import text_of
+from engine.tasks.tables.sheets import rows_of
 
 
 def text(name: str, data: str | bytes, **options: Any) -> Text:
@@ -138,7 +138,7 @@ def test_the_text_of_a_page_is_read(name: str) -> None:
 def test_the_pages_of_a_zip_are_read_by_one_child_and_a_bad_one_costs_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from engine.tasks import web_pages
+    from engine.tasks.files import web_pages
 
     started = []
     run = web_pages.read_in_child
@@ -151,7 +151,7 @@ def test_the_pages_of_a_zip_are_read_by_one_child_and_a_bad_one_costs_nothing_el
 
 
 def test_a_page_that_ends_the_child_leaves_the_other_pages_of_a_zip(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.tasks import web_pages
+    from engine.tasks.files import web_pages
 
     run = web_pages.read_in_child
 
@@ -198,7 +198,8 @@ def test_a_page_of_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch)
 def test_a_file_that_ends_its_reader_costs_nothing_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from engine.tasks import sheets, web_pages
+    from engine.tasks.files import web_pages
+    from engine.tasks.tables import sheets
 
     for module in (sheets, web_pages):
         monkeypatch.setattr(module, "_CHILD", [sys.executable, "-c", "import os; os.abort()"])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.experiment import TaskSpec
 from engine.tasks import load_task
+from engine.tasks.spec import TaskSpec
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "tasks"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real texts are not in {FOLDER}")

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from engine.errors import TaskError
+from engine.common.errors import TaskError
 from engine.tasks import splitting
-from engine.tasks.contents import Text
 from engine.tasks.documents import Document
+from engine.tasks.files.contents import Text
 from engine.tasks.splitting import divide, document_key, resolve_split, split_text
 
 

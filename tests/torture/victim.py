@@ -9,22 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.experiment_file import load_experiment
+from engine.experiments.yaml_file import load_experiment
 
 PLACES = {
-    "in a step": ("engine.step", "accumulate_gradients", "after"),
-    "after a step": ("engine.training", "take_step", "after"),
-    "writing the journal": ("engine.journal", "Journal.add", "before"),
-    "before a checkpoint is sealed": ("engine.durable", "seal", "before"),
-    "before a checkpoint is renamed": ("engine.durable", "seal", "after"),
-    "after a checkpoint was renamed": ("engine.checkpoints", "write_folder", "after"),
+    "in a step": ("engine.training.step", "accumulate_gradients", "after"),
+    "after a step": ("engine.training.loop", "take_step", "after"),
+    "writing the journal": ("engine.persistence.journal", "Journal.add", "before"),
+    "before a checkpoint is sealed": ("engine.common.durable_files", "seal", "before"),
+    "before a checkpoint is renamed": ("engine.common.durable_files", "seal", "after"),
+    "after a checkpoint was renamed": ("engine.persistence.checkpoints", "write_folder", "after"),
     "before a commit": ("engine.store.writing", "record_steps", "after"),
     "after a commit": ("engine.store.writing", "Writer.record", "after"),
-    "in the Fisher estimate": ("engine.fisher", "_Estimate.add_together", "after"),
-    "in scoring": ("engine.scoring", "predictions", "after"),
-    "between stages": ("engine.resume_points", "ResumePoints.clear", "before"),
-    "while points are removed": ("engine.resume_points", "ResumePoints.clear", "after"),
-    "keeping what is shared": ("engine.sharing", "SharedResults.keep", "before"),
+    "in the Fisher estimate": ("engine.strategies.tools.fisher", "_Estimate.add_together", "after"),
+    "in scoring": ("engine.training.scoring", "predictions", "after"),
+    "between stages": ("engine.persistence.resume_points", "ResumePoints.clear", "before"),
+    "while points are removed": ("engine.persistence.resume_points", "ResumePoints.clear", "after"),
+    "keeping what is shared": ("engine.persistence.shared_results", "SharedResults.keep", "before"),
 }
 ANY_TIME = "at any time"
 NOWHERE = "nowhere"
@@ -67,7 +67,7 @@ def _counted(real: Callable[..., Any], count: int, when: str) -> Callable[..., A
 
 def main() -> None:
     experiment, out, place, count = sys.argv[1:]
-    from engine.headless import run_experiment
+    from engine.running.headless import run_experiment
 
     if place != NOWHERE:
         plant(place, float(count))

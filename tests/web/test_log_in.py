@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.dashboard.server import Server
-from engine.demo import demo_experiment
-from engine.errors import StoreError
+from engine.common.errors import StoreError
+from engine.experiments.demo import demo_experiment
 from engine.store import Store
 from engine.tasks.library import Library
 from tests.fake_runs import wait_until

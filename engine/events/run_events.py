@@ -1,0 +1,131 @@
+"""What a run says while it trains. Training yields these; whoever drives it writes them down.
+
+Steps are counted from 1 over the whole run, stages from 1; stage 0 is the base model. Tasks go by name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.events.scores import DocumentSums, Score
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The first event of a run, or of its resumption after `finished_stages` stages."""
+
+    steps: int
+    stages: int
+    finished_stages: int
+    environment: dict[str, Any]
+    tasks: tuple[dict[str, Any], ...]
+    """Per task what `execute.pack_task` says of it: documents, target tokens, fingerprints, packing fill."""
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """`steps` optimiser steps on `target_tokens` new target tokens begin after step `first_step` - 1."""
+
+    stage: int
+    task: str
+    first_step: int
+    steps: int
+    target_tokens: int
+    shared: bool = False
+    """Its result is taken over from another run, which had trained the very same; seconds are that run's."""
+    steps_before: int = 0
+    """So many of its steps an interrupted attempt had taken; they are said again."""
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One optimiser step. `terms` holds what was minimised: each term unweighted in nats per token, by name
+    ("new", "replay"), the penalty's value as added ("penalty"), and their weighted sum ("total")."""
+
+    stage: int
+    step: int
+    terms: dict[str, float]
+    target_tokens: int
+    """Of every term together, replayed ones included."""
+    seconds: float
+    learning_rate: float
+    gradient_norm: float
+    """Before clipping."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Held-out scores of every task after `step`. `sample` is the fixed part of the held-out text that curves
+    follow inside stages; `whole` all that is scored, at the end of a stage (and as row 0), for the score matrix."""
+
+    stage: int
+    step: int
+    sample: dict[str, Score]
+    whole: dict[str, Score] | None
+    seconds: float = 0.0
+    """How long the scoring took."""
+    documents: dict[str, DocumentSums] | None = None
+    """Of every task the sums of each document in the sample."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What the run is busy with between steps ("loading the model", "estimating the Fisher information")."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The run holds until what `reason` says is mended; an empty one says that it goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PointKept:
+    """Whatever ends the run now, it can go on after `step`."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class StageFinished:
+    """The stage's weights, tokenizer and resumable state lie under `checkpoint`."""
+
+    stage: int
+    task: str
+    last_step: int
+    seconds: float
+    target_tokens: int
+    checkpoint: Path
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunStopped:
+    """Stopped by the user inside `stage` after `step`; `checkpoint` holds the weights of `kept_step`, after which the
+    run can go on. None before the stage's first step, and where the disk has been full since the stage began."""
+
+    stage: int
+    step: int
+    checkpoint: Path | None
+    kept_step: int | None
+
+
+Event = (
+    RunStarted
+    | StageStarted
+    | StepDone
+    | Evaluated
+    | Phase
+    | Waiting
+    | PointKept
+    | StageFinished
+    | RunFinished
+    | RunStopped
+)

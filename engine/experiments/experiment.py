@@ -1,0 +1,258 @@
+"""The experiment as validated data."""
+
+import itertools
+import math
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass as validated
+
+from engine import strategies
+from engine.common.errors import ConfigError
+from engine.common.explanations import Location, explain
+from engine.common.parameters import parameter, parameters_of
+from engine.strategies.base import Strategy
+from engine.tasks.spec import FilePath, Name, TaskSpec, one_or_many
+
+MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
+"""Most strategies with their values, and most runs, of one experiment."""
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class Training:
+    """How every stage of every run of an experiment is trained."""
+
+    epochs: int = parameter(
+        3,
+        label="Epochs per task",
+        minimum=1,
+        maximum=1000,
+        high=20,
+        help="How often each task's training text is read.",
+    )
+    stage_tokens: int | None = parameter(
+        None, label="Token budget per task", minimum=1, low=10_000, high=1_000_000, scale="log", unit="tokens",
+        help="End a stage after this many target tokens even if the epochs are not over; empty: no limit.",
+    )  # fmt: skip
+    learning_rate: float = parameter(
+        5e-4, label="Learning rate", minimum=1e-8, maximum=1.0, low=1e-5, high=1e-2, scale="log",
+        help="Peak of AdamW's learning rate in each stage.",
+    )  # fmt: skip
+    warmup_share: float = parameter(
+        0.05, label="Warm-up", minimum=0.0, maximum=1.0, help="Share of a stage's steps over which the rate rises."
+    )
+    decay: Literal["cosine", "linear", "constant"] = parameter(
+        "cosine", label="Decay", help="How the learning rate falls after the warm-up, afresh in each stage."
+    )
+    weight_decay: float = parameter(
+        0.0, label="Weight decay", minimum=0.0, maximum=1.0, help="AdamW's decoupled pull of the weights towards zero."
+    )
+    gradient_clip: float | None = parameter(
+        1.0, label="Gradient clipping", minimum=1e-6, maximum=1e6, low=0.1, high=10.0, scale="log",
+        help="Largest norm of a step's gradient; empty: no clipping.",
+    )  # fmt: skip
+    block_size: int = parameter(
+        256, label="Block size", minimum=8, maximum=1_048_576, low=64, high=1024, unit="tokens",
+        help="Longest context trained on; documents are packed into blocks of this size, longer ones are cut.",
+    )  # fmt: skip
+    tokens_per_step: int = parameter(
+        512, label="Tokens per step", minimum=8, maximum=100_000_000, low=256, high=65_536, scale="log", unit="tokens",
+        help="New-task tokens that one optimiser step sees.",
+    )  # fmt: skip
+    optimizer_state: Literal["reset", "keep"] = parameter(
+        "reset", label="Optimiser state", help="Whether AdamW's moments are kept from one stage to the next."
+    )
+    evaluations_per_stage: int = parameter(
+        5, label="Evaluations per stage", minimum=1, maximum=1000, high=30,
+        help="How often held-out text is scored inside a stage, its end included.",
+    )  # fmt: skip
+    evaluation_tokens: int = parameter(
+        1024, label="Held-out tokens inside stages", minimum=1, low=512, high=65_536, scale="log", unit="tokens",
+        help="How much held-out text of all tasks together each point of the curves is measured on.",
+    )  # fmt: skip
+    held_out_tokens: int = parameter(
+        20_000, label="Held-out tokens a task", minimum=1, low=1024, high=1_000_000, scale="log", unit="tokens",
+        help="How much of each task's held-out text the score matrix uses; of longer text every seed draws its own.",
+    )  # fmt: skip
+    precision: Literal["auto", "float32", "bfloat16"] = parameter(
+        "auto",
+        label="Precision",
+        help="auto: bfloat16 arithmetic on a GPU or CPU that has it in hardware, else float32; weights stay float32.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = parameter(
+        "auto", label="Device", help="auto: a GPU where there is one, else the CPU."
+    )
+
+
+class StrategySpec(BaseModel):
+    """A strategy by name ("replay", "replay+ewc") with parameter values; a list of values makes several runs."""
+
+    model_config = _STRICT
+
+    name: str = Field(max_length=80)
+    parameters: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+            ((name, parameters),) = value.items()
+            return {"name": name, "parameters": parameters or {}}
+        return value
+
+    @model_validator(mode="after")
+    def _is_known(self) -> "StrategySpec":
+        self.build_all()
+        return self
+
+    def build_all(self) -> tuple[Strategy, ...]:
+        """Every combination of the listed values. Raises ConfigError for unknown names or invalid values."""
+        names = list(self.parameters)
+        choices = [v if isinstance(v, list | tuple) else [v] for v in self.parameters.values()]
+        if math.prod(map(len, choices)) > MAX_VARIANTS:
+            raise ConfigError(
+                f"{self.name}: the listed values make more than {MAX_VARIANTS:,} combinations; list fewer of them."
+            )
+        return tuple(
+            strategies.build(self.name, dict(zip(names, values, strict=True))) for values in itertools.product(*choices)
+        )
+
+
+class RunSpec(BaseModel):
+    """One strategy with all its parameters resolved, and one seed."""
+
+    model_config = _STRICT
+
+    strategy: str
+    parameters: dict[str, Any]
+    seed: int
+    label: str
+    """How pages name it: the strategy and the parameters that the experiment sets or varies, without the seed."""
+
+
+class Experiment(BaseModel):
+    """A base model, an ordered list of tasks, training settings, the strategies to compare and the seeds."""
+
+    model_config = _STRICT
+
+    name: Name = Field(min_length=1, max_length=120)
+    model: FilePath = "tiny-gpt2"
+    tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=1000)
+    training: Training = Training()
+    strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
+    seeds: tuple[Annotated[int, Field(lt=2**63)], ...] = Field((0,), min_length=1, max_length=1000)
+
+    @field_validator("tasks", "training", "strategies", "seeds", mode="before")
+    @classmethod
+    def _as_people_write_it(cls, value: Any, about: ValidationInfo) -> Any:
+        if about.field_name == "training":
+            return {} if value is None else value
+        if about.field_name == "strategies" and isinstance(value, dict) and "name" not in value:
+            return tuple({name: parameters} for name, parameters in value.items())
+        return one_or_many(value)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Experiment":
+        for what, names in (("task", [t.name for t in self.tasks]), ("seed", [str(s) for s in self.seeds])):
+            doubled = sorted(name for name, times in Counter(names).items() if times > 1)
+            if doubled:
+                raise ValueError(f"each {what} may stand only once; {', '.join(doubled[:5])} stands more often")
+        if any(seed < 0 for seed in self.seeds):
+            raise ValueError("seeds must be 0 or above")
+        resolved = self.runs_of_one_seed()
+        if len(resolved) > MAX_VARIANTS or len(resolved) * len(self.seeds) > MAX_RUNS:
+            raise ValueError(
+                f"this makes {len(resolved) * len(self.seeds):,} runs of {len(resolved):,} strategies and settings; "
+                f"at most {MAX_RUNS:,} and {MAX_VARIANTS:,} go into one experiment"
+            )
+        specs = [(s.name, tuple(sorted(s.parameters.items()))) for s in resolved]
+        if len({repr(s) for s in specs}) < len(specs):
+            raise ValueError("strategies: two entries describe the same strategy with the same parameters")
+        return self
+
+    def runs_of_one_seed(self) -> tuple[StrategySpec, ...]:
+        """Every strategy with single, resolved parameter values."""
+        built = (strategy for spec in self.strategies for strategy in spec.build_all())
+        return tuple(StrategySpec(name=s.name, parameters=s.parameters) for s in built)
+
+    def runs(self) -> tuple[RunSpec, ...]:
+        """All runs, seed by seed, so that a first whole comparison is there early."""
+        labels = self._labels()
+        return tuple(
+            RunSpec(strategy=spec.name, parameters=spec.parameters, seed=seed, label=label)
+            for seed in self.seeds
+            for spec, label in zip(self.runs_of_one_seed(), labels, strict=True)
+        )
+
+    def _labels(self) -> list[str]:
+        """A run's strategy with what it is chosen by, and whatever else tells it from the experiment's other runs."""
+        built = [(spec, strategy) for spec in self.strategies for strategy in spec.build_all()]
+        found: dict[tuple[str, str], set[str]] = {}
+        for _, strategy in built:
+            for name, value in strategy.parameters.items():
+                found.setdefault((strategy.name, name), set()).add(repr(value))
+        labels = []
+        for spec, strategy in built:
+            varied = {name for name in spec.parameters if len(found[strategy.name, name]) > 1}
+            shown = varied | _chosen_by(strategy)
+            values = [f"{name}={_short(strategy.parameters[name])}" for name in spec.parameters if name in shown]
+            labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
+        return labels
+
+
+def _chosen_by(strategy: Strategy) -> set[str]:
+    """The first main parameter of each part, and the other main ones that are not at their defaults."""
+    names = set()
+    for part in strategies.parts_of(strategy.name):
+        main = [declared for declared in parameters_of(part) if declared.main]
+        names |= {d.name for d in main if d is main[0] or strategy.parameters[d.name] != d.default}
+    return names
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def experiment_from(data: dict[str, Any], source: str = "the experiment") -> Experiment:
+    """Validate plain data. Raises ConfigError that names every wrong field."""
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {explain(error, _fields_at)}") from error
+
+
+def _fields_at(place: Location) -> list[str]:
+    """The fields that an experiment has at a place of its data."""
+    holders: dict[object, type] = {"tasks": TaskSpec, "strategies": StrategySpec}
+    if not place:
+        return list(Experiment.model_fields)
+    if place[0] == "training":
+        return [declared.name for declared in parameters_of(Training)]
+    return list(getattr(holders.get(place[0]), "model_fields", ()))
+
+
+def to_data(experiment: Experiment) -> dict[str, Any]:
+    """Plain data as YAML and `results.json` hold it: one key per strategy, task fields at their defaults left out."""
+    data = experiment.model_dump(mode="json", exclude={"tasks", "strategies"})
+    tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in experiment.tasks]
+    for task in tasks:
+        if len(task.get("prompt_column", ())) == 1:
+            (task["prompt_column"],) = task["prompt_column"]
+    specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
+    return {
+        "name": data["name"], "model": data["model"], "tasks": tasks,
+        "training": data["training"], "strategies": specs, "seeds": data["seeds"],
+    }  # fmt: skip

@@ -1,0 +1,74 @@
+"""Experiment files: YAML in, YAML out."""
+
+from pathlib import Path
+from typing import get_args
+
+import yaml
+
+from engine.common.errors import ConfigError
+from engine.experiments.experiment import Experiment, experiment_from, to_data
+from engine.experiments.task_paths import expanded, found_at
+from engine.experiments.yaml_reading import read_yaml
+from engine.tasks.spec import TaskSpec
+
+MAX_CHARACTERS = 200_000
+"""Of an experiment file; a thousand tasks fit in."""
+
+
+def _text_fields() -> frozenset[tuple[str, ...]]:
+    """Where an experiment holds texts, be it one or a list: the names of the fields that lead there."""
+    found: set[tuple[str, ...]] = {("name",), ("model",)}
+    for name, about in TaskSpec.model_fields.items():
+        if not {bool, int, float} & {about.annotation, *get_args(about.annotation)}:
+            found.add(("tasks", name))
+    return frozenset(found)
+
+
+def parse_experiment(text: str, source: str = "the experiment") -> Experiment:
+    """Read YAML. `source` names the file in errors. Raises ConfigError that names the field."""
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"{source}: is longer than {MAX_CHARACTERS:,} characters; an experiment file is a page.")
+    data = read_yaml(text, source, _text_fields())
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source}: expected fields such as name, model, tasks and strategies, one a line.")
+    return experiment_from(data, source)
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read an experiment file; paths are taken from its folder, and may hold ~, environment variables and patterns.
+
+    Raises ConfigError that names the field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as UTF-8 text ({error}).") from error
+    experiment = parse_experiment(text, path.name)
+    try:
+        return expanded(experiment, path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from error
+
+
+def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
+    """The same experiment with its task files made independent of the working directory, as they are written.
+
+    They are taken from `folder`; what begins with one of `task_paths.places` and does not lie there is looked up in
+    that place. For files that came from elsewhere: they are not to look into this machine's variables and folders.
+    """
+
+    def absolute(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(found_at(name, folder) for name in names)
+
+    tasks = tuple(
+        task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)})
+        for task in experiment.tasks
+    )
+    return experiment.model_copy(update={"tasks": tasks})
+
+
+def to_yaml(experiment: Experiment) -> str:
+    """YAML that `parse_experiment` reads back to an equal experiment."""
+    return yaml.safe_dump(to_data(experiment), sort_keys=False, allow_unicode=True, width=120)

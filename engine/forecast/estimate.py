@@ -1,0 +1,233 @@
+"""What an experiment will cost, said before it starts: tokens by strategy, time on this machine, memory, disk."""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import torch
+from transformers import PreTrainedModel
+
+from engine import strategies
+from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
+from engine.models.lm_head import LOGITS_AT_ONCE
+from engine.models.loading import load_base
+from engine.persistence.shared_results import trajectory
+from engine.running.execute import choose_device, choose_precision
+from engine.strategies.base import Strategy
+from engine.tokens.blocks import Blocks
+from engine.training.optimizer import make_optimizer
+from engine.training.scoring import sample_size
+
+_BYTES = 4
+"""Weights, gradients and optimiser state are kept in float32 whatever the arithmetic."""
+_PROCESS_BYTES = 450_000_000
+"""Python with torch and transformers loaded, before any model."""
+_FORWARD_SHARE = 1 / 3
+"""A forward pass beside a forward and a backward pass."""
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """A task under one tokenizer, in target tokens."""
+
+    name: str
+    documents: int
+    """On the training side."""
+    train_tokens: int
+    held_out_tokens: int
+    held_out_documents: int = 1
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured of one model on this machine, and its sizes."""
+
+    training_tokens_per_second: float
+    fisher_tokens_per_second: float
+    """One block at a time, as the Fisher information needs it."""
+    parameters: int
+    activation_bytes: int
+    """Of one training step, worked out from the model's shape."""
+    device: str
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """One run of one strategy."""
+
+    label: str
+    training_tokens: int
+    """Read by training steps, replayed ones included."""
+    fisher_tokens: int
+    """Read at the ends of stages, as the Fisher information reads them."""
+    scoring_tokens: int
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The whole experiment; runs go one after the other."""
+
+    runs: tuple[RunCost, ...]
+    """The first seed's. What a run takes over from an earlier one costs it nothing."""
+    seeds: int
+    seconds: float
+    """Of all runs, one after the other."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of the run that needs most."""
+        return max(run.memory_bytes for run in self.runs)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Of every run's checkpoints together."""
+        return self.seeds * sum(run.disk_bytes for run in self.runs)
+
+
+IsKnown = Callable[[int, Hashable], bool]
+"""Whether the result of a stage is kept already, by seed and what the strategy had to do with it."""
+
+
+def estimate(
+    experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, is_known: IsKnown = lambda seed, had_to_do: False
+) -> Estimate:
+    """Cost of every run of `experiment`; `sizes` has its tasks in order. Stages that runs share cost once."""
+    labels = [run.label for run in experiment.runs()]
+    specs = experiment.runs_of_one_seed()
+    by_seed = []
+    for seed in experiment.seeds:
+        costs, seen = [], _Seen(partial(is_known, seed))
+        for label, spec in zip(labels, specs, strict=False):
+            costs.append(_run_cost(label, spec, experiment.training, sizes, speed, seen))
+        by_seed.append(costs)
+    seconds = sum(run.seconds for costs in by_seed for run in costs)
+    return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds)
+
+
+class _Seen:
+    """What earlier runs of the same seed have made."""
+
+    def __init__(self, is_known: Callable[[Hashable], bool]) -> None:
+        self._is_known, self._made = is_known, set[Hashable]()
+
+    def first(self, what: Hashable) -> bool:
+        """Whether it must be made now; from then on it is there."""
+        new = what not in self._made and not self._is_known(what)
+        self._made.add(what)
+        return new
+
+
+def _run_cost(
+    label: str, spec: StrategySpec, training: Training, sizes: Sequence[TaskSize], speed: Speed, seen: _Seen
+) -> RunCost:
+    strategy = strategies.build(spec.name, spec.parameters)
+    training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, training, sizes, seen)
+    seconds = training_tokens / speed.training_tokens_per_second + fisher_tokens / speed.fisher_tokens_per_second
+    seconds += scoring_tokens * _FORWARD_SHARE / speed.training_tokens_per_second
+    tensors = [strategy.cost(stage).tensors for stage in range(1, len(sizes) + 1)]
+    weights = speed.parameters * _BYTES
+    # Weights, gradients, two moments of AdamW, and what the strategy remembers.
+    memory = _PROCESS_BYTES + weights * (4 + max(tensors)) + speed.activation_bytes
+    kept = 1 + (2 if training.optimizer_state == "keep" else 0)
+    disk = weights * (len(sizes) * kept + sum(tensors))
+    return RunCost(label, training_tokens, fisher_tokens, scoring_tokens, seconds, memory, disk)
+
+
+def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], seen: _Seen) -> tuple[int, int, int]:
+    """Tokens that all stages train on, that are read at their ends, and that are scored."""
+    held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
+    whole = sum(held_out)
+    share = training.evaluation_tokens // len(sizes)
+    sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
+    trained = read = 0
+    scored = whole if seen.first("base model") else 0
+    for stage, size in enumerate(sizes, start=1):
+        had_to_do, cost = trajectory(strategy, stage)[-1], strategy.cost(stage)
+        if seen.first(had_to_do):
+            new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
+            trained += round(new * (1 + cost.tokens_per_new_token))
+            scored += whole + (training.evaluations_per_stage - 1) * sample
+        for reading in cost.readings if stage < len(sizes) else ():
+            if reading.shared_as is None or seen.first((had_to_do, *reading.shared_as)):
+                read += round(min(1.0, reading.documents / max(1, size.documents)) * size.train_tokens)
+    return trained, read, scored
+
+
+def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:
+    """Of a task's `scored` held-out tokens, those in the documents that curves follow."""
+    documents = max(1, round(size.held_out_documents * scored / max(1, size.held_out_tokens)))
+    return round(scored * sample_size(documents, scored, share) / documents)
+
+
+def _budget(training: Training, size: TaskSize) -> int:
+    tokens = training.epochs * size.train_tokens
+    return tokens if training.stage_tokens is None else min(tokens, training.stage_tokens)
+
+
+def measure_speed(model: str, training: Training) -> Speed:
+    """Time a few training steps of `model` on this machine; remembered for the life of the process.
+
+    Raises ModelError where the model can't be loaded.
+    """
+    device = choose_device(training.device)
+    precision = choose_precision(training.precision, device)
+    return _measure(model, training.block_size, training.tokens_per_step, device, precision)
+
+
+@lru_cache(maxsize=32)
+def _measure(name: str, block_size: int, tokens_per_step: int, device: str, precision: str) -> Speed:
+    base = load_base(name, device)
+    model = base.model
+    model.train()
+    optimizer = make_optimizer(model, Training(learning_rate=1e-8))
+    length = min(block_size, base.context)
+    rows = rows_per_forward(model, length, model.device)
+    per_step = max(1, tokens_per_step // length)
+    vocabulary = model.config.get_text_config().vocab_size
+    generator = torch.Generator().manual_seed(0)
+
+    def step(count: int, arithmetic: str) -> None:
+        tokens = torch.randint(vocabulary, (count, length), generator=generator)
+        blocks = Blocks(tokens, tokens, torch.arange(length).repeat(count, 1)).to(model.device)
+        weights = torch.full((count * length,), 1 / (count * length), device=model.device)
+        with autocast(model.device, arithmetic):
+            loss, _ = weighted_nats(model, blocks, weights, base.packed)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    # A large step is timed on its first part: the speed is the same, the wait is not.
+    timed = min(per_step, rows, max(1, 2048 // length))
+    return Speed(
+        training_tokens_per_second=timed * length / _fastest(lambda: step(timed, precision)),
+        fisher_tokens_per_second=length / _fastest(lambda: step(1, "float32")),
+        parameters=model.num_parameters(),
+        activation_bytes=_activation_bytes(model, min(per_step, rows) * length, length),
+        device=device,
+    )
+
+
+def _fastest(work: Callable[[], None], repeats: int = 2) -> float:
+    """Seconds of the fastest of `repeats`, after one to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def _activation_bytes(model: PreTrainedModel, tokens: int, length: int) -> int:
+    """What a backward pass keeps, roughly: 17 numbers per token, layer and unit of width, the attention weights of
+    the layers, and for as many tokens as are projected at once three times the logits."""
+    config = model.config.get_text_config()
+    layers, width = int(config.num_hidden_layers), int(config.hidden_size)
+    heads = int(config.num_attention_heads)
+    logits = min(tokens * int(config.vocab_size), LOGITS_AT_ONCE)
+    return _BYTES * (tokens * layers * (17 * width + heads * length) + 3 * logits)

@@ -1,0 +1,120 @@
+"""The one place where a model turns blocks into log-likelihoods: training, Fisher and scores all go through it."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.common.device_transfers import sent
+from engine.models import lm_head
+from engine.tokens.blocks import IGNORED, Blocks
+
+TOKENS_PER_FORWARD = 4096
+"""On a CPU: enough to amortise what a pass costs whatever its size, few enough for its caches."""
+TOKENS_PER_FORWARD_ON_ACCELERATOR = 16_384
+"""Some gigabytes of activations for a model of GPT-2's size."""
+
+_layers: WeakKeyDictionary[PreTrainedModel, Sequence[torch.nn.Module]] = WeakKeyDictionary()
+
+
+def logits_of(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> Tensor:
+    """Next-token logits [B, L, V]; with `packed` false each row is one document and positions are the model's own."""
+    positions = {"position_ids": blocks.position_ids} if packed else {}
+    return model(input_ids=blocks.input_ids, use_cache=False, **positions).logits
+
+
+def weighted_nats(
+    model: PreTrainedModel, blocks: Blocks, weights: Tensor, packed: bool = True
+) -> tuple[Tensor, Tensor]:
+    """(Σ_i weights_i · nats_i, nats) over the target tokens i of `blocks`, row by row; float32, the sum with gradient.
+
+    `weights` float32 [N]. nats_i = −log p(target_i | what is before it), [N], without gradient. Only positions that
+    have a target reach the vocabulary projection.
+    """
+    blocks, wanted, targets = _on_device(model, blocks)
+    head = lm_head.plain_head(model)
+    if head is not None:
+        return lm_head.weighted_nats(_states(model, blocks, packed, wanted), head, targets, weights)
+    logits = logits_of(model, blocks, packed).flatten(0, 1).index_select(0, wanted)
+    nats = F.cross_entropy(logits.float(), targets, reduction="none")
+    return (nats * weights).sum(), nats.detach()
+
+
+@torch.no_grad()
+def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> tuple[Tensor, Tensor]:
+    """Per target token its nats, float32 [N], and whether the model's likeliest token was the target, bool [N]."""
+    blocks, wanted, targets = _on_device(model, blocks)
+    head = lm_head.plain_head(model)
+    if head is not None:
+        return lm_head.predictions(_states(model, blocks, packed, wanted), head, targets)
+    logits = logits_of(model, blocks, packed).flatten(0, 1)[wanted].float()
+    return F.cross_entropy(logits, targets, reduction="none"), logits.argmax(-1) == targets
+
+
+def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
+    """Σ −log p(target) over the positions that have one, in float32; scalar, in nats."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+def _on_device(model: PreTrainedModel, blocks: Blocks) -> tuple[Blocks, Tensor, Tensor]:
+    """The blocks beside the model, which positions of the flattened ones have a target, and those targets."""
+    # Looked for where the blocks are: on an accelerator the search would wait for all that is queued there.
+    targets = blocks.targets.flatten()
+    wanted = (targets != IGNORED).nonzero().squeeze(1)
+    device = model.device
+    return blocks.to(device), sent(wanted, device), sent(targets[wanted], device)
+
+
+def _states(model: PreTrainedModel, blocks: Blocks, packed: bool, wanted: Tensor) -> Tensor:
+    positions = {"position_ids": blocks.position_ids} if packed else {}
+    states = lm_head.states_of(model, input_ids=blocks.input_ids, **positions).flatten(0, 1)
+    return states if len(wanted) == len(states) else states.index_select(0, wanted)
+
+
+def rows_per_forward(model: PreTrainedModel, block_size: int, device: torch.device) -> int:
+    """How many rows of `block_size` one pass may hold; depends on the model and the kind of device alone."""
+    if device.type != "cpu" and lm_head.plain_head(model) is not None:
+        return max(1, TOKENS_PER_FORWARD_ON_ACCELERATOR // block_size)
+    rows = rows_with_logits(model, block_size)
+    return max(1, min(rows, TOKENS_PER_FORWARD // block_size)) if device.type == "cpu" else rows
+
+
+def rows_with_logits(model: PreTrainedModel, block_size: int) -> int:
+    """How many rows' logits may exist at once."""
+    return max(1, lm_head.LOGITS_AT_ONCE // (block_size * model.config.get_text_config().vocab_size))
+
+
+@contextlib.contextmanager
+def interruptible(model: PreTrainedModel, check: Callable[[], None]) -> Iterator[None]:
+    """Inside the block `check` is called at every layer, forward and backward, and may raise."""
+
+    def heard(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        check()
+        states = output[0] if isinstance(output, tuple) else output
+        if isinstance(states, Tensor) and states.requires_grad:
+            states.register_hook(lambda gradient: check())
+
+    handles = [layer.register_forward_hook(heard) for layer in _layers_of(model)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _layers_of(model: PreTrainedModel) -> Sequence[torch.nn.Module]:
+    """The longest list of modules in it; looked for once."""
+    if model not in _layers:
+        lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+        _layers[model] = list(max(lists, key=len, default=()))
+    return _layers[model]
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
+    """The arithmetic of `precision` ("float32" or "bfloat16") on `device`; weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,0 +1,71 @@
+"""How much room there is for what runs write: on the disk, and by the limit that an operator may have set."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
+
+VARIABLE = "PALIMPSEST_DISK_LIMIT_GB"
+_GB = 10**9
+
+
+@dataclass(frozen=True)
+class Room:
+    """Of a data folder, in bytes."""
+
+    used: int
+    """By its files, those under several names once."""
+    free: int
+    """What may still be written."""
+    limit: int | None
+    """The most that may be used, where the operator has set one."""
+
+
+def room(folder: Path) -> Room:
+    """The room of a data folder. Raises ConfigError where the limit is not a number."""
+    limit, used = _limit(), _used(folder)
+    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+    return Room(used, free if limit is None else max(0, min(free, limit - used)), limit)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raises StoreUnavailableError where `needed` bytes more don't fit now, StoreError where they never would."""
+    found = room(folder)
+    if needed <= found.free:
+        return
+    why = "its disk has" if found.limit is None else f"its limit of {found.limit / _GB:g} GB ({VARIABLE}) leaves"
+    about = f"a checkpoint with a resume point of this run takes about {needed / _GB:.2f} GB"
+    if found.limit is not None and needed > found.limit:
+        raise StoreError(f"{folder}: its limit is {found.limit / _GB:g} GB ({VARIABLE}), and {about}. Raise the limit.")
+    raise StoreUnavailableError(
+        f"{folder}: {why} {found.free / _GB:.2f} GB, and {about}. "
+        f"Delete experiments that are no longer needed, or free some space."
+    )
+
+
+def _limit() -> int | None:
+    given = os.environ.get(VARIABLE, "").strip()
+    if not given:
+        return None
+    try:
+        limit = float(given)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise ConfigError(f"{VARIABLE}: {given!r} is not a number of gigabytes above 0.")
+    return int(limit * _GB)
+
+
+def _used(folder: Path) -> int:
+    """What files under `folder` take; one that is linked under several names counts once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                about = Path(place, name).lstat()
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            sizes[about.st_dev, about.st_ino] = about.st_size
+    return sum(sizes.values())

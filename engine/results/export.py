@@ -1,0 +1,170 @@
+"""What a user takes away: results as JSON, scores as CSV, a checkpoint as a zip."""
+
+import dataclasses
+import json
+import math
+import os
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from engine.common.durable_files import writing
+from engine.common.errors import StoreError
+from engine.common.quoting import safe_name
+from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
+from engine.experiments.experiment import Experiment, to_data
+from engine.persistence.checkpoints import RESUME_FILES
+from engine.results.comparison import matrices, stability_gaps, task_orders
+from engine.results.operations import operations_of
+from engine.results.summaries import intransigence, summarize
+from engine.store import Store
+
+SCHEMA = "palimpsest/results/2"
+"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine."""
+SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
+"""Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
+
+_TASK_FIELDS = (
+    "name", "documents", "held_out_documents", "target_tokens", "held_out_target_tokens", "kind", "columns",
+    "unused_columns", "remarks", "scored_on_training", "separator", "chat_template",
+)  # fmt: skip
+
+Rows = Sequence[Sequence[float | None]]
+
+
+def results(store: Store, experiment_id: str, beside: Path | None = None) -> dict[str, Any]:
+    """Everything about an experiment as plain data without NaN: the content of `results.json`.
+
+    `checkpoints` are relative to the folder `beside`, where the file is to lie: the store's unless another is named.
+    `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
+    where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. Raises StoreError for an unknown id.
+    """
+    experiment = store.experiment(experiment_id)
+    runs = store.runs(experiment_id)
+    run_ids = runs["run_id"].tolist()
+    environments = [found for found in (store.environment(run_id) for run_id in run_ids) if found]
+    stages, matrix = store.stages(run_ids), store.matrix(run_ids)
+    curve = store.curve(run_ids)
+    scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
+    joint = {run.seed: run.run_id for run in runs.itertuples() if run.strategy == "joint" and run.status == "finished"}
+    gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
+    facts = store.task_facts_by_run(run_ids)
+    described = []
+    for run in runs.itertuples():
+        of_joint = joint.get(run.seed) if run.strategy != "joint" else None
+        matrix_of = {name: _whole(scores[name].get(run.run_id, []), len(experiment.tasks)) for name in SCORE_NAMES}
+        summary = {}
+        for name in SUMMARIZED:
+            against = scores[name].get(of_joint, []) if of_joint else []
+            summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
+            gap = gaps[name].get(run.run_id)
+            summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None
+        kept = stages.loc[stages["run_id"] == run.run_id, "checkpoint"]
+        described.append(
+            {
+                "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
+                "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
+                "summary": summary, "seconds": run.seconds, "tokens": int(run.target_tokens),
+                "operations": operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]),
+                "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
+            }
+        )  # fmt: skip
+    whole = {
+        "schema": SCHEMA,
+        "experiment": to_data(experiment),
+        "environment": environments[0] if environments else {},
+        "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
+        "runs": described,
+    }
+    plain: dict[str, Any] = _plain(whole)
+    return plain
+
+
+def _named(facts: Sequence[Mapping[str, Any]], experiment: Experiment) -> list[dict[str, Any]]:
+    """The facts under the names that the experiment gives the tasks: scores may mark them."""
+    return [dict(fact) | {"name": task.name} for fact, task in zip(facts, experiment.tasks, strict=False)]
+
+
+def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was read of each task, as `results.json` and `check --json` hold it."""
+    found = []
+    for task in tasks:
+        data = {name: task.get(name) for name in _TASK_FIELDS}
+        found.append(data | {name: list(data[name] or ()) for name in ("columns", "unused_columns", "remarks")})
+    return found
+
+
+def write_results(store: Store, experiment_id: str, path: Path) -> dict[str, Any]:
+    """Write `results` to a JSON file, whole or not at all, and return them. Raises StoreError."""
+    found = results(store, experiment_id, path.parent)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        fresh.write_text(to_json(found), encoding="utf-8")
+        fresh.replace(path)
+    return found
+
+
+def to_json(found: dict[str, Any]) -> str:
+    """The text of `results.json`."""
+    return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def scores_csv(store: Store, experiment_id: str) -> str:
+    """The score matrices of all runs, long: one line per run, stage and task, with every score."""
+    runs = store.runs(experiment_id)
+    matrix = store.matrix(runs["run_id"].tolist())
+    about = runs[["run_id", "experiment", "label", "strategy", "seed", "status"]]
+    lines = about.merge(matrix.drop(columns="step"), on="run_id", validate="one_to_many")
+    return str(lines.to_csv(index=False, lineterminator="\n"))
+
+
+def checkpoint_zip(checkpoint: Path, file: IO[bytes], folder: str = "") -> None:
+    """Write a checkpoint as a zip of one folder that `AutoModelForCausalLM.from_pretrained` loads once unpacked.
+
+    The folder is called `folder`, as far as every file system can, or as the checkpoint's own. Raises StoreError when
+    the checkpoint is no longer there.
+    """
+    # the state for resuming stays behind: it may hold texts of the memory
+    parts = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name not in RESUME_FILES)
+    if not parts:
+        raise StoreError(f"{checkpoint}: this checkpoint is no longer there; run the experiment again to get it back.")
+    top = Path(safe_name(folder or checkpoint.name))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights don't compress
+        for path in parts:
+            archive.write(path, top / path.relative_to(checkpoint))
+
+
+def _relative(path: str, folder: Path) -> str:
+    """A path as seen from a folder, with slashes whatever the system; the machine's own way there stays unsaid."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _summary(rows: Rows, joint: Rows, lower_is_better: bool) -> dict[str, Any]:
+    """What `summarize` says of a matrix, with intransigence against the joint run's."""
+    summary = dataclasses.asdict(summarize(rows, lower_is_better))
+    summary["intransigence"] = intransigence(joint, rows, lower_is_better) if joint else None
+    if summary["intransigence"] is None:
+        summary["reasons"]["intransigence"] = "it is measured against a finished joint run of the same seed"
+    return summary | {"reasons": summary.pop("reasons")}
+
+
+def _whole(rows: Rows, tasks: int) -> list[list[float | None]]:
+    """T+1 rows: those of stages that were not reached hold None."""
+    missing: list[list[float | None]] = [[None] * tasks for _ in range(tasks + 1 - len(rows))]
+    return [list(row) for row in rows] + missing
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types: tuples become lists, what is not a finite number becomes None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return None if value is pd.NaT else value

@@ -1,0 +1,172 @@
+"""Which runs can be compared fairly: what must be equal between them, and what differs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from engine.experiments.experiment import Experiment
+
+PENDING = frozenset({"queued", "running", "paused", "interrupted"})
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What two runs must share for their scores to be comparable."""
+
+    model: str
+    tasks: tuple[str, ...]
+    trained_on: Mapping[str, str]
+    """Fingerprint of each task's training text by name; empty before the run has started."""
+    held_out: Mapping[str, str]
+    """Fingerprint of each task's held-out text by name; empty before the run has started."""
+    budget: Mapping[str, int]
+    """New-task target tokens that a stage may train on, by task; empty before the run has started."""
+    passes: tuple[int, int | None]
+    """Epochs and token limit of a stage, as set."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why some runs can't be compared fairly with the rest."""
+
+    what: str
+    """model, tasks, order, training text, held-out text, token budget or seeds."""
+    run_ids: tuple[str, ...]
+    text: str
+    """One sentence; names in it are the user's, so pages must escape it."""
+
+
+def conditions(experiment: Experiment, facts: Iterable[Mapping[str, Any]]) -> Conditions:
+    """The conditions of a run, from its experiment and what it recorded of its tasks (nothing before it began)."""
+    known = {str(fact["name"]): fact for fact in facts}
+    epochs, limit = experiment.training.epochs, experiment.training.stage_tokens
+    budget = {}
+    for name, fact in known.items():
+        if fact.get("target_tokens"):
+            whole = int(fact["target_tokens"]) * epochs
+            budget[name] = min(whole, limit) if limit else whole
+    return Conditions(
+        model=experiment.model,
+        tasks=tuple(task.label for task in experiment.tasks),
+        trained_on={name: fact["fingerprint"] for name, fact in known.items() if fact.get("fingerprint")},
+        held_out={
+            name: fact["held_out_fingerprint"] for name, fact in known.items() if fact.get("held_out_fingerprint")
+        },
+        budget=budget,
+        passes=(epochs, limit),
+    )
+
+
+def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding]:
+    """What keeps runs from a fair comparison with the largest group of like runs.
+
+    `runs` needs run_id, experiment, configuration, seed and status. The reference is the run whose conditions most
+    runs share (the first of equals); among the runs like it, the seeds that make most comparable runs.
+    """
+    if runs.empty:
+        return []
+    reference = _reference([of_run[run_id] for run_id in runs["run_id"]])
+    found: dict[tuple[str, str], list[str]] = {}
+    alike = []
+    for run in runs.itertuples():
+        unlike = differences(of_run[run.run_id], reference)
+        alike.append(not unlike)
+        for what, clause in unlike:
+            found.setdefault((what, f"{run.experiment}: {clause}"), []).append(run.run_id)
+    findings = [Finding(what, tuple(ids), text) for (what, text), ids in found.items()]
+    return findings + _unlike_seeds(runs[alike])
+
+
+def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str, str]]:
+    """What differs from the reference, as (what, clause); facts that are not known yet are not compared."""
+    found = []
+    if conditions.model != reference.model:
+        found.append(("model", f"the base model is {conditions.model}, not {reference.model}."))
+    if set(conditions.tasks) != set(reference.tasks):
+        found.append(("tasks", f"the tasks are {_listed(conditions.tasks)}, not {_listed(reference.tasks)}."))
+    elif conditions.tasks != reference.tasks:
+        found.append(("order", f"the order of tasks is {_arrows(conditions.tasks)}, not {_arrows(reference.tasks)}."))
+    other = [t for t in conditions.tasks if _unlike(conditions.trained_on, reference.trained_on, t)]
+    if other:
+        found.append(("training text", f"the training text is another ({_listed(other)})."))
+    changed = [t for t in conditions.tasks if _unlike(conditions.held_out, reference.held_out, t)]
+    if changed:
+        found.append(("held-out text", f"the held-out text is another ({_listed(changed)})."))
+    budgets = [t for t in conditions.tasks if _unlike(conditions.budget, reference.budget, t)]
+    if budgets:
+        each = "; ".join(f"{t} {conditions.budget[t]:,} and not {reference.budget[t]:,} tokens" for t in budgets)
+        found.append(("token budget", f"a stage trains on more or less text ({each})."))
+    elif conditions.passes != reference.passes and not (conditions.budget and reference.budget):
+        found.append(("token budget", f"a stage trains for {_passes(conditions)}, not {_passes(reference)}."))
+    return found
+
+
+def unfair_runs(findings: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
+    """By run id, what differs, for marks in a table."""
+    marks: dict[str, list[str]] = {}
+    for finding in findings:
+        for run_id in finding.run_ids:
+            marks.setdefault(run_id, []).append(finding.what)
+    return {run_id: tuple(dict.fromkeys(what)) for run_id, what in marks.items()}
+
+
+def _reference(every: Sequence[Conditions]) -> Conditions:
+    sizes: list[tuple[Conditions, int]] = []
+    for one in every:
+        if one not in [kept for kept, _ in sizes]:
+            sizes.append((one, every.count(one)))
+    return max(sizes, key=lambda kept: sum(size for other, size in sizes if not differences(other, kept[0])))[0]
+
+
+def _unlike_seeds(runs: pd.DataFrame) -> list[Finding]:
+    """Configurations whose seeds, finished or still to come, are not those that cover most runs."""
+    usable = runs[(runs["status"] == "finished") | runs["status"].isin(PENDING)]
+    seeds = {str(name): frozenset(group["seed"]) for name, group in usable.groupby("configuration", sort=False)}
+    if len(seeds) < 2:
+        return []
+    wanted = _wanted_seeds(list(seeds.values()))
+    findings = []
+    for name, group in usable.groupby("configuration", sort=False):
+        if not wanted <= seeds[str(name)]:
+            text = f"{name}: its seeds are {_seeds(seeds[str(name)])}, where most have {_seeds(wanted)}."
+            findings.append(Finding("seeds", tuple(group["run_id"]), text))
+            continue
+        extra = group[~group["seed"].isin(wanted)]
+        if len(extra):
+            text = f"{name}: seeds {_seeds(frozenset(extra['seed']))} were not run by the other configurations."
+            findings.append(Finding("seeds", tuple(extra["run_id"]), text))
+    return findings
+
+
+def _wanted_seeds(sets: list[frozenset[Any]]) -> frozenset[Any]:
+    """The seeds that make the most comparable runs: shared by two configurations at least, where any are."""
+
+    def worth(seeds: frozenset[Any]) -> tuple[bool, int, int]:
+        covering = sum(seeds <= other for other in sets)
+        return covering > 1 and bool(seeds), len(seeds) * covering, covering
+
+    return max([*sets, frozenset.intersection(*sets)], key=worth)
+
+
+def _unlike(mine: Mapping[str, Any], theirs: Mapping[str, Any], task: str) -> bool:
+    return task in mine and task in theirs and mine[task] != theirs[task]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _arrows(names: Iterable[str]) -> str:
+    return " → ".join(names)
+
+
+def _passes(conditions: Conditions) -> str:
+    epochs, limit = conditions.passes
+    text = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    return f"{text}, at most {limit:,} tokens" if limit else text
+
+
+def _seeds(seeds: frozenset[Any]) -> str:
+    return ", ".join(str(int(seed)) for seed in sorted(seeds)) or "none"

@@ -1,0 +1,199 @@
+"""A run of an experiment from its description: the one function behind the pages, the command line and notebooks."""
+
+import dataclasses
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from engine import events, strategies
+from engine.common.errors import ConfigError, ModelError
+from engine.common.random_streams import Streams
+from engine.events.control import Control
+from engine.experiments.experiment import Experiment, RunSpec, Training
+from engine.models.loading import BaseModel, load_base, locate, revision_of
+from engine.persistence.disk_space import check_room
+from engine.persistence.resume_points import SECONDS_APART
+from engine.persistence.shared_results import SharedResults, content_key, folder_hash, stage_key
+from engine.running.model_check import check_block_size
+from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.tokens.packing import pack_documents
+from engine.training.loop import train
+from engine.training.run_state import EncodedTask, RunSetup
+from engine.training.scoring import prepare
+
+
+def execute_run(
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    control: Control,
+    finished_stages: int = 0,
+    shared_folder: Path | None = None,
+) -> Iterator[events.Event]:
+    """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
+
+    What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
+
+    With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
+    Raises PalimpsestError with words for the user.
+    """
+    training = experiment.training
+    device = choose_device(training.device)
+    # Threads are set per thread: without this a background thread may compute with another number than the main one.
+    torch.set_num_threads(torch.get_num_threads())
+    yield events.Phase("loading the model")
+    base = load_base(experiment.model, device)
+    check_block_size(experiment, base.context)
+    yield events.Phase("reading and encoding the tasks")
+    shared = SharedResults(shared_folder) if shared_folder is not None else None
+    tasks = [task_tokens(spec, base, shared, training.block_size) for spec in experiment.tasks]
+    encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
+
+    chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
+
+    def load(checkpoint: Path | None) -> BaseModel:
+        found = load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
+        if chat_template is not None:  # checkpoints answer by the template that they were trained with
+            found.tokenizer.chat_template = chat_template
+        return found
+
+    precision = choose_precision(training.precision, device)
+    machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
+    machine |= model_facts(experiment.model)
+    setup = RunSetup(
+        load_model=load,
+        tasks=encoded,
+        strategy=strategies.build(run.strategy, run.parameters),
+        training=training,
+        seed=run.seed,
+        folder=folder,
+        control=control,
+        environment=machine,
+        precision=precision,
+        finished_stages=finished_stages,
+        shared=shared,
+        content=_content(experiment, [task.texts for task in tasks], machine),
+        point_seconds=point_seconds(),
+        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(base)),
+    )
+    del base
+    yield from train(setup)
+
+
+def _written_at_once(base: BaseModel) -> int:
+    """Bytes of a checkpoint and a resume point: weights twice, and the optimiser's two moments."""
+    return 4 * 4 * base.model.num_parameters()
+
+
+def point_seconds() -> float:
+    """How far apart the points inside a stage lie, from PALIMPSEST_CHECKPOINT_SECONDS. Raises ConfigError."""
+    given = os.environ.get("PALIMPSEST_CHECKPOINT_SECONDS", str(SECONDS_APART))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise ConfigError(f"PALIMPSEST_CHECKPOINT_SECONDS: {given!r} is not a number of seconds; set one, such as 120.")
+    return seconds
+
+
+def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
+    """Tells, by seed and what a strategy had to do with a stage, whether its result would be taken over."""
+    device = choose_device(experiment.training.device)
+    machine = environment(device, choose_precision(experiment.training.precision, device))
+    content = _content(experiment, texts, machine)
+    return lambda seed, had_to_do: shared.has(stage_key(content, seed, had_to_do))
+
+
+def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[str, Any]) -> str:
+    """What determines a run's numbers apart from its strategy and its seed."""
+    arithmetic = [machine[name] for name in ("torch", "transformers", "platform", "device", "precision", "threads")]
+    model = folder_hash(locate(experiment.model))
+    return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
+
+
+def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
+    """Pack one of `tasks` tasks for `base`, with the facts that a run records about it."""
+    rows = pack_documents(task.train, training.block_size, base.packed)
+    facts = {
+        "name": task.name,
+        "documents": len(task.train),
+        "held_out_documents": len(task.held_out),
+        "target_tokens": rows.target_tokens,
+        "read_tokens": int((task.train.lengths - 1).clip(0).sum()),
+        "held_out_target_tokens": task.held_out.target_tokens,
+        "fingerprint": task.train_fingerprint,
+        "held_out_fingerprint": task.held_out_fingerprint,
+        "packing_fill": rows.fill,
+        "kind": task.reading.kind,
+        "columns": list(task.reading.columns),
+        "unused_columns": list(task.reading.unused_columns),
+        "remarks": list(task.reading.remarks),
+        "scored_on_training": task.reading.scored_on_training,
+        "separator": task.separator,
+        "chat_template": task.chat_template,
+    }
+    draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens // tasks
+    held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)
+    facts["scored_target_tokens"] = held_out.target_tokens
+    return EncodedTask(task.name, task.train, rows, held_out, facts)
+
+
+def choose_device(wanted: str) -> str:
+    """The device that "auto" stands for. Raises ModelError where the wanted one is missing."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present[wanted]:
+        raise ModelError(f"training.device: there is no {wanted} device on this machine; choose auto or cpu.")
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """The arithmetic that "auto" stands for on `device`."""
+    if wanted != "auto":
+        return wanted
+    if device == "cpu":
+        has = torch.cpu.get_capabilities()
+        return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
+    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def environment(device: str, precision: str) -> dict[str, Any]:
+    """Versions, device, threads and commit: what else than configuration and seed decides a run's numbers."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"{device} ({platform.machine()})",
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "commit": _commit(),
+    }
+
+
+def model_facts(name: str) -> dict[str, str]:
+    """Which model a run began from: a hash of its files, and of a model of the hub the commit that they are of."""
+    folder = locate(name)
+    revision = revision_of(name, folder)
+    return {"model_hash": folder_hash(folder)} | ({"model_revision": revision} if revision else {})
+
+
+def _commit() -> str | None:
+    """The project's commit; None outside a git checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5)  # noqa: S603 - constant
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

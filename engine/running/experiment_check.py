@@ -1,0 +1,128 @@
+"""Everything that a start would read, read before it: what would be refused, and what each task comes to.
+
+The command line's `check`, a run before its folder is touched, and the Start button of the page all ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.common.errors import PalimpsestError, TaskError
+from engine.experiments.experiment import Experiment
+from engine.running.model_check import look_at_model, remarks_on_training
+from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
+from engine.tasks import open_task
+from engine.tasks.spec import TaskSpec
+from engine.tokens.rendered_text import read_and_learnt
+
+if TYPE_CHECKING:
+    from engine.persistence.shared_results import SharedResults
+
+FIRST = 3
+"""Training documents of each task that a report shows as the model gets them."""
+
+Progress = Callable[[int, int, str], None]
+"""Tasks done, tasks in all, and the name of the one that is read now."""
+
+
+@dataclass(frozen=True)
+class CheckedTask:
+    """What a task comes to."""
+
+    name: str
+    documents: int
+    held_out_documents: int
+    target_tokens: int
+    """Of the training text, read once."""
+    held_out_target_tokens: int
+    kind: str
+    columns: tuple[str, ...]
+    unused_columns: tuple[str, ...]
+    remarks: tuple[str, ...]
+    scored_on_training: bool
+    separator: str | None
+    chat_template: str | None
+    first: tuple[dict[str, str], ...] = ()
+    """The first training documents: {"read": what is given, "learnt": what is learnt}."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What reading an experiment gave. It may be started where `refused` is empty."""
+
+    tasks: tuple[CheckedTask, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Whole sentences, each with what to do."""
+    remarks: tuple[str, ...] = field(default=())
+    """About the experiment as a whole: what may be meant, but should be looked at."""
+
+    def raise_refusal(self) -> None:
+        """Raises TaskError with every refusal where there are any."""
+        if self.refused:
+            raise TaskError(" ".join(self.refused))
+
+
+def check(
+    experiment: Experiment,
+    shared: SharedResults | None = None,
+    progress: Progress = lambda done, total, name: None,
+    download: bool = False,
+) -> Report:
+    """Read the tokenizer and every task as a start would; trains nothing, and loads no weights.
+
+    Tokens are kept in `shared` for the runs where it is given. Hub models are downloaded with `download` alone. Never
+    raises for what a user can mend: that is in the report.
+    """
+    progress(0, len(experiment.tasks), "")
+    model = look_at_model(experiment, download=download)
+    refused = [str(problem) for problem in model.problems]
+    tokens: TokensOf | None = None
+    if model.tokenizer is not None:
+        with suppress(PalimpsestError):  # it has no token that ends a text: that is among the problems
+            tokens = TokensOf.from_tokenizer(experiment.model, model.tokenizer)
+    tasks = []
+    for number, spec in enumerate(experiment.tasks):
+        progress(number, len(experiment.tasks), spec.name)
+        try:
+            if tokens is None:
+                open_task(spec)  # without a tokenizer the texts can still be wrong
+            else:
+                tasks.append(_checked(spec, tokens, shared, experiment.training.block_size))
+        except PalimpsestError as error:
+            refused.append(_named(spec, error, len(experiment.tasks)))
+    progress(len(experiment.tasks), len(experiment.tasks), "")
+    remarks = (*model.remarks, *remarks_on_training(experiment.training, model.parameters))
+    return Report(tuple(tasks), tuple(refused), remarks)
+
+
+def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, block_size: int) -> CheckedTask:
+    found = task_tokens(spec, tokens, shared, block_size)
+    return CheckedTask(
+        name=spec.name,
+        documents=len(found.train),
+        held_out_documents=len(found.held_out),
+        target_tokens=found.train.target_tokens,
+        held_out_target_tokens=found.held_out.target_tokens,
+        kind=found.reading.kind,
+        columns=found.reading.columns,
+        unused_columns=found.reading.unused_columns,
+        remarks=found.reading.remarks,
+        scored_on_training=found.reading.scored_on_training,
+        separator=found.separator,
+        chat_template=found.chat_template,
+        first=_first(found, tokens),
+    )
+
+
+def _first(found: TaskTokens, tokens: TokensOf) -> tuple[dict[str, str], ...]:
+    shown = [read_and_learnt(tokens.tokenizer, found.train[i]) for i in range(min(FIRST, len(found.train)))]
+    return tuple({"read": read, "learnt": learnt} for read, learnt in shown)
+
+
+def _named(spec: TaskSpec, error: PalimpsestError, tasks: int) -> str:
+    """The sentence with the task it is about."""
+    sentence = str(error)
+    return sentence if tasks == 1 or spec.name in sentence else f"Task '{spec.name}': {sentence}"

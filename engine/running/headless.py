@@ -1,0 +1,87 @@
+"""A whole experiment without a page: what the command line and a notebook call."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from engine.events import Event, Waiting
+from engine.events.control import Control
+from engine.experiments.experiment import Experiment
+from engine.persistence.shared_results import SharedResults
+from engine.results.export import write_results
+from engine.running.driver import drive
+from engine.running.execute import execute_run
+from engine.running.experiment_check import Report, check
+from engine.running.results_folder import RESULTS, begin, check_folder, opened
+from engine.running.worker_process import Execute
+from engine.store import Store
+
+Watch = Callable[[str, Event], None]
+"""Sees every event with its run's id."""
+
+
+def run_experiment(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    resume: bool = False,
+    control: Control | None = None,
+    watch: Watch | None = None,
+    execute: Execute = execute_run,
+    told: Callable[[Report], None] = lambda report: None,
+) -> dict[str, Any]:
+    """Execute all runs of an experiment, keep everything under `folder`, return what `results.json` there holds.
+
+    With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
+    experiment is refused, and so is one that holds any without `resume`; one that failed before it trained anything
+    makes way. Stopping `control` ends it after the run in progress has kept what it reached. `told` hears what the
+    tasks came to before anything runs. Raises PalimpsestError for bad input, and then leaves `folder` as it was.
+    """
+    folder = folder.resolve()
+    check_folder(folder, resume, experiment)
+    with TemporaryDirectory(prefix="palimpsest-") as aside:
+        tokens = SharedResults(Path(aside))
+        check_input(experiment, told, tokens)
+        with opened(folder) as (lock, store):
+            experiment_id = begin(store, experiment, resume)
+        SharedResults(store.shared_folder).adopt(tokens)
+    try:
+        return _work(store, experiment_id, control or Control(), watch, execute)
+    finally:
+        store.close()
+        lock.release()
+
+
+def check_input(
+    experiment: Experiment,
+    told: Callable[[Report], None] = lambda report: None,
+    tokens: SharedResults | None = None,
+) -> None:
+    """Look at the model and read every task, so that bad input is refused before anything runs; `tokens` keeps what
+    was read. Raises TaskError."""
+    report = check(experiment, tokens, download=True)
+    report.raise_refusal()
+    told(report)
+
+
+def _work(store: Store, experiment_id: str, control: Control, watch: Watch | None, execute: Execute) -> dict[str, Any]:
+    path = store.folder / RESULTS
+    found = write_results(store, experiment_id, path)
+    while not control.stopping:
+        run_id = store.claim_next(experiment_id)
+        if run_id is None:
+            break
+        see = _named(watch, run_id)
+        drive(store, run_id, control, execute, see, tell=_waiting(see))
+        found = write_results(store, experiment_id, path)
+    return found
+
+
+def _waiting(see: Callable[[Event], None]) -> Callable[[str], None]:
+    """What keeps the store from being written goes where events go."""
+    return lambda trouble: see(Waiting(trouble))
+
+
+def _named(watch: Watch | None, run_id: str) -> Callable[[Event], None]:
+    return lambda event: None if watch is None else watch(run_id, event)

@@ -1,0 +1,113 @@
+"""The folder in which a run without a page keeps its results: what is in it already, and who may write to it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from engine.common.errors import ConfigError
+from engine.experiments.experiment import Experiment, to_data
+from engine.running.queue import RunnerLock
+from engine.store import Store
+from engine.store.migrations import as_before_4
+
+RESULTS = "results.json"
+DATABASE = "palimpsest.db"
+
+
+def check_folder(folder: Path, resume: bool, experiment: Experiment) -> None:
+    """Raises ConfigError where results would be mixed or overwritten, with what to do instead."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: this is a file; give a folder for the results.")
+    if (folder / DATABASE).is_file():
+        with closing(Store(folder)) as store:
+            _check_store(store, resume, experiment)
+    elif (folder / RESULTS).exists():
+        raise ConfigError(
+            f"{folder}: holds {RESULTS} but not the records that belong to it ({DATABASE}), so nothing can go on and "
+            "the file would be written over; choose another folder."
+        )
+
+
+def begin(store: Store, experiment: Experiment, resume: bool) -> str:
+    """The experiment's id in the folder's store, with everything that is not finished in the queue.
+
+    An experiment that failed before it trained anything makes way for another. Raises ConfigError as `check_folder`.
+    """
+    _check_store(store, resume, experiment)
+    store.mark_interrupted()
+    experiment_id = _same(store, experiment)
+    if experiment_id is None:
+        for other in store.experiments()["experiment_id"]:
+            store.delete_experiment(other)
+        return store.add_experiment(experiment)
+    runs = store.runs(experiment_id)
+    for run_id in runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]:
+        store.requeue(run_id)
+    return experiment_id
+
+
+def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
+    """Nothing is here, the same experiment is to go on, or the one that is here failed before it trained anything."""
+    kept = store.experiments()["experiment_id"].tolist()
+    if not kept or (len(kept) == 1 and _came_to_nothing(store, kept[0])):
+        return
+    if _same(store, experiment) is None:
+        before, after = to_data(store.experiment(kept[0])), to_data(experiment)
+        differs = ", ".join(name for name in after if before.get(name) != after[name])
+        raise ConfigError(
+            f"{store.folder}: holds another experiment (other {differs}); choose another folder for this one."
+        )
+    if not resume:
+        raise ConfigError(
+            f"{store.folder}: holds results already; add --resume to go on with them, or choose another folder."
+        )
+
+
+def _same(store: Store, experiment: Experiment) -> str | None:
+    wanted = to_data(experiment)
+    before = wanted | {"tasks": [as_before_4(task) for task in wanted["tasks"]]}
+    for experiment_id in map(str, store.experiments()["experiment_id"]):
+        kept = to_data(store.experiment(experiment_id))
+        if not Path(kept["model"]).is_absolute() and str(Path(kept["model"]).resolve()) == wanted["model"]:
+            kept["model"] = wanted["model"]  # of before, when folders of models were kept as they were written
+        if kept in (wanted, before):
+            return experiment_id
+    return None
+
+
+def _came_to_nothing(store: Store, experiment_id: str) -> bool:
+    """Whether it failed at its start, so that there is nothing to keep."""
+    runs = store.runs(experiment_id)
+    over = runs["status"].isin(["failed", "stopped", "interrupted", "queued"])
+    return bool(over.all() and (runs["status"] == "failed").any() and store.steps(runs["run_id"].tolist()).empty)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[RunnerLock, Store]]:
+    """The folder's lock, held, and its store; both are the caller's to close once the block has ended well.
+
+    Where it does not (the experiment is refused, or the disk is full), both are closed and the folder is as it was
+    before. Raises ConfigError where another process works in the folder.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    before = set[Path]() if missing else set(folder.iterdir())
+    lock = RunnerLock(folder)
+    if not lock.take():
+        raise ConfigError(
+            f"{folder}: {lock.holder()} is working in this folder; wait for it, or choose another folder."
+        )
+    store = None
+    try:
+        store = Store(folder)
+        yield lock, store
+    except BaseException:
+        if store is not None:
+            store.close()
+        with suppress(OSError):  # a disk that takes nothing gives nothing back either
+            for made in set(folder.iterdir()) - before:
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+            for each in missing:
+                each.rmdir()
+        lock.release()
+        raise

@@ -1,0 +1,159 @@
+"""A run in a process of its own, so that what ends the process (no memory left, a crash in native code) does not end
+the server. The same events, the same numbers: it executes what the server's thread would.
+
+Chosen with PALIMPSEST_WORKER=process; a thread stays the default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.common.errors import ConfigError, PalimpsestError, TrainingError
+from engine.events.control import Control
+
+if TYPE_CHECKING:
+    from engine.events import Event
+    from engine.experiments.experiment import Experiment, RunSpec
+
+Execute = Callable[["Experiment", "RunSpec", Path, Control, int, Path], "Iterator[Event]"]
+"""`execute_run`, or a stand-in: experiment, run, folder, control, finished stages, folder of shared results."""
+
+VARIABLE = "PALIMPSEST_WORKER"
+_LOOK_SECONDS = 0.1
+_END_SECONDS = 20.0
+
+
+def chosen_worker() -> Execute:
+    """What executes runs, by the environment variable. Raises ConfigError."""
+    from engine.running.execute import execute_run
+
+    chosen = os.environ.get(VARIABLE, "").strip() or "thread"
+    if chosen not in ("thread", "process"):
+        raise ConfigError(f"{VARIABLE}: {chosen!r} is neither thread nor process.")
+    return execute_run if chosen == "thread" else execute_in_process
+
+
+def execute_in_process(
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    control: Control,
+    finished_stages: int = 0,
+    shared_folder: Path | None = None,
+) -> Iterator[Event]:
+    """As `execute_run`, in a process that is started for it. Raises TrainingError where that dies."""
+    spawning = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+    ours, theirs = spawning.Pipe()
+    arguments = (theirs, experiment, run, folder, finished_stages, shared_folder)
+    process = spawning.Process(target=_work, args=arguments, name=f"palimpsest-worker:{folder.name}", daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield from _events(ours, control)
+        process.join(_END_SECONDS)
+    except EOFError:
+        process.join(_END_SECONDS)
+        raise TrainingError(_death(process.exitcode)) from None
+    finally:
+        if process.is_alive():
+            process.kill()
+            process.join()
+        ours.close()
+
+
+def _events(ours: Connection, control: Control) -> Iterator[Event]:
+    """What the worker says, while it is told what is asked of the run. Raises what ended it, EOFError if it died."""
+    told = ""
+    while True:
+        wanted = "stop" if control.stopping else "pause" if control.paused else "go on"
+        if wanted != told:
+            told = wanted
+            with contextlib.suppress(OSError):
+                ours.send(wanted)
+        if not ours.poll(_LOOK_SECONDS):
+            continue
+        kind, said = ours.recv()
+        if kind == "paused":
+            control.paused_seconds = said
+        elif kind == "event":
+            yield said
+        elif said is None:
+            return
+        else:
+            raise said
+
+
+def _death(code: int | None) -> str:
+    """How the worker ended, in words."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        why = "; most likely the system ran out of memory" if -code == signal.SIGKILL else ""
+        how = f"was ended by {name}{why}"
+    else:
+        how = f"ended with code {code}"
+    return (
+        f"The process that trained {how}. Choose fewer tokens per step or a smaller model if it happens again; "
+        "resume to go on from the last point that was kept."
+    )
+
+
+def _work(
+    theirs: Connection,
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    finished_stages: int,
+    shared_folder: Path | None,
+) -> None:
+    """In the worker: execute the run and send its events."""
+    from engine.running.execute import execute_run
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
+    control, sending = Control(), threading.Lock()
+
+    def send(kind: str, said: Any) -> None:
+        with sending:
+            theirs.send((kind, said))
+
+    threading.Thread(target=_obey, args=(theirs, control), daemon=True).start()
+    ended: BaseException | None = None
+    try:
+        paused = 0.0
+        for event in execute_run(experiment, run, folder, control, finished_stages, shared_folder):
+            if control.paused_seconds != paused:
+                paused = control.paused_seconds
+                send("paused", paused)
+            send("event", event)
+    except PalimpsestError as error:
+        ended = type(error)(str(error))
+    except Exception as error:
+        ended = _portable(error)
+    with contextlib.suppress(OSError):
+        send("over", ended)
+
+
+def _obey(theirs: Connection, control: Control) -> None:
+    """Do what the server asks; end with it."""
+    actions = {"stop": control.stop, "pause": control.pause, "go on": control.resume}
+    while True:
+        try:
+            actions[theirs.recv()]()
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that survives the way, its traceback as a note."""
+    text = "".join(traceback.format_exception(error))
+    same: Exception = type(error)(*error.args) if isinstance(error, OSError | MemoryError) else RuntimeError(str(error))
+    same.add_note(text)
+    return same

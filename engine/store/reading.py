@@ -1,0 +1,313 @@
+"""What comes out of the store: data frames, one row a fact, and the experiment itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Row, Select, Table, select
+
+from engine import strategies
+from engine.common.errors import StoreError
+from engine.experiments.experiment import Experiment, RunSpec, experiment_from
+from engine.persistence.shared_results import trajectory
+from engine.store import schema
+from engine.store.curves import CurveReader
+from engine.store.schema import ACTIVE, GONE, experiments, runs
+from engine.store.writing import effective_status
+from engine.strategies.base import Strategy
+
+if TYPE_CHECKING:  # the list of experiments needs no frame
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    LossArrays = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
+    """Stages, steps, nats per token of one term."""
+
+Ids = str | Sequence[str]
+"""One id or several."""
+
+_EXPERIMENT_COLUMNS = ("experiment_id", "name", "created_at", "model", "tasks", "runs", "finished", "status")
+_RUN_COLUMNS = (
+    "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
+    "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
+    "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
+)  # fmt: skip
+_TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
+_FEW_STEPS, _FEW_SHARE, _MANY_STEPS = 4, 0.05, 50
+"""Without an estimate a run says how long it will take once it has measured so many of its steps, or such a share."""
+_TRUSTED_SHARE = 0.1
+"""The share of a run's steps after which what was measured counts as much as the estimate."""
+_STATUS_ORDER = ("running", "paused", "queued", "interrupted", "failed", "stopped", "finished")
+"""An experiment has the first of these that one of its runs has."""
+
+
+class Reader(CurveReader):
+    """The reading half of the store."""
+
+    def experiments(self) -> pd.DataFrame:
+        """One row per experiment, the newest first; `runs` and `finished` count its runs."""
+        return _frame(self.experiment_rows(), _EXPERIMENT_COLUMNS)
+
+    def experiment_rows(self) -> list[dict[str, Any]]:
+        """As `experiments`, as plain data; `created_at` in seconds since 1970."""
+        with self._reading() as connection:
+            found = connection.execute(select(experiments).order_by(experiments.c.created_at.desc())).all()
+            own = connection.execute(
+                select(runs.c.experiment_id, runs.c.run_id, runs.c.status, runs.c.heartbeat_at)
+            ).all()
+        statuses: dict[str, list[str]] = {}
+        for run in own:
+            statuses.setdefault(run.experiment_id, []).append(effective_status(*run[1:]))
+        rows = []
+        for row in found:
+            mine = statuses.get(row.experiment_id, [])
+            status = next((s for s in _STATUS_ORDER if s in mine), "finished")
+            kept = {name: getattr(row, name) for name in ("experiment_id", "name", "created_at", "model", "tasks")}
+            rows.append(kept | {"runs": len(mine), "finished": mine.count("finished"), "status": status})
+        return rows
+
+    def runs(self, experiment_ids: Ids | None = None, run_ids: Ids | None = None) -> pd.DataFrame:
+        """One row per run in the order of their experiments and numbers.
+
+        `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
+        `seconds_left` begins with the estimate and goes over to the measured pace; for waiting runs, and where there is
+        no estimate, it begins with what their finished likes took.
+        """
+        query = (
+            select(runs, experiments.c.name.label("experiment"))
+            .join_from(runs, experiments)
+            .order_by(experiments.c.created_at, runs.c.experiment_id, runs.c.number)
+        )
+        if experiment_ids is not None:
+            query = query.where(runs.c.experiment_id.in_(_listed(experiment_ids)))
+        if run_ids is not None:
+            query = query.where(runs.c.run_id.in_(_listed(run_ids)))
+        queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number)
+        with self._reading() as connection:
+            found = connection.execute(query).all()
+            positions = {run_id: place for place, run_id in enumerate(connection.execute(queue).scalars(), start=1)}
+        rows = [_run_row(row, positions) for row in found]
+        _estimate_waiting(rows)
+        frame = _frame(rows, _RUN_COLUMNS)
+        frame["position"] = frame["position"].astype("Int64")
+        return frame
+
+    def losses(self, run_ids: Ids, after_step: int = 0) -> pd.DataFrame:
+        """Training losses by term, long: one row per run, step and term ("new", "replay", "penalty", "total").
+
+        A live page asks with the last step it has. Steps of a stage that is done again after an interruption are
+        replaced; the run's `attempt` tells.
+        """
+        columns = ("run_id", "stage", "step", "term", "nats_per_token")
+        table = schema.losses
+        query = (
+            _of_runs(table, run_ids)
+            .where(table.c.step > after_step)
+            .order_by(table.c.run_id, table.c.step, table.c.term)
+        )
+        return self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
+
+    def loss_arrays(self, run_id: str, after_step: int = 0) -> dict[str, LossArrays]:
+        """As `losses`, of one run by term and as arrays, in the order of steps: quick for hundreds of thousands."""
+        import numpy as np
+
+        kinds = np.dtype([("stage", np.int64), ("step", np.int64), ("nats_per_token", np.float64)])
+        table = schema.losses
+        newer = (table.c.run_id == run_id) & (table.c.step > after_step)
+        columns = select(table.c.stage, table.c.step, table.c.nats_per_token).where(newer).order_by(table.c.step)
+        found = {}
+        with self._reading() as connection:
+            for term in connection.execute(select(table.c.term).where(newer).distinct()).scalars().all():
+                cursor = connection.execute(columns.where(table.c.term == term)).cursor
+                line = np.fromiter(iter(cursor.fetchone, None), kinds)  # no Row for each of what may be many
+                found[term] = (line["stage"], line["step"], line["nats_per_token"])
+        return found
+
+    def steps(self, run_ids: Ids, after_step: int = 0) -> pd.DataFrame:
+        """One row per run and step: target tokens, seconds, learning rate, gradient norm before clipping."""
+        table = schema.steps
+        query = _of_runs(table, run_ids).where(table.c.step > after_step).order_by(table.c.run_id, table.c.step)
+        return self._rows(query, [column.name for column in table.columns])
+
+    def stages(self, run_ids: Ids) -> pd.DataFrame:
+        """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
+        is an absolute path, for an unfinished stage that of a stop, or None."""
+        import pandas as pd
+
+        table = schema.stages
+        columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
+                   "checkpoint", "finished")  # fmt: skip
+        query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
+        frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
+        frame["checkpoint"] = pd.Series(
+            [str(self.folder / kept) if isinstance(kept, str) else None for kept in frame["checkpoint"]],
+            index=frame.index,
+            dtype=object,
+        )
+        return frame
+
+    def task_facts(self, experiment_id: str) -> pd.DataFrame:
+        """What the latest run that began said of its tasks, in order: documents, tokens, fingerprints. Empty before."""
+        import pandas as pd
+
+        query = (
+            select(runs.c.task_facts)
+            .where(runs.c.experiment_id == experiment_id, runs.c.started_at.is_not(None))
+            .order_by(runs.c.started_at.desc())
+        )
+        with self._reading() as connection:
+            kept: list[dict[str, Any]] = next((facts for facts in connection.execute(query).scalars() if facts), [])
+        rows = [{"task": fact["name"], "task_index": number} | fact for number, fact in enumerate(kept, start=1)]
+        return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["task", "task_index", "name"])
+
+    def run_task_facts(self, run_id: str) -> list[dict[str, Any]]:
+        """What this run itself said of its tasks; empty before it began."""
+        return self._run_value(run_id, runs.c.task_facts) or []
+
+    def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
+        """What each of these runs said of its tasks; empty before it began."""
+        query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(_listed(run_ids)))
+        with self._reading() as connection:
+            return {run_id: facts or [] for run_id, facts in connection.execute(query)}
+
+    def environment(self, run_id: str) -> dict[str, Any]:
+        """Versions, device, threads, commit that the run was trained with; empty before it began."""
+        return self._run_value(run_id, runs.c.environment) or {}
+
+    def model_facts(self, experiment_id: str) -> dict[str, str]:
+        """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
+        query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)
+        with self._reading() as connection:
+            kept: list[dict[str, Any]] = [found for found in connection.execute(query).scalars() if found]
+        names = ("model_revision", "model_hash")
+        return {name: found[name] for name in names for found in reversed(kept) if found.get(name)}
+
+    def attempt(self, run_id: str) -> int:
+        """How often the run was started."""
+        return int(self._run_value(run_id, runs.c.attempt))
+
+    def experiment(self, experiment_id: str) -> Experiment:
+        """The experiment as configured. Raises StoreError when there is none of this id."""
+        query = select(experiments.c.configuration, experiments.c.name).where(
+            experiments.c.experiment_id == experiment_id
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise StoreError(f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted.")
+        return experiment_from(row.configuration | {"name": row.name}, f"experiment {row.name!r}")
+
+    def run_spec(self, run_id: str) -> tuple[str, RunSpec]:
+        """A run's experiment id and what it shall do. Raises StoreError when there is none of this id."""
+        columns = (runs.c.experiment_id, runs.c.strategy, runs.c.parameters, runs.c.seed, runs.c.label)
+        with self._reading() as connection:
+            row = connection.execute(select(*columns).where(runs.c.run_id == run_id)).one_or_none()
+        if row is None:
+            raise StoreError(_no_run(run_id))
+        spec = RunSpec(strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label)
+        return row.experiment_id, spec
+
+    def finished_stages(self, run_id: str) -> int:
+        """The last finished stage that still has its checkpoint: where the run can go on; 0 for the beginning."""
+        stages = self.stages(run_id)
+        kept = [int(row.stage) for row in stages.itertuples() if row.finished and self._is_there(row.checkpoint)]
+        return max(kept, default=0)
+
+    def _is_there(self, checkpoint: Any) -> bool:
+        return isinstance(checkpoint, str) and (self.folder / checkpoint).is_dir()
+
+    def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
+        with self._reading() as connection:
+            row = connection.execute(select(column).where(runs.c.run_id == run_id)).one_or_none()
+        if row is None:
+            raise StoreError(_no_run(run_id))
+        return row[0]
+
+    def _rows(self, query: Select[Any], columns: Iterable[str]) -> pd.DataFrame:
+        import pandas as pd
+
+        with self._reading() as connection:
+            return pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=list(columns))
+
+
+def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
+    values = dict(row._mapping)
+    values["status"] = effective_status(row.run_id, row.status, row.heartbeat_at)
+    if values["status"] != row.status:
+        values |= {"reason": GONE, "phase": ""}
+    running = values["status"] in ACTIVE
+    values["seconds_left"] = _seconds_left(row) if running else math.nan
+    values["position"] = positions.get(row.run_id)
+    return values
+
+
+def _seconds_left(row: Row[Any]) -> float:
+    """By the pace that was measured and the estimate before the start: the first steps, which a cold machine or an
+    evaluation makes slow, count little against the estimate, later ones more and more. NaN where neither says much.
+    """
+    measured, steps = row.steps_measured, max(1, row.steps)
+    spent = measured * row.seconds_per_step if row.seconds_per_step else 0.0
+    by_pace = max(0, row.steps - row.step) * row.seconds_per_step if row.seconds_per_step else math.nan
+    if row.expected_seconds is None:
+        return by_pace if measured >= max(_FEW_STEPS, _FEW_SHARE * steps) or measured >= _MANY_STEPS else math.nan
+    by_estimate = max(0.0, row.expected_seconds - spent)
+    if not row.seconds_per_step:
+        return by_estimate
+    trust = measured / (measured + max(_FEW_STEPS, _TRUSTED_SHARE * steps))
+    return trust * by_pace + (1 - trust) * by_estimate
+
+
+def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
+    """A waiting run takes as long for every task of its stages as its finished likes, of its own strategy, else of its
+    experiment; less the stages that it takes over from runs before it."""
+    made: dict[tuple[str, int], set[Hashable]] = {}
+    paces: dict[tuple[str, str], list[float]] = {}
+    planned = [strategies.build(row["strategy"], row["parameters"]) for row in rows]
+    for row, strategy in zip(rows, planned, strict=True):
+        running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
+        if row["status"] == "finished" or running:
+            whole = row["seconds"] + (row["seconds_left"] if running else 0.0)
+            for key in (row["strategy"], ""):
+                pace = whole / max(1, sum(_tasks_of(strategy, row["stages"])))
+                paces.setdefault((row["experiment_id"], key), []).append(pace)
+    for row, strategy in zip(rows, planned, strict=True):
+        known = made.setdefault((row["experiment_id"], row["seed"]), set())
+        had_to_do = trajectory(strategy, row["stages"])
+        new = [n for n, each in zip(_tasks_of(strategy, row["stages"]), had_to_do, strict=True) if each not in known]
+        known.update(had_to_do)
+        unmeasured = row["status"] in ACTIVE and math.isnan(row["seconds_left"])
+        if row["status"] == "queued" or unmeasured:
+            likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))
+            if likes:
+                row["seconds_left"] = max(0.0, sum(new) * sum(likes) / len(likes) - row["seconds"])
+            elif row["status"] == "queued" and row["expected_seconds"] is not None:
+                row["seconds_left"] = row["expected_seconds"]
+
+
+def _tasks_of(strategy: Strategy, stages: int) -> list[int]:
+    """How many tasks each stage trains on."""
+    return [len(strategy.plan(stage).tasks) for stage in range(1, stages + 1)]
+
+
+def _of_runs(table: Table, run_ids: Ids) -> Select[Any]:
+    return select(table).where(table.c.run_id.in_(_listed(run_ids)))
+
+
+def _listed(ids: Ids) -> list[str]:
+    return [ids] if isinstance(ids, str) else list(ids)
+
+
+def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=list(columns))
+    for name in set(columns) & set(_TIMES):
+        frame[name] = pd.to_datetime(frame[name].astype(float), unit="s", utc=True)
+    return frame
+
+
+def _no_run(run_id: str) -> str:
+    return f"There is no run {run_id!r} in this data folder; it may have been deleted."

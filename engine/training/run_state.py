@@ -1,0 +1,115 @@
+"""What a run is made of: what determines it, and what changes while it goes on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.events import StepDone
+from engine.events.control import Control
+from engine.experiments.experiment import Training
+from engine.models.loading import BaseModel
+from engine.persistence.journal import Journal, Kept
+from engine.persistence.resume_points import SECONDS_APART, ResumePoints
+from engine.persistence.shared_results import SharedResults, stage_key, trajectory
+from engine.strategies.base import Begun, State, Strategy
+from engine.tokens.blocks import EncodedDocument
+from engine.tokens.packing import Rows
+from engine.training.failures import Divergence
+from engine.training.scoring import HeldOut
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTask:
+    """A task in the model's tokens, packed once for the whole run."""
+
+    name: str
+    documents: Sequence[EncodedDocument]
+    blocks: Rows
+    held_out: HeldOut
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class RunSetup:
+    """Everything that determines a run. `load_model(None)` gives the base model, else a checkpoint folder's."""
+
+    load_model: Callable[[Path | None], BaseModel]
+    tasks: tuple[EncodedTask, ...]
+    strategy: Strategy
+    training: Training
+    seed: int
+    folder: Path
+    control: Control
+    environment: dict[str, Any]
+    precision: str
+    """ "float32" or "bfloat16"."""
+    finished_stages: int = 0
+    shared: SharedResults | None = None
+    """Where results lie that runs have in common; None shares nothing."""
+    content: str = ""
+    """What determines the run apart from its strategy: `execute` makes it."""
+    point_seconds: float = SECONDS_APART
+    """At most so long apart are the points inside a stage that the run can go on from."""
+    check_room: Callable[[], None] = lambda: None
+    """Called before a stage; raises StoreUnavailableError while the disk has no room for what it will write."""
+
+    @property
+    def stage_keys(self) -> tuple[str, ...]:
+        """A name for the result of every stage, from all that determines it."""
+        had_to_do = trajectory(self.strategy, len(self.tasks))
+        return tuple(stage_key(self.content, self.seed, each) for each in had_to_do)
+
+
+@dataclass
+class Progress:
+    """What changes while a run goes on."""
+
+    base: BaseModel
+    optimizer: torch.optim.AdamW
+    state: State
+    points: ResumePoints
+    step: int
+    """Over the whole run."""
+    stage: int = 0
+    stage_step: int = 0
+    evaluated: int = 0
+    """The stage's last step after which the held-out texts were scored."""
+    target_tokens: int = 0
+    """Of the stage so far."""
+    stage_began: float = 0.0
+    """When, in the control's active time; earlier by what the stage took in another attempt or run."""
+    reported: float = 0.0
+    """When the last step was reported, in the control's active time."""
+    most_rows: int | None = None
+    """How many rows a pass may hold, once memory has run out."""
+    divergence: Divergence | None = None
+    journal: Journal | None = None
+    """What the stage has said so far."""
+    begun_work: Begun | None = None
+    """Work at the stage's end that an earlier attempt had begun."""
+    last_point: tuple[int, int, Path] | None = None
+    """The stage's steps and last evaluation at the newest resume point, and its folder."""
+
+    def enter(self, stage: int, journal: Journal, now: float) -> None:
+        """A stage begins."""
+        self.stage, self.journal, self.stage_began = stage, journal, now
+        self.stage_step = self.evaluated = self.target_tokens = 0
+        self.begun_work = self.last_point = self.divergence = None
+
+    def leave(self) -> None:
+        """The stage is over, and whoever listens has heard it."""
+        assert self.journal is not None
+        self.journal.close()
+        self.points.clear()
+        self.stage_step = 0
+
+    def said(self, event: Kept) -> Kept:
+        """The event, once it stands in the stage's journal."""
+        assert self.journal is not None
+        self.journal.add(event)
+        if isinstance(event, StepDone):
+            self.target_tokens += event.target_tokens
+        return event

@@ -1,0 +1,117 @@
+"""One optimiser step on the sum of the strategy's terms; what is reported is what was minimised.
+
+On an accelerator a step is queued and its numbers come later: the loop reports a step while the next is computed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine import events
+from engine.common.device_transfers import Readback
+from engine.common.random_streams import Streams, seed_global_streams
+from engine.models.likelihood import rows_per_forward
+from engine.strategies.base import Batch, Term
+from engine.tokens.blocks import Blocks
+from engine.training.failures import Divergence, check_finite, is_out_of_memory, out_of_memory
+from engine.training.gradients import accumulate_gradients, clip
+from engine.training.optimizer import learning_rate_at, metric_of, set_learning_rate
+from engine.training.run_state import Progress, RunSetup
+
+
+@dataclass(frozen=True, eq=False)
+class TakenStep:
+    """A step whose numbers may still be on their way."""
+
+    stage: int
+    step: int
+    stage_step: int
+    weights: dict[str, float]
+    """Of every term that is minimised."""
+    values: Readback
+    norm: Readback
+    new_tokens: int
+    target_tokens: int
+    learning_rate: float
+    started: float
+
+
+def steps_in_flight(device: torch.device) -> int:
+    """How many steps are queued before the first of them is reported."""
+    return 0 if device.type == "cpu" else 1
+
+
+def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, steps: int) -> TakenStep:
+    """Step `number` of the stage's `steps`. Raises TrainingError before the weights change, where that is known."""
+    started = setup.control.active_time()
+    training, strategy, model = setup.training, setup.strategy, progress.base.model
+    random = Streams(setup.seed)
+    batch = Batch(blocks, progress.stage, number, training.block_size, progress.base.packed)
+    terms = [Term("new", blocks), *strategy.terms(batch, progress.state, random)]
+    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    penalties = strategy.penalties(weights, progress.state)
+
+    means = _gradients(setup, progress, terms, random.number("dropout", progress.stage, number))
+    values = Readback(means | penalties)
+    minimised = {term.name: term.weight for term in terms} | dict.fromkeys(penalties, 1.0)
+    norm = Readback({"norm": clip(weights.values(), training.gradient_clip)})
+    if not steps_in_flight(model.device):
+        check_finite(values.numbers() | norm.numbers(), progress.stage, number, training.learning_rate)
+    rate = learning_rate_at(number, steps, training)
+    set_learning_rate(progress.optimizer, rate)
+    progress.optimizer.step()
+    strategy.proximal_step(weights, metric_of(progress.optimizer), progress.state)
+    progress.step, progress.stage_step = progress.step + 1, number
+    tokens = [term.blocks.target_tokens for term in terms]
+    return TakenStep(
+        progress.stage, progress.step, number, minimised, values, norm, tokens[0], sum(tokens), rate, started
+    )
+
+
+def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.StepDone:
+    """What a step did, once its numbers are there. Raises TrainingError where the loss is not finite."""
+    values, norm = taken.values.numbers(), taken.norm.numbers()
+    rate = setup.training.learning_rate
+    check_finite(values | norm, taken.stage, taken.stage_step, rate)
+    if progress.divergence is None:
+        progress.divergence = Divergence(progress.base.model.config.get_text_config().vocab_size)
+    progress.divergence.see(values["new"], taken.new_tokens, taken.stage, taken.stage_step, rate)
+    # Steps in flight overlap: each lasts from the report before it.
+    begun, progress.reported = max(taken.started, progress.reported), setup.control.active_time()
+    return events.StepDone(
+        stage=taken.stage,
+        step=taken.step,
+        terms={**values, "total": sum(taken.weights[name] * value for name, value in values.items())},
+        target_tokens=taken.target_tokens,
+        seconds=progress.reported - begun,
+        learning_rate=taken.learning_rate,
+        gradient_norm=norm["norm"],
+    )
+
+
+def _gradients(setup: RunSetup, progress: Progress, terms: Sequence[Term], dropout: int) -> dict[str, Tensor]:
+    """The gradients of the terms; where memory runs out, once more with a quarter of the rows at a time.
+
+    Raises TrainingError where that does not help.
+    """
+    model, width = progress.base.model, max(term.blocks.width for term in terms)
+    all_rows = min(rows_per_forward(model, width, model.device), sum(len(term.blocks) for term in terms))
+    for _ in range(2):
+        # Dropout draws from torch's global stream: seeded at each step, it needs no saving.
+        seed_global_streams(model.device, dropout)
+        if not model.training:
+            model.train()
+        model.zero_grad(set_to_none=True)
+        rows = min(progress.most_rows or all_rows, all_rows)
+        try:
+            return accumulate_gradients(progress.base, terms, setup.precision, setup.control.check, progress.most_rows)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out of the handler: an error holds on to the tensors of the pass that failed.
+        if rows > 1:
+            progress.most_rows = rows // 4 or 1
+        torch.cuda.empty_cache()
+    raise out_of_memory(rows, width)

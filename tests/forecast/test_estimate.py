@@ -1,0 +1,152 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from engine import strategies
+from engine.experiments.experiment import Experiment, Training, experiment_from
+from engine.forecast.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
+from engine.strategies.base import Cost, Reading, Strategy
+
+SIZES = (TaskSize("a", 100, 1000, 200, 100), TaskSize("b", 50, 500, 100, 100), TaskSize("c", 10, 300, 50, 50))
+SPEED = Speed(
+    training_tokens_per_second=100.0,
+    fisher_tokens_per_second=50.0,
+    parameters=1_000,
+    activation_bytes=7,
+    device="cpu",
+)
+
+
+def experiment(*strategies: object, seeds: tuple[int, ...] = (0,), **training: object) -> Experiment:
+    tasks = [{"name": size.name, "train": f"{size.name}.txt"} for size in SIZES]
+    settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 180} | training
+    return experiment_from(
+        {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
+    )
+
+
+def only_run(strategy: object, **training: object) -> RunCost:
+    (run,) = estimate(experiment(strategy, **training), SIZES, SPEED).runs
+    return run
+
+
+def test_naive_reads_every_task_once_an_epoch() -> None:
+    run = only_run("naive")
+    assert (run.training_tokens, run.fisher_tokens) == (2 * 1000 + 2 * 500 + 2 * 300, 0)
+
+
+def test_a_token_budget_ends_a_stage_before_its_epochs_do() -> None:
+    assert only_run("naive", stage_tokens=700).training_tokens == 700 + 700 + 600
+
+
+def test_replay_adds_its_share_of_tokens_from_the_second_stage_on() -> None:
+    run = only_run({"replay": {"replay_weight": 1.0, "replay_ratio": 0.5}})
+    assert run.training_tokens == 2000 + 1500 + 900
+
+
+def test_replay_with_weight_zero_costs_what_naive_costs() -> None:
+    assert only_run({"replay": {"replay_weight": 0.0}}).training_tokens == only_run("naive").training_tokens
+
+
+def test_joint_reads_all_tasks_so_far_in_each_stage() -> None:
+    assert only_run("joint").training_tokens == 2000 + 3000 + 3600
+
+
+def test_the_fisher_reads_at_most_the_documents_it_may() -> None:
+    # 20 of 100 and 20 of 50 documents; nothing comes after the last task that its Fisher could protect.
+    assert only_run({"ewc": {"fisher_documents": 20}}).fisher_tokens == 200 + 200
+
+
+def test_both_together_cost_replayed_and_fisher_tokens() -> None:
+    run = only_run({"replay+ewc": {"replay_ratio": 1.0}})
+    assert run.training_tokens == 2000 + 2000 + 1200
+    assert run.fisher_tokens == 1500
+
+
+@pytest.fixture
+def thorough(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a strategy that nothing but its declaration tells of: from stage to stage it costs more."""
+
+    @dataclass(frozen=True)
+    class Thorough(Strategy):
+        name: ClassVar[str] = "thorough"
+        __pydantic_fields__: ClassVar[dict[str, object]] = {}
+
+        def cost(self, stage: int) -> Cost:
+            readings = (Reading(25, ("gradients",)), Reading(25, ("gradients",)), Reading(10), Reading(10))
+            return Cost(tokens_per_new_token=stage, readings=readings, tensors=stage)
+
+    monkeypatch.setitem(strategies._BY_NAME, Thorough.name, Thorough)
+    return Thorough.name
+
+
+def test_a_strategy_that_nobody_knows_costs_what_it_declares(thorough: str) -> None:
+    run, naive = only_run(thorough), only_run("naive")
+    assert run.training_tokens == 2 * 2000 + 3 * 1000 + 4 * 600
+    # A quarter of the first task and half of the second, once each; twice a tenth and twice a fifth, shared by nobody.
+    assert run.fisher_tokens == (250 + 2 * 100) + (250 + 2 * 100)
+    assert run.memory_bytes - naive.memory_bytes == 3 * 4 * 1_000
+    assert run.disk_bytes - naive.disk_bytes == (1 + 2 + 3) * 4 * 1_000
+
+
+def test_strategies_side_by_side_cost_what_they_cost_together(thorough: str) -> None:
+    both, own, replay = only_run(f"replay+{thorough}"), only_run(thorough), only_run("replay")
+    naive = only_run("naive")
+    assert both.training_tokens - own.training_tokens == replay.training_tokens - naive.training_tokens
+    assert (both.fisher_tokens, both.disk_bytes) == (own.fisher_tokens, own.disk_bytes)
+
+
+def test_held_out_text_is_scored_whole_after_every_stage_and_in_part_inside_them() -> None:
+    assert only_run("naive").scoring_tokens == 4 * 350 + 3 * (60 + 60 + 50)
+
+
+def test_of_long_held_out_text_a_part_is_scored() -> None:
+    longest = max(size.held_out_tokens for size in SIZES)
+    saved = 4 * (longest - 100)
+    assert only_run("naive", held_out_tokens=100).scoring_tokens == only_run("naive").scoring_tokens - saved
+
+
+def test_time_is_tokens_over_the_measured_speeds() -> None:
+    run = only_run({"ewc": {"fisher_documents": 1000}})
+    assert run.seconds == pytest.approx(3600 / 100 + 1500 / 50 + run.scoring_tokens / 300)
+
+
+def test_ewc_needs_two_tensors_of_the_weights_size_more() -> None:
+    assert only_run("ewc").memory_bytes - only_run("naive").memory_bytes == 2 * 4 * 1_000
+
+
+def test_every_stage_of_every_run_keeps_a_checkpoint_on_disk() -> None:
+    two_seeds = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED)
+    assert two_seeds.disk_bytes == 2 * 3 * 4 * 1_000
+
+
+def test_the_whole_is_the_sum_over_runs_and_seeds() -> None:
+    result = estimate(experiment("naive", "joint", seeds=(0, 1, 2)), SIZES, SPEED)
+    assert result.seconds == pytest.approx(3 * sum(run.seconds for run in result.runs))
+    assert result.memory_bytes == max(run.memory_bytes for run in result.runs)
+
+
+def test_the_speed_of_the_embedded_model_is_measured_once() -> None:
+    training = Training(block_size=32, tokens_per_step=32)
+    speed = measure_speed("tiny-gpt2", training)
+    assert speed.training_tokens_per_second > 0
+    assert speed.fisher_tokens_per_second > 0
+    assert speed.parameters > 1_000_000
+    assert measure_speed("tiny-gpt2", training) is speed
+
+
+def test_what_runs_share_costs_once() -> None:
+    strategies = ["naive", "replay", {"ewc": {"ewc_lambda": [3.0, 30.0]}}, "joint"]
+    runs = estimate(experiment(*strategies), SIZES, SPEED).runs
+    assert [run.training_tokens for run in runs] == [3600, 1500 + 900, 1600, 1600, 3000 + 3600]
+    # The first λ estimates the Fisher after both stages; the first stage's serves the second λ too.
+    assert [run.fisher_tokens for run in runs] == [0, 0, 1000 + 500, 500, 0]
+    assert runs[0].scoring_tokens - runs[1].scoring_tokens == 350 + (350 + 60 + 60 + 50)
+
+
+def test_what_is_kept_from_earlier_costs_nothing() -> None:
+    known = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED, lambda seed, had_to_do: seed == 0)
+    assert known.runs[0].training_tokens == 0
+    alone = estimate(experiment("naive", seeds=(1,)), SIZES, SPEED)
+    assert known.seconds == alone.seconds

@@ -1,0 +1,116 @@
+from typing import Any
+
+import pandas as pd
+
+from engine.experiments.experiment import experiment_from
+from engine.results.fairness import Conditions, conditions, unfair, unfair_runs
+
+
+def some_conditions(**changes: Any) -> Conditions:
+    known: dict[str, Any] = {
+        "model": "tiny-gpt2", "tasks": ("a", "b"), "trained_on": {"a": "t1", "b": "t2"},
+        "held_out": {"a": "f1", "b": "f2"}, "budget": {"a": 100, "b": 200}, "passes": (1, None),
+    }  # fmt: skip
+    return Conditions(**(known | changes))
+
+
+def some_runs(*rows: tuple[str, str, int, str]) -> pd.DataFrame:
+    """Rows of experiment id, configuration, seed and status."""
+    columns = ["experiment_id", "configuration", "seed", "status"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["experiment"] = "experiment " + frame["experiment_id"]
+    frame["run_id"] = [f"r{number}" for number in range(len(frame))]
+    return frame
+
+
+TWO_AND_ONE = some_runs(("x", "naive", 0, "finished"), ("x", "ewc", 0, "finished"), ("y", "naive y", 0, "finished"))
+
+
+def alike(runs: pd.DataFrame) -> dict[str, Conditions]:
+    return dict.fromkeys(runs["run_id"], some_conditions())
+
+
+def found(other: Conditions) -> list[tuple[str, tuple[str, ...]]]:
+    findings = unfair(TWO_AND_ONE, {"r0": some_conditions(), "r1": some_conditions(), "r2": other})
+    return [(finding.what, finding.run_ids) for finding in findings]
+
+
+def test_like_experiments_can_be_compared() -> None:
+    assert found(some_conditions()) == []
+
+
+def test_each_condition_that_differs_marks_the_smaller_group() -> None:
+    assert found(some_conditions(model="gpt2")) == [("model", ("r2",))]
+    assert found(some_conditions(tasks=("a", "c"))) == [("tasks", ("r2",))]
+    assert found(some_conditions(tasks=("b", "a"))) == [("order", ("r2",))]
+    assert found(some_conditions(trained_on={"a": "other", "b": "t2"})) == [("training text", ("r2",))]
+    assert found(some_conditions(held_out={"a": "f1", "b": "other"})) == [("held-out text", ("r2",))]
+    assert found(some_conditions(budget={"a": 100, "b": 201})) == [("token budget", ("r2",))]
+
+
+def test_facts_that_are_not_known_yet_are_not_held_against_a_run() -> None:
+    assert found(some_conditions(trained_on={}, held_out={}, budget={})) == []
+    assert found(some_conditions(trained_on={}, held_out={}, budget={}, passes=(3, None))) == [
+        ("token budget", ("r2",))
+    ]
+
+
+def test_the_text_names_the_experiment_and_both_sides() -> None:
+    (finding,) = unfair(TWO_AND_ONE, alike(TWO_AND_ONE) | {"r2": some_conditions(model="gpt2")})
+    assert finding.text == "experiment y: the base model is gpt2, not tiny-gpt2."
+
+
+def test_the_group_with_most_runs_is_the_reference() -> None:
+    runs = some_runs(("y", "naive y", 0, "finished"), ("x", "naive", 0, "finished"), ("x", "ewc", 0, "finished"))
+    (finding,) = unfair(runs, alike(runs) | {"r0": some_conditions(model="gpt2")})
+    assert finding.run_ids == ("r0",)
+
+
+def test_a_configuration_with_fewer_seeds_is_marked() -> None:
+    rows = [("x", name, seed, "finished") for seed in range(3) for name in ("naive", "replay", "joint")]
+    runs = some_runs(*rows, ("x", "ewc", 0, "finished"))
+    findings = unfair(runs, alike(runs))
+    assert [(f.what, f.run_ids) for f in findings] == [("seeds", ("r9",))]
+    assert "its seeds are 0, where most have 0, 1, 2" in findings[0].text
+
+
+def test_a_seed_that_only_one_configuration_has_marks_that_run_alone() -> None:
+    runs = some_runs(("x", "naive", 0, "finished"), ("x", "ewc", 0, "finished"), ("x", "ewc", 7, "finished"))
+    findings = unfair(runs, alike(runs))
+    assert [(f.what, f.run_ids) for f in findings] == [("seeds", ("r2",))]
+
+
+def test_seeds_still_to_come_are_not_missing() -> None:
+    runs = some_runs(
+        ("x", "naive", 0, "finished"), ("x", "ewc", 0, "finished"),
+        ("x", "naive", 1, "finished"), ("x", "ewc", 1, "queued"),
+    )  # fmt: skip
+    assert unfair(runs, alike(runs)) == []
+
+
+def test_a_failed_run_does_not_count_as_a_seed() -> None:
+    rows = [("x", name, seed, "finished") for seed in (0, 1) for name in ("naive", "replay", "joint")]
+    runs = some_runs(*rows, ("x", "ewc", 0, "finished"), ("x", "ewc", 1, "failed"))
+    assert unfair_runs(unfair(runs, alike(runs))) == {"r6": ("seeds",)}
+
+
+def test_the_budget_is_what_the_epochs_read_up_to_the_limit() -> None:
+    experiment = experiment_from(
+        {
+            "name": "e", "tasks": [{"name": "a", "train": "a.txt"}, {"name": "b", "train": "b.txt"}],
+            "training": {"epochs": 3, "stage_tokens": 1000}, "strategies": ["naive"],
+        }
+    )  # fmt: skip
+    facts = [
+        {"name": "a", "target_tokens": 100, "fingerprint": "ta", "held_out_fingerprint": "fa"},
+        {"name": "b", "target_tokens": 900, "fingerprint": "tb", "held_out_fingerprint": "fb"},
+    ]
+    known = conditions(experiment, facts)
+    assert known.budget == {"a": 300, "b": 1000}
+    assert known.held_out == {"a": "fa", "b": "fb"}
+    assert known.trained_on == {"a": "ta", "b": "tb"}
+    assert conditions(experiment, []).passes == (3, 1000)
+
+
+def test_no_runs_have_nothing_that_differs() -> None:
+    assert unfair(TWO_AND_ONE.iloc[0:0], {}) == []

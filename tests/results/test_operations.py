@@ -1,0 +1,30 @@
+import pytest
+
+from engine import strategies
+from engine.results.operations import run_operations
+
+TASKS = [
+    {"name": "bread", "documents": 10, "target_tokens": 1000},
+    {"name": "tea", "documents": 20, "target_tokens": 400, "read_tokens": 800},
+]
+
+
+def test_a_plain_run_costs_six_operations_a_parameter_and_token_read() -> None:
+    naive = strategies.build("naive", {})
+    assert run_operations(naive, 50, [1000, 0], TASKS) == 6 * 50 * 1000
+    assert run_operations(naive, 50, [0, 400], TASKS) == 6 * 50 * 800  # with the prompts
+
+
+def test_replayed_tokens_and_the_documents_of_the_fisher_information_are_counted() -> None:
+    replay = strategies.build("replay", {})
+    assert run_operations(replay, 50, [1000, 600], TASKS) == 6 * 50 * (1000 + 1200)
+    ewc = strategies.build("ewc", {"ewc_lambda": 1.0, "fisher_documents": 5})
+    assert run_operations(ewc, 50, [1000, 400], TASKS) == 6 * 50 * (1000 + 800 + 500)  # half of the first task's
+    off = strategies.build("ewc", {"ewc_lambda": 0.0, "fisher_documents": 5})
+    assert run_operations(off, 50, [1000, 400], TASKS) == 6 * 50 * (1000 + 800)
+
+
+def test_joint_reads_the_earlier_tasks_again() -> None:
+    joint = strategies.build("joint", {})
+    found = run_operations(joint, 50, [1000, 1400], TASKS)
+    assert found == pytest.approx(6 * 50 * (1000 + 1400 * 1800 / 1400))

@@ -1,0 +1,90 @@
+import math
+
+import pytest
+
+from engine.results.summaries import intransigence, mean_interval, stability_gap, summarize
+
+ACCURACY = [
+    [0.10, 0.20, 0.30],
+    [0.60, 0.25, 0.35],
+    [0.70, 0.80, 0.20],
+    [0.40, 0.50, 0.90],
+]
+"""Task 1 peaks late, after stage 2; stage 1 helped task 2 by 0.05; stages 1 and 2 hurt task 3 by 0.10."""
+
+
+def test_summaries_of_a_hand_made_matrix() -> None:
+    s = summarize(ACCURACY, lower_is_better=False)
+    assert s.average == pytest.approx((0.40 + 0.50 + 0.90) / 3)
+    assert s.backward_transfer == pytest.approx(((0.40 - 0.60) + (0.50 - 0.80)) / 2)
+    assert s.learning_accuracy == pytest.approx((0.60 + 0.80 + 0.90) / 3)
+    assert s.relative_forgetting == pytest.approx((0.20 / 0.50, 0.30 / 0.60))
+    assert s.reasons == {}
+
+
+def test_forward_transfer_is_measured_against_the_base_model() -> None:
+    s = summarize(ACCURACY, lower_is_better=False)
+    assert s.forward_transfer == pytest.approx(((0.25 - 0.20) + (0.20 - 0.30)) / 2)
+
+
+def test_forgetting_counts_from_a_late_peak() -> None:
+    s = summarize(ACCURACY, lower_is_better=False)
+    assert s.forgetting == pytest.approx(((0.70 - 0.40) + (0.80 - 0.50)) / 2)
+
+
+def test_forgetting_is_negative_where_the_last_stage_improved_everything() -> None:
+    assert summarize([[0.1, 0.1], [0.5, 0.1], [0.7, 0.6]], lower_is_better=False).forgetting == pytest.approx(-0.2)
+
+
+def test_a_loss_and_its_negative_as_a_score_give_the_same_summaries() -> None:
+    losses = [[-x for x in row] for row in ACCURACY]
+    assert summarize(losses, lower_is_better=True) == summarize(ACCURACY, lower_is_better=False)
+
+
+def test_one_task_has_an_average_and_reasons_for_the_rest() -> None:
+    s = summarize([[0.1], [0.5]], lower_is_better=False)
+    assert (s.average, s.learning_accuracy) == (0.5, 0.5)
+    assert (s.backward_transfer, s.forward_transfer, s.forgetting) == (None, None, None)
+    assert "two tasks" in s.reasons["forgetting"]
+
+
+def test_an_unfinished_run_has_no_summary_but_a_reason() -> None:
+    s = summarize(ACCURACY[:3], lower_is_better=False)
+    assert s.average is None
+    assert "not finished" in s.reasons["average"]
+    with_hole = [*ACCURACY[:3], [0.4, None, 0.9]]
+    assert summarize(with_hole, lower_is_better=False).reasons["forgetting"] == "the matrix is not complete"
+
+
+def test_relative_forgetting_is_undefined_where_nothing_was_learned() -> None:
+    s = summarize([[0.5, 0.1], [0.4, 0.1], [0.3, 0.2]], lower_is_better=False)
+    assert s.relative_forgetting == (None,)
+    assert "taught nothing" in s.reasons["relative_forgetting"]
+
+
+def test_intransigence_is_what_joint_learned_beyond() -> None:
+    joint = [[0.1, 0.1], [0.7, 0.1], [0.7, 0.9]]
+    assert intransigence(joint, [[0.1, 0.1], [0.5, 0.1], [0.3, 0.8]], False) == pytest.approx(0.15)
+
+
+def test_the_stability_gap_is_the_worst_fall_inside_later_stages() -> None:
+    assert stability_gap(2.0, [2.1, 2.9, 2.2], lower_is_better=True) == pytest.approx(0.9)
+    assert stability_gap(0.8, [0.7, 0.5, 0.75], lower_is_better=False) == pytest.approx(0.3)
+    assert stability_gap(0.8, [0.9], lower_is_better=False) == 0.0
+    assert stability_gap(0.8, [], lower_is_better=False) is None
+
+
+def test_the_interval_over_three_seeds_is_students() -> None:
+    mean, low, high = mean_interval([1.0, 2.0, 3.0])
+    half = 4.303 * 1.0 / math.sqrt(3)
+    assert (mean, low, high) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
+    assert mean_interval([1.5]) == (1.5, None, None)
+
+
+def test_the_interval_narrows_without_a_jump_beyond_the_table() -> None:
+    def half(n: int) -> float:
+        mean, low, _ = mean_interval([float(i % 2) for i in range(n)])
+        return mean - low if low is not None else math.inf
+
+    halves = [half(n) for n in range(4, 40, 2)]
+    assert halves == sorted(halves, reverse=True)

@@ -1,0 +1,100 @@
+"""Every change goes through `ui/server/actions.py`, and none of them is made for a reader."""
+
+import ast
+import inspect
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import pytest
+
+from engine.common.errors import AccessError
+from ui.server import access, actions, entrance, session
+from ui.server.access import Role, Visitor
+
+ROOT = Path(__file__).parents[3]
+ACTIONS = {
+    name: function
+    for name, function in vars(actions).items()
+    if inspect.isfunction(function) and function.__module__ == "ui.server.actions" and not name.startswith("_")
+}
+# What changes something, of the store, the runner, the library and what runs have in common.
+CHANGES = {
+    "add", "add_experiment", "clear", "delete", "delete_experiment", "move", "rename", "request", "requeue", "resume",
+    "set_pause", "set_status",
+}  # fmt: skip
+SOURCES = {"store", "runner", "library", "shared", "kept"}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
+    """Stands in for the store, the runner and the library."""
+    everything = MagicMock()
+    for name in ("store", "runner", "library"):
+        monkeypatch.setattr(session, name, getattr(everything, name))
+    return everything
+
+
+@pytest.mark.parametrize("role", [Role.SEE, Role.NOTHING])
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_no_action_is_done_for_those_who_may_not_change_things(
+    asked: MagicMock, monkeypatch: pytest.MonkeyPatch, name: str, role: Role
+) -> None:
+    monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("ray@example.org", role))
+    given = [MagicMock() for _ in inspect.signature(ACTIONS[name]).parameters]
+    with pytest.raises(AccessError, match="change nothing"):
+        ACTIONS[name](*given)
+    assert asked.mock_calls == []
+    assert [mock.mock_calls for mock in given] == [[] for _ in given]
+
+
+def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("edith@example.org", Role.CHANGE))
+    monkeypatch.setattr(entrance, "LOG", SimpleNamespace(info=lambda text, *given: said.append(text % given)))
+    asked.store().add_experiment.return_value = "e1"
+    asked.library().add.return_value.task_id = "t1"
+    shared = MagicMock()
+    actions.start(MagicMock())
+    actions.pause("r1")
+    actions.resume("r1")
+    actions.stop("r1")
+    actions.add_task(MagicMock(), ["a file"])
+    actions.move_task("t1", 0)
+    actions.rename_task("t1", "another name")
+    actions.delete_task("t1", keep_files=True)
+    actions.forget_shared(shared)
+    did = (
+        "started experiment e1", "paused run r1", "resumed run r1", "stopped run r1", "added task t1", "moved task t1",
+        "renamed task t1", "deleted task t1", "deleted what runs have in common",
+    )  # fmt: skip
+    assert said == [f"edith@example.org {words}" for words in did]
+    assert len(did) == len(ACTIONS)
+    asked.runner().request.assert_any_call("r1", "stop")
+    asked.library().delete.assert_called_once_with("t1", keep_files=True)
+    shared.clear.assert_called_once_with()
+
+
+def changes(path: Path) -> list[str]:
+    """Calls, or mentions, of what changes something in one file."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in CHANGES:
+            source = node.value.func if isinstance(node.value, ast.Call) else node.value
+            name = source.attr if isinstance(source, ast.Attribute) else getattr(source, "id", "")
+            if name in SOURCES:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}.{node.attr}")
+    return found
+
+
+def test_nothing_but_the_actions_changes_what_the_server_has() -> None:
+    files = [*(ROOT / "pages").glob("*.py"), *(ROOT / "ui").glob("*.py")]
+    by_file = {path.name: changes(path) for path in files}
+    assert len(by_file.pop("actions.py")) >= len(ACTIONS)
+    assert [found for each in by_file.values() for found in each] == []
+
+
+def test_without_a_log_in_somebody_may_do_everything(asked: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entrance, "_rules", access.Rules)
+    actions.stop("r1")
+    asked.runner().request.assert_called_once_with("r1", "stop")

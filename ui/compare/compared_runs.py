@@ -1,0 +1,97 @@
+"""What the compare page looks at: the chosen runs with their scores, findings and verdict, read from the store."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from engine.experiments.experiment import Experiment
+from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
+from engine.results.fairness import Conditions, Finding, conditions, unfair, unfair_runs
+from engine.results.operations import operations_of
+from engine.results.verdict import Verdict, verdict
+from engine.store import Store
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All runs of the chosen experiments."""
+
+    score: str
+    experiments: dict[str, Experiment]
+    runs: pd.DataFrame
+    """The store's columns, `configuration` and every measure."""
+    matrix: pd.DataFrame
+    stages: pd.DataFrame
+    conditions: dict[str, Conditions]
+    """What each run's scores rest on, by run id."""
+
+    @property
+    def unfair(self) -> dict[str, tuple[str, ...]]:
+        """By run id, what differs from most of all these runs, chosen or not."""
+        return unfair_runs(unfair(self.runs, self.conditions))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The chosen runs side by side."""
+
+    score: str
+    experiments: dict[str, Experiment]
+    runs: pd.DataFrame
+    matrix: pd.DataFrame
+    table: pd.DataFrame
+    """One row per configuration."""
+    findings: list[Finding]
+    judged: tuple[str, ...]
+    """The runs that the verdict rests on."""
+    verdict: Verdict
+    best_run: str | None
+    """The run whose final checkpoint kept most."""
+
+    @property
+    def unfair(self) -> dict[str, tuple[str, ...]]:
+        return unfair_runs(self.findings)
+
+
+def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
+    """Read the runs of some experiments. Raises StoreError when one of them is gone."""
+    experiments = {experiment_id: store.experiment(experiment_id) for experiment_id in experiment_ids}
+    runs = with_configurations(store.runs(list(experiment_ids)))
+    run_ids = list(runs["run_id"])
+    matrix = store.matrix(run_ids)
+    measured = run_frame(runs, matrix, store.curve(run_ids), score)
+    facts = store.task_facts_by_run(run_ids)
+    stages = store.stages(run_ids)
+    measured["operations"] = [
+        operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]) for run in runs.itertuples()
+    ]
+    of_run = {run.run_id: conditions(experiments[run.experiment_id], facts[run.run_id]) for run in runs.itertuples()}
+    return Everything(score, experiments, measured, matrix, stages, of_run)
+
+
+def compare(every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:
+    """Compare the chosen runs; the verdict leaves out what can't be compared fairly, unless `judge_all`."""
+    runs = every.runs[every.runs["run_id"].isin(chosen)]
+    findings = unfair(runs, every.conditions)
+    marked = unfair_runs(findings)
+    judged = runs if judge_all else runs[~runs["run_id"].isin(list(marked))]
+    found = verdict(judged, every.score)
+    winners = list(judged.loc[judged["configuration"] == found.winner, "run_id"])
+    return Comparison(
+        score=every.score,
+        experiments=every.experiments,
+        runs=runs,
+        matrix=every.matrix[every.matrix["run_id"].isin(runs["run_id"])],
+        table=configuration_frame(runs) if len(runs) else pd.DataFrame(),
+        findings=findings,
+        judged=tuple(judged["run_id"]),
+        verdict=found,
+        best_run=best_checkpoint(judged, every.score, among=winners),
+    )
+
+
+def run_name(run: Mapping[Any, Any]) -> str:
+    """A run's configuration and seed; holds the user's names."""
+    return f"{run['configuration']}, seed {run['seed']}"

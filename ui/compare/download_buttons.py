@@ -1,0 +1,89 @@
+"""The compare page's buttons for what a user takes away."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from engine.store import Store
+from ui.compare.compared_runs import Comparison, Everything, run_name
+from ui.compare.downloads import (
+    checkpoint_file,
+    checkpoint_name,
+    experiment_file,
+    file_name,
+    kept_checkpoints,
+    report_file,
+    results_file,
+    scores_file,
+)
+from ui.widgets.text import bytes_size, plain
+
+
+def show_downloads(store: Store, every: Everything, comparison: Comparison) -> None:
+    st.subheader("Take it with you")
+    offer_checkpoint(every, comparison)
+    ids, name = list(every.experiments), _title(every)
+    with st.container(horizontal=True):
+        _offer("Report (HTML)", report_file(store, comparison), file_name(name, " · report.html"), "text/html",
+               "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
+        _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
+               "Every score of every run, stage and task of these experiments.")  # fmt: skip
+        _offer("Everything (JSON)", results_file(store, ids), file_name(name, " · results.json"), "application/json",
+               "Configuration, environment, matrices and summaries, as the command line writes them.")  # fmt: skip
+        for experiment_id, experiment in every.experiments.items():
+            label = "Experiment (YAML)" if len(ids) == 1 else f"{plain(experiment.name)} (YAML)"
+            _offer(label, experiment_file(experiment), file_name(experiment.name, ".yaml"), "application/yaml",
+                   "Run it again with: python -m engine run EXPERIMENT.yaml --out DIR", experiment_id)  # fmt: skip
+
+
+def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
+    """The weights of one run after one stage; what kept most is chosen first."""
+    kept = kept_checkpoints(every.stages)
+    runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
+    if runs.empty:
+        st.info("Checkpoints appear here as soon as a run has finished its first stage.", icon=":material/save:")
+        return
+    names = {run["run_id"]: run_name(run) for run in runs.to_dict("records")}
+    if comparison.best_run in names:
+        names[comparison.best_run] += " · kept most"
+    options = sorted(names, key=lambda run_id: run_id != comparison.best_run)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run_id = st.selectbox(
+            "Checkpoint of run", options, format_func=lambda each: names[each], key="compare_checkpoint_run",
+            width="stretch",
+            help="The run whose final model scores best on the earlier tasks stands first; joint is not it.",
+        )  # fmt: skip
+        stages = kept[kept["run_id"] == run_id].sort_values("stage", ascending=False)
+        tasks = {int(row.stage): f"{row.stage} · {row.task}" for row in stages.itertuples()}
+        stage = st.selectbox(
+            "After stage", list(tasks), format_func=lambda each: tasks[each], key=f"compare_checkpoint_stage_{run_id}",
+            width=260, help="The model as it was when this stage had ended; the last one knows all tasks.",
+        )  # fmt: skip
+        chosen = stages[stages["stage"] == stage].iloc[0]
+        run = runs[runs["run_id"] == run_id].iloc[0]
+        name = checkpoint_name(run["experiment"], run["label"], int(run["seed"]), int(stage))
+        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})", checkpoint_file(chosen["checkpoint"], name),
+               f"{name}.zip", "application/zip",
+               "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer.",
+               f"{run_id}_{stage}", primary=True)  # fmt: skip
+
+
+def _offer(
+    label: str, data: Callable[[], bytes], name: str, mime: str, text: str, key: str = "", primary: bool = False
+) -> None:
+    st.download_button(
+        label,
+        data,
+        file_name=name,
+        mime=mime,
+        key=f"compare_download_{key or name}",
+        on_click="ignore",
+        help=text,
+        type="primary" if primary else "secondary",
+        icon=":material/download:",
+    )
+
+
+def _title(every: Everything) -> str:
+    first, *others = [experiment.name for experiment in every.experiments.values()]
+    return f"{first} and {len(others)} more" if others else first

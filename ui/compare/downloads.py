@@ -1,0 +1,93 @@
+"""What a user takes away from the compare page. Every file is made when its button is pressed, not before."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from engine.common.quoting import safe_name
+from engine.experiments.experiment import Experiment
+from engine.experiments.portable import portable_yaml
+from engine.results import export
+from engine.store import Store
+from ui.compare.compared_runs import Comparison
+from ui.compare.report import report
+
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?inf")
+
+
+def file_name(name: str, ending: str) -> str:
+    """A file name of the user's words that any system takes."""
+    return f"{safe_name(name, 120)}{ending}"
+
+
+def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
+    """The stages whose checkpoint still lies on the disk, with its folder's size in `bytes`."""
+    there = [isinstance(path, str) and Path(path).is_dir() for path in stages["checkpoint"]]
+    kept = stages[pd.Series(there, index=stages.index, dtype=bool)].copy()
+    kept["bytes"] = [_folder_bytes(Path(path)) for path in kept["checkpoint"]]
+    return kept
+
+
+def checkpoint_name(experiment: str, label: str, seed: int, stage: int) -> str:
+    """What the weights of one run after one stage are called: `support-then-recipes · naive · seed 0 · stage 3`."""
+    return safe_name(" · ".join([safe_name(experiment, 70), label, f"seed {seed}", f"stage {stage}"]))
+
+
+def checkpoint_file(checkpoint: str, name: str) -> Callable[[], bytes]:
+    """The checkpoint as a zip of one folder of that name."""
+
+    def make() -> bytes:
+        file = io.BytesIO()
+        export.checkpoint_zip(Path(checkpoint), file, name)
+        return file.getvalue()
+
+    return make
+
+
+def scores_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], bytes]:
+    """The score matrices of all runs of some experiments as one CSV, with a mark by which spreadsheets see UTF-8.
+
+    It is opened by a double click: names that would be formulas are quoted. `export.scores_csv` leaves them alone.
+    """
+
+    def make() -> bytes:
+        parts = [pd.read_csv(io.StringIO(export.scores_csv(store, each)), dtype=str) for each in experiment_ids]
+        text = pd.concat(parts).map(for_spreadsheets, na_action="ignore").to_csv(index=False, lineterminator="\n")
+        return str(text).encode("utf-8-sig")
+
+    return make
+
+
+def for_spreadsheets(cell: str) -> str:
+    """A cell as a spreadsheet shows it, never computes it: what would begin a formula gets an apostrophe before it."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
+
+
+def results_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], bytes]:
+    """`results.json` of one experiment, or a list of them."""
+
+    def make() -> bytes:
+        found = [export.results(store, each) for each in experiment_ids]
+        return json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False).encode()
+
+    return make
+
+
+def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
+    """The experiment as YAML, as the command line takes it on any machine."""
+    return lambda: portable_yaml(experiment).encode()
+
+
+def report_file(store: Store, comparison: Comparison) -> Callable[[], bytes]:
+    """The comparison as one HTML file."""
+    return lambda: report(store, comparison).encode()
+
+
+def _folder_bytes(folder: Path) -> int:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in export.RESUME_FILES)
+    return sum(path.stat().st_size for path in files)

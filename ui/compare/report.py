@@ -1,0 +1,117 @@
+"""The compare page as one file: its verdict, tables and figures, each strategy's curves, machine and configuration."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from engine.experiments.portable import model_label, portable_yaml
+from engine.store import Store
+from figures.curves import loss_figure
+from figures.lines import lines_of
+from figures.report import Section, report_html
+from figures.theme import alt_text
+from ui.compare.compared_runs import Comparison, run_name
+from ui.compare.sections import figure_sections, table_sections
+from ui.compare.tables import NOTHING, runs_text
+from ui.widgets.text import plural
+
+MOST_CURVES = 12
+"""Runs whose losses are drawn; each takes up to a few hundred kilobytes."""
+_FACTS = {
+    "device": "Device", "platform": "System", "cpus": "Processors", "threads": "Threads", "precision": "Precision",
+    "python": "Python", "torch": "PyTorch", "transformers": "Transformers", "commit": "Palimpsest, commit",
+}  # fmt: skip
+
+
+def report(store: Store, comparison: Comparison) -> str:
+    """The whole report as HTML. It names no folder of this machine."""
+    shown = without_places(comparison)
+    names = [experiment.name for experiment in shown.experiments.values()]
+    sections = [*_fairness(shown), *table_sections(shown), *figure_sections(shown), *curve_sections(store, shown)]
+    sections.append(Section("Runs", table=runs_text(shown.runs, shown.unfair, shown.score)))
+    sections.append(machine_section(store, shown))
+    for experiment in comparison.experiments.values():
+        sections.append(Section(f"Experiment: {experiment.name}", code=portable_yaml(experiment)))
+    made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
+    return report_html(f"What was kept: {', '.join(names)}", shown.verdict.sentences, sections, made)
+
+
+def without_places(comparison: Comparison) -> Comparison:
+    """The comparison in which a model folder goes by its own name; two of one name get a number."""
+    labels: dict[str, str] = {}
+    for experiment in comparison.experiments.values():
+        label = model_label(experiment.model)
+        alike = sum(model_label(model) == label for model in labels if model != experiment.model)
+        labels.setdefault(experiment.model, f"{label} ({alike + 1})" if alike else label)
+    experiments = {
+        key: each.model_copy(update={"model": labels[each.model]}) for key, each in comparison.experiments.items()
+    }
+    findings = [replace(finding, text=_relabelled(finding.text, labels)) for finding in comparison.findings]
+    return replace(comparison, experiments=experiments, findings=findings)
+
+
+def curve_sections(store: Store, comparison: Comparison) -> Iterator[Section]:
+    """The losses and held-out curves of one run of each configuration: of its first seed that went furthest."""
+    runs = comparison.runs[comparison.runs["step"] > 0]
+    furthest = runs.sort_values(["complete", "step", "seed"], ascending=[False, False, True], kind="stable")
+    chosen = furthest.drop_duplicates("configuration").sort_index()
+    left_out = len(chosen) - MOST_CURVES
+    for number, run in enumerate(chosen.head(MOST_CURVES).to_dict("records")):
+        text = (
+            "What this run minimised (solid) and the held-out loss of every task (dashed), step by step, on the "
+            "sample of held-out text that is scored inside stages."
+        )
+        if left_out > 0 and number == MOST_CURVES - 1:
+            text += f" {plural(left_out, 'more strategy or setting is', 'more strategies or settings are')} not drawn."
+        tasks = [task.label for task in comparison.experiments[run["experiment_id"]].tasks]
+        run_id = run["run_id"]
+        lines, curve, stages = lines_of(store.losses(run_id)), store.curve(run_id), store.stages(run_id)
+        figure = loss_figure(lines, curve, stages, tasks)
+        yield Section(f"Losses: {run_name(run)}", text, figure, alt_text(figure), wide=True)
+
+
+def machine_section(store: Store, comparison: Comparison) -> Section:
+    """What the runs were trained with: a row a fact, a column for each machine or version that differs."""
+    columns: dict[str, dict[str, Any]] = {}
+    of_runs: dict[str, list[str]] = {}
+    for run in comparison.runs.to_dict("records"):
+        environment = store.environment(run["run_id"])
+        if environment:
+            columns.setdefault(repr(environment), environment)
+            of_runs.setdefault(repr(environment), []).append(run_name(run))
+    if not columns:
+        return Section("Machine and versions", "No run has begun.")
+    text = (
+        "All runs were trained with the same." if len(columns) == 1 else "The runs were not all trained with the same."
+    )
+    table = pd.DataFrame({"": [*_FACTS.values(), "Runs"]})
+    for number, (key, environment) in enumerate(columns.items(), start=1):
+        facts = [_fact(environment, name) for name in _FACTS]
+        runs = f"all {len(of_runs[key])}" if len(columns) == 1 else "; ".join(of_runs[key])
+        table["Trained with" if len(columns) == 1 else f"Trained with ({number})"] = [*facts, runs]
+    return Section("Machine and versions", text, table=table)
+
+
+def _fact(environment: Mapping[str, Any], name: str) -> str:
+    value = environment.get(name)
+    return NOTHING if value is None else str(value)
+
+
+def _fairness(comparison: Comparison) -> list[Section]:
+    if not comparison.findings:
+        return []
+    judged = set(comparison.judged)
+    used = all(run_id in judged for finding in comparison.findings for run_id in finding.run_ids)
+    text = "The verdict uses them all the same." if used else "The verdict leaves these runs out."
+    found = pd.DataFrame({"What differs": [finding.text for finding in comparison.findings]})
+    return [Section("Not fairly comparable", text, table=found)]
+
+
+def _relabelled(text: str, labels: Mapping[str, str]) -> str:
+    for model in sorted(labels, key=len, reverse=True):
+        if labels[model] != model:
+            text = text.replace(model, labels[model])
+    return text

@@ -1,0 +1,2 @@
+"""What the Experiment page is made of: the form's values come in, a checked experiment goes out. It imports
+`ui/server`, `ui/widgets` and the engine."""

@@ -1,0 +1,184 @@
+"""The experiment as it is being put together: kept in the session under no widget's key, because Streamlit drops
+widgets' values when the page changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from engine import strategies
+from engine.common.errors import ConfigError
+from engine.common.parameters import Parameter, parameters_of
+from engine.experiments.experiment import Experiment, StrategySpec, Training, experiment_from
+from engine.experiments.presets import PRESETS
+from engine.tasks.spec import TaskSpec
+from ui.widgets.forms import as_text, parse_seeds, parse_values
+
+_KEY = "experiment_draft"
+FIRST_ON = ("naive", "replay", "ewc")
+"""The strategies that a new draft compares."""
+
+
+@dataclass
+class Card:
+    """One strategy's form. Single values and lists as typed are kept apart, so that switching loses neither."""
+
+    number: int
+    strategy: str
+    on: bool
+    values: dict[str, Any]
+    several: bool = False
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def spec(self) -> StrategySpec:
+        """Raises ConfigError for a list that can't be read, or values that the strategy refuses."""
+        given = dict(self.values)
+        if self.several:
+            for declared in declared_parameters(self.strategy):
+                values = parse_values(declared, self.texts.get(declared.name, as_text(self.values[declared.name])))
+                given[declared.name] = values if len(values) > 1 else values[0]
+        kept = {
+            declared.name: given[declared.name]
+            for declared in declared_parameters(self.strategy)
+            if declared.main or given[declared.name] != declared.default
+        }
+        return StrategySpec(name=self.strategy, parameters=kept)
+
+
+@dataclass
+class Draft:
+    """Everything the page asks for, valid or not yet."""
+
+    version: int
+    """Part of every widget's key: a draft that replaces another gets fresh widgets."""
+    name: str = ""
+    task_names: list[str] = field(default_factory=list)
+    """In the order they are learnt."""
+    file_tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    """Tasks that came with a loaded experiment and are not in the library."""
+    model: str = "tiny-gpt2"
+    cards: list[Card] = field(default_factory=list)
+    seeds: str = "0"
+    preset: str = "standard"
+    training: dict[str, Any] = field(default_factory=dict)
+    moves: int = 0
+    """How often the tasks were put into another order by their arrows."""
+    presets: int = 0
+    """How often a preset was taken."""
+
+    def key(self, name: str) -> str:
+        """A widget's key."""
+        return f"experiment_{self.version}_{name}"
+
+    def move_task(self, index: int, by: int) -> None:
+        """Learn a task earlier or later."""
+        self.moves += 1
+        self.task_names.insert(index + by, self.task_names.pop(index))
+
+    def take_preset(self, name: str) -> None:
+        """Set all training values."""
+        self.presets += 1
+        self.preset, self.training = name, training_values(PRESETS[name])
+
+    def add_card(self, strategy: str, like: Card | None = None) -> None:
+        """One more card, after the one it is `like`, or last."""
+        number = 1 + max((card.number for card in self.cards), default=0)
+        values = dict(like.values) if like else _defaults(strategy)
+        card = Card(number, strategy, like is not None, values)
+        self.cards.insert(self.cards.index(like) + 1 if like else len(self.cards), card)
+
+    def specs(self) -> tuple[StrategySpec, ...]:
+        """The chosen strategies. Raises ConfigError."""
+        return tuple(card.spec() for card in self.cards if card.on)
+
+    def experiment(self, known_tasks: Mapping[str, TaskSpec]) -> Experiment:
+        """The whole experiment. Raises ConfigError with one sentence about the first thing that is wrong."""
+        tasks = self.tasks(known_tasks)
+        if not tasks:
+            raise ConfigError("Choose at least one task.")
+        if not self.model.strip():
+            raise ConfigError("Name the model: a causal language model of the hub, or a local folder.")
+        specs = self.specs()
+        if not specs:
+            raise ConfigError("Switch on at least one strategy.")
+        data = {
+            "name": self.name.strip() or suggested_name([task.name for task in tasks]),
+            "model": self.model.strip(),
+            "tasks": [task.model_dump() for task in tasks],
+            "training": self.training,
+            "strategies": [spec.model_dump() for spec in specs],
+            "seeds": parse_seeds(self.seeds),
+        }
+        return experiment_from(data, "This experiment")
+
+    def tasks(self, known_tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+        """The chosen tasks that still exist, in order."""
+        known = {**known_tasks, **self.file_tasks}
+        return [known[name] for name in self.task_names if name in known]
+
+
+def current() -> Draft:
+    """The session's draft, begun at the first call."""
+    if _KEY not in st.session_state:
+        replace(_new())
+    draft: Draft = st.session_state[_KEY]
+    return draft
+
+
+def replace(draft: Draft) -> None:
+    """Put another draft in the session's place."""
+    old = st.session_state.get(_KEY)
+    draft.version = old.version + 1 if old else 1
+    st.session_state[_KEY] = draft
+
+
+def start_afresh() -> None:
+    """Put an empty draft in the session's place."""
+    replace(_new())
+
+
+def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Draft:
+    """The draft that describes `experiment`; tasks that the library doesn't have come along by their files."""
+    draft = Draft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
+    draft.file_tasks = {task.name: task for task in experiment.tasks if known_tasks.get(task.name) != task}
+    draft.seeds = as_text(experiment.seeds)
+    draft.training = training_values(experiment.training)
+    draft.preset = next((name for name, preset in PRESETS.items() if preset == experiment.training), "standard")
+    for spec in experiment.strategies:
+        lists = {name: value for name, value in spec.parameters.items() if isinstance(value, list | tuple)}
+        single = {name: value[0] if name in lists else value for name, value in spec.parameters.items()}
+        values = {**_defaults(spec.name), **single}
+        texts = {name: as_text(value) for name, value in lists.items()}
+        draft.cards.append(Card(len(draft.cards) + 1, spec.name, True, values, bool(lists), texts))
+    for name in strategies.offered():
+        if all(card.strategy != name for card in draft.cards):
+            draft.add_card(name)
+    return draft
+
+
+def training_values(training: Training) -> dict[str, Any]:
+    """The settings by name, as the form changes them."""
+    return {declared.name: getattr(training, declared.name) for declared in parameters_of(Training)}
+
+
+def declared_parameters(strategy: str) -> tuple[Parameter, ...]:
+    """The parameters of a strategy or of every part of a combination, in order."""
+    return tuple(declared for part in strategies.parts_of(strategy) for declared in parameters_of(part))
+
+
+def suggested_name(task_names: list[str]) -> str:
+    """What an experiment without a name is called."""
+    return " → ".join(task_names)[:120]
+
+
+def _new() -> Draft:
+    draft = Draft(0, training=training_values(PRESETS["standard"]))
+    for name in strategies.offered():
+        draft.add_card(name)
+        draft.cards[-1].on = name in FIRST_ON
+    return draft
+
+
+def _defaults(strategy: str) -> dict[str, Any]:
+    return {declared.name: declared.default for declared in declared_parameters(strategy)}

@@ -1,0 +1,235 @@
+"""What an experiment will cost and what can be seen of its tasks, on demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from engine.common.errors import PalimpsestError
+from engine.events.scores import Score
+from engine.experiments.experiment import Experiment
+from engine.models.choices import EMBEDDED
+from engine.persistence.disk_space import room
+from engine.persistence.shared_results import SharedResults
+from engine.tasks.spec import TaskSpec
+from ui.experiment import expected
+from ui.server import actions, entrance, warm_up
+from ui.server.session import store
+from ui.widgets.text import bytes_size, count, duration, plain, plural
+
+if TYPE_CHECKING:
+    from engine.forecast.estimate import Estimate
+    from engine.forecast.task_overlap import Shared
+    from ui.experiment.preview_data import Identity
+
+_WANTED = "experiment_estimate_wanted"
+"""Models whose estimate was asked for; others than the embedded one may need a download first."""
+_SHOWN_DUPLICATES = 20
+
+
+def show_estimate(experiment: Experiment) -> None:
+    """Time, memory and disk, by run. Other models than the embedded one are loaded only when asked."""
+    wanted: set[str] = st.session_state.setdefault(_WANTED, {EMBEDDED})
+    if experiment.model not in wanted:
+        st.caption("The estimate loads the model and times a few steps; a model of the hub is downloaded first.")
+        if not st.button(
+            "Estimate time and memory", key="experiment_estimate", icon=":material/timer:",
+            **entrance.for_editors(
+                "Loads the chosen model, times a few training steps on this machine and works out the rest."
+            ),
+        ):  # fmt: skip
+            return
+    try:
+        if experiment.model != EMBEDDED:  # it may be downloaded now
+            entrance.require_change()
+        with st.spinner("Timing a few steps on this machine …"):
+            warm_up.finish()
+            from ui.experiment import preview_data  # loads torch, which the page above is drawn without
+
+            shared = SharedResults(store().shared_folder)
+            result, speed = preview_data.cost(experiment, _identities(experiment), shared)
+    except PalimpsestError as error:
+        wanted.discard(experiment.model)
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    wanted.add(experiment.model)
+    expected.keep(experiment, {run.label: run.seconds for run in result.runs})
+    _estimate_metrics(result)
+    with st.expander("By strategy"):
+        st.dataframe(_estimate_table(result), hide_index=True)
+        st.caption(
+            f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
+            f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
+            "this was first asked for; other work on this machine slows it down. Stages that several runs have in "
+            "common are trained once."
+        )
+    _show_room(result)
+    _show_shared(shared)
+
+
+def _show_room(result: Estimate) -> None:
+    """How much of the disk is used, and whether the checkpoints will fit."""
+    found = room(store().folder)
+    limit = f" of the {bytes_size(found.limit)} that may be" if found.limit is not None else ""
+    said = f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
+    if result.disk_bytes > found.free:
+        st.warning(
+            f"{said} The checkpoints of this experiment won't fit: delete experiments that are no longer needed, or "
+            "choose fewer runs.",
+            icon=":material/hard_drive:",
+        )
+    else:
+        st.caption(said)
+
+
+def _show_shared(shared: SharedResults) -> None:
+    """How much is kept of earlier runs, and the way to be rid of it."""
+    size = shared.total_bytes()
+    if not size:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{bytes_size(size)} of trained stages and encoded texts are kept (at most "
+            f"{bytes_size(shared.limit_bytes)}): a run that would make "
+            "the very same takes them over, to the same numbers.",
+            width="stretch",
+        )
+        st.button(
+            "Forget them", key="experiment_forget_shared", icon=":material/delete_sweep:", type="tertiary",
+            on_click=_forget, args=(shared,),
+            **entrance.for_editors(
+                "Later runs make everything anew. Runs and checkpoints that exist keep all of theirs."
+            ),
+        )  # fmt: skip
+
+
+def _forget(shared: SharedResults) -> None:
+    try:
+        actions.forget_shared(shared)
+    except PalimpsestError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+
+
+def _estimate_metrics(result: Estimate) -> None:
+    runs = len(result.runs) * result.seeds
+    with st.container(horizontal=True):
+        st.metric("Time", f"≈ {duration(result.seconds)}", help="Of all runs, one after the other.", width=200)
+        st.metric("Runs", runs, help="Strategies, with each combination of their values, times seeds.", width=120)
+        st.metric(
+            "Memory", f"≈ {bytes_size(result.memory_bytes)}", width=200,
+            help="Of the run that needs most: weights, gradients, AdamW's moments, the penalty's tensors, activations.",
+        )  # fmt: skip
+        st.metric(
+            "Disk", f"≈ {bytes_size(result.disk_bytes)}", width=200,
+            help="One checkpoint after each stage of each run.",
+        )  # fmt: skip
+
+
+def _estimate_table(result: Estimate) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Run": [run.label for run in result.runs],
+            "Trained tokens": [run.training_tokens for run in result.runs],
+            "Fisher tokens": [run.fisher_tokens for run in result.runs],
+            "Time": [duration(run.seconds) for run in result.runs],
+            "Memory": [bytes_size(run.memory_bytes) for run in result.runs],
+            "Disk": [bytes_size(run.disk_bytes) for run in result.runs],
+        }
+    )
+
+
+def show_look_ahead(experiment: Experiment) -> None:
+    """Base-model scores, vocabulary overlap, and documents in more than one place."""
+    st.caption(
+        "What can be known before training: how hard each task is for the base model, and how alike the tasks are."
+    )
+    tasks = _identities(experiment)
+    key = (experiment.model, tasks)
+    pressed = st.button(
+        "Look ahead", key="experiment_look_ahead", icon=":material/visibility:",
+        **entrance.for_editors(
+            "Scores the base model on each task and compares the tasks' vocabularies and documents."
+        ),
+    )  # fmt: skip
+    if not pressed and st.session_state.get("experiment_looked_at") != key:
+        return
+    try:
+        entrance.require_change()
+        with st.spinner("Scoring the base model on each task …"):
+            warm_up.finish()
+            from ui.experiment import preview_data
+
+            found = preview_data.look_ahead(experiment, tasks)
+    except PalimpsestError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    st.session_state["experiment_looked_at"] = key
+    _base_scores([task.label for task in experiment.tasks], found.scores)
+    _overlap(found.overlap)
+    _duplicates(found.duplicates)
+
+
+def _base_scores(names: list[str], scores: list[Score]) -> None:
+    st.markdown("**The base model on each task**")
+    table = pd.DataFrame([{"Task": name, **score.as_dict()} for name, score in zip(names, scores, strict=True)])
+    st.dataframe(
+        table.drop(columns="nats_per_token"),
+        hide_index=True,
+        column_config={
+            "perplexity": st.column_config.NumberColumn("Perplexity", format="%.1f", help="exp of nats per token"),
+            "bits_per_byte": st.column_config.NumberColumn(
+                "Bits per byte", format="%.3f", help="Comparable across tasks and languages; lower is better."
+            ),
+            "accuracy": st.column_config.NumberColumn(
+                "Accuracy", format="percent", help="Share of tokens that are the model's first guess."
+            ),
+        },
+    )
+    st.caption("On a sample of the held-out text. A task of low perplexity has little to gain from training.")
+
+
+def _overlap(matrix: pd.DataFrame) -> None:
+    st.markdown("**Vocabulary overlap**")
+    matrix.index.name = "Task"
+    columns = {
+        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="%.2f")
+        for name in matrix.columns
+    }
+    st.dataframe(matrix, column_config=columns)
+    st.caption(
+        "1: both tasks use the same tokens equally often; 0: they share none. Expect more forgetting between tasks "
+        "that have little in common."
+    )
+
+
+def _duplicates(found: tuple[Shared, ...]) -> None:
+    if not found:
+        st.success("No document stands in two tasks or on both sides of a split.", icon=":material/check:")
+        return
+    leaks = sum(shared.leaks for shared in found)
+    sentence = f"{plural(len(found), 'document stands', 'documents stand')} in more than one place"
+    if leaks:
+        sentence += (
+            f"; {leaks} of them are trained on in one and held out in another, which flatters that task's scores"
+        )
+    st.warning(sentence + ".", icon=":material/content_copy:")
+    shown = found[:_SHOWN_DUPLICATES]
+    table = {
+        "Document": [shared.excerpt for shared in shown],
+        "Stands in": [", ".join(f"{task} ({side})" for task, side in shared.places) for shared in shown],
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True)
+    if len(found) > len(shown):
+        st.caption(f"The first {len(shown)} of {len(found)}.")
+
+
+def _identities(experiment: Experiment) -> tuple[Identity, ...]:
+    return tuple(_identity(task) for task in experiment.tasks)
+
+
+def _identity(task: TaskSpec) -> Identity:
+    files = [Path(name) for name in (*task.train, *task.test)]
+    return task.model_dump_json(), tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)

@@ -1,0 +1,89 @@
+"""What the preview of an experiment shows, cached by task, model and settings. Loads the model and what trains it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from engine.events.scores import Score
+from engine.experiments.experiment import Experiment
+from engine.forecast.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
+from engine.forecast.task_overlap import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
+from engine.models.loading import BaseModel, load_base
+from engine.persistence.shared_results import SharedResults
+from engine.running.execute import is_known
+from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.tasks import Task, load_task
+from engine.tasks.spec import TaskSpec
+from ui.server.session import store
+
+Identity = tuple[str, tuple[float, ...]]
+"""A task's description and its files' times: what the caches below go by."""
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """What can be known of the tasks before training."""
+
+    scores: list[Score]
+    """Of the base model, by task."""
+    overlap: pd.DataFrame
+    duplicates: tuple[Shared, ...]
+
+
+def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResults) -> tuple[Estimate, Speed]:
+    """Time, memory and disk of every run, and the speed that was measured. Raises PalimpsestError."""
+    block_size = experiment.training.block_size
+    sizes = [_size(*task, experiment.model, block_size) for task in tasks]
+    speed = measure_speed(experiment.model, experiment.training)
+    texts = [_texts(*task, experiment.model, block_size) for task in tasks]
+    return estimate(experiment, sizes, speed, is_known(experiment, texts, shared)), speed
+
+
+def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
+    """Score the base model on each task and compare the tasks. Raises PalimpsestError."""
+    scores = [_base_score(*task, experiment.model, experiment.training.block_size) for task in tasks]
+    counts = [_counts(*task, experiment.model, experiment.training.block_size) for task in tasks]
+    overlap = vocabulary_overlap(counts, [task.label for task in experiment.tasks])
+    return LookAhead(scores, overlap, shared_documents([_task(*task) for task in tasks]))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # a part of the cache's key
+    return load_task(TaskSpec.model_validate_json(spec))
+
+
+@st.cache_resource(show_spinner=False, max_entries=1, ttl=600)
+def _base(model: str) -> BaseModel:
+    return load_base(model)
+
+
+def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskTokens:
+    """From the same files that a run takes them from."""
+    shared = SharedResults(store().shared_folder)
+    return task_tokens(TaskSpec.model_validate_json(spec), _base(model), shared, block_size)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
+    task = _tokens(spec, changed_at, model, block_size)
+    return TaskSize(
+        task.name, len(task.train), task.train.target_tokens, task.held_out.target_tokens, len(task.held_out)
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _texts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Texts:
+    return _tokens(spec, changed_at, model, block_size).texts
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _base_score(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Score:
+    return base_score(_base(model), _tokens(spec, changed_at, model, block_size).held_out, block_size)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _counts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Counter[int]:
+    return token_counts(_tokens(spec, changed_at, model, block_size).train)

@@ -1,0 +1,136 @@
+"""What the Live page shows unless the user chooses, and what has changed since a browser was sent it."""
+
+import secrets
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.store import Store
+from figures.theme import brief_labels
+from ui.live.feed import Feed
+from ui.server import session
+from ui.widgets.text import duration
+
+ACTIVE = ("running", "paused")
+WAITING = "queued"
+RESUMABLE = ("interrupted", "failed", "stopped")
+SIGNS = {
+    "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
+    "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
+}  # fmt: skip
+_STATE = ("status", "phase", "stage", "stages", "step", "steps", "position", "seconds_left", "tokens_per_second")
+_FOLLOWED = ("running", "paused", "queued", "failed", "interrupted", "stopped")
+
+
+def newest_active(experiments: pd.DataFrame) -> str:
+    """The experiment to show when nobody named one: the newest that runs, else that waits, else the newest."""
+    for statuses in (ACTIVE, (WAITING,)):
+        found = experiments[experiments["status"].isin(statuses)]
+        if len(found):
+            return str(found["experiment_id"].iloc[0])
+    return str(experiments["experiment_id"].iloc[0])
+
+
+def followed(runs: pd.DataFrame) -> str:
+    """The run to show when nobody chose one: what runs, else what is due next, else what came last."""
+    for status in _FOLLOWED[:3]:
+        found = runs[runs["status"] == status]
+        if len(found):
+            return str(found.sort_values("position")["run_id"].iloc[0])
+    touched = runs.sort_values("heartbeat_at", na_position="first")
+    return str(touched["run_id"].iloc[-1])
+
+
+def watchers() -> int:
+    """How many browsers look on, this one among them."""
+    return feed().watched_by(st.session_state.setdefault("live_watcher", secrets.token_hex(8)))
+
+
+def is_active(runs: pd.DataFrame) -> bool:
+    """Whether anything here can still change by itself."""
+    return bool(runs["status"].isin([*ACTIVE, WAITING]).any())
+
+
+def feed() -> Feed:
+    """What all browsers share of the runs that they watch."""
+    store = session.store()
+    return _feed(store.folder, store)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _feed(folder: Path, _store: Store) -> Feed:
+    return Feed(_store)
+
+
+def outline(runs: pd.DataFrame) -> Hashable:
+    """All that decides which controls there are and what they say; it stays the same while runs merely train."""
+    columns = [runs[name].tolist() for name in ("run_id", "status", "attempt", "reason")]
+    return tuple(zip(*columns, runs["position"].fillna(0).tolist(), strict=True))
+
+
+def reached(experiment_ids: Iterable[str]) -> Hashable:
+    """How far all runs of some experiments are: status and stage, not the step."""
+    return tuple(feed().view(each, _reached) for each in experiment_ids)
+
+
+def _reached(runs: pd.DataFrame) -> Hashable:
+    return tuple(runs[["run_id", "status", "stage"]].itertuples(index=False, name=None))
+
+
+def by_id(runs: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
+    """The rows by run id."""
+    return {str(run["run_id"]): run for _, run in runs.iterrows()}
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per run: what it is and how far it is."""
+    records = runs.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            "Run": runs["label"].map(brief_labels(runs["label"])).to_numpy(),
+            "Seed": runs["seed"].to_numpy(),
+            "Status": [_status(row) for row in records],
+            "Progress": [int(100 * share(row)) for row in records],
+        }
+    )
+    if runs["seed"].nunique() == 1:
+        shown = shown.drop(columns="Seed")
+    if is_active(runs):
+        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
+    return shown
+
+
+def overview_rows(runs: pd.DataFrame) -> Hashable:
+    """All that the overview says."""
+    return tuple(overview(runs).itertuples(index=False, name=None)), runs["seconds_left"].sum() // 10
+
+
+def share(run: Any) -> float:
+    """How much of a run is done, from 0 to 1."""
+    if run["status"] == "finished":
+        return 1.0
+    return min(1.0, run["step"] / run["steps"]) if run["steps"] else 0.0
+
+
+def _status(row: dict[str, Any]) -> str:
+    place = f" ({row['position']})" if row["status"] == "queued" and pd.notna(row["position"]) else ""
+    return SIGNS[row["status"]] + place
+
+
+def state(run: "pd.Series[Any]") -> Hashable:
+    """All that the numbers of a run show."""
+    return tuple(None if pd.isna(run[name]) else run[name] for name in _STATE)
+
+
+def saw(part: str, what: Hashable) -> None:
+    """Remember what this session's browser was sent for a part of the page."""
+    st.session_state.setdefault("live_seen", {})[part] = what
+
+
+def unseen(now: Mapping[str, Hashable]) -> list[str]:
+    """The parts of the page that are no longer as this session's browser has them."""
+    seen = st.session_state.get("live_seen", {})
+    return [part for part, what in now.items() if seen.get(part) != what]

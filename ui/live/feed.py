@@ -1,0 +1,181 @@
+"""What all browsers share of the runs they watch: one reading and one drawing for every new version of the data."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from engine import strategies
+from engine.store import Store
+from figures.curves import loss_figure
+from figures.lines import NO_LINE, Line, last_step
+from figures.matrix import matrix_figure
+from ui.widgets.live_chart import Drawn, drawn
+
+KEEP_SECONDS = 0.5
+"""What was read is good for so long: a browser looks every second or two, many of them must not look many times."""
+STALE_SECONDS = 4.0
+"""Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
+LOOKS_ON_SECONDS = 30.0
+"""Who has not looked for so long has left."""
+ENDED = ("finished", "failed", "interrupted", "stopped")
+"""Nothing more comes of such runs by itself."""
+_EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """All that a run has said so far."""
+
+    lines: dict[str, Line]
+    curve: pd.DataFrame
+    stages: pd.DataFrame
+    matrix: pd.DataFrame
+
+    @cached_property
+    def size(self) -> tuple[int, ...]:
+        """Grows whenever something is added."""
+        points = sum(len(line) for line in self.lines.values())
+        return points, len(self.curve), len(self.stages), int(self.stages["finished"].sum()), len(self.matrix)
+
+
+@dataclass
+class _Read:
+    """A value, and the state of the store that it was read from."""
+
+    version: int
+    read_at: float
+    looked_at: float
+    value: Any
+    views: dict[Callable[[Any], Any], Any] = field(default_factory=dict)
+    """What was made of it."""
+
+
+class Feed:
+    """Safe to use from the threads of all sessions: who comes while another one reads or draws gets the same."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self._runs: OrderedDict[str, _Read] = OrderedDict()
+        self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
+        self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
+        self._watchers: dict[str, float] = {}
+
+    def runs(self, experiment_id: str) -> pd.DataFrame:
+        """The runs of an experiment, at most half a second old."""
+        return self.view(experiment_id, _as_it_is)
+
+    def view(self, experiment_id: str, make: Callable[[pd.DataFrame], T]) -> T:
+        """What `make`, which must be a function of a module, makes of these runs; made once for all who ask."""
+        with self._lock:
+            read = self._fresh(
+                self._runs, experiment_id, _EXPERIMENTS, lambda _: self._store.runs(experiment_id), STALE_SECONDS
+            )
+            if make not in read.views:
+                read.views[make] = make(read.value)
+            view: T = read.views[make]
+            return view
+
+    def followed(self, run_id: str, attempt: int) -> Followed:
+        """All that a run has said; what is new is read. A new attempt may train a stage again: it starts afresh."""
+
+        def read(before: Followed | None) -> Followed:
+            return self._read(run_id, before)
+
+        with self._lock:
+            found: Followed = self._fresh(self._followed, (run_id, attempt), _RUNS, read).value
+            return found
+
+    def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
+        """The loss curves of a run, drawn once for every state of its data."""
+        run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
+        ended = str(run["status"]) in ENDED
+        expected = {"penalty"} if strategies.penalises(str(run["strategy"])) else set()
+        with self._lock:
+            said = self.followed(run_id, attempt)
+
+            def draw() -> go.Figure:
+                terms = sorted(set(said.lines) | expected)
+                return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps, ended)
+
+            return self._drawn(("losses", run_id, attempt, score, steps, said.size, ended), draw)
+
+    def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
+        """The score matrix of a run, drawn once for every state of it."""
+        run_id, attempt = str(run["run_id"]), int(run["attempt"])
+        with self._lock:
+            cells = self.followed(run_id, attempt).matrix
+            ended = str(run["status"]) in ENDED
+            key = ("matrix", run_id, attempt, score, len(cells), ended)
+            return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended))
+
+    def watched_by(self, who: str) -> int:
+        """Note that somebody looks on; returns how many have lately."""
+        with self._lock:
+            now = time.monotonic()
+            self._watchers[who] = now
+            self._watchers = {each: at for each, at in self._watchers.items() if now - at < LOOKS_ON_SECONDS}
+            return len(self._watchers)
+
+    def look_again(self) -> None:
+        """Look at the store at the next question, however young the last look is: the user has done something."""
+        with self._lock:
+            for reads in (self._runs, self._followed):
+                for read in reads.values():
+                    read.looked_at = 0.0
+
+    def _fresh(
+        self, kept: OrderedDict[Any, _Read], key: Any, limit: int, read: Callable[[Any], Any], good_for: float = 1e9
+    ) -> _Read:
+        """What is kept under `key`, read again where the store has changed since."""
+        now, known = time.monotonic(), kept.get(key)
+        if known is None or now - known.looked_at >= KEEP_SECONDS:
+            version = self._store.version()
+            if known is None or known.version != version or now - known.read_at >= good_for:
+                kept[key] = _Read(version, now, now, read(known.value if known else None))
+            else:
+                known.looked_at = now
+        _touch(kept, key, limit)
+        return kept[key]
+
+    def _drawn(self, key: tuple[Any, ...], draw: Callable[[], go.Figure]) -> Drawn:
+        if key not in self._pictures:
+            self._pictures[key] = drawn(draw())
+        _touch(self._pictures, key, _PICTURES)
+        return self._pictures[key]
+
+    def _read(self, run_id: str, before: Followed | None) -> Followed:
+        store, lines = self._store, dict(before.lines) if before else {}
+        known = last_step(lines)
+        found = {term: Line(*arrays) for term, arrays in store.loss_arrays(run_id, max(0, known - 1)).items()}
+        if known and not any(known in line.steps[:1] for line in found.values()):
+            return self._read(run_id, None)  # the last known step is gone: a resumed run trains its stage again
+        for term, line in found.items():
+            lines[term] = lines.get(term, NO_LINE).followed_by(line.after(known))
+        curve = before.curve if before else None
+        newer = store.curve([run_id], -1 if curve is None or curve.empty else int(curve["step"].max()))
+        if curve is None or curve.empty:
+            curve = newer
+        elif len(newer):
+            curve = pd.concat([curve, newer], ignore_index=True)
+        return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]))
+
+
+def _as_it_is(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs
+
+
+def _touch(kept: OrderedDict[Any, Any], key: Any, limit: int) -> None:
+    """Keep the latest `limit`."""
+    kept.move_to_end(key)
+    while len(kept) > limit:
+        kept.popitem(last=False)

@@ -1,0 +1,72 @@
+"""What lies behind one cell of a run's score matrix."""
+
+import pandas as pd
+import streamlit as st
+
+from figures.curves import cell_figure
+from figures.theme import SCORES
+from ui.live.feed import Followed
+from ui.widgets.live_chart import live_chart
+from ui.widgets.text import bytes_size, plain
+
+
+def open_cell(experiment_id: str, tasks: list[str]) -> None:
+    """Choose the cell of the matrix that was clicked."""
+    click = st.session_state["live_matrix"].click
+    data = click.get("customdata") if isinstance(click, dict) else None
+    if not data:
+        return
+    stage, index = data
+    st.session_state[f"live_stage_{experiment_id}"] = int(stage)
+    st.session_state[f"live_task_{experiment_id}"] = tasks[int(index) - 1]
+
+
+def show_cell(
+    experiment_id: str, said: Followed, tasks: list[str], score: str, revision: str, ended: bool = False
+) -> None:
+    """Numbers, curve and checkpoint behind one cell of the matrix; a new `revision` is another run's chart. Of a run
+    that has `ended` no further score is promised."""
+    rows = st.columns(2)
+    stage = rows[0].selectbox(
+        "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
+        format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else "base model", help="Row of the matrix.",
+    )  # fmt: skip
+    task = rows[1].selectbox(
+        "Task", tasks, index=None, key=f"live_task_{experiment_id}", placeholder="Task", help="Column of the matrix."
+    )
+    if stage is None or task is None:
+        st.caption("Nothing chosen yet. Click a cell, or choose its stage and task here.")
+        return
+    own = tasks.index(task) + 1
+    of_task = said.matrix[said.matrix["task"] == task].set_index("stage")
+    if stage not in of_task.index and ended:
+        st.info(f"{plain(task)} was not scored here: the run ended before.")
+        return
+    if stage not in of_task.index:
+        st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
+        return
+    helps = {"Δ base": "Change against the base model.", "Δ own stage": "Change since the end of the task's own stage."}
+    config = {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
+    st.dataframe(_numbers(of_task, stage, own), hide_index=True, column_config=config, key="live_cell_numbers")
+    cell = of_task.loc[stage]
+    st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
+    if stage:
+        figure = cell_figure(said.curve, tasks, stage, task, score)
+        live_chart(figure, "live_cell_chart", height=200, revision=f"{revision} {stage} {task} {score}")
+        checkpoint = said.stages.set_index("stage")["checkpoint"].get(stage)
+        if checkpoint:
+            st.caption(f"Checkpoint after stage {stage}")
+            st.code(str(checkpoint), language=None, wrap_lines=True)
+
+
+def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
+    """Every score of one cell beside its change against the base model and after the task's own stage."""
+    rows = []
+    for style in SCORES.values():
+        value = of_task.loc[stage, style.name]
+        row = {"Score": style.title, "Value": style.text(value)}
+        for name, reference in (("Δ base", 0), ("Δ own stage", own)):
+            comparable = reference in of_task.index and reference != stage and reference <= stage
+            row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,91 @@
+"""Every change that a visitor can make to what the server has: allowed, refused and logged in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from ui.server import entrance, session
+
+if TYPE_CHECKING:  # a page waits for what it uses alone
+    from engine.experiments.experiment import Experiment
+    from engine.persistence.shared_results import SharedResults
+    from engine.tasks.documents import Task
+    from engine.tasks.library import LibraryTask
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def _change(words: str) -> Callable[[Callable[_Given, _Result]], Callable[_Given, _Result]]:
+    """Raise AccessError for those who may not change things; log `words`, about the arguments or `result`."""
+
+    def guard(action: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+        @wraps(action)
+        def guarded(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+            name = entrance.require_change()
+            result = action(*args, **kwargs)
+            entrance.LOG.info("%s %s", name, words.format(*args, result=result))
+            return result
+
+        return guarded
+
+    return guard
+
+
+@_change("started experiment {result}")
+def start(experiment: Experiment, expected: Mapping[str, float] | None = None) -> str:
+    """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. Raises
+    PalimpsestError."""
+    experiment_id = session.store().add_experiment(experiment, expected)
+    session.runner()
+    return experiment_id
+
+
+@_change("paused run {0}")
+def pause(run_id: str) -> None:
+    """Hold a run after the current step. Raises PalimpsestError."""
+    session.runner().request(run_id, "pause")
+
+
+@_change("resumed run {0}")
+def resume(run_id: str) -> None:
+    """Let a paused run go on, or put one that ended early into the queue again. Raises PalimpsestError."""
+    session.runner().resume(run_id)
+
+
+@_change("stopped run {0}")
+def stop(run_id: str) -> None:
+    """End a run, or take it out of the queue. Raises PalimpsestError."""
+    session.runner().request(run_id, "stop")
+
+
+@_change("added task {result.task_id}")
+def add_task(task: Task, sources: Sequence[str], rendering: Mapping[str, str] | None = None) -> LibraryTask:
+    """Put a task into the library. Raises PalimpsestError."""
+    return session.library().add(task, sources, rendering)
+
+
+@_change("moved task {0}")
+def move_task(task_id: str, place: int) -> None:
+    """Give a task of the library another place. Raises PalimpsestError."""
+    session.library().move(task_id, place)
+
+
+@_change("renamed task {0}")
+def rename_task(task_id: str, name: str) -> None:
+    """Give a task of the library another name. Raises PalimpsestError."""
+    session.library().rename(task_id, name)
+
+
+@_change("deleted task {0}")
+def delete_task(task_id: str, keep_files: bool) -> None:
+    """Take a task out of the library. Raises PalimpsestError."""
+    session.library().delete(task_id, keep_files=keep_files)
+
+
+@_change("deleted what runs have in common")
+def forget_shared(shared: SharedResults) -> None:
+    """Delete the trained stages and encoded texts that later runs could take over."""
+    shared.clear()

@@ -1,0 +1,143 @@
+"""A page asks here who its visitor is. Those who may not see are shown nothing; those who only may, change nothing."""
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.logger import get_logger
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from engine.common.errors import AccessError
+from engine.common.paths import MODEL_ROOTS
+from ui.server import access, gate
+from ui.server.access import Role, Rules, Visitor
+from ui.widgets.text import plain
+
+LOG = get_logger("palimpsest")
+MOMENT_SECONDS = 0.2
+"""A change of the secrets counts after so long at most."""
+ONLY_SEEING = "You may see everything here and change nothing; ask whoever runs this server."
+
+
+def is_private() -> bool:
+    """Whether only this machine reaches this server, by its configuration."""
+    return access.is_private(st.get_option("server.address"), st.get_option("server.allowedHosts"))
+
+
+def check_start() -> None:
+    """Refuse to serve at all where nothing says who may use the server. Ends the process with the reason."""
+    try:
+        log_in = _rules().log_in
+    except AccessError as error:
+        raise SystemExit(str(error)) from error
+    if is_private():
+        return
+    os.environ.setdefault(MODEL_ROOTS, "")  # model folders of the server are not for everybody to name
+    if not log_in:
+        LOG.warning(
+            "Everybody who reaches this server may start, change and delete everything (%s).", access.OPEN_TO_ALL
+        )
+
+
+def enter() -> None:
+    """Go on for those who may see what is here; others are told why not and what to do, and the page ends."""
+    try:
+        visitor = _visitor()
+    except AccessError as error:
+        _log_once(str(error))
+        st.error(plain(str(error)), icon=":material/lock:")
+        st.stop()
+    context = get_script_run_ctx()
+    if context is not None:
+        gate.let_upload(context.session_id, visitor.role is Role.CHANGE)
+    if visitor.role is not Role.NOTHING:
+        return
+    st.title("Palimpsest")
+    if visitor.refusal:
+        st.error(plain(visitor.refusal), icon=":material/lock:")
+        _log_out_button()
+    else:
+        st.markdown("This server is for those on its list. Log in to see its experiments.")
+        st.button("Log in", key="entrance_log_in", type="primary", icon=":material/login:", on_click=st.login,
+                  help="Leads to the log-in of whoever runs this server, and back.")  # fmt: skip
+    st.stop()
+
+
+def show_visitor() -> None:
+    """In the sidebar: as whom one is here, and the way out. Nothing where nobody logs in."""
+    if not _rules().log_in:
+        return
+    visitor = _visitor()
+    with st.sidebar:
+        st.caption(plain(visitor.name) + ("" if visitor.role is Role.CHANGE else "  \nmay see, not change"))
+        _log_out_button()
+
+
+def may_change() -> bool:
+    """Whether the visitor may start, change, delete and upload."""
+    return _visitor().role is Role.CHANGE
+
+
+def require_change() -> str:
+    """The name of a visitor who may change things, for the log. Raises AccessError for others."""
+    visitor = _visitor()
+    if visitor.role is not Role.CHANGE:
+        LOG.warning("Refused a change to %s", visitor.name)
+        raise AccessError(ONLY_SEEING)
+    return visitor.name
+
+
+def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
+    """`help` and `disabled` of a control that changes something: `st.button("Delete", **for_editors("For good."))`."""
+    return {"help": help, "disabled": disabled} if may_change() else {"help": ONLY_SEEING, "disabled": True}
+
+
+def _visitor() -> Visitor:
+    """Raises AccessError where nobody may use the server as it is set up."""
+    rules = _rules()
+    if rules.log_in and not st.user.get("is_logged_in"):
+        return Visitor("somebody", Role.NOTHING)
+    return access.visitor_of(rules, st.user if rules.log_in else {})
+
+
+def _rules() -> Rules:
+    """Asked for a dozen times in a page's run, and the same for everybody: looked up once in a moment."""
+    return _rules_in(int(time.monotonic() / MOMENT_SECONDS))
+
+
+def forget_rules() -> None:
+    """Look them up anew at the next question."""
+    _rules_in.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _rules_in(moment: int) -> Rules:
+    open_to_all = os.environ.get(access.OPEN_TO_ALL, "").strip().lower() in ("1", "true", "yes")
+    return access.rules_of(_secrets(), is_private(), open_to_all)
+
+
+def _secrets() -> Mapping[str, Any]:
+    """The secrets as they are now, none where there is no file. Raises AccessError where a file can't be read."""
+    try:
+        len(st.secrets)  # reads them
+    except StreamlitSecretNotFoundError as error:
+        if any(Path(file).exists() for file in st.get_option("secrets.files")):
+            _log_once(str(error))  # names files, which are not for every visitor
+            raise AccessError("The secrets can't be read, so nobody is let in; the server's log says why.") from error
+        return {}
+    return st.secrets
+
+
+def _log_out_button() -> None:
+    st.button("Log out", key="entrance_log_out", icon=":material/logout:", on_click=st.logout,
+              help="Ends your log-in in this browser.")  # fmt: skip
+
+
+@cache
+def _log_once(sentence: str) -> None:
+    LOG.error(sentence)

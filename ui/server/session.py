@@ -1,0 +1,119 @@
+"""What every page shares: the store, the runner and the library of this server, and the experiment in the URL."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from engine.common.paths import data_folder
+from ui.server import entrance
+from ui.server.navigation import APP_RAN, navigation
+from ui.server.navigation import COMPARE as COMPARE
+from ui.server.navigation import EXPERIMENT as EXPERIMENT
+from ui.server.navigation import LIVE as LIVE
+from ui.server.navigation import START as START
+from ui.server.navigation import TASKS as TASKS
+
+if TYPE_CHECKING:  # a page waits for what it uses alone
+    from engine.running.queue import Runner
+    from engine.store import Store
+    from engine.tasks.library import Library
+
+WITH_LIBRARY = "library"
+"""In the address of the Experiment page: begin with all tasks of the library."""
+
+_APP_ASKED_FOR = "app_asked_for"
+
+# Streamlit's modules stay for good: looking through them for garbage is a quarter of the time to load the engine's.
+gc.freeze()
+
+
+def _admit() -> None:
+    """End the page of a visitor who may not see what is here, by whatever way it was reached."""
+    _need_app()
+    entrance.enter()
+
+
+def _need_app() -> None:
+    """Run again, through `app.py`, where a page runs without it.
+
+    Until `app.py` has run once, Streamlit takes every file of the folder `pages` for a page of its own. A browser that
+    was left open on one of them asks for it as soon as the server is back.
+    """
+    if APP_RAN in st.session_state or _APP_ASKED_FOR in st.session_state:
+        return
+    st.session_state[_APP_ASKED_FOR] = True
+    with contextlib.suppress(StreamlitAPIException):  # a page that is tested by itself has no others beside it
+        navigation()
+        st.rerun()
+
+
+def store() -> Store:
+    """The store of this server's data folder."""
+    _admit()
+    return _store(data_folder())
+
+
+def runner() -> Runner:
+    """The thread that trains, started beside the server or by the first page that asks; it outlives every cache."""
+    _admit()
+    from engine.running.queue import get_runner
+
+    return get_runner(data_folder())
+
+
+def library() -> Library:
+    """The library of tasks of this server's data folder."""
+    _admit()
+    return _library(data_folder())
+
+
+@st.cache_resource(show_spinner=False)
+def _store(folder: Path) -> Store:
+    from engine.store import Store
+
+    return Store(folder)
+
+
+@st.cache_resource(show_spinner=False)
+def _library(folder: Path) -> Library:
+    from engine.tasks.library import Library
+
+    return Library(folder)
+
+
+def experiment_in_url() -> str | None:
+    """The id of the experiment that the page's address names."""
+    return st.query_params.get("experiment") or None
+
+
+def experiments_in_url() -> list[str]:
+    """Every experiment that the page's address names, for pages that take several."""
+    return [name for name in st.query_params.get_all("experiment") if name]
+
+
+def remember_in_url(*experiment_ids: str) -> None:
+    """Put the page's experiments into its address, so that it can be reloaded and shared."""
+    if experiments_in_url() != list(experiment_ids):
+        st.query_params["experiment"] = list(experiment_ids)
+
+
+def experiment_link(
+    page: str, experiment_id: str | None, label: str, icon: str | None = None, help: str | None = None
+) -> None:
+    """A link to another page about the same experiment, such as `experiment_link(LIVE, id, "Watch it")`."""
+    st.page_link(page, label=label, icon=icon, help=help, query_params=_query(experiment_id))
+
+
+def go_to(page: str, experiment_id: str | None = None) -> None:
+    """Leave for another page at once, with the experiment in its address."""
+    st.switch_page(page, query_params=_query(experiment_id))
+
+
+def _query(experiment_id: str | None) -> dict[str, str]:
+    return {"experiment": experiment_id} if experiment_id else {}

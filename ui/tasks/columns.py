@@ -1,0 +1,167 @@
+"""What is learnt from tables, and how pairs and conversations become one text: the choices of the form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from engine.tasks.columns import Columns, Guess, guess_columns, nested_column, unused_columns
+from engine.tasks.documents import Kind
+from engine.tasks.files.contents import Table
+from engine.tasks.load import unused_remark
+from ui.tasks import upload_draft
+from ui.tasks.upload_draft import Draft
+from ui.widgets.text import plain
+
+ONE_TEXT, PAIR, CHAT = "One text", "Prompt and completion", "Conversations"
+_NONE = "none"
+SEPARATORS = {"\n": "a line break", "\n\n": "a blank line", " ": "a space", "": "nothing"}
+_ESCAPES = {"\\n": "\n", "\\t": "\t"}
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How pairs and conversations become one text: fields of a task's specification."""
+
+    separator: str = "\n"
+    template: str = "auto"
+    learn: str = "assistant"
+
+    def changed(self) -> dict[str, str]:
+        """Those that are not at their defaults."""
+        return {name: value for name, value in vars(self).items() if value != getattr(Rendering(), name)}
+
+
+def columns_form(draft: Draft, tables: Sequence[Table]) -> Columns | None:
+    """Which columns are learnt; None while a question about them is open, or where none can be."""
+    if not tables:
+        return Columns()
+    guess, names = guess_columns(tables[0]), upload_draft.column_names(tables)
+    first = guess.columns if guess is not None else Columns()
+    kinds = [ONE_TEXT, *([PAIR] if len(names) > 1 else []), *([CHAT] if any(table.nested for table in tables) else [])]
+    kind = ONE_TEXT
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if len(kinds) > 1:
+            kind = st.segmented_control(
+                "What is learnt from the table", kinds, default=_kind_of(first), required=True,
+                key=draft.key(f"kind{len(kinds)}"), persist_state="session",
+                help="One column as a whole; a completion, given a prompt that is only read; or the assistant's turns "
+                "of conversations.",
+            )  # fmt: skip
+        chosen = {ONE_TEXT: _text, PAIR: _pair, CHAT: _chat}[kind](draft, names, first)
+    unused = list(dict.fromkeys(name for table in tables for name in unused_columns(table, chosen)))
+    if unused:
+        st.caption(plain(unused_remark(unused)))
+    if guess is None and kind == ONE_TEXT:
+        st.error(plain(str(nested_column(tables[0], sorted(tables[0].nested)[0]))), icon=":material/error:")
+        return None
+    if guess is not None and guess.question and kind == PAIR:
+        return _asked(draft, guess, chosen)
+    return chosen
+
+
+def rendering_form(draft: Draft, kind: Kind) -> Rendering:
+    """How prompt and completion, or the turns of a conversation, become one text."""
+    if kind == "text":
+        return Rendering()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        template = _template(draft, kind)
+        if kind == "pairs" and template == "auto":
+            return Rendering(separator=_separator(draft))
+        learn = st.segmented_control(
+            "What is learnt of a conversation", ["assistant", "all"], default="assistant", required=True,
+            format_func={"assistant": "The assistant's turns", "all": "All turns"}.__getitem__,
+            key=draft.key("learn"), persist_state="session",
+            help="The other turns are read, and never scored.",
+        )  # fmt: skip
+    return Rendering(template=template, learn=str(learn))
+
+
+def _kind_of(columns: Columns) -> str:
+    return CHAT if columns.messages else PAIR if columns.prompt else ONE_TEXT
+
+
+def _text(draft: Draft, names: list[str], first: Columns) -> Columns:
+    proposed = first.text or first.completion
+    return Columns(text=_column(draft, "Text column", names, proposed, "Each row's text is one document."))
+
+
+def _chat(draft: Draft, names: list[str], first: Columns) -> Columns:
+    help = "Lists of messages with their roles; each row is one conversation."
+    return Columns(messages=_column(draft, "Column of conversations", names, first.messages, help))
+
+
+def _pair(draft: Draft, names: list[str], first: Columns) -> Columns:
+    proposed = list(first.prompt) or [next((name for name in names if name != first.text), names[0])]
+    key = draft.key("prompts")
+    if any(name not in names for name in st.session_state.get(key) or ()):
+        del st.session_state[key]  # columns of a file that was removed
+    prompt = st.multiselect(
+        "Prompt columns", names, default=proposed, key=key, width=280, persist_state="session",
+        help="What is given: it is read and never scored. Several columns are joined by a blank line.",
+    ) or proposed[:1]  # fmt: skip
+    rest = [name for name in names if name not in prompt] or names
+    completion = _column(
+        draft, "Completion column", rest, first.completion or first.text, "What is learnt and scored."
+    )  # fmt: skip
+    more = {}
+    for field in ("system", "history"):
+        proposed_one = getattr(first, field)
+        if proposed_one is not None:
+            label = {"system": "System column", "history": "History column"}[field]
+            help = {"system": "What is said before a conversation.", "history": "Earlier questions and answers."}[field]
+            found = _column(draft, label, [_NONE, *names], proposed_one, help)
+            more[field] = None if found == _NONE else found
+    return Columns(prompt=tuple(prompt), completion=completion, **more)
+
+
+def _column(draft: Draft, label: str, names: list[str], first: str | None, help: str) -> str:
+    key = draft.key(label.split()[0].lower() + label.split()[-1].lower())
+    if st.session_state.get(key) not in (None, *names):
+        del st.session_state[key]  # a column of a file that was removed
+    index = names.index(first) if first in names else 0
+    return st.selectbox(label, names, index=index, key=key, width=240, persist_state="session", help=help)
+
+
+def _asked(draft: Draft, guess: Guess, chosen: Columns) -> Columns | None:
+    """The columns, once it is said which of the two is the prompt."""
+    prompt, completion = guess.columns.prompt[0], str(guess.columns.completion)
+    if (chosen.prompt, chosen.completion) != (guess.columns.prompt, completion):
+        return chosen  # chosen by hand
+    st.warning(plain(guess.question[:1].upper() + guess.question[1:]), icon=":material/help:")
+    said = st.segmented_control(
+        "Which is the prompt?", [prompt, completion], default=None, key=draft.key("which_prompt"),
+        persist_state="session", help="The other one is what is learnt.",
+    )  # fmt: skip
+    if said is None:
+        return None
+    return chosen if said == prompt else Columns(prompt=(completion,), completion=prompt)
+
+
+def _template(draft: Draft, kind: Kind) -> str:
+    words = {
+        "auto": "The model's own, else a plain one" if kind == "chat" else "None: joined by a separator",
+        "plain": "The plain one",
+        "model": "The model's own",
+    }
+    label = "Chat template" if kind == "chat" else "As a conversation"
+    return st.selectbox(
+        label, list(words), format_func=words.__getitem__, key=draft.key(f"template_{kind}"), width=300,
+        persist_state="session",
+        help="How the turns become one text. Models for chat bring a template; the plain one writes each turn "
+        "under the name of its role. The preview below shows what comes of it.",
+    )  # fmt: skip
+
+
+def _separator(draft: Draft) -> str:
+    chosen = st.selectbox(
+        "Between prompt and completion", list(SEPARATORS), format_func=lambda s: SEPARATORS.get(s, s),
+        accept_new_options=True, key=draft.key("separator"), width=240, persist_state="session",
+        help=r"It belongs to the prompt. Type any other text; \n stands for a line break.",
+    )  # fmt: skip
+    text = str(chosen if chosen is not None else "\n")
+    if text in SEPARATORS:
+        return text
+    for written, meant in _ESCAPES.items():
+        text = text.replace(written, meant)
+    return text
