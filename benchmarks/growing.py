@@ -25,8 +25,9 @@ from engine.events.control import Control
 from engine.experiments.experiment import Training, experiment_from
 from engine.models.choices import EMBEDDED
 from engine.models.loading import BaseModel, load_tokenizer
+from engine.models.machine import choose_precision
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
-from engine.running.execute import choose_precision, execute_run
+from engine.running.execute import execute_run
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.packing import pack_documents

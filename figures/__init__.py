@@ -1,2 +1,2 @@
-"""Data frames come in; Plotly figures, for pages and exported reports alike, go out. It imports `engine/common/numerals`
-alone."""
+"""Data frames come in; Plotly figures, for pages and exported reports alike, go out. It imports of ours nothing but
+`engine/common/numerals`."""

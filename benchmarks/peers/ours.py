@@ -19,7 +19,8 @@ from engine import events, strategies
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.models.loading import BaseModel, load_base
-from engine.running.execute import choose_precision, environment, execute_run
+from engine.models.machine import choose_precision, environment
+from engine.running.execute import execute_run
 from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tasks import samples
 from engine.tokens.blocks import cut, pack

@@ -13,8 +13,8 @@ from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models.lm_head import LOGITS_AT_ONCE
 from engine.models.loading import load_base
-from engine.persistence.shared_results import trajectory
-from engine.running.execute import choose_device, choose_precision
+from engine.models.machine import choose_device, choose_precision
+from engine.persistence.content_keys import stage_key_parts
 from engine.strategies.base import Strategy
 from engine.tokens.blocks import Blocks
 from engine.training.optimizer import make_optimizer
@@ -94,7 +94,7 @@ IsKnown = Callable[[int, Hashable], bool]
 
 
 def estimate(
-    experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, is_known: IsKnown = lambda seed, had_to_do: False
+    experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, is_known: IsKnown = lambda seed, key_parts: False
 ) -> Estimate:
     """Cost of every run of `experiment`; `sizes` has its tasks in order. Stages that runs share cost once."""
     labels = [run.label for run in experiment.runs()]
@@ -147,13 +147,13 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
     trained = read = 0
     scored = whole if seen.first("base model") else 0
     for stage, size in enumerate(sizes, start=1):
-        had_to_do, cost = trajectory(strategy, stage)[-1], strategy.cost(stage)
-        if seen.first(had_to_do):
+        key_parts, cost = stage_key_parts(strategy, stage)[-1], strategy.cost(stage)
+        if seen.first(key_parts):
             new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
             trained += round(new * (1 + cost.tokens_per_new_token))
             scored += whole + (training.evaluations_per_stage - 1) * sample
         for reading in cost.readings if stage < len(sizes) else ():
-            if reading.shared_as is None or seen.first((had_to_do, *reading.shared_as)):
+            if reading.shared_as is None or seen.first((key_parts, *reading.shared_as)):
                 read += round(min(1.0, reading.documents / max(1, size.documents)) * size.train_tokens)
     return trained, read, scored
 

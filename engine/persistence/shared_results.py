@@ -8,84 +8,29 @@ other. Strategies that don't act in the first stage share it, and a run that is 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from engine.common.durable_files import PARTIAL, SUMS, file_hash, files_of, is_whole, partial_of, seal
+from engine.common.durable_files import PARTIAL, SUMS, files_of, is_whole, partial_of, seal
 from engine.persistence import journal
 from engine.persistence.journal import Kept
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.strategies.base import Strategy
 
 LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
-_VERSION = 5
-"""Changed with every change of the training that changes its numbers, or what is said of them."""
 _ABANDONED_SECONDS = 24 * 3600
 """What was begun and never finished goes after a day: its process was killed. So does what has no sums."""
 _HAPPENED, _TENSORS = "happened.jsonl", "tensors.safetensors"
-
-
-def trajectory(strategy: Strategy, stages: int) -> tuple[Hashable, ...]:
-    """For each stage 1 … `stages`, what the strategy had to do with its result; equal where two agree."""
-    keys: list[Hashable] = []
-    before: Hashable = ()
-    for stage in range(1, stages + 1):
-        plan = strategy.plan(stage)
-        before = (before if plan.start == "previous" else (), stage, plan.tasks, strategy.signature(stage))
-        keys.append(before)
-    return tuple(keys)
-
-
-def content_key(*parts: Any) -> str:
-    """A name for a result from plain data that determines it."""
-    text = json.dumps([_VERSION, *parts], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def stage_key(content: str, seed: int, had_to_do: Hashable) -> str:
-    """The name of a stage's result: `content` for what its runs have in common, `had_to_do` from `trajectory`."""
-    return content_key(content, seed, repr(had_to_do))
-
-
-_OF_TOKENIZERS = (".json", ".txt", ".model", ".jinja")
-
-
-def folder_hash(folder: Path) -> str:
-    """Of a model folder's files, whatever its place."""
-    return files_hash(file for file in folder.iterdir() if file.suffix in (*_OF_TOKENIZERS, ".safetensors"))
-
-
-def tokenizer_hash(folder: Path) -> str:
-    """Of the files of a model folder that may determine its tokens: all but the weights."""
-    return files_hash(file for file in folder.iterdir() if file.suffix in _OF_TOKENIZERS)
-
-
-def files_hash(files: Iterable[Path]) -> str:
-    """Of files' names and contents. Raises OSError."""
-    found = [(file, file.stat()) for file in sorted(files)]
-    return _files_hash(tuple((file, about.st_size, about.st_mtime_ns) for file, about in found))
-
-
-@lru_cache(maxsize=64)
-def _files_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for file, *_ in files:
-        digest.update(file.name.encode() + bytes.fromhex(file_hash(file)))
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

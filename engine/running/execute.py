@@ -2,25 +2,25 @@
 
 import dataclasses
 import os
-import platform
-import subprocess
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
 from engine import events, strategies
-from engine.common.errors import ConfigError, ModelError
+from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
-from engine.models.loading import BaseModel, load_base, locate, revision_of
+from engine.models.folder_hashes import folder_hash
+from engine.models.loading import BaseModel, load_base, locate
+from engine.models.machine import choose_device, choose_precision, environment, model_facts
+from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
-from engine.persistence.shared_results import SharedResults, content_key, folder_hash, stage_key
+from engine.persistence.shared_results import SharedResults
 from engine.running.model_check import check_block_size
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tokens.packing import pack_documents
@@ -109,7 +109,7 @@ def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResul
     device = choose_device(experiment.training.device)
     machine = environment(device, choose_precision(experiment.training.precision, device))
     content = _content(experiment, texts, machine)
-    return lambda seed, had_to_do: shared.has(stage_key(content, seed, had_to_do))
+    return lambda seed, key_parts: shared.has(stage_key(content, seed, key_parts))
 
 
 def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[str, Any]) -> str:
@@ -144,56 +144,3 @@ def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int,
     held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)
     facts["scored_target_tokens"] = held_out.target_tokens
     return EncodedTask(task.name, task.train, rows, held_out, facts)
-
-
-def choose_device(wanted: str) -> str:
-    """The device that "auto" stands for. Raises ModelError where the wanted one is missing."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not present[wanted]:
-        raise ModelError(f"training.device: there is no {wanted} device on this machine; choose auto or cpu.")
-    return wanted
-
-
-def choose_precision(wanted: str, device: str) -> str:
-    """The arithmetic that "auto" stands for on `device`."""
-    if wanted != "auto":
-        return wanted
-    if device == "cpu":
-        has = torch.cpu.get_capabilities()
-        return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
-    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-
-
-def environment(device: str, precision: str) -> dict[str, Any]:
-    """Versions, device, threads and commit: what else than configuration and seed decides a run's numbers."""
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else f"{device} ({platform.machine()})",
-        "precision": precision,
-        "threads": torch.get_num_threads(),
-        "cpus": os.cpu_count(),
-        "commit": _commit(),
-    }
-
-
-def model_facts(name: str) -> dict[str, str]:
-    """Which model a run began from: a hash of its files, and of a model of the hub the commit that they are of."""
-    folder = locate(name)
-    revision = revision_of(name, folder)
-    return {"model_hash": folder_hash(folder)} | ({"model_revision": revision} if revision else {})
-
-
-def _commit() -> str | None:
-    """The project's commit; None outside a git checkout."""
-    folder = Path(__file__).resolve().parent
-    try:
-        command = ["git", "rev-parse", "HEAD"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5)  # noqa: S603 - constant
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

@@ -16,9 +16,11 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from engine.common.errors import TaskError
+from engine.models.folder_hashes import files_hash, tokenizer_hash
 from engine.models.loading import locate, marks_of
 from engine.models.tokenizer_checks import SAMPLE_DOCUMENTS, check_tokens
-from engine.persistence.shared_results import SharedResults, content_key, files_hash, tokenizer_hash
+from engine.persistence.content_keys import content_key
+from engine.persistence.shared_results import SharedResults
 from engine.tasks.documents import Document, Fingerprint, Task, TaskReading
 from engine.tasks.streamed import StoredDocuments, StoredTask, open_task
 from engine.tokens.document_encoding import DocumentEncoder, Rendering, make_rendering, remarks_on

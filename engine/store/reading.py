@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, select
 from engine import strategies
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
-from engine.persistence.shared_results import trajectory
+from engine.persistence.content_keys import stage_key_parts
 from engine.store import schema
 from engine.store.curves import CurveReader
 from engine.store.schema import ACTIVE, GONE, experiments, runs
@@ -275,9 +275,9 @@ def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
                 paces.setdefault((row["experiment_id"], key), []).append(pace)
     for row, strategy in zip(rows, planned, strict=True):
         known = made.setdefault((row["experiment_id"], row["seed"]), set())
-        had_to_do = trajectory(strategy, row["stages"])
-        new = [n for n, each in zip(_tasks_of(strategy, row["stages"]), had_to_do, strict=True) if each not in known]
-        known.update(had_to_do)
+        key_parts = stage_key_parts(strategy, row["stages"])
+        new = [n for n, each in zip(_tasks_of(strategy, row["stages"]), key_parts, strict=True) if each not in known]
+        known.update(key_parts)
         unmeasured = row["status"] in ACTIVE and math.isnan(row["seconds_left"])
         if row["status"] == "queued" or unmeasured:
             likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))

@@ -1,4 +1,7 @@
-"""Tasks: files of every kind to documents, the library that keeps them, and the samples to start from."""
+"""Files and a task's specification come in; documents on two sides, train and held-out, go out.
+
+It imports `tasks/tables`, `tasks/files` and `common`.
+"""
 
 from engine.tasks.documents import Document, Task
 from engine.tasks.load import load_task

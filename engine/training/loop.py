@@ -18,10 +18,10 @@ from engine.events.control import Stopped
 from engine.events.scores import DocumentSums, Score
 from engine.models.loading import BaseModel
 from engine.persistence.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder
+from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
 from engine.persistence.journal import Kept
 from engine.persistence.resume_points import ResumePoints
-from engine.persistence.shared_results import content_key
 from engine.strategies.base import Plan, StageEnd, State
 from engine.tokens.packing import Rows
 from engine.training.optimizer import make_optimizer

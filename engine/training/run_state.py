@@ -11,9 +11,10 @@ from engine.events import StepDone
 from engine.events.control import Control
 from engine.experiments.experiment import Training
 from engine.models.loading import BaseModel
+from engine.persistence.content_keys import stage_key, stage_key_parts
 from engine.persistence.journal import Journal, Kept
 from engine.persistence.resume_points import SECONDS_APART, ResumePoints
-from engine.persistence.shared_results import SharedResults, stage_key, trajectory
+from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import Begun, State, Strategy
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
@@ -59,8 +60,8 @@ class RunSetup:
     @property
     def stage_keys(self) -> tuple[str, ...]:
         """A name for the result of every stage, from all that determines it."""
-        had_to_do = trajectory(self.strategy, len(self.tasks))
-        return tuple(stage_key(self.content, self.seed, each) for each in had_to_do)
+        key_parts = stage_key_parts(self.strategy, len(self.tasks))
+        return tuple(stage_key(self.content, self.seed, each) for each in key_parts)
 
 
 @dataclass

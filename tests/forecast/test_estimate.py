@@ -146,7 +146,7 @@ def test_what_runs_share_costs_once() -> None:
 
 
 def test_what_is_kept_from_earlier_costs_nothing() -> None:
-    known = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED, lambda seed, had_to_do: seed == 0)
+    known = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED, lambda seed, key_parts: seed == 0)
     assert known.runs[0].training_tokens == 0
     alone = estimate(experiment("naive", seeds=(1,)), SIZES, SPEED)
     assert known.seconds == alone.seconds

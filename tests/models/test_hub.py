@@ -26,7 +26,7 @@ from tests.fake_runs import FakeRun, experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME, COMMIT, NEWER = "someone/small-gpt2", "01234567" * 5, "89abcdef" * 5
-FACTS = "import sys; from engine.running.execute import model_facts; print(model_facts(sys.argv[1])['model_revision'])"
+FACTS = "import sys; from engine.models.machine import model_facts; print(model_facts(sys.argv[1])['model_revision'])"
 VOCABULARY = 4096
 """Of the embedded model's tokenizer, which the published one shares."""
 LOAD = "import sys; from engine.models.loading import load_base; print(load_base(sys.argv[1]).model.num_parameters())"

@@ -105,7 +105,7 @@ def test_a_damaged_model_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_auto_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.running.execute import choose_precision
+    from engine.models.machine import choose_precision
 
     for capabilities, expected in (({"avx512_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)

@@ -1,0 +1,67 @@
+"""The machine that a run computes on: its device, arithmetic and libraries, and the model that the run begins from."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from engine.common.errors import ModelError
+from engine.models.folder_hashes import folder_hash
+from engine.models.loading import locate, revision_of
+
+
+def choose_device(wanted: str) -> str:
+    """The device that "auto" stands for. Raises ModelError where the wanted one is missing."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present[wanted]:
+        raise ModelError(f"training.device: there is no {wanted} device on this machine; choose auto or cpu.")
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """The arithmetic that "auto" stands for on `device`."""
+    if wanted != "auto":
+        return wanted
+    if device == "cpu":
+        has = torch.cpu.get_capabilities()
+        return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
+    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def environment(device: str, precision: str) -> dict[str, Any]:
+    """Versions, device, threads and commit: what else than configuration and seed decides a run's numbers."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"{device} ({platform.machine()})",
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "commit": _commit(),
+    }
+
+
+def model_facts(name: str) -> dict[str, str]:
+    """Which model a run began from: a hash of its files, and of a model of the hub the commit that they are of."""
+    folder = locate(name)
+    revision = revision_of(name, folder)
+    return {"model_hash": folder_hash(folder)} | ({"model_revision": revision} if revision else {})
+
+
+def _commit() -> str | None:
+    """The project's commit; None outside a git checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=5)  # noqa: S603 - constant
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

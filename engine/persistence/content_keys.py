@@ -1,0 +1,37 @@
+"""Names of results, made of everything that determines them and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.strategies.base import Strategy
+
+_VERSION = 5
+"""Changed with every change of the training that changes its numbers, or what is said of them."""
+
+
+def stage_key_parts(strategy: Strategy, stages: int) -> tuple[Hashable, ...]:
+    """For each stage 1 … `stages`, the part of the strategy's parameters that determines its result; equal for two
+    strategies where their results are equal."""
+    keys: list[Hashable] = []
+    before: Hashable = ()
+    for stage in range(1, stages + 1):
+        plan = strategy.plan(stage)
+        before = (before if plan.start == "previous" else (), stage, plan.tasks, strategy.signature(stage))
+        keys.append(before)
+    return tuple(keys)
+
+
+def content_key(*parts: Any) -> str:
+    """A name for a result from plain data that determines it."""
+    text = json.dumps([_VERSION, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def stage_key(content: str, seed: int, parts: Hashable) -> str:
+    """The name of a stage's result: `content` for what its runs have in common, `parts` from `stage_key_parts`."""
+    return content_key(content, seed, repr(parts))
