@@ -29,8 +29,26 @@ _TERMS = {
     "new": ("new task, training", GREY, "solid"),
     "replay": ("replay, training", "#b58a00", "solid"),
     "total": ("all terms, weighted", "#5b6b7c", "dot"),
+    "ewc pull": ("elastic penalty (nats)", "#5b6b7c", "solid"),
     "penalty": ("elastic penalty (nats)", "#5b6b7c", "solid"),
 }
+"""Name, colour and dash of terms; runs of earlier versions report their pull as "penalty"."""
+_OTHER_COLORS = ("#7a4fa3", "#2f7d6d", "#a8433b", "#3f6fb5", "#8a6d3b")
+
+
+def _is_pull(term: str) -> bool:
+    """Whether a term is a quadratic on the weights, which has a panel of its own."""
+    return term == "penalty" or term.endswith((" pull", " constant"))
+
+
+def _style_of(term: str) -> tuple[str, str, str]:
+    """Name, colour and dash of a term; those of strategies that are not named here follow from their names."""
+    if term in _TERMS:
+        return _TERMS[term]
+    color = _OTHER_COLORS[sum(term.encode()) % len(_OTHER_COLORS)]
+    if term.endswith(" constant"):
+        return f"{escaped(term)} (nats)", color, "dot"
+    return (f"{escaped(term)} (nats)" if _is_pull(term) else f"{escaped(term)}, training"), color, "solid"
 
 
 @dataclass(frozen=True)
@@ -90,13 +108,13 @@ def loss_figure(
     present = set(losses)
     wanted = present if terms is None else set(terms)
     shown = [t for t in _TERMS if t in wanted] + sorted(wanted - set(_TERMS))
-    panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * ("penalty" in shown)
+    panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * any(map(_is_pull, shown))
     axes = {name: "y" if i == 0 else f"y{i + 1}" for i, name in enumerate(panels)}
     held_out_axis = axes.get("held out", "y")
     window = smoothing_window(newest)
     traces: list[go.Scatter] = []
     for term in (t for t in shown if t != "total" or len(present) > 2):
-        traces += _term_traces(losses.get(term, NO_LINE), term, window, axes.get(term, "y"))
+        traces += _term_traces(losses.get(term, NO_LINE), term, window, axes["penalty"] if _is_pull(term) else "y")
     styles, onsets = task_styles(tasks), forgetting_onsets(curve, tasks)
     for task in tasks:
         points = curve[curve["task"] == task].sort_values("step")
@@ -154,11 +172,11 @@ def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps:
 
 
 def _term_traces(points: Line, term: str, window: int, axis: str) -> list[go.Scatter]:
-    name, color, dash = _TERMS.get(term, (escaped(term), GREY, "solid"))
+    name, color, dash = _style_of(term)
     visible = "legendonly" if term == "total" else True
     line = {"color": color, "width": 1.8, "dash": dash}
     common = {"mode": "lines", "legendgroup": term, "visible": visible, "yaxis": axis}
-    smooth = window > 1 and term != "penalty"
+    smooth = window > 1 and not _is_pull(term)
     traces = []
     if smooth:
         traces.append(

@@ -40,7 +40,8 @@ class StageStarted:
 @dataclass(frozen=True)
 class StepDone:
     """One optimiser step. `terms` holds what was minimised: each term unweighted in nats per token, by name
-    ("new", "replay"), the penalty's value as added ("penalty"), and their weighted sum ("total")."""
+    ("new", "replay"), the value of each pull as added ("ewc pull", and "ewc constant" where there is one; "penalty" in
+    runs of earlier versions), and their weighted sum ("total")."""
 
     stage: int
     step: int

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +13,21 @@ from engine.common.durable_files import SUMS, is_whole, seal, write_folder, writ
 from engine.common.errors import StoreError
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 STATE_FILE = "palimpsest-state.pt"
 OPTIMIZER_FILE = "palimpsest-optimizer.pt"
-RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, SUMS)
+STAGE_STATE_FILE = "palimpsest-stage-state.pt"
+RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, STAGE_STATE_FILE, SUMS)
 """What only resuming needs; nobody takes it home."""
 _TYPE = "__dataclass__"
+_BEFORE_ROOMS = {
+    "Memory": "engine.strategies.tools.memory:Memory",
+    "EncodedDocument": "engine.tokens.blocks:EncodedDocument",
+    "Elastic": "engine.strategies.ewc:Elastic",
+}
+"""The names in checkpoints of earlier versions."""
 
 
 def stage_folder(run_folder: Path, stage: int) -> Path:
@@ -61,6 +71,18 @@ def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
 
 
+def save_stage_state(folder: Path, state: Any) -> None:
+    """Write the state that a stage's steps have reached: it belongs to the stage's result as its weights do."""
+    import torch
+
+    torch.save(to_plain(state), folder / STAGE_STATE_FILE)
+
+
+def load_stage_state(folder: Path) -> Any:
+    """The state that `save_stage_state` wrote; None where the stage's steps left the state alone. Raises StoreError."""
+    return from_plain(_load(folder, STAGE_STATE_FILE)) if (folder / STAGE_STATE_FILE).exists() else None
+
+
 def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
     """Add the strategy's state to files that another run has made, so that `folder` is a whole checkpoint.
 
@@ -82,11 +104,13 @@ def load_optimizer(folder: Path) -> dict[str, Any]:
     return found
 
 
-def load_resumable(folder: Path, types: tuple[type, ...]) -> dict[str, Any]:
-    """What `save_checkpoint` was given, dataclasses of `types` restored. Never unpickles code. Raises StoreError."""
-    saved = _load(folder, STATE_FILE)
-    restored: dict[str, Any] = from_plain(saved, {t.__name__: t for t in types})
-    return restored
+def load_state(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
+    """The state that `save_checkpoint` was given, with its tensors of floating point on `device`.
+
+    Never unpickles code. Raises StoreError.
+    """
+    restored: dict[str, Any] = from_plain(_load(folder, STATE_FILE))
+    return restored if device is None else moved(restored, device)
 
 
 def _load(folder: Path, name: str) -> Any:
@@ -98,27 +122,46 @@ def _load(folder: Path, name: str) -> Any:
         raise StoreError(f"The checkpoint {folder} is missing or damaged; start the run again.") from error
 
 
+def moved(value: Any, device: torch.device) -> Any:
+    """Any nesting of dataclasses, tuples, lists and dictionaries with its tensors of floating point on `device`: they
+    are used beside the weights. Whole numbers, such as token ids, stay where blocks are put together."""
+    if hasattr(value, "is_floating_point"):
+        return value.to(device) if value.is_floating_point() else value
+    return _mapped(value, lambda item: moved(item, device))
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nesting with `change` made of every item."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: change(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    if isinstance(value, dict):
+        return {key: change(item) for key, item in value.items()}
+    return type(value)(map(change, value)) if isinstance(value, tuple | list) else value
+
+
 def to_plain(value: Any) -> Any:
     """Dataclasses as marked dictionaries, all the way down; tensors and plain data as they are."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {_TYPE: type(value).__name__, **fields}
-    if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return tuple(to_plain(item) for item in value)
-    if isinstance(value, list):
-        return [to_plain(item) for item in value]
-    return value
+        return {_TYPE: f"{type(value).__module__}:{type(value).__qualname__}", **fields}
+    return _mapped(value, to_plain)
 
 
-def from_plain(value: Any, types: dict[str, type]) -> Any:
-    """The inverse of `to_plain` for the dataclasses in `types`."""
-    if isinstance(value, dict):
-        items = {key: from_plain(item, types) for key, item in value.items() if key != _TYPE}
-        return types[value[_TYPE]](**items) if _TYPE in value else items
-    if isinstance(value, tuple):
-        return tuple(from_plain(item, types) for item in value)
-    if isinstance(value, list):
-        return [from_plain(item, types) for item in value]
-    return value
+def from_plain(value: Any) -> Any:
+    """The inverse of `to_plain`. Raises StoreError for a type that is no dataclass of a module at hand."""
+    if isinstance(value, dict) and _TYPE in value:
+        fields = {key: from_plain(item) for key, item in value.items() if key != _TYPE}
+        return _dataclass(value[_TYPE])(**fields)
+    return _mapped(value, from_plain)
+
+
+def _dataclass(name: str) -> type:
+    """The dataclass "module:Name": of the engine, or of a module that is loaded already."""
+    module, _, cls = _BEFORE_ROOMS.get(name, name).partition(":")
+    if module.startswith("engine.strategies.") or module.startswith("engine.tokens."):
+        importlib.import_module(module)
+    found = getattr(sys.modules.get(module), cls, None)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise StoreError(f"A checkpoint holds a state of the kind {name}, which this version does not know.")
+    return found

@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.common.durable_files import PARTIAL, flush, is_whole, writing
+from engine.common.durable_files import PARTIAL, flush, is_whole, write_folder, writing
+from engine.common.errors import StoreError
 from engine.events import Evaluated
-from engine.persistence.checkpoints import RESUME_FILES, save_checkpoint
+from engine.persistence.checkpoints import RESUME_FILES, STATE_FILE, load_state, save_checkpoint, save_state
 from engine.persistence.journal import Journal, Kept, Mark, read, write
 
 if TYPE_CHECKING:
@@ -33,23 +34,25 @@ _POSITION, _WORK = "position.json", "work.safetensors"
 POINT_FILES = (*RESUME_FILES, _POSITION, _WORK)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Position:
-    """Where in a run a point lies."""
+    """Where a run is, and where a point lies."""
 
-    key: str
+    key: str = ""
     """Names all that determines the stage: a point serves no other."""
-    stage: int
-    stage_step: int
+    stage: int = 0
+    stage_step: int = 0
     """The steps of the stage that were taken."""
-    step: int
-    evaluated: int
+    step: int = 0
+    """The same over the whole run."""
+    evaluated: int = 0
     """The stage's last step after which the held-out texts were scored."""
-    seconds: float
-    """What the stage has taken so far."""
-    target_tokens: int
+    target_tokens: int = 0
+    """Those that the stage's steps have trained on."""
+    seconds: float = 0.0
+    """The time that the stage had taken when the point was written."""
     work: str | None = None
-    """The name of the work that had begun, and how much of it was done."""
+    """The name of the long work that had begun, and how many of its parts were done."""
     work_done: int = 0
 
 
@@ -61,8 +64,12 @@ class Point:
     position: Position
     journal: Journal
 
+    def moving(self) -> Any:
+        """The part of the strategy's state that changes with steps; None where there was none."""
+        return load_state(self.folder)["moving"] if (self.folder / STATE_FILE).exists() else None
+
     def work(self) -> dict[str, Tensor]:
-        """What the work had come to."""
+        """The tensors of the long work that had begun."""
         from safetensors.torch import load_file
 
         return load_file(self.folder / _WORK)
@@ -81,8 +88,7 @@ class ResumePoints:
 
     def begin_stage(self, stage: int) -> Journal:
         """Nothing is kept of an earlier try; the time to the first point begins. Raises StoreError as `save` does."""
-        for folder in self._folders():
-            shutil.rmtree(folder, ignore_errors=True)
+        self._remove_folders()
         self._last = time.monotonic()
         with writing(self._folder):
             return Journal(self._journal(stage))
@@ -94,8 +100,10 @@ class ResumePoints:
         position: Position,
         journal: Journal,
         work: Mapping[str, Tensor] | None = None,
+        moving: Any = None,
     ) -> Path:
-        """Write a point; returns its folder. Raises StoreError as `writing` does."""
+        """Write a point; returns its folder. `moving` is the part of the strategy's state that changes with steps.
+        Raises StoreError as `writing` does."""
         with writing(self._folder):
             mark = journal.mark()
 
@@ -109,11 +117,26 @@ class ResumePoints:
 
         number = max(map(_number, self._folders()), default=0) + 1
         folder = self._folder / f"inside-{position.stage}-{number}"
-        save_checkpoint(folder, base.model, base.tokenizer, None, optimizer.state_dict(), more)
+        state = None if moving is None else {"moving": moving}
+        save_checkpoint(folder, base.model, base.tokenizer, state, optimizer.state_dict(), more)
         for older in self._folders()[KEPT:]:
             shutil.rmtree(older, ignore_errors=True)
         self._last = time.monotonic()
         return folder
+
+    def keep_fixed(self, stage: int, fixed: Any) -> None:
+        """Write the part of the strategy's state that its stage has made and its steps leave alone, once a stage.
+        Raises StoreError as `writing` does."""
+        write_folder(self._fixed(stage), lambda partial: save_state(partial, {"fixed": fixed}))
+
+    def fixed(self, stage: int) -> Any:
+        """The same as it was kept. Raises StoreError where it is not whole."""
+        if not is_whole(self._fixed(stage)):
+            raise StoreError(f"The state of stage {stage} under {self._folder} is missing or damaged.")
+        return load_state(self._fixed(stage))["fixed"]
+
+    def _fixed(self, stage: int) -> Path:
+        return self._folder / f"fixed-{stage}"
 
     def postpone(self) -> None:
         """The next point is due as if this one had been written."""
@@ -132,8 +155,7 @@ class ResumePoints:
 
     def clear(self) -> None:
         """Remove all: the stage is finished, or begins anew."""
-        for folder in self._folders():
-            shutil.rmtree(folder, ignore_errors=True)
+        self._remove_folders()
         for file in self._folder.glob("*.jsonl"):
             file.unlink(missing_ok=True)
         self._remove_partials()
@@ -156,6 +178,10 @@ class ResumePoints:
 
     def _row_0(self, key: str) -> Path:
         return self._folder / f"row-0-{key}.jsonl"
+
+    def _remove_folders(self) -> None:
+        for folder in (*self._folders(), *self._folder.glob("fixed-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _remove_partials(self) -> None:
         """What a kill left half-written."""

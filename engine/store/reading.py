@@ -96,7 +96,7 @@ class Reader(CurveReader):
         return frame
 
     def losses(self, run_ids: Ids, after_step: int = 0) -> pd.DataFrame:
-        """Training losses by term, long: one row per run, step and term ("new", "replay", "penalty", "total").
+        """Training losses by term, long: one row per run, step and term ("new", "replay", "ewc pull", "total").
 
         A live page asks with the last step it has. Steps of a stage that is done again after an interruption are
         replaced; the run's `attempt` tells.

@@ -6,9 +6,11 @@ from pydantic import ValidationError
 
 from engine.common.errors import ConfigError
 from engine.common.explanations import did_you_mean, in_words
+from engine.common.parameters import Parameter
+from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Strategy
-from engine.strategies.combined import Combined
+from engine.strategies.combined import Combined, keys_of
 from engine.strategies.ewc import EWC
 from engine.strategies.joint import Joint
 from engine.strategies.naive import Naive
@@ -26,8 +28,13 @@ def registry() -> dict[str, type[Strategy]]:
 
 
 def offered() -> tuple[str, ...]:
-    """The names that pages offer; any others that `build` takes may stand in an experiment file."""
-    return ("naive", "replay", "ewc", "replay+ewc", "joint")
+    """The names that pages offer: every strategy, and after it the pairs that it declares. Any others that `build`
+    takes may stand in an experiment file."""
+    return tuple(
+        name
+        for strategy in _STRATEGIES
+        for name in (strategy.name, *(f"{other}+{strategy.name}" for other in strategy.offered_with))
+    )
 
 
 def parts_of(name: str) -> tuple[type[Strategy], ...]:
@@ -44,31 +51,53 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     return tuple(_BY_NAME[part] for part in names)
 
 
-def penalises(name: str) -> bool:
-    """Whether what is behind a name puts a penalty on the weights; false for a name that is not known."""
+def pull_names(name: str) -> tuple[str, ...]:
+    """The names under which the pulls of a strategy are reported; none for a name that is not known."""
     try:
-        return any(part.penalties is not Strategy.penalties for part in parts_of(name))
+        return tuple(f"{part.name} pull" for part in parts_of(name) if part.pulls is not Strategy.pulls)
     except ConfigError:
-        return False
+        return ()
+
+
+def parameters_of(name: str) -> dict[str, Parameter]:
+    """The declared parameters behind a name, by the key that each has in `build`; two of one name in two parts are
+    told apart by the part, as in "replay.memory_size". Raises ConfigError for an unknown name."""
+    classes = parts_of(name)
+    declared = {(cls.name, each.name): each for cls in classes for each in declared_by(cls)}
+    keys = keys_of([[each.name for each in declared_by(cls)] for cls in classes], [cls.name for cls in classes])
+    return {key: declared[place] for place, key in keys.items()}
 
 
 def build(name: str, parameters: dict[str, Any]) -> Strategy:
     """The strategy with these parameter values, the others at their defaults.
 
-    Raises ConfigError, which names the parameter, for what is unknown or out of range.
+    Raises ConfigError, which names the parameter, for what is unknown, out of range, or can't be combined.
     """
-    classes = parts_of(name)
-    declared = [set(cls.__pydantic_fields__) for cls in classes]  # type: ignore[attr-defined]
-    unknown = sorted(set(parameters) - set().union(*declared))
+    classes, known = parts_of(name), parameters_of(name)
+    places = keys_of([[each.name for each in declared_by(cls)] for cls in classes], [cls.name for cls in classes])
+    own: dict[str, dict[str, Any]] = {cls.name: {} for cls in classes}
+    for (part, parameter), key in places.items():
+        for given in {key, f"{part}.{parameter}"} & parameters.keys():
+            own[part][parameter] = parameters[given]
+    unknown = sorted(set(parameters) - set(known) - {f"{part}.{parameter}" for part, parameter in places})
     if unknown:
-        known = ", ".join(sorted(set().union(*declared))) or "none"
-        near = did_you_mean(unknown[0], set().union(*declared)).rstrip("?")
-        raise ConfigError(f"{name}.{shortened(unknown[0])}: there is no such parameter{near}; {name} has: {known}")
+        near = did_you_mean(unknown[0], known).rstrip("?")
+        shared = [key for key in known if key.endswith(f".{unknown[0]}")]
+        if shared:
+            raise ConfigError(
+                f"{name}.{unknown[0]}: more than one of its strategies has this parameter; write {' or '.join(shared)}"
+            )
+        raise ConfigError(
+            f"{name}.{shortened(unknown[0])}: there is no such parameter{near}; "
+            f"{name} has: {', '.join(known) or 'none'}"
+        )
     parts = []
-    for cls, names in zip(classes, declared, strict=True):
+    for cls in classes:
         try:
-            parts.append(cls(**{key: value for key, value in parameters.items() if key in names}))
+            parts.append(cls(**own[cls.name]))
         except ValidationError as error:
             problem = error.errors()[0]
-            raise ConfigError(f"{name}.{problem['loc'][0]}: {in_words(problem)}") from error
+            parameter = str(problem["loc"][0])
+            key = places.get((cls.name, parameter), parameter)
+            raise ConfigError(f"{name}.{key}: {in_words(problem)}") from error
     return parts[0] if len(parts) == 1 else Combined(tuple(parts))

@@ -1,24 +1,28 @@
-"""What a strategy is, and when the training loop calls it.
-
-The order of calls in a run, for stages t = 1 … T:
+"""The verbs of a strategy, and the order in which the training loop calls them.
 
     state = strategy.initial_state()
-    for t in 1 … T:
-        plan = strategy.plan(t)                        which tasks to train on, from which weights
+    for each stage t = 1 … T:
+        strategy.plan(t)                              tasks, weights to start from, weight of the new task's own term
+        strategy.prepare(model, t, random)            which weights train; also after a resume or a take-over
+        state = strategy.begin_stage(begin, state, random)
         for each step:
-            strategy.terms(batch, state, random)       loss terms, weighted; the loop sums and goes backward
-            strategy.penalties(weights, state)         values of penalties on the weights, for the report
-            gradients are clipped, AdamW steps
-            strategy.proximal_step(weights, metric, state)  the penalties' own step, in place
-        state = strategy.end_stage(stage, state, random)   remember what later stages need; not after the last
+            strategy.loss_terms(batch, state, random) weighted terms beside the new task's own
+            strategy.combine(gradients, state)        default: the weighted sum, in one pass; then clipping
+            AdamW steps
+            strategy.update_mask(step, state)         which elements take that step; default: all
+            strategy.pulls(state)                     quadratics on the weights: one proximal step for all of them
+            state = strategy.after_step(step, state, random)
+        state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
 
-State goes in and comes out; a strategy object holds nothing but its declared parameters.
-Before any run, `strategy.cost(t)` says what a stage costs beside plain training; the estimate counts that and no name.
+State goes in and comes out: a `State` of what stays constant within a stage and what changes with its steps. The loop
+saves it, resumes it, shares it and moves it to the model's device. A strategy object holds its declared parameters and
+nothing else. `cost` says before any run what a stage costs beside plain training, `null` at which parameter values the
+strategy is naive bit for bit. `docs/decisions.md` says why each verb is as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -30,20 +34,34 @@ if TYPE_CHECKING:  # pages read what a strategy declares long before anything tr
     from engine.common.random_streams import Streams
     from engine.tokens.blocks import Blocks, EncodedDocument
 
-State = Any
-"""A dataclass of tensors and plain data, or None."""
-
-
 Weights: TypeAlias = "Mapping[str, torch.nn.Parameter]"
 """The model's trainable weights by name, tied ones once."""
+Gradients: TypeAlias = "Mapping[str, Tensor]"
+"""A gradient by the names of the weights; a weight that no term reaches is missing."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a strategy remembers: dataclasses, tensors and plain data in two parts.
+
+    Tensors of floating point are kept beside the model, those of whole numbers in main memory.
+    """
+
+    fixed: Any = None
+    """Constant from the beginning of a stage to its end: written once a stage."""
+    moving: Any = None
+    """Changed by `after_step`: written with every resume point."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which tasks a stage trains on (numbers from 1) and whether from the previous stage's weights or the base's."""
+    """Which tasks a stage trains on, by their numbers from 1, their rows mixed."""
 
     tasks: tuple[int, ...]
     start: Literal["previous", "base"] = "previous"
+    """Whose weights the stage starts from: the previous stage's or the base model's."""
+    new_weight: float = 1.0
+    """Weight of the loss on these tasks, the term that is reported as "new"."""
 
 
 @dataclass(frozen=True)
@@ -60,37 +78,62 @@ class Batch:
 
 @dataclass(frozen=True)
 class Term:
-    """weight · (mean over the target tokens of `blocks` of the token loss): one term of what a step minimises."""
+    """weight · (mean over the target tokens of `blocks` of the token loss): one term of what a step minimises.
+
+    A term of weight 0 does not enter the pass. One that is not `minimised` is there for its gradient alone, which
+    `combine` sees; it is reported and does not count in the total.
+    """
 
     name: str
+    """The strategy's own name, or begins with it."""
     blocks: Blocks
     weight: float = 1.0
+    minimised: bool = True
 
 
 @dataclass(frozen=True)
-class Begun:
-    """Long work as it was when it was last kept."""
+class Pull:
+    """(weight / 2) · (Σ importance (θ − centre)² + constant): a strategy's quadratic on the weights.
+
+    It is reported as "NAME pull", its constant as "NAME constant" where there is one.
+    """
+
+    name: str
+    """The strategy's own name."""
+    centre: Mapping[str, Tensor]
+    weight: float
+    importance: Mapping[str, Tensor] | None = None
+    """Float32, shaped like the weights; None for 1 everywhere."""
+    constant: float = 0.0
+
+
+@dataclass(frozen=True)
+class KeptWork:
+    """Long work of a stage as it was when it was last kept."""
 
     name: str
     done: int
-    """How many parts of it."""
+    """How many of its parts are done."""
     tensors: dict[str, Tensor]
 
 
 class Work:
-    """Long work at a stage's end that an interruption does not undo. This one keeps nothing."""
+    """Long work before or after a stage's steps that an interruption does not undo. This one keeps nothing."""
 
-    def begun(self, name: str) -> Begun | None:
-        """What an interrupted attempt had kept of the work of this name."""
+    def kept(self, name: str) -> KeptWork | None:
+        """The work of this name as an interrupted attempt has kept it."""
         return None
 
     def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
-        """Offer what `done` parts have come to; it is written when it is time."""
+        """Offer the sums of the first `done` parts; they are written when it is time."""
+
+
+Cached: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
 @dataclass(frozen=True)
-class StageEnd:
-    """What a strategy may look at when a stage is over."""
+class StageView:
+    """What a strategy may look at before the first step of a stage and after its last."""
 
     stage: int
     model: PreTrainedModel
@@ -100,12 +143,32 @@ class StageEnd:
     packed: bool
     """Whether the model can hold several documents in a row."""
     check: Callable[[], None]
-    """Call between pieces of work: waits while paused, raises when stopped."""
+    """Call it between pieces of work: it waits while the run is paused and raises when it is stopped."""
     precision: str = "float32"
-    """Of the run's training steps."""
-    once: Once = lambda parts, compute: dict(compute())
-    """Tensors that depend on the stage's model and documents and on `parts` alone: found again where they are known."""
+    """That of the run's training steps."""
+    cached: Cached = lambda parts, compute: dict(compute())
+    """Gives tensors that depend on the stage's model and documents and on `parts` alone, computed at most once."""
     work: Work = field(default_factory=Work)
+
+    @property
+    def weights(self) -> Weights:
+        """The weights that train."""
+        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+
+
+@dataclass(frozen=True, eq=False)
+class StepTaken:
+    """One step of AdamW that has just been taken, `step` of the stage's `steps`."""
+
+    stage: int
+    step: int
+    steps: int
+    weights: Weights
+    """To be changed in place, where the verb says so."""
+    momentum: Callable[[torch.nn.Parameter], Tensor]
+    """AdamW's first moment of a weight."""
+    before: Mapping[str, Tensor] | None
+    """The weights before the step, for strategies that ask for them by `sees_weights_before`."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +178,7 @@ class Reading:
     documents: int
     """At most; a smaller task is read whole."""
     shared_as: tuple[Any, ...] | None = None
-    """The parts that `StageEnd.once` is given, so that runs which share the result pay once; None where none do."""
+    """The parts that `StageView.cached` is given, so that runs which share the result pay once; None where none do."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +186,11 @@ class Cost:
     """What a stage costs beside plain training on the plan's tasks. Costs of strategies side by side add up."""
 
     tokens_per_new_token: float = 0.0
-    """Read by a step beside each new one."""
+    """Tokens that a step reads forward and backward beside each new one."""
     readings: tuple[Reading, ...] = ()
     """At the end of the stage, unless it is the last."""
     tensors: int = 0
-    """Of the weights' size, remembered beside the weights: in memory and in the stage's checkpoint."""
+    """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -135,9 +198,6 @@ class Cost:
             self.readings + other.readings,
             self.tensors + other.tensors,
         )
-
-
-Once: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
 class Strategy:
@@ -148,11 +208,14 @@ class Strategy:
     """As pages print it."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
-
-    @property
-    def state_types(self) -> tuple[type, ...]:
-        """Every dataclass that its state is made of, so that a checkpoint can be read back."""
-        return ()
+    null: ClassVar[Mapping[str, Any] | str]
+    """The parameter values at which it is naive bit for bit; or the reason why there are none."""
+    joins: ClassVar[bool] = True
+    """Whether it can be joined to others with +."""
+    offered_with: ClassVar[tuple[str, ...]] = ()
+    """Names of strategies that pages offer it joined to, each before it: "replay" makes "replay+NAME"."""
+    sees_weights_before: ClassVar[bool] = False
+    """Whether its `update_mask` or `after_step` needs a copy of the weights before each step."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -162,7 +225,7 @@ class Strategy:
 
     def initial_state(self) -> State:
         """The state before the first stage."""
-        return None
+        return State()
 
     def plan(self, stage: int) -> Plan:
         """Which tasks stage `stage` trains on."""
@@ -174,36 +237,52 @@ class Strategy:
         return True
 
     def signature(self, stage: int) -> Hashable:
-        """What of the strategy determines the steps of this stage."""
+        """The part of the strategy and its parameters that determines the steps of this stage."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
 
     def cost(self, stage: int) -> Cost:
-        """What the verbs below cost in this stage."""
+        """The cost of the verbs below in this stage."""
         return Cost()
 
-    def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
-        """Loss terms beside the new task's own, which the loop always puts first as "new" with weight 1."""
-        return []
+    def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
+        """Choose which weights train (`requires_grad`), in place. It must do the same whenever it is called for a
+        stage: at its beginning, after a resume and after a take-over."""
 
-    def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
-        """Values, as minimised, of penalties on the weights themselves; measured where the loss terms are. Scalars
-        beside the weights: to read them here would be to wait for an accelerator."""
-        return {}
-
-    def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
-        """Minimise the penalties around AdamW's step, in place: argmin_θ Σ metric (θ−θ')² / 2 + penalty(θ)."""
-
-    def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
-        """The state that later stages see."""
+    def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
+        """The state that the stage's steps see."""
         return state
 
+    def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
+        """Loss terms beside the new task's own, which the loop always puts first as "new"."""
+        return []
 
-Metric: TypeAlias = "Callable[[torch.nn.Parameter, slice], Tensor]"
-"""Of some elements of a flattened weight, how much AdamW's last step divided a gradient by: (√v̂ + ε) / learning_rate,
-a new tensor."""
+    def combine(self, gradients: Mapping[str, Gradients], state: State) -> Gradients:
+        """One gradient from those of the terms by their names, each over all of its rows and times its weight.
 
+        The default is their sum; a strategy that has another rule costs a pass and a gradient for each term.
+        """
+        raise NotImplementedError
 
-def parts_of(weight: Tensor) -> Iterator[slice]:
-    """Consecutive elements of the flattened weight, few enough on a CPU to stay in its caches over several passes."""
-    size = 2**17 if weight.device.type == "cpu" else weight.numel()
-    return (slice(start, start + size) for start in range(0, weight.numel(), size))
+    def update_mask(self, step: StepTaken, state: State) -> Mapping[str, Tensor] | None:
+        """Masks, bool and shaped like the weights, of the elements that keep AdamW's step; the others take it back.
+        It needs `sees_weights_before`. None lets every element step."""
+        return None
+
+    def pulls(self, state: State) -> Sequence[Pull]:
+        """Quadratics on the weights. Their values are reported as minimised, measured where the loss terms are; after
+        AdamW's step one proximal step is taken on the sum of them all."""
+        return ()
+
+    def after_step(self, step: StepTaken, state: State, random: Streams) -> State:
+        """The state after a step whose weights may be changed in place: averages, slow weights. It returns `state`
+        with another `moving` part; it is called before any evaluation."""
+        return state
+
+    def end_stage(self, end: StageView, state: State, random: Streams) -> State:
+        """The state that later stages see, from the stage's final weights alone and not from anything that its steps
+        have left in memory: it may be called long after, on the weights of a checkpoint."""
+        return state
+
+    def overrides(self, *verbs: str) -> bool:
+        """Whether it gives any of these verbs a meaning of its own."""
+        return any(getattr(type(self), verb) is not getattr(Strategy, verb) for verb in verbs)

@@ -1,33 +1,50 @@
-"""Several strategies at once: their terms and penalties are added, their states kept side by side."""
+"""Several strategies at once: their terms and pulls are added, their states kept side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import ConfigError
-from engine.strategies.base import Batch, Cost, Metric, Plan, StageEnd, State, Strategy, Term, Weights
+from engine.strategies.base import (
+    Batch,
+    Cost,
+    Gradients,
+    Plan,
+    Pull,
+    StageView,
+    State,
+    StepTaken,
+    Strategy,
+    Term,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedModel
 
     from engine.common.random_streams import Streams
 
 
 @dataclass(frozen=True)
 class Combined(Strategy):
-    """min L(new) + Σ terms and penalties of the parts. The state is the tuple of the parts' states."""
+    """min L(new) + Σ terms and pulls of the parts. Both parts of its state are tuples of those of its parts.
+
+    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that combine gradients.
+    """
 
     parts: tuple[Strategy, ...]
 
     def __post_init__(self) -> None:
-        planners = [p.name for p in self.parts if type(p).plan is not Strategy.plan]
-        if planners:
-            raise ConfigError(f"{self.name}: {planners[0]} decides itself what a stage trains on; it can't be combined")
-        names = [key for part in self.parts for key in part.parameters]
-        if len(set(names)) < len(names):
-            raise ConfigError(f"{self.name}: two of its strategies declare a parameter of the same name")
+        for part in self.parts:
+            if not part.joins:
+                raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
+        for verb, deed in (("plan", "what a stage trains on"), ("combine", "how gradients are combined")):
+            names = [part.name for part in self.parts if part.overrides(verb)]
+            if len(names) > 1:
+                raise ConfigError(f"{self.name}: {names[0]} and {names[1]} both decide {deed}; join one of them only")
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -42,18 +59,33 @@ class Combined(Strategy):
         return " ".join(part.summary for part in self.parts)
 
     @property
-    def state_types(self) -> tuple[type, ...]:
-        return tuple(kind for part in self.parts for kind in part.state_types)
+    def null(self) -> Mapping[str, Any] | str:  # type: ignore[override]
+        found: dict[str, Any] = {}
+        for part in self.parts:
+            if isinstance(part.null, str):
+                return part.null
+            found |= {self.key(part, name): value for name, value in part.null.items()}
+        return found
+
+    @property
+    def sees_weights_before(self) -> bool:  # type: ignore[override]
+        return any(part.sees_weights_before for part in self.parts)
+
+    def key(self, part: Strategy, name: str) -> str:
+        """The name of a part's parameter: with the part before it, "replay.memory_size", where two have it."""
+        return keys_of([list(each.parameters) for each in self.parts], [each.name for each in self.parts])[
+            part.name, name
+        ]
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {key: value for part in self.parts for key, value in part.parameters.items()}
+        return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
 
     def initial_state(self) -> State:
-        return tuple(part.initial_state() for part in self.parts)
+        return _joined([part.initial_state() for part in self.parts])
 
     def plan(self, stage: int) -> Plan:
-        return Plan((stage,))
+        return next((part.plan(stage) for part in self.parts if part.overrides("plan")), Plan((stage,)))
 
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
@@ -64,23 +96,56 @@ class Combined(Strategy):
     def cost(self, stage: int) -> Cost:
         return sum((part.cost(stage) for part in self.parts), Cost())
 
-    def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
-        return [term for part, own in zip(self.parts, state, strict=True) for term in part.terms(batch, own, random)]
+    def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
+        for part in self.parts:
+            part.prepare(model, stage, random)
 
-    def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
-        total: dict[str, Tensor] = {}
-        for part, own in zip(self.parts, state, strict=True):
-            found = part.penalties(weights, own)
-            if total.keys() & found.keys():
-                raise ConfigError(
-                    f"{self.name}: two of its strategies report {sorted(total.keys() & found.keys())[0]!r}"
-                )
-            total |= found
-        return total
+    def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
+        return _joined([part.begin_stage(begin, own, random) for part, own in self._each(state)])
 
-    def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
-        for part, own in zip(self.parts, state, strict=True):
-            part.proximal_step(weights, metric, own)
+    def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
+        return [term for part, own in self._each(state) for term in part.loss_terms(batch, own, random)]
 
-    def end_stage(self, end: StageEnd, state: State, random: Streams) -> State:
-        return tuple(part.end_stage(end, own, random) for part, own in zip(self.parts, state, strict=True))
+    def combine(self, gradients: Mapping[str, Gradients], state: State) -> Gradients:
+        part, own = next((part, own) for part, own in self._each(state) if part.overrides("combine"))
+        return part.combine(gradients, own)
+
+    def update_mask(self, step: StepTaken, state: State) -> Mapping[str, Tensor] | None:
+        found: dict[str, Tensor] = {}
+        for part, own in self._each(state):
+            for name, mask in (part.update_mask(step, own) or {}).items():
+                found[name] = found[name] & mask if name in found else mask
+        return found or None
+
+    def pulls(self, state: State) -> Sequence[Pull]:
+        return tuple(pull for part, own in self._each(state) for pull in part.pulls(own))
+
+    def after_step(self, step: StepTaken, state: State, random: Streams) -> State:
+        return _joined([part.after_step(step, own, random) for part, own in self._each(state)])
+
+    def end_stage(self, end: StageView, state: State, random: Streams) -> State:
+        return _joined([part.end_stage(end, own, random) for part, own in self._each(state)])
+
+    def overrides(self, *verbs: str) -> bool:
+        return any(part.overrides(*verbs) for part in self.parts)
+
+    def _each(self, state: State) -> Iterator[tuple[Strategy, State]]:
+        """Every part with its own state."""
+        for number, part in enumerate(self.parts):
+            yield part, State(*(None if side is None else side[number] for side in (state.fixed, state.moving)))
+
+
+def keys_of(names: Sequence[Sequence[str]], parts: Sequence[str]) -> dict[tuple[str, str], str]:
+    """For each part and each of its `names` the key that a joined strategy has for it, in order."""
+    times = Counter(name for own in names for name in own)
+    return {
+        (part, name): name if times[name] == 1 else f"{part}.{name}"
+        for part, own in zip(parts, names, strict=True)
+        for name in own
+    }
+
+
+def _joined(states: Sequence[State]) -> State:
+    """The states of the parts side by side; a side that no part uses stays None."""
+    sides = [tuple(state.fixed for state in states), tuple(state.moving for state in states)]
+    return State(*(side if any(each is not None for each in side) else None for side in sides))

@@ -16,10 +16,9 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Cost, Metric, Reading, StageEnd, State, Strategy, Weights, parts_of
+from engine.strategies.base import Cost, Pull, Reading, StageView, State, Strategy
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from engine.common.random_streams import Streams
@@ -36,18 +35,12 @@ class Elastic:
     constant: float = 0.0
     """c, so that the value equals the explicit sum Σ_t F_t (θ−θ*_t)²."""
 
-    def to(self, device: torch.device) -> Elastic:
-        """The same beside weights on `device`."""
-
-        def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device) for name, tensor in tensors.items()}
-
-        return Elastic(moved(self.importance), moved(self.anchor), self.constant)
-
 
 def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Elastic:
     """Σ_t F_t(θ−θ*_t)² after one more task, exactly: A ← A+F, μ ← μ + (F/A)(θ*−μ), c ← c + (A_old F/A)(μ_old−θ*)²."""
     import torch
+
+    from engine.strategies.tools.quadratics import summed
 
     if not past.importance:
         return Elastic(_copies(fisher), _copies(weights), past.constant)
@@ -58,55 +51,13 @@ def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str
         share = torch.where(total > 0, new / total, 0.0)
         between.append((old * share * (centre - reached).square()).sum(dtype=torch.float64))
         importance[name], anchor[name] = total, centre + share * (reached - centre)
-    return Elastic(importance, anchor, past.constant + float(_total(between)))
+    return Elastic(importance, anchor, past.constant + float(summed(between)))
 
 
 def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor], decay: float) -> Elastic:
     """The online form: A ← γA + F, μ ← θ*."""
     importance = {n: decay * past.importance[n] + f if past.importance else f.clone() for n, f in fisher.items()}
     return Elastic(importance, _copies(weights), 0.0)
-
-
-def penalty_value(elastic: Elastic, weights: Mapping[str, Tensor], ewc_lambda: float) -> Tensor:
-    """(λ/2) (Σ A(θ−μ)² + c), in nats per token, a scalar beside the weights."""
-    import torch
-
-    found = []
-    for name, importance in elastic.importance.items():
-        flat = [each.detach().view(-1) for each in (importance, weights[name], elastic.anchor[name])]
-        for part in parts_of(weights[name]):
-            a, theta, centre = (each[part] for each in flat)
-            away = theta - centre
-            found.append(torch.dot(a * away, away))
-    return ewc_lambda / 2 * (_total(found) + elastic.constant)
-
-
-def proximal_step(elastic: Elastic, weights: Weights, metric: Metric, ewc_lambda: float) -> None:
-    """θ ← argmin_θ D(θ−θ')²/2 + (λ/2)A(θ−μ)²  =  (Dθ' + λAμ) / (D + λA), in place, D = AdamW's metric.
-
-    The penalty's gradient at the result is the step that was taken, so a resting point satisfies
-    ∇L + λA(θ−μ) = 0 as if λA(θ−μ) had been added to the gradients. But added there, Adam would rescale it
-    with everything else (a huge λ moves the weights as fast as a small one) and an explicit step overshoots once
-    λA exceeds 2D; the implicit step is stable, and draws nearer to μ the larger λ, for every λ.
-    """
-    import torch
-
-    with torch.no_grad():
-        for name, importance in elastic.importance.items():
-            flat = [each.view(-1) for each in (importance, weights[name], elastic.anchor[name])]
-            for part in parts_of(weights[name]):
-                a, theta, centre = (each[part] for each in flat)
-                held = metric(weights[name], part)
-                # D / (D + λA) is 1 exactly where A is 0, and 0 where λA overflows.
-                torch.lerp(centre, theta, held.div_(torch.add(held, a, alpha=ewc_lambda)), out=theta)
-
-
-def _total(parts: Sequence[Tensor]) -> Tensor:
-    """The sum of scalars, in float64 where the device has it."""
-    import torch
-
-    together = torch.stack(list(parts))
-    return together.sum(dtype=None if together.device.type == "mps" else torch.float64)
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -123,6 +74,8 @@ class EWC(Strategy):
     summary: ClassVar[str] = (
         "Holds the weights that past tasks depend on near where they were, by a penalty of strength λ."
     )
+    null: ClassVar[dict[str, float]] = {"ewc_lambda": 0.0}
+    offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
     ewc_lambda: float = parameter(
         30.0, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
@@ -145,12 +98,8 @@ class EWC(Strategy):
         help="How many of the finished task's documents the Fisher is estimated from.",
     )  # fmt: skip
 
-    @property
-    def state_types(self) -> tuple[type, ...]:
-        return (Elastic,)
-
-    def initial_state(self) -> Elastic:
-        return Elastic()
+    def initial_state(self) -> State:
+        return State(fixed=Elastic())
 
     def acts(self, stage: int) -> bool:
         return stage > 1 and self.ewc_lambda > 0
@@ -160,16 +109,15 @@ class EWC(Strategy):
             return Cost()
         return Cost(readings=(Reading(self.fisher_documents, self._fisher_parts),), tensors=2)  # A and μ
 
-    def penalties(self, weights: Weights, state: State) -> dict[str, Tensor]:
-        return {"penalty": penalty_value(state, weights, self.ewc_lambda)} if self._pulls(state) else {}
+    def pulls(self, state: State) -> Sequence[Pull]:
+        past: Elastic = state.fixed
+        if self.ewc_lambda == 0 or not past.importance:
+            return ()
+        return (Pull(self.name, past.anchor, self.ewc_lambda, past.importance, past.constant),)
 
-    def proximal_step(self, weights: Weights, metric: Metric, state: State) -> None:
-        if self._pulls(state):
-            proximal_step(state, weights, metric, self.ewc_lambda)
-
-    def end_stage(self, end: StageEnd, state: State, random: Streams) -> Elastic:
+    def end_stage(self, end: StageView, state: State, random: Streams) -> State:
         if self.ewc_lambda == 0:
-            return Elastic()
+            return state
         import torch
 
         from engine.strategies.tools.fisher import diagonal_fisher
@@ -178,21 +126,24 @@ class EWC(Strategy):
         chosen = [end.documents[i] for i in order[: self.fisher_documents].tolist()]
 
         def estimate() -> dict[str, Tensor]:
-            sampling = random.generator("fisher sampling", end.stage)
             return diagonal_fisher(
-                end.model, chosen, end.block_size, self.fisher, sampling, end.check, end.packed, end.precision, end.work
+                end.model,
+                chosen,
+                end.block_size,
+                self.fisher,
+                random.generator("fisher sampling", end.stage),
+                end.check,
+                end.packed,
+                end.precision,
+                end.work,
             )
 
-        fisher = end.once(self._fisher_parts, estimate)
-        weights = {name: p for name, p in end.model.named_parameters() if p.requires_grad}
+        fisher = end.cached(self._fisher_parts, estimate)
         if self.accumulation == "online":
-            return follow(state, fisher, weights, self.online_decay)
-        return accumulate(state, fisher, weights)
+            return State(follow(state.fixed, fisher, end.weights, self.online_decay))
+        return State(accumulate(state.fixed, fisher, end.weights))
 
     @property
     def _fisher_parts(self) -> tuple[Any, ...]:
-        """What of the strategy determines the Fisher information of a stage's model and documents."""
+        """The parameters that determine the Fisher information of a stage's model and documents."""
         return ("fisher", self.fisher, self.fisher_documents)
-
-    def _pulls(self, state: Elastic) -> bool:
-        return self.ewc_lambda > 0 and bool(state.importance)

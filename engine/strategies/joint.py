@@ -15,6 +15,8 @@ class Joint(Strategy):
     name: ClassVar[str] = "joint"
     title: ClassVar[str] = "Joint training"
     summary: ClassVar[str] = "Starts from the base model at every stage and trains on all tasks so far: the reference."
+    null: ClassVar[str] = "It always trains on all tasks so far, from the base model."
+    joins: ClassVar[bool] = False
 
     def plan(self, stage: int) -> Plan:
         return Plan(tuple(range(1, stage + 1)), start="base")

@@ -15,6 +15,8 @@ class Naive(Strategy):
     name: ClassVar[str] = "naive"
     title: ClassVar[str] = "Naive fine-tuning"
     summary: ClassVar[str] = "Trains on each task in turn and protects nothing: what forgetting looks like."
+    null: ClassVar[dict[str, float]] = {}
+    joins: ClassVar[bool] = False
 
     def acts(self, stage: int) -> bool:
         return False

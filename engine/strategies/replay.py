@@ -12,11 +12,10 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Batch, Cost, StageEnd, State, Strategy, Term
+from engine.strategies.base import Batch, Cost, StageView, State, Strategy, Term
 
 if TYPE_CHECKING:
     from engine.common.random_streams import Streams
-    from engine.strategies.tools.memory import Memory
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -30,6 +29,7 @@ class Replay(Strategy):
     name: ClassVar[str] = "replay"
     title: ClassVar[str] = "Experience replay"
     summary: ClassVar[str] = "Keeps a few past documents and adds their loss, weighted by λ, to every step."
+    null: ClassVar[dict[str, float]] = {"replay_weight": 0.0}
 
     replay_weight: float = parameter(
         1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
@@ -44,17 +44,10 @@ class Replay(Strategy):
         help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
     )  # fmt: skip
 
-    @property
-    def state_types(self) -> tuple[type, ...]:
-        from engine.strategies.tools.memory import Memory
-        from engine.tokens.blocks import EncodedDocument
-
-        return (Memory, EncodedDocument)
-
-    def initial_state(self) -> Memory:
+    def initial_state(self) -> State:
         from engine.strategies.tools.memory import Memory
 
-        return Memory(self.memory_size)
+        return State(fixed=Memory(self.memory_size))
 
     def acts(self, stage: int) -> bool:
         return stage > 1 and self.replay_weight > 0 and self.memory_size > 0
@@ -62,13 +55,13 @@ class Replay(Strategy):
     def cost(self, stage: int) -> Cost:
         return Cost(tokens_per_new_token=self.replay_ratio if self.acts(stage) else 0.0)
 
-    def terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
+    def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         if self.replay_weight == 0:
             return []
         generator = random.generator("memory draw", batch.stage, batch.step)
         wanted = max(1, round(batch.blocks.target_tokens * self.replay_ratio))
-        drawn = state.draw(wanted, batch.block_size, generator, batch.packed)
-        return [Term("replay", drawn, self.replay_weight)] if drawn else []
+        drawn = state.fixed.draw(wanted, batch.block_size, generator, batch.packed)
+        return [Term(self.name, drawn, self.replay_weight)] if drawn else []
 
-    def end_stage(self, end: StageEnd, state: State, random: Streams) -> Memory:
-        return state.with_task(end.documents, random.generator("memory choice", end.stage))
+    def end_stage(self, end: StageView, state: State, random: Streams) -> State:
+        return State(state.fixed.with_task(end.documents, random.generator("memory choice", end.stage)))

@@ -1,6 +1,6 @@
 """The gradient of what a step minimises, from any number of passes, and its clipping."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from engine.common.device_transfers import sent
 from engine.models.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
 from engine.models.loading import BaseModel
-from engine.strategies.base import Term
+from engine.strategies.base import Gradients, Term
 from engine.tokens.blocks import IGNORED, Blocks
 
 
@@ -42,6 +42,27 @@ def accumulate_gradients(
             of_token = sent(of_token, device)
             nats += torch.stack([found.where(of_token == term, 0.0).sum() for term in range(len(terms))])
     return {term.name: nats[i] / term.blocks.target_tokens for i, term in enumerate(terms)}
+
+
+def combined_gradients(
+    base: BaseModel,
+    terms: Sequence[Term],
+    combine: Callable[[Mapping[str, Gradients]], Gradients],
+    accumulate: Callable[[Sequence[Term]], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """Put into `.grad` what `combine` makes of the terms' gradients, each whole (over all of its passes) before it is
+    combined; return the means as `accumulate_gradients` does, which `accumulate` calls for some of the terms."""
+    weights = {name: weight for name, weight in base.model.named_parameters() if weight.requires_grad}
+    found: dict[str, dict[str, Tensor]] = {}
+    means: dict[str, Tensor] = {}
+    for term in terms:
+        base.model.zero_grad(set_to_none=True)
+        means |= accumulate([term])
+        found[term.name] = {name: weight.grad for name, weight in weights.items() if weight.grad is not None}
+    whole = combine(found)
+    for name, weight in weights.items():
+        weight.grad = whole.get(name)
+    return means
 
 
 def clip(weights: Iterable[torch.nn.Parameter], limit: float | None) -> Tensor:

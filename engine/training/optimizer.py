@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from engine.experiments.experiment import Training
-from engine.strategies.base import Metric
+from engine.strategies.tools.quadratics import Metric
 
 _IMMOVABLE = 1e30
 """The metric of a weight that no gradient has reached."""
@@ -21,6 +21,15 @@ def make_optimizer(model: PreTrainedModel, training: Training) -> torch.optim.Ad
         {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=training.learning_rate, fused=model.device.type in ("cpu", "cuda"))
+
+
+def carried_over(old: torch.optim.AdamW, new: torch.optim.AdamW) -> torch.optim.AdamW:
+    """The `new` optimiser with the moments that `old` has of the weights that both train."""
+    for group in new.param_groups:
+        for weight in group["params"]:
+            if weight in old.state:
+                new.state[weight] = old.state[weight]
+    return new
 
 
 def learning_rate_at(step: int, steps: int, training: Training) -> float:
@@ -57,3 +66,10 @@ def metric_of(optimizer: torch.optim.AdamW) -> Metric:
         return root.mul_(correction**-0.5 / rate).add_(group["eps"] / rate)
 
     return metric
+
+
+def momentum_of(optimizer: torch.optim.AdamW, weight: torch.nn.Parameter) -> Tensor:
+    """AdamW's first moment of a weight, zeros where no gradient has reached it."""
+    state = optimizer.state[weight]
+    momentum: Tensor = state["exp_avg"] if state else torch.zeros_like(weight)
+    return momentum

@@ -1,4 +1,4 @@
-"""What a run is made of: what determines it, and what changes while it goes on."""
+"""The two halves of a run: the setup that determines it, and the progress that changes while it goes on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from engine.experiments.experiment import Training
 from engine.models.loading import BaseModel
 from engine.persistence.content_keys import stage_key, stage_key_parts
 from engine.persistence.journal import Journal, Kept
-from engine.persistence.resume_points import SECONDS_APART, ResumePoints
+from engine.persistence.resume_points import SECONDS_APART, Position, ResumePoints
 from engine.persistence.shared_results import SharedResults
-from engine.strategies.base import Begun, State, Strategy
+from engine.strategies.base import KeptWork, State, Strategy
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
 from engine.training.failures import Divergence
@@ -60,57 +60,50 @@ class RunSetup:
     @property
     def stage_keys(self) -> tuple[str, ...]:
         """A name for the result of every stage, from all that determines it."""
-        key_parts = stage_key_parts(self.strategy, len(self.tasks))
-        return tuple(stage_key(self.content, self.seed, each) for each in key_parts)
+        parts = stage_key_parts(self.strategy, len(self.tasks))
+        return tuple(stage_key(self.content, self.seed, each) for each in parts)
 
 
 @dataclass
 class Progress:
-    """What changes while a run goes on."""
+    """Everything that changes while a run goes on."""
 
     base: BaseModel
     optimizer: torch.optim.AdamW
     state: State
     points: ResumePoints
-    step: int
-    """Over the whole run."""
-    stage: int = 0
-    stage_step: int = 0
-    evaluated: int = 0
-    """The stage's last step after which the held-out texts were scored."""
-    target_tokens: int = 0
-    """Of the stage so far."""
+    position: Position
     stage_began: float = 0.0
-    """When, in the control's active time; earlier by what the stage took in another attempt or run."""
+    """In the control's active time; earlier by the time that the stage has taken in another attempt or run."""
     reported: float = 0.0
     """When the last step was reported, in the control's active time."""
     most_rows: int | None = None
     """How many rows a pass may hold, once memory has run out."""
     divergence: Divergence | None = None
     journal: Journal | None = None
-    """What the stage has said so far."""
-    begun_work: Begun | None = None
-    """Work at the stage's end that an earlier attempt had begun."""
+    """The stage's events so far."""
+    kept_work: KeptWork | None = None
+    """Long work that an earlier attempt had begun."""
     last_point: tuple[int, int, Path] | None = None
     """The stage's steps and last evaluation at the newest resume point, and its folder."""
 
-    def enter(self, stage: int, journal: Journal, now: float) -> None:
-        """A stage begins."""
-        self.stage, self.journal, self.stage_began = stage, journal, now
-        self.stage_step = self.evaluated = self.target_tokens = 0
-        self.begun_work = self.last_point = self.divergence = None
+    def enter(self, stage: int, key: str, journal: Journal, now: float) -> None:
+        """Stand at the beginning of a stage."""
+        self.position = Position(key=key, stage=stage, step=self.position.step)
+        self.journal, self.stage_began = journal, now
+        self.kept_work = self.last_point = self.divergence = None
 
     def leave(self) -> None:
         """The stage is over, and whoever listens has heard it."""
         assert self.journal is not None
         self.journal.close()
         self.points.clear()
-        self.stage_step = 0
+        self.position.stage_step = 0
 
-    def said(self, event: Kept) -> Kept:
+    def recorded(self, event: Kept) -> Kept:
         """The event, once it stands in the stage's journal."""
         assert self.journal is not None
         self.journal.add(event)
         if isinstance(event, StepDone):
-            self.target_tokens += event.target_tokens
+            self.position.target_tokens += event.target_tokens
         return event

@@ -3,8 +3,9 @@
 On an accelerator a step is queued and its numbers come later: the loop reports a step while the next is computed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,11 +14,12 @@ from engine import events
 from engine.common.device_transfers import Readback
 from engine.common.random_streams import Streams, seed_global_streams
 from engine.models.likelihood import rows_per_forward
-from engine.strategies.base import Batch, Term
+from engine.strategies.base import Batch, Pull, StepTaken, Term, Weights
+from engine.strategies.tools.quadratics import proximal_step, pull_values
 from engine.tokens.blocks import Blocks
 from engine.training.failures import Divergence, check_finite, is_out_of_memory, out_of_memory
-from engine.training.gradients import accumulate_gradients, clip
-from engine.training.optimizer import learning_rate_at, metric_of, set_learning_rate
+from engine.training.gradients import accumulate_gradients, clip, combined_gradients
+from engine.training.optimizer import learning_rate_at, metric_of, momentum_of, set_learning_rate
 from engine.training.run_state import Progress, RunSetup
 
 
@@ -44,30 +46,62 @@ def steps_in_flight(device: torch.device) -> int:
 
 
 def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, steps: int) -> TakenStep:
-    """Step `number` of the stage's `steps`. Raises TrainingError before the weights change, where that is known."""
+    """Step `number` of the stage's `steps`. Raises TrainingError before the weights change, where that is known.
+
+    The way of a step: the strategy's terms (`strategies`) and the new task's own are put together and go through the
+    model (`gradients`, `models.likelihood`); their gradient is clipped; AdamW steps (`optimizer`); elements that the
+    strategy masks take their step back; the pulls of all strategies take one proximal step
+    (`strategies.tools.quadratics`); the strategy may look at the weights (`after_step`). `report` makes the event.
+    """
     started = setup.control.active_time()
     training, strategy, model = setup.training, setup.strategy, progress.base.model
-    random = Streams(setup.seed)
-    batch = Batch(blocks, progress.stage, number, training.block_size, progress.base.packed)
-    terms = [Term("new", blocks), *strategy.terms(batch, progress.state, random)]
+    at, random = progress.position, Streams(setup.seed)
+    batch = Batch(blocks, at.stage, number, training.block_size, progress.base.packed)
+    new = Term("new", blocks, strategy.plan(at.stage).new_weight)
+    terms = [new, *(term for term in strategy.loss_terms(batch, progress.state, random) if term.weight)]
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    penalties = strategy.penalties(weights, progress.state)
+    pulls = strategy.pulls(progress.state)
+    values = pull_values(pulls, weights)
 
-    means = _gradients(setup, progress, terms, random.number("dropout", progress.stage, number))
-    values = Readback(means | penalties)
-    minimised = {term.name: term.weight for term in terms} | dict.fromkeys(penalties, 1.0)
+    means = _gradients(setup, progress, terms, random.number("dropout", at.stage, number))
+    minimised = {term.name: term.weight for term in terms if term.minimised} | dict.fromkeys(values, 1.0)
+    readback = Readback(means | values)
     norm = Readback({"norm": clip(weights.values(), training.gradient_clip)})
     if not steps_in_flight(model.device):
-        check_finite(values.numbers() | norm.numbers(), progress.stage, number, training.learning_rate)
+        check_finite(readback.numbers() | norm.numbers(), at.stage, number, training.learning_rate)
     rate = learning_rate_at(number, steps, training)
     set_learning_rate(progress.optimizer, rate)
-    progress.optimizer.step()
-    strategy.proximal_step(weights, metric_of(progress.optimizer), progress.state)
-    progress.step, progress.stage_step = progress.step + 1, number
+    _move(setup, progress, number, steps, weights, pulls)
+    at.step, at.stage_step = at.step + 1, number
     tokens = [term.blocks.target_tokens for term in terms]
-    return TakenStep(
-        progress.stage, progress.step, number, minimised, values, norm, tokens[0], sum(tokens), rate, started
-    )
+    return TakenStep(at.stage, at.step, number, minimised, readback, norm, tokens[0], sum(tokens), rate, started)
+
+
+def _move(
+    setup: RunSetup, progress: Progress, number: int, steps: int, weights: Weights, pulls: Sequence[Pull]
+) -> None:
+    """Change the weights, in this order: AdamW, masks, pulls, then what the strategy does after a step."""
+    strategy, optimizer = setup.strategy, progress.optimizer
+    before = {n: p.detach().clone() for n, p in weights.items()} if strategy.sees_weights_before else None
+    optimizer.step()
+    momentum = partial(momentum_of, optimizer)
+    taken = StepTaken(progress.position.stage, number, steps, weights, momentum, before)
+    if strategy.overrides("update_mask"):
+        _take_back(taken, strategy.update_mask(taken, progress.state) or {})
+    if pulls:
+        proximal_step(pulls, weights, metric_of(optimizer))
+    if strategy.overrides("after_step"):
+        with torch.no_grad():
+            progress.state = strategy.after_step(taken, progress.state, Streams(setup.seed))
+
+
+def _take_back(taken: StepTaken, masks: Mapping[str, Tensor]) -> None:
+    """Undo AdamW's step where a mask is false."""
+    if taken.before is None:
+        raise RuntimeError("a strategy with an update mask must set sees_weights_before")
+    with torch.no_grad():
+        for name, mask in masks.items():
+            taken.weights[name].copy_(torch.where(mask, taken.weights[name], taken.before[name]))
 
 
 def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.StepDone:
@@ -83,7 +117,7 @@ def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.Step
     return events.StepDone(
         stage=taken.stage,
         step=taken.step,
-        terms={**values, "total": sum(taken.weights[name] * value for name, value in values.items())},
+        terms={**values, "total": sum(weight * values[name] for name, weight in taken.weights.items())},
         target_tokens=taken.target_tokens,
         seconds=progress.reported - begun,
         learning_rate=taken.learning_rate,
@@ -105,8 +139,18 @@ def _gradients(setup: RunSetup, progress: Progress, terms: Sequence[Term], dropo
             model.train()
         model.zero_grad(set_to_none=True)
         rows = min(progress.most_rows or all_rows, all_rows)
+        accumulate = partial(
+            accumulate_gradients,
+            progress.base,
+            precision=setup.precision,
+            check=setup.control.check,
+            most_rows=progress.most_rows,
+        )
         try:
-            return accumulate_gradients(progress.base, terms, setup.precision, setup.control.check, progress.most_rows)
+            if not setup.strategy.overrides("combine"):
+                return accumulate(terms)
+            combine = partial(setup.strategy.combine, state=progress.state)
+            return combined_gradients(progress.base, terms, combine, accumulate)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

@@ -13,7 +13,7 @@ from engine.common.errors import ConfigError
 from engine.common.parameters import parameters_of
 from engine.common.random_streams import Streams
 from engine.persistence.checkpoints import from_plain, to_plain
-from engine.strategies.base import StageEnd
+from engine.strategies.base import StageView
 from engine.training.loop import train
 from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
 
@@ -84,7 +84,7 @@ def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: st
         asked.append(parts)
         return dict(compute())
 
-    end = StageEnd(1, model, documents, BLOCK, packed=True, check=lambda: None, once=once)
+    end = StageView(1, model, documents, BLOCK, packed=True, check=lambda: None, once=once)
     state = to_plain(strategy.end_stage(end, strategy.initial_state(), Streams(0)))
     cost = strategy.cost(1)
     assert [reading.shared_as for reading in cost.readings] == asked

@@ -2,8 +2,9 @@ import torch
 from torch import Tensor
 
 from engine.strategies import ewc
-from engine.strategies.base import Metric
+from engine.strategies.base import Pull
 from engine.strategies.ewc import EWC, Elastic
+from engine.strategies.tools.quadratics import Metric, proximal_step, pull_values
 from engine.training.loop import train
 from tests.builders import small_setup
 
@@ -12,6 +13,15 @@ LAMBDA = 3.0
 
 def weight(values: Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(values.clone())
+
+
+def pull(elastic: Elastic, ewc_lambda: float) -> Pull:
+    return Pull("ewc", elastic.anchor, ewc_lambda, elastic.importance, elastic.constant)
+
+
+def penalty(elastic: Elastic, theta: Tensor, ewc_lambda: float) -> float:
+    """(λ/2) (Σ A (θ − μ)² + c), both of its parts together."""
+    return float(sum(pull_values([pull(elastic, ewc_lambda)], {"w": theta}).values()))
 
 
 def step_of(size: float) -> Metric:
@@ -33,7 +43,7 @@ def minimise(h: Tensor, m: Tensor, elastic: Elastic, start: Tensor, ewc_lambda: 
     for _ in range(400):
         with torch.no_grad():
             theta.sub_(size * h * (theta - m))
-        ewc.proximal_step(elastic, {"w": theta}, step_of(size), ewc_lambda)
+        proximal_step([pull(elastic, ewc_lambda)], {"w": theta}, step_of(size))
     return theta.detach()
 
 
@@ -58,7 +68,7 @@ def test_two_tensors_equal_the_explicit_sum_over_fifty_tasks_in_value_and_gradie
     theta = torch.linspace(-1, 1, 6, dtype=torch.float64)
     value = LAMBDA / 2 * sum(float((f * (theta - a) ** 2).sum()) for f, a in zip(fishers, anchors, strict=True))
     gradient = LAMBDA * sum(f * (theta - a) for f, a in zip(fishers, anchors, strict=True))
-    assert abs(ewc.penalty_value(elastic, {"w": theta}, LAMBDA) - value) < 1e-9 * abs(value)
+    assert abs(penalty(elastic, theta, LAMBDA) - value) < 1e-9 * abs(value)
     assert torch.allclose(LAMBDA * elastic.importance["w"] * (theta - elastic.anchor["w"]), gradient)
     assert sum(t.numel() for t in (*elastic.importance.values(), *elastic.anchor.values())) == after_two == 12
 
@@ -67,7 +77,7 @@ def test_weights_that_no_task_used_stay_free() -> None:
     elastic = ewc.accumulate(Elastic(), {"w": torch.zeros(2)}, {"w": torch.ones(2)})
     elastic = ewc.accumulate(elastic, {"w": torch.zeros(2)}, {"w": torch.zeros(2)})
     theta = weight(torch.tensor([5.0, -7.0]))
-    ewc.proximal_step(elastic, {"w": theta}, step_of(1.0), 1e12)
+    proximal_step([pull(elastic, 1e12)], {"w": theta}, step_of(1.0))
     assert theta.tolist() == [5.0, -7.0]
 
 
@@ -75,7 +85,7 @@ def test_the_step_taken_is_the_penaltys_gradient_and_not_zero() -> None:
     elastic = Elastic({"w": torch.tensor([0.5, 2.0])}, {"w": torch.tensor([1.0, -1.0])})
     before = torch.tensor([3.0, 3.0])
     theta, size = weight(before), 0.1
-    ewc.proximal_step(elastic, {"w": theta}, step_of(size), LAMBDA)
+    proximal_step([pull(elastic, LAMBDA)], {"w": theta}, step_of(size))
     gradient = LAMBDA * elastic.importance["w"] * (theta.detach() - elastic.anchor["w"])
     assert torch.allclose((before - theta.detach()) / size, gradient, atol=1e-5)
     assert float(gradient.abs().min()) > 1
@@ -90,7 +100,7 @@ def test_the_reported_penalty_has_that_gradient() -> None:
     for k in range(6):
         shift = torch.zeros(6, dtype=torch.float64)
         shift[k] = step
-        up, down = (ewc.penalty_value(elastic, {"w": theta + s}, LAMBDA) for s in (shift, -shift))
+        up, down = (penalty(elastic, theta + s, LAMBDA) for s in (shift, -shift))
         exact = LAMBDA * elastic.importance["w"][k] * (theta[k] - elastic.anchor["w"][k])
         assert abs((up - down) / (2 * step) - exact) < 1e-6
 
@@ -125,7 +135,7 @@ def test_explicit_gradient_steps_would_diverge_where_the_proximal_step_does_not(
     elastic = Elastic({"w": torch.ones(1)}, {"w": torch.zeros(1)})
     theta, explicit = weight(torch.ones(1)), torch.ones(1)
     for _ in range(20):
-        ewc.proximal_step(elastic, {"w": theta}, step_of(1.0), 1e6)
+        proximal_step([pull(elastic, 1e6)], {"w": theta}, step_of(1.0))
         explicit = explicit - 1e6 * explicit
     assert abs(float(theta.detach())) < 1e-6
     assert not abs(float(explicit)) < 1e30
@@ -136,14 +146,14 @@ def test_a_weight_of_many_parts_is_treated_like_a_small_one() -> None:
     generator = torch.Generator().manual_seed(0)
     a, mu, theta = (torch.rand(size, generator=generator) for _ in range(3))
     elastic, moved = Elastic({"w": a}, {"w": mu}), weight(theta)
-    ewc.proximal_step(elastic, {"w": moved}, step_of(0.5), LAMBDA)
+    proximal_step([pull(elastic, LAMBDA)], {"w": moved}, step_of(0.5))
     assert torch.allclose(moved.detach(), (2 * theta + LAMBDA * a * mu) / (2 + LAMBDA * a), atol=1e-6)
     value = LAMBDA / 2 * float((a.double() * (theta.double() - mu.double()) ** 2).sum())
-    assert abs(ewc.penalty_value(elastic, {"w": theta}, LAMBDA) - value) < 1e-5 * value
+    assert abs(penalty(elastic, theta, LAMBDA) - value) < 1e-5 * value
 
 
 def test_the_step_stays_finite_where_lambda_times_the_importance_overflows() -> None:
     elastic = Elastic({"w": torch.tensor([1e38, 0.0])}, {"w": torch.tensor([2.0, 2.0])})
     theta = weight(torch.tensor([5.0, 5.0]))
-    ewc.proximal_step(elastic, {"w": theta}, step_of(0.1), 1e12)
+    proximal_step([pull(elastic, 1e12)], {"w": theta}, step_of(0.1))
     assert theta.tolist() == [2.0, 5.0]

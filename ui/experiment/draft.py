@@ -1,6 +1,7 @@
 """The experiment as it is being put together: kept in the session under no widget's key, because Streamlit drops
 widgets' values when the page changes."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -164,7 +165,8 @@ def training_values(training: Training) -> dict[str, Any]:
 
 def declared_parameters(strategy: str) -> tuple[Parameter, ...]:
     """The parameters of a strategy or of every part of a combination, in order."""
-    return tuple(declared for part in strategies.parts_of(strategy) for declared in parameters_of(part))
+    found = strategies.parameters_of(strategy)
+    return tuple(dataclasses.replace(declared, name=key) for key, declared in found.items())
 
 
 def suggested_name(task_names: list[str]) -> str:

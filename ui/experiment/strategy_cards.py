@@ -91,4 +91,4 @@ def _title_and_summary(name: str) -> tuple[str, str]:
     parts = strategies.parts_of(name)
     if len(parts) == 1:
         return parts[0].title, parts[0].summary
-    return " + ".join(part.name for part in parts), "Both at once: their loss terms and penalties are added."
+    return " + ".join(part.name for part in parts), "Both at once: their loss terms and pulls are added."

@@ -99,12 +99,13 @@ class Feed:
         """The loss curves of a run, drawn once for every state of its data."""
         run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
         ended = str(run["status"]) in ENDED
-        expected = {"penalty"} if strategies.penalises(str(run["strategy"])) else set()
+        expected = set(strategies.pull_names(str(run["strategy"])))
         with self._lock:
             said = self.followed(run_id, attempt)
 
             def draw() -> go.Figure:
-                terms = sorted(set(said.lines) | expected)
+                # A run of an earlier version reports its pull as "penalty".
+                terms = sorted(set(said.lines) | (expected if "penalty" not in said.lines else set()))
                 return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps, ended)
 
             return self._drawn(("losses", run_id, attempt, score, steps, said.size, ended), draw)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from engine.models import lm_head
 from engine.models.eval_mode import without_dropout
 from engine.models.likelihood import autocast, interruptible, logits_of, rows_per_forward, rows_with_logits, summed_nats
-from engine.strategies.base import Begun, Work
+from engine.strategies.base import KeptWork, Work
 from engine.strategies.tools.document_gradients import Documents, SquaredGradients, Use, recorded
 from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, pack
 
@@ -52,7 +52,7 @@ def diagonal_fisher(
     with without_dropout(model), interruptible(model, check):
         limit = _rows(model, block_size) * block_size
         together = packed and gradients_come_apart(model)
-        done = _restore(work.begun(_WORK), fisher, generator)
+        done = _restore(work.kept(_WORK), fisher, generator)
         for number, batch in enumerate(_batches(documents, limit if together else 0), 1):
             if number <= done:
                 continue
@@ -73,15 +73,15 @@ def _so_far(fisher: dict[str, Tensor], generator: torch.Generator | None) -> dic
     return {f"weight {name}": total for name, total in fisher.items()} | drawn
 
 
-def _restore(begun: Begun | None, fisher: dict[str, Tensor], generator: torch.Generator | None) -> int:
+def _restore(kept: KeptWork | None, fisher: dict[str, Tensor], generator: torch.Generator | None) -> int:
     """Put back what an interrupted estimate had summed; returns how many batches that were."""
-    if begun is None:
+    if kept is None:
         return 0
     for name, total in fisher.items():
-        total.copy_(begun.tensors[f"weight {name}"])
+        total.copy_(kept.tensors[f"weight {name}"])
     if generator is not None:
-        generator.set_state(begun.tensors["generator"])
-    return begun.done
+        generator.set_state(kept.tensors["generator"])
+    return kept.done
 
 
 def gradients_come_apart(model: PreTrainedModel) -> bool:

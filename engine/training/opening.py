@@ -1,0 +1,200 @@
+"""Bringing a run to the first step of a stage: at its beginning, inside a stage where an interrupted attempt has left a
+point, or past it where another run has trained the very same."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine import events
+from engine.common.durable_files import writing
+from engine.common.random_streams import Streams
+from engine.models.loading import BaseModel
+from engine.persistence.checkpoints import complete, load_optimizer, load_stage_state, load_state, moved, stage_folder
+from engine.persistence.content_keys import content_key
+from engine.persistence.disk_wait import written
+from engine.persistence.journal import Kept
+from engine.persistence.resume_points import Position, ResumePoints
+from engine.strategies.base import StageView, State, Work
+from engine.tokens.packing import Rows
+from engine.training.optimizer import carried_over, make_optimizer
+from engine.training.resuming import WorkInPoints, repeat_events, resume_from
+from engine.training.run_state import Progress, RunSetup
+from engine.training.stage_data import StageData, stage_data, stage_steps
+
+
+def steps_of(setup: RunSetup, stage: int) -> int:
+    """How many optimiser steps a stage has."""
+    return stage_steps(_rows_of(setup, stage), setup.training, Streams(setup.seed), stage)
+
+
+def data_of(setup: RunSetup, stage: int) -> StageData:
+    """The rows that a stage trains on, in order."""
+    return stage_data(_rows_of(setup, stage), setup.training, Streams(setup.seed), stage)
+
+
+def _rows_of(setup: RunSetup, stage: int) -> list[Rows]:
+    """The rows of every task that the stage trains on."""
+    return [setup.tasks[task - 1].blocks for task in setup.strategy.plan(stage).tasks]
+
+
+def begin_run(setup: RunSetup) -> Progress:
+    """The model, optimiser and state with which the first stage to run begins, or goes on from a point inside it."""
+    done, stages = setup.finished_stages, len(setup.tasks)
+    points = ResumePoints(setup.folder, setup.point_seconds)
+    point = None
+    if done < stages:
+        point = points.newest(done + 1, setup.stage_keys[done])
+    else:  # it was ended between its last stage and its end
+        points.clear()
+    before = stage_folder(setup.folder, done) if done else None
+    optimizer_at = before if setup.training.optimizer_state == "keep" else None
+    if point is None:
+        base, optimizer = _loaded(setup, min(done + 1, stages), before, optimizer_at)
+    else:
+        base, optimizer = _loaded(setup, done + 1, point.folder, point.folder)
+    position = Position(stage=done, step=sum(steps_of(setup, t) for t in range(1, done + 1)))
+    progress = Progress(base, optimizer, setup.strategy.initial_state(), points, position)
+    if before is not None:
+        progress.state = _state_after(setup, progress, before)
+    if point is not None:
+        resume_from(point, setup, progress)
+    return progress
+
+
+def _loaded(
+    setup: RunSetup, stage: int, folder: Path | None, optimizer_at: Path | None
+) -> tuple[BaseModel, torch.optim.AdamW]:
+    """The model in `folder`, the base model where it is None, as `stage` trains it, and its optimiser."""
+    base = setup.load_model(folder)
+    setup.strategy.prepare(base.model, stage, Streams(setup.seed))
+    optimizer = make_optimizer(base.model, setup.training)
+    if optimizer_at is not None:
+        optimizer.load_state_dict(load_optimizer(optimizer_at))
+    return base, optimizer
+
+
+def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:
+    """The strategy's state after the finished stage whose checkpoint is in `folder`.
+
+    The last stage of a run leaves it as its steps have left it, since nothing came after it: where a task has been
+    added since, the stage is ended now, from its checkpoint.
+    """
+    saved = load_state(folder, progress.base.model.device)
+    state = saved["strategy"] if isinstance(saved["strategy"], State) else State(fixed=saved["strategy"])
+    if saved.get("ended", True) or setup.finished_stages == len(setup.tasks):
+        return state
+    state = stage_end(setup, progress, setup.load_model(folder), setup.finished_stages, state)
+    complete(folder, {"strategy": state, "ended": True})
+    return state
+
+
+def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[events.Event, None, bool]:
+    """Bring the run to the first step of the stage that it must take, and return whether there is none, since the
+    stage was taken over from another run. This is the one place where a stage is opened."""
+    yield from written(setup.control, setup.check_room)
+    if progress.journal is not None and progress.position.stage == stage:
+        yield from repeat_events(progress)
+        return False
+    key = setup.stage_keys[stage - 1]
+    journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
+    progress.enter(stage, key, journal, setup.control.active_time())
+    recorded = setup.shared.happened(key) if setup.shared is not None else None
+    if recorded is not None and (yield from written(setup.control, partial(_take_files, setup, key, stage))):
+        yield from _take_over(setup, progress, recorded)
+        return True
+    yield from _begin_stage(setup, progress)
+    return False
+
+
+def _begin_stage(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
+    """Stand before the first step: the weights of the strategy's plan, a fresh optimiser unless its state is kept, and
+    the state that the strategy begins with."""
+    stage, strategy, random = progress.position.stage, setup.strategy, Streams(setup.seed)
+    task = setup.tasks[stage - 1]
+    if strategy.plan(stage).start == "base" and stage > 1:
+        progress.base, progress.optimizer = _loaded(setup, stage, None, None)
+    else:
+        strategy.prepare(progress.base.model, stage, random)
+        if setup.training.optimizer_state == "reset":
+            progress.optimizer = make_optimizer(progress.base.model, setup.training)
+        elif strategy.overrides("prepare"):
+            progress.optimizer = carried_over(progress.optimizer, make_optimizer(progress.base.model, setup.training))
+    if strategy.overrides("begin_stage"):
+        yield events.Phase(f"preparing to learn {task.name}")
+        begin = view_of(setup, progress.base, stage, Work())
+        progress.state = strategy.begin_stage(begin, progress.state, random)
+        yield from written(setup.control, lambda: progress.points.keep_fixed(stage, progress.state.fixed))
+    data = data_of(setup, stage)
+    yield progress.recorded(
+        events.StageStarted(stage, task.name, progress.position.step + 1, data.steps, data.target_tokens)
+    )
+
+
+def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) -> Iterator[events.Event]:
+    """Stand after the last step of a stage that another run has trained, whose files are taken already."""
+    at = progress.position
+    yield events.Phase(f"taking over {setup.tasks[at.stage - 1].name}, which another run has trained")
+    folder = stage_folder(setup.folder, at.stage)
+    keeps = setup.training.optimizer_state == "keep"
+    progress.base, progress.optimizer = _loaded(setup, at.stage, folder, folder if keeps else None)
+    reached = load_stage_state(folder)
+    if reached is not None:
+        progress.state = moved(reached, progress.base.model.device)
+    steps, last = 0, at.step
+    for event in recorded:
+        setup.control.check()
+        if isinstance(event, events.StageStarted):
+            event, steps = replace(event, shared=True), event.steps
+        else:
+            last = event.step
+            progress.stage_began -= event.seconds
+        yield progress.recorded(event)
+    at.step, at.stage_step, at.evaluated = last, steps, steps
+
+
+def _take_files(setup: RunSetup, key: str, stage: int) -> bool:
+    """Take a stage's files from another run; False where they are gone by now."""
+    assert setup.shared is not None
+    folder = stage_folder(setup.folder, stage)
+    with writing(folder):
+        try:
+            setup.shared.take_files(key, folder)
+        except FileNotFoundError:
+            if setup.shared.has(key):
+                raise
+            return False
+    return True
+
+
+def stage_end(setup: RunSetup, progress: Progress, base: BaseModel, stage: int, state: State) -> State:
+    """The state that the strategy keeps of a stage for later ones, from the weights that the stage has reached."""
+    end = view_of(setup, base, stage, WorkInPoints(setup, progress))
+    return setup.strategy.end_stage(end, state, Streams(setup.seed))
+
+
+def view_of(setup: RunSetup, base: BaseModel, stage: int, work: Work) -> StageView:
+    """What the strategy may look at outside the steps of a stage."""
+    key, device = setup.stage_keys[stage - 1], base.model.device
+
+    def cached(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        if setup.shared is None:
+            return dict(compute())
+        found = setup.shared.tensors(content_key(key, parts), compute)
+        return {name: tensor.to(device) for name, tensor in found.items()}
+
+    return StageView(
+        stage=stage,
+        model=base.model,
+        documents=setup.tasks[stage - 1].documents,
+        block_size=setup.training.block_size,
+        packed=base.packed,
+        check=setup.control.check,
+        precision=setup.precision,
+        cached=cached,
+        work=work,
+    )
