@@ -1,7 +1,8 @@
-"""Every registered strategy, without naming it: neutral values equal naive, state survives, resumed equals whole."""
+"""Every registered strategy and every pair that may be joined, none of them by name: the promises of `base.py`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,30 @@ import torch
 
 from engine import events, strategies
 from engine.common.errors import ConfigError
-from engine.common.parameters import parameters_of
 from engine.common.random_streams import Streams
-from engine.persistence.checkpoints import from_plain, to_plain
-from engine.strategies.base import StageView
+from engine.persistence.checkpoints import from_plain, moved, to_plain
+from engine.persistence.shared_results import SharedResults
+from engine.strategies.base import StageView, State
 from engine.training.loop import train
 from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
+from tests.strategies import throwaway
 
-NEUTRAL = {
-    "replay": {"replay_weight": 0.0},
-    "ewc": {"ewc_lambda": 0.0},
-    "replay+ewc": {"replay_weight": 0.0, "ewc_lambda": 0.0},
-}
-NAMES = sorted({*strategies.registry(), *strategies.offered()})
+throwaway.register()
+SINGLE = sorted(strategies.registry())
+JOINABLE = [name for name in SINGLE if strategies.registry()[name].joins]
+
+
+def _pairs() -> Iterator[str]:
+    """Pairs that the registry allows, at most ten."""
+    for first, second in combinations(JOINABLE, 2):
+        try:
+            yield strategies.build(f"{first}+{second}", {}).name
+        except ConfigError:
+            continue
+
+
+PAIRS = list(_pairs())[:10]
+NAMES = [*SINGLE, *PAIRS]
 
 
 def weights_after(folder: Path, stage: int) -> dict[str, torch.Tensor]:
@@ -39,19 +51,43 @@ def terms_of(happened: Sequence[events.Event]) -> list[Any]:
     return [(e.step, e.terms, e.gradient_norm) for e in happened if isinstance(e, events.StepDone)]
 
 
-@pytest.mark.parametrize("name", sorted(NEUTRAL))
-def test_neutral_parameters_equal_naive_bit_for_bit(name: str, tmp_path: Path) -> None:
-    naive = list(train(small_setup(strategies.build("naive", {}), tmp_path / "a", tasks=2)))
-    neutral = list(train(small_setup(strategies.build(name, NEUTRAL[name]), tmp_path / "b", tasks=2)))
-    assert terms_of(naive) == terms_of(neutral)
-    assert scores_of(naive) == scores_of(neutral)
-    a, b = weights_after(tmp_path / "a", 2), weights_after(tmp_path / "b", 2)
-    assert all(torch.equal(a[key], b[key]) for key in a)
+def same_weights(first: Path, second: Path, stage: int) -> bool:
+    a, b = weights_after(first, stage), weights_after(second, stage)
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    throwaway.register()
+    yield
+    throwaway.remove()
+
+
+@pytest.fixture(scope="module")
+def naive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[events.Event]]:
+    folder = tmp_path_factory.mktemp("naive")
+    return folder, list(train(small_setup(strategies.build("naive", {}), folder, tasks=2)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_at_its_null_value_a_strategy_is_naive_bit_for_bit(
+    name: str, naive: tuple[Path, list[events.Event]], tmp_path: Path
+) -> None:
+    null = strategies.build(name, {}).null
+    if isinstance(null, str):
+        assert null.endswith("."), "a strategy without a null value gives the reason in a sentence"
+        return
+    found = list(train(small_setup(strategies.build(name, dict(null)), tmp_path, tasks=2)))
+    assert terms_of(found) == terms_of(naive[1])
+    assert scores_of(found) == scores_of(naive[1])
+    assert same_weights(tmp_path, naive[0], 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("optimizer_state", ["reset", "keep"])
-def test_a_resumed_run_gives_the_same_numbers_as_a_whole_one(name: str, optimizer_state: str, tmp_path: Path) -> None:
+def test_a_run_that_begins_again_after_its_first_stage_gives_the_same_numbers(
+    name: str, optimizer_state: str, tmp_path: Path
+) -> None:
     setup = small_setup(strategies.build(name, {}), tmp_path, optimizer_state=optimizer_state)
     whole = list(train(setup))
     weights = weights_after(tmp_path, 3)
@@ -63,16 +99,70 @@ def test_a_resumed_run_gives_the_same_numbers_as_a_whole_one(name: str, optimize
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_is_stopped_after_any_step_of_a_stage_and_resumed_gives_the_same_numbers(
+    name: str, tmp_path: Path
+) -> None:
+    """With a point at every step; it is stopped over and over, a step further each time."""
+    whole = list(train(small_setup(strategies.build(name, {}), tmp_path / "whole", tasks=2)))
+    setup = replace(small_setup(strategies.build(name, {}), tmp_path / "cut", tasks=2), point_seconds=0.0)
+    heard: dict[int, Any] = {}
+    finished, attempts = 0, 0
+    while True:
+        attempts += 1
+        for event in train(replace(setup, finished_stages=finished)):
+            if isinstance(event, events.StepDone):
+                is_new = event.step not in heard
+                heard[event.step] = (event.terms, event.gradient_norm)
+                if is_new and event.stage == 2:
+                    setup.control.stop()
+            elif isinstance(event, events.StageFinished):
+                finished = event.stage
+        if finished == 2:
+            break
+        setup = replace(setup, control=type(setup.control)())
+    assert attempts > 2
+    assert [(step, *found) for step, found in sorted(heard.items())] == terms_of(whole)
+    assert same_weights(tmp_path / "whole", tmp_path / "cut", 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_takes_over_what_another_has_trained_ends_with_the_same_state_and_weights(
+    name: str, tmp_path: Path
+) -> None:
+    shared, states = SharedResults(tmp_path / "shared"), []
+    for folder in ("first", "second"):
+        setup = replace(small_setup(strategies.build(name, {}), tmp_path / folder), shared=shared, content="texts")
+        heard = list(train(setup))
+        states.append(torch.load(tmp_path / folder / "stage-2" / "palimpsest-state.pt", weights_only=True))
+    assert all(e.shared for e in heard if isinstance(e, events.StageStarted))
+    assert same_weights(tmp_path / "first", tmp_path / "second", 3)
+    assert equal(*states)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_added_to_a_finished_run_gives_the_numbers_of_a_run_over_all_tasks(name: str, tmp_path: Path) -> None:
+    whole = small_setup(strategies.build(name, {}), tmp_path / "whole")
+    list(train(whole))
+    begun = replace(whole, folder=tmp_path / "added")
+    list(train(replace(begun, tasks=whole.tasks[:2])))
+    list(train(replace(begun, finished_stages=2)))
+    assert same_weights(tmp_path / "whole", tmp_path / "added", 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> None:
     strategy = strategies.build(name, {})
     steps = [e for e in train(small_setup(strategy, tmp_path, tasks=2)) if isinstance(e, events.StepDone)]
-    factor = {"replay": strategy.parameters.get("replay_weight", 1.0)}
+    own = [part.name for part in strategies.parts_of(name)]
+    factors = {part: strategy.parameters.get(f"{part}_weight", 1.0) for part in own}
     for step in steps:
-        parts = sum(factor.get(term, 1.0) * value for term, value in step.terms.items() if term != "total")
+        others = set(step.terms) - {"new", "total"}
+        assert all(term.split(" ")[0] in own for term in others), "a term carries its strategy's name"
+        parts = sum(factors.get(term, 1.0) * value for term, value in step.terms.items() if term != "total")
         assert step.terms["total"] == pytest.approx(parts, rel=1e-6)
-    expected = {"replay": {"replay"}, "ewc": {"penalty"}, "replay+ewc": {"replay", "penalty"}}.get(name, set())
-    assert set(steps[0].terms) == {"new", "total"}
-    assert set(steps[-1].terms) == {"new", "total"} | expected
+    if strategy.acts(2) and strategy.overrides("loss_terms", "pulls"):
+        assert set(steps[-1].terms) > {"new", "total"}
+    assert set(strategies.pull_names(name)) <= set(steps[-1].terms)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,24 +170,47 @@ def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: st
     strategy, model, documents = strategies.build(name, {}), tiny_gpt2(), random_documents(4, seed=0)
     asked: list[Any] = []
 
-    def once(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    def cached(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         asked.append(parts)
         return dict(compute())
 
-    end = StageView(1, model, documents, BLOCK, packed=True, check=lambda: None, once=once)
+    end = StageView(1, model, documents, BLOCK, packed=True, check=lambda: None, cached=cached)
     state = to_plain(strategy.end_stage(end, strategy.initial_state(), Streams(0)))
     cost = strategy.cost(1)
     assert [reading.shared_as for reading in cost.readings] == asked
     assert numbers_in(state) == cost.tensors * model.num_parameters()
 
 
-def numbers_in(state: Any) -> int:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_survives_being_plain_data_and_moves_beside_the_model(name: str) -> None:
+    strategy, model = strategies.build(name, {}), tiny_gpt2()
+    end = StageView(1, model, random_documents(4, seed=0), BLOCK, packed=True, check=lambda: None)
+    state = strategy.end_stage(end, strategy.initial_state(), Streams(0))
+    assert equal(to_plain(from_plain(to_plain(state))), to_plain(state))
+    elsewhere = [t for t in tensors_in(to_plain(moved(state, torch.device("meta")))) if t.device.type == "meta"]
+    assert len(elsewhere) == sum(t.is_floating_point() for t in tensors_in(to_plain(state)))
+
+
+def tensors_in(plain: Any) -> list[torch.Tensor]:
+    if isinstance(plain, torch.Tensor):
+        return [plain]
+    items = plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list | tuple) else ()
+    return [tensor for item in items for tensor in tensors_in(item)]
+
+
+def numbers_in(plain: Any) -> int:
     """Elements of all tensors of floating point."""
-    if isinstance(state, torch.Tensor):
-        return state.numel() if state.is_floating_point() else 0
-    if isinstance(state, dict):
-        return sum(map(numbers_in, state.values()))
-    return sum(map(numbers_in, state)) if isinstance(state, list | tuple) else 0
+    return sum(tensor.numel() for tensor in tensors_in(plain) if tensor.is_floating_point())
+
+
+def equal(first: Any, second: Any) -> bool:
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(equal(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return bool(first == second)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,13 +218,13 @@ def test_every_parameter_is_declared_whole(name: str) -> None:
     for cls in strategies.parts_of(name):
         assert cls.title
         assert cls.summary.endswith(".")
-        for declared in parameters_of(cls):
-            assert declared.label
-            assert declared.help.endswith(".")
-            assert declared.default is not None
-            if declared.type in (int, float):
-                assert declared.low is not None
-                assert declared.high is not None
+    for declared in strategies.parameters_of(name).values():
+        assert declared.label
+        assert declared.help.endswith(".")
+        assert declared.default is not None or declared.optional
+        if declared.type in (int, float):
+            assert declared.low is not None
+            assert declared.high is not None
 
 
 @pytest.mark.parametrize(
@@ -130,20 +243,23 @@ def test_a_wrong_strategy_is_refused_with_the_field_named(name: str, parameters:
         strategies.build(name, parameters)
 
 
-def test_nested_state_survives_being_plain_data() -> None:
-    from engine.strategies.replay import Replay
-    from engine.strategies.tools.memory import Memory
-    from tests.builders import random_documents
+def test_a_state_of_an_unknown_kind_is_refused_in_a_sentence() -> None:
+    from engine.common.errors import StoreError
 
-    memory = Memory(4).with_task(random_documents(3, seed=0), torch.Generator().manual_seed(0))
-    back = from_plain(to_plain((memory, {"a": [1, 2]})), {t.__name__: t for t in Replay().state_types})
-    assert back[1] == {"a": [1, 2]}
-    assert back[0].size == 4
-    assert all(torch.equal(a.token_ids, b.token_ids) for a, b in zip(back[0].tasks[0], memory.tasks[0], strict=True))
+    with pytest.raises(StoreError, match="os:PathLike"):
+        from_plain({"__dataclass__": "os:PathLike"})
 
 
-def test_a_penalty_is_known_by_name() -> None:
-    assert [strategies.penalises(name) for name in ("naive", "replay", "ewc", "replay+ewc", "joint")] == [
-        False, False, True, True, False,
-    ]  # fmt: skip
-    assert not strategies.penalises("of another version")
+def test_pages_offer_every_registered_strategy_and_the_pairs_that_they_declare() -> None:
+    offered = strategies.offered()
+    assert set(strategies.registry()) <= set(offered)
+    declared = {f"{other}+{cls.name}" for cls in strategies.registry().values() for other in cls.offered_with}
+    assert set(offered) - set(strategies.registry()) == declared
+    for name in offered:
+        assert strategies.build(name, {}).initial_state() is not None or State()
+
+
+def test_the_names_of_pulls_follow_from_the_strategies() -> None:
+    assert strategies.pull_names("replay+ewc") == ("ewc pull",)
+    assert strategies.pull_names("naive") == ()
+    assert strategies.pull_names("of another version") == ()
