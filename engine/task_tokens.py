@@ -15,8 +15,9 @@ import tokenizers
 import transformers
 from transformers import PreTrainedTokenizerBase
 
-from engine.document_encoding import DocumentEncoder, Rendering, make_rendering, remarks_on
+from engine.document_encoding import DocumentEncoder, Rendering, make_rendering
 from engine.encoded import EncodedDocuments, encode_with, read, write
+from engine.encoding_remarks import remarks_on
 from engine.errors import TaskError
 from engine.models import locate, marks_of
 from engine.sharing import SharedResults, content_key, files_hash, tokenizer_hash

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.blocks import IGNORED, cut
-from engine.document_encoding import Rendering, make_rendering, remarks_on
+from engine.document_encoding import Rendering, make_rendering
 from engine.encoded import EncodedDocuments, encode_with
+from engine.encoding_remarks import remarks_on
 from engine.errors import ModelError
 from engine.experiment import TaskSpec
 from engine.models import BaseModel, load_base
