@@ -170,7 +170,7 @@ class ChatText:
 
     def _encode_marked(self, text: str, places: bool) -> tuple[Ids, Places | None]:
         """The same tokens as `encode_marked_chat` gives, with their places."""
-        if not places:
+        if not self._tokenizer.is_fast:
             return np.array(encode_marked_chat(self._tokenizer, text), np.int32), None
         ids, found = [np.zeros(0, np.int32)], [np.zeros((0, 2), np.int64)]
         (newline, _), *_ = self._encode(["\n"], places=False)

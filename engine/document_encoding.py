@@ -50,9 +50,9 @@ class DocumentEncoder(Protocol):
 
 
 class BytesOf(Protocol):
-    """UTF-8 bytes of the text that token ids stand for."""
+    """UTF-8 bytes of the text that token ids stand for, without white space around it where it is `stripped`."""
 
-    def __call__(self, ids: Ids) -> int: ...
+    def __call__(self, ids: Ids, stripped: bool = False) -> int: ...
 
 
 class PairEncoder:
@@ -193,7 +193,7 @@ class ChatEncoder:
         if turn.more:
             return self._bytes_of(ids)
         content = turn.content.strip()
-        return _utf8(content) if content in written else self._bytes_of(ids)
+        return _utf8(content) if content in written else self._bytes_of(ids, stripped=True)
 
     def _bytes_of_all(self, turns: tuple[Turn, ...], whole: Whole) -> int:
         """The same of all turns."""
@@ -253,8 +253,9 @@ def make_rendering(
     """
     encode_texts = make_encoder(tokenizer)
 
-    def bytes_of(ids: Ids) -> int:
-        return _utf8(tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+    def bytes_of(ids: Ids, stripped: bool = False) -> int:
+        text = str(tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+        return _utf8(text.strip() if stripped else text)
 
     if kind == "text":
         return Rendering(PairEncoder(encode_texts, bos, eos))

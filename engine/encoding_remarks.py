@@ -31,13 +31,12 @@ def remarks_on(counts: Counter[str]) -> tuple[str, ...]:
         "{:,} conversations are longer than the block allows; their ends are left out.")  # fmt: skip
     say("question", "1 conversation is left out: its question alone fills the block.",
         "{:,} conversations are left out: their questions alone fill the block.")  # fmt: skip
-    say("unwritten", "1 turn is left out or changed by the chat template; what it does not write is neither read nor "
-        "learnt.", "{:,} turns are left out or changed by the chat template; what it does not write is neither read nor "
-        "learnt.")  # fmt: skip
+    lost = "left out or changed by the chat template; what it does not write is neither read nor learnt."
+    say("unwritten", f"1 turn is {lost}", f"{{:,}} turns are {lost}")
     if counts["dated"]:
         found.append(
-            f"The chat template asks for today's date and is given {DATE.day} {DATE:%B %Y}, so that tokens are the same "
-            "on every day."
+            f"The chat template asks for today's date and is given {DATE.day} {DATE:%B %Y}, so that tokens are the "
+            "same on every day."
         )
     for key, count in counts.items():
         kind, _, reason = key.partition(":")

@@ -14,7 +14,7 @@ class Shortening:
     """
 
     def __init__(self, turns: Sequence[Turn], to_the_end: bool) -> None:
-        """Of turns that do not fit. Without `to_the_end` what follows the last answer to learn goes before any other."""
+        """Of turns that do not fit. Without `to_the_end` what follows the last answer to learn goes first."""
         last = max((number for number, turn in enumerate(turns) if turn.is_answer), default=len(turns) - 1)
         self._turns = tuple(turns) if to_the_end else tuple(turns[: last + 1])
         self.after = len(turns) - len(self._turns)
