@@ -232,7 +232,7 @@ class ChatEncoder:
 
 
 @dataclass(frozen=True)
-class Rendering:
+class Tokenisation:
     """How a task's documents become tokens."""
 
     encoder: DocumentEncoder
@@ -246,7 +246,7 @@ class Rendering:
 
 def make_rendering(
     tokenizer: PreTrainedTokenizerBase, bos: int, eos: int, kind: Kind, spec: TaskSpec, block_size: int
-) -> Rendering:
+) -> Tokenisation:
     """The way from a task's documents to tokens, for blocks of `block_size`.
 
     Raises ModelError where the model can't render conversations as the task wants.
@@ -258,7 +258,7 @@ def make_rendering(
         return _utf8(text.strip() if stripped else text)
 
     if kind == "text":
-        return Rendering(PairEncoder(encode_texts, bos, eos))
+        return Tokenisation(PairEncoder(encode_texts, bos, eos))
     if kind == "chat" or spec.template != "auto":
         template = ChatTemplate(tokenizer, spec.template)
         texts = PairEncoder(encode_texts, bos, eos)
@@ -268,11 +268,11 @@ def make_rendering(
             encoder.counts["dated"] = 1
             dated = [DATE.date().isoformat()]
         key = json.dumps(["chat", template.text, spec.learn, block_size, *dated])
-        return Rendering(encoder, key, chat_template=template.text)
+        return Tokenisation(encoder, key, chat_template=template.text)
     if spec.beyond_block == "continue":
-        return Rendering(PairEncoder(encode_texts, bos, eos, spec.separator), spec.separator, spec.separator)
+        return Tokenisation(PairEncoder(encode_texts, bos, eos, spec.separator), spec.separator, spec.separator)
     pairs = PairEncoder(encode_texts, bos, eos, spec.separator, block_size + 1, bytes_of)
-    return Rendering(pairs, json.dumps(["pairs", spec.separator, block_size]), spec.separator)
+    return Tokenisation(pairs, json.dumps(["pairs", spec.separator, block_size]), spec.separator)
 
 
 def _turns_of(document: Document) -> tuple[Turn, ...]:

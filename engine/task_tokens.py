@@ -15,7 +15,7 @@ import tokenizers
 import transformers
 from transformers import PreTrainedTokenizerBase
 
-from engine.document_encoding import DocumentEncoder, Rendering, make_rendering
+from engine.document_encoding import DocumentEncoder, Tokenisation, make_rendering
 from engine.encoded import EncodedDocuments, encode_with, read, write
 from engine.encoding_remarks import remarks_on
 from engine.errors import TaskError
@@ -140,7 +140,7 @@ class _Encoding:
     """A task on its way to tokens."""
 
     task: Task | StoredTask
-    rendering: Rendering
+    rendering: Tokenisation
     remarks: tuple[str, ...]
     """On tokens that the model's tokenizer does not know."""
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.blocks import IGNORED, cut
-from engine.document_encoding import Rendering, make_rendering
+from engine.document_encoding import Tokenisation, make_rendering
 from engine.encoded import EncodedDocuments, encode_with
 from engine.encoding_remarks import remarks_on
 from engine.errors import ModelError
@@ -29,7 +29,7 @@ def base() -> BaseModel:
     return load_base("tiny-gpt2")
 
 
-def rendering(base: BaseModel, kind: Kind, block_size: int = 256, **fields: Any) -> Rendering:
+def rendering(base: BaseModel, kind: Kind, block_size: int = 256, **fields: Any) -> Tokenisation:
     spec = TaskSpec(name="t", train="t.jsonl", **fields)
     return make_rendering(base.tokenizer, base.bos, base.eos, kind, spec, block_size)
 
