@@ -74,8 +74,7 @@ class SharedResults:
         found = self.folder / key
         if self._is_sound(found):
             with contextlib.suppress(OSError, SafetensorError):
-                # Copies in memory of its own: sums over a mapped file, which begins anywhere, round otherwise.
-                loaded = {name: tensor.clone() for name, tensor in load_file(found / _TENSORS).items()}
+                loaded = load_file(found / _TENSORS)
                 _touch(found)
                 return loaded
         computed = dict(compute())

@@ -4,12 +4,12 @@ import dataclasses
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import tokenizers
 import transformers
@@ -22,9 +22,11 @@ from engine.models.tokenizer_checks import SAMPLE_DOCUMENTS, check_tokens
 from engine.persistence.content_keys import content_key
 from engine.persistence.shared_results import SharedResults
 from engine.tasks.documents import Document, Fingerprint, Task, TaskReading
+from engine.tasks.library import facts_beside
 from engine.tasks.streamed import StoredDocuments, StoredTask, open_task
-from engine.tokens.document_encoding import DocumentEncoder, Rendering, make_rendering, remarks_on
+from engine.tokens.document_encoding import DocumentEncoder, Tokenisation, make_rendering
 from engine.tokens.encoded_documents import EncodedDocuments, encode_with, read, write
+from engine.tokens.encoding_remarks import remarks_on
 from engine.tokens.tokenisation import TOKENISATION_VERSION
 
 if TYPE_CHECKING:
@@ -32,10 +34,13 @@ if TYPE_CHECKING:
 
 _READING_VERSION = 3
 """Changed with every change of `engine/tasks/` that makes other documents of the same files."""
+_RENDERING_VERSION = 1
+"""Changed with every change that makes other tokens, bytes or remarks of the same documents."""
 _TRAIN, _HELD_OUT, _ABOUT = "train", "held-out", "about.json"
 _TEXT_SUFFIXES = (".txt", ".md", ".text", ".markdown")
 _log = logging.getLogger(__name__)
 
+_Made = TypeVar("_Made")
 Texts = tuple[str, str, str]
 """What tells the texts of tasks apart: name, and the fingerprints of both sides."""
 
@@ -114,9 +119,17 @@ def _key(spec: "TaskSpec", base: Tokens, block_size: int) -> str:
         raise
     reading = spec.model_dump(mode="json", exclude={"name", "train", "test"})
     tokenizer = [tokenizer_hash(locate(base.name)), base.bos, base.eos]
-    versions = [_READING_VERSION, TOKENISATION_VERSION, tokenizers.__version__, transformers.__version__]
+    versions = [
+        _READING_VERSION,
+        _RENDERING_VERSION,
+        TOKENISATION_VERSION,
+        tokenizers.__version__,
+        transformers.__version__,
+    ]
     block = None if _is_text(spec, paths) else block_size
-    return content_key("tokens", contents, len(spec.train), reading, tokenizer, versions, block)
+    facts = facts_beside(spec.train)  # remarks of the task that the files belong to: files of another may be equal
+    kept = None if facts is None else dataclasses.asdict(facts)
+    return content_key("tokens", contents, len(spec.train), reading, tokenizer, versions, block, kept)
 
 
 def _is_text(spec: "TaskSpec", paths: list[Path]) -> bool:
@@ -129,15 +142,20 @@ class _Encoding:
     """A task on its way to tokens."""
 
     task: Task | StoredTask
-    rendering: Rendering
+    rendering: Tokenisation
     remarks: tuple[str, ...]
     """On tokens that the model's tokenizer does not know."""
 
-    def side(self, name: str, make: Callable[[DocumentEncoder, Any], Any]) -> tuple[Any, str]:
+    def side(self, name: str, make: Callable[[DocumentEncoder, Iterable[Document]], _Made]) -> tuple[_Made, str]:
         """What `make` gives for one side's documents, and their fingerprint."""
         fingerprint = Fingerprint(self.rendering.key)
         documents = self.task.train if name == _TRAIN else self.task.held_out
         return make(self.rendering.encoder, fingerprint.passing(documents)), str(fingerprint)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The sides to encode: one where the task is scored on its own training text."""
+        return (_TRAIN,) if self.task.reading.scored_on_training else (_TRAIN, _HELD_OUT)
 
     def reading(self) -> TaskReading:
         """Once both sides are encoded."""
@@ -161,9 +179,9 @@ def _some_texts(documents: Sequence[Document] | StoredDocuments) -> list[str]:
 def _write(spec: "TaskSpec", base: Tokens, block_size: int, folder: Path) -> None:
     encoding = _encoding(spec, base, block_size)
     about: dict[str, Any] = {}
-    for side in (_TRAIN, _HELD_OUT):
+    for side in encoding.sides:
         _, about[side] = encoding.side(side, partial(write, folder / side))
-    _check(spec, read(folder / _TRAIN), read(folder / _HELD_OUT), encoding.rendering.encoder.counts)
+    _check(spec, read(folder / _TRAIN), read(folder / encoding.sides[-1]), encoding.rendering.encoder.counts)
     about["reading"] = dataclasses.asdict(encoding.reading())
     about["separator"], about["chat_template"] = encoding.rendering.separator, encoding.rendering.chat_template
     (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
@@ -172,15 +190,18 @@ def _write(spec: "TaskSpec", base: Tokens, block_size: int, folder: Path) -> Non
 def _read(name: str, folder: Path) -> TaskTokens:
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     found: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in about["reading"].items()}
+    reading = TaskReading(**found)
+    held_out = _TRAIN if reading.scored_on_training else _HELD_OUT
     return TaskTokens(
-        name, read(folder / _TRAIN), read(folder / _HELD_OUT), about[_TRAIN], about[_HELD_OUT], TaskReading(**found),
+        name, read(folder / _TRAIN), read(folder / held_out), about[_TRAIN], about[held_out], reading,
         about["separator"], about["chat_template"],
     )  # fmt: skip
 
 
 def _in_memory(spec: "TaskSpec", base: Tokens, block_size: int) -> TaskTokens:
     encoding = _encoding(spec, base, block_size)
-    (train, train_print), (held_out, held_out_print) = (encoding.side(s, encode_with) for s in (_TRAIN, _HELD_OUT))
+    made = [encoding.side(side, encode_with) for side in encoding.sides]
+    (train, train_print), (held_out, held_out_print) = made[0], made[-1]
     _check(spec, train, held_out, encoding.rendering.encoder.counts)
     return TaskTokens(
         spec.label, train, held_out, train_print, held_out_print, encoding.reading(),

@@ -43,10 +43,11 @@ def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str
     from engine.strategies.tools.quadratics import summed
 
     if not past.importance:
-        return Elastic(_copies(fisher), _copies(weights), past.constant)
+        return Elastic(_copies({name: fisher[name] for name in weights}), _copies(weights), past.constant)
     importance, anchor, between = {}, {}, []
-    for name, new in fisher.items():
-        old, centre, reached = past.importance[name], past.anchor[name], weights[name].detach()
+    for name, weight in weights.items():  # in the model's order, whatever that of a file that was read
+        new, reached = fisher[name], weight.detach()
+        old, centre = past.importance[name], past.anchor[name]
         total = old + new
         share = torch.where(total > 0, new / total, 0.0)
         between.append((old * share * (centre - reached).square()).sum(dtype=torch.float64))
@@ -56,7 +57,10 @@ def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str
 
 def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor], decay: float) -> Elastic:
     """The online form: A ← γA + F, μ ← θ*."""
-    importance = {n: decay * past.importance[n] + f if past.importance else f.clone() for n, f in fisher.items()}
+    importance = {
+        name: decay * past.importance[name] + fisher[name] if past.importance else fisher[name].clone()
+        for name in weights
+    }
     return Elastic(importance, _copies(weights), 0.0)
 
 

@@ -1,27 +1,23 @@
 """Conversations to tokens: rendered by a chat template, with a mark on every token that is learnt.
 
-Contents are text: a special token spelled out in one stays text, as `transformers` offers by
-`sanitize_control_tokens`; only what the template writes itself becomes special. Which tokens an assistant's turn has is
-taken from the template's own `{% generation %}` marks, else found by rendering: what stands before an answer, and what
-stands before it with the answer, must both be prefixes of the whole in tokens, or the turn is not learnt.
+Which tokens an assistant's turn has is taken from the template's own `{% generation %}` marks, else found by rendering:
+what stands before an answer, and what stands before it with the answer, must both be prefixes of the whole, as text and
+in tokens, or the turn is not learnt.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from engine.common.errors import ModelError
 from engine.common.foreign_errors import first_line, model_errors
-from engine.tasks.conversations import to_messages
 from engine.tasks.documents import Turn
+from engine.tokens.chat_text import ChatText, Ids, Whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -41,9 +37,6 @@ PLAIN = (
 """The template for models that have none: every turn under the name of its role, the end-of-text token after every
 answer, so that a model which has learnt it stops there."""
 
-_GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-Ids = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 
@@ -57,8 +50,40 @@ class Rendered:
     """[n]: the assistant's turns, the token that ends each included."""
     answers: tuple[tuple[int, int, int], ...]
     """Of every turn that is learnt: its number, and where its tokens begin and end."""
+    written: tuple[str, ...]
+    """Of every such turn, what the template writes of it."""
     refused: tuple[str, ...] = ()
     """Why turns of the assistant are not learnt."""
+
+
+_BEGINS = "the conversation begins with it, so that there is nothing it answers"
+_INTRODUCED = "the chat template introduces an answer otherwise than it writes this one"
+_CHANGED = "the chat template writes it otherwise once others follow it"
+_CHANGED_BEFORE = "the chat template writes what stands before it otherwise once it follows"
+_JOINED = "the tokenizer joins its beginning with what stands before it"
+_JOINED_AFTER = "the tokenizer joins its end with what follows it"
+_NOTHING = "the chat template leaves nothing of it"
+_REASONING = ("reasoning_content", "thinking")
+"""Templates are given either under both names."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where a beginning of a conversation ends in the whole."""
+
+    character: int
+    token: int
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A beginning of a conversation to be found in the whole, by the text after the last control token in both."""
+
+    character: int
+    tail: str
+    marked: bool
+    first: int
+    """Of the tail, in tokens."""
 
 
 class ChatTemplate:
@@ -75,164 +100,187 @@ class ChatTemplate:
         self.is_plain = wanted == "plain" or not own
         with model_errors("The model's chat template can't be read"):
             self.text: str = PLAIN if self.is_plain else tokenizer.get_chat_template()
-        self._control = _control_tokens(tokenizer)
+            self._chat = ChatText(tokenizer, self.text)
+        self._special = set(tokenizer.all_special_ids)
 
     @property
     def description(self) -> str:
         """Which template it is, in a few words."""
         return "the plain template of Palimpsest" if self.is_plain else "the model's own chat template"
 
-    @cached_property
-    def _marks(self) -> bool:
-        return not self.is_plain and self._tokenizer.is_fast and bool(_GENERATION.search(self.text))
+    @property
+    def is_dated(self) -> bool:
+        """Whether it asks for the date of the day, and is given a fixed one."""
+        return self._chat.is_dated
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendered | str]:
         """Every conversation in tokens; a sentence instead where nothing of it can be learnt."""
+        return self.answers(conversations, self.wholes(conversations))
+
+    def wholes(self, conversations: Sequence[Sequence[Turn]]) -> list[Whole | str]:
+        """Every conversation in tokens, with no mark on what is learnt; a sentence instead where it is refused."""
+        found = self._chat.wholes(conversations)
+        return [_refusal(whole) if isinstance(whole, Exception) else whole for whole in found]
+
+    def answers(self, conversations: Sequence[Sequence[Turn]], wholes: Sequence[Whole | str]) -> list[Rendered | str]:
+        """The same with marks; a sentence instead where nothing of it can be learnt."""
         found: list[Rendered | str] = []
-        unmarked: dict[int, Ids] = {}
-        for index, (turns, whole) in enumerate(zip(conversations, self._whole(conversations), strict=True)):
+        unmarked: dict[int, Whole] = {}
+        for index, (turns, whole) in enumerate(zip(conversations, wholes, strict=True)):
             if isinstance(whole, str):
                 found.append(whole)
-                continue
-            ids, marks = whole
-            if marks is None:
-                unmarked[index] = ids
-            found.append("" if marks is None else self._by_marks(ids, marks, turns))
+            elif whole.spans is None:
+                unmarked[index] = whole
+                found.append("")
+            else:
+                found.append(self._by_marks(whole, whole.spans, turns))
         for index, rendered in self._by_prefixes(conversations, unmarked).items():
             found[index] = rendered
         return found
 
-    def _whole(self, conversations: Sequence[Sequence[Turn]]) -> list[tuple[Ids, list[tuple[int, int]] | None] | str]:
-        """The tokens of whole conversations, with the template's own marks where it has them."""
-        if not self._marks:
-            return [one if isinstance(one, str) else (one, None) for one in self._ids(conversations, False)]
-        found: list[tuple[Ids, list[tuple[int, int]] | None] | str] = []
-        for turns in conversations:
-            if self._has_control_tokens(turns):
-                one = self._ids([turns], False)[0]
-                found.append(one if isinstance(one, str) else (one, None))
-                continue
-            try:
-                found.append(self._marked(turns))
-            except Exception as error:
-                found.append(_refusal(error))
-        return found
+    def unwritten(self, turns: Sequence[Turn], whole: Whole) -> list[int]:
+        """The turns whose contents the template leaves out, or does not write as they stand."""
+        text, at = self.plain(whole), 0
+        for turn in turns:
+            found = text.find(turn.content.strip(), at)
+            if found < 0:
+                break
+            at = found + len(turn.content.strip())
+        else:
+            return []
+        # Some are missing, or stand in another order.
+        there = [number for number, turn in enumerate(turns) if turn.content.strip()]
+        in_place = self._chat.in_place(turns, there)
+        stand = there if in_place is None else in_place[1]
+        return [number for number in there if number not in stand or turns[number].content.strip() not in text]
 
-    def _marked(self, turns: Sequence[Turn]) -> tuple[Ids, list[tuple[int, int]]]:
-        """A conversation's tokens, and the spans of them that the template marks.
+    def bytes_written(self, turns: Sequence[Turn], whole: Whole, which: Sequence[int]) -> int:
+        """UTF-8 bytes of what the template writes of some turns, with their tool calls and reasoning."""
+        in_place = self._chat.in_place(turns, which)
+        return max(0, _utf8(self.plain(whole)) - _utf8(in_place[0] if in_place is not None else ""))
 
-        Written out here since transformers' own mask leaves out the later tokens of a character that has several.
-        """
-        options = self._tokenizer.special_tokens_map
-        messages = to_messages(turns)
-        (text,), (marks,) = render_jinja_template(
-            conversations=[messages], chat_template=self.text, return_assistant_tokens_mask=True, **options
-        )
-        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        offsets = np.array(encoded["offset_mapping"], np.int64).reshape(-1, 2)
-        spans = []
-        for start, end in marks:
-            inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end) & (offsets[:, 1] > offsets[:, 0]))
-            at = int(inside[0]) if len(inside) else int(np.searchsorted(offsets[:, 0], start))
-            spans.append((at, int(inside[-1]) + 1 if len(inside) else at))
-        return np.array(encoded["input_ids"], np.int32), spans
+    def unused_keys(self, turns: Sequence[Turn]) -> list[str]:
+        """What messages hold under keys that the template does not name, once per message."""
+        keys = [key for message in self._chat.messages(turns)[0] for key in message if key not in ("role", "content")]
+        return [key for key in keys if not any(map(self._chat.names, _REASONING if key in _REASONING else (key,)))]
 
-    def _by_marks(self, ids: Ids, spans: Sequence[tuple[int, int]], turns: Sequence[Turn]) -> Rendered | str:
+    def plain(self, whole: Whole) -> str:
+        """The text of a whole conversation."""
+        return self._chat.without_markers(whole.text, whole.marked)
+
+    def _by_marks(self, whole: Whole, spans: Sequence[tuple[int, int]], turns: Sequence[Turn]) -> Rendered | str:
         """Spans that the template marks as the assistant's, each with the special token that ends it."""
         answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
         if not spans or len(spans) != len(answers):
             return f"its chat template marks {len(spans)} answers where the conversation has {len(answers)}"
-        spans = [(start, end + self._ends_turn(ids, end)) for start, end in spans]
-        learnt = [(number, *span) for number, span in zip(answers, spans, strict=True) if turns[number].is_answer]
-        return Rendered(ids, _mask(len(ids), [(start, end) for _, start, end in learnt]), tuple(learnt))
+        learnt, written = [], []
+        for number, (start, end) in zip(answers, spans, strict=True):
+            if turns[number].is_answer:
+                first, last = _tokens_of(whole, start, end)
+                learnt.append((number, first, last + self._ends_turn(whole.ids, first, last)))
+                written.append(self._chat.without_markers(whole.text[start:end], whole.marked))
+        mask = _mask(len(whole.ids), [(start, end) for _, start, end in learnt])
+        return Rendered(whole.ids, mask, tuple(learnt), tuple(written))
 
-    def _ends_turn(self, ids: Ids, at: int) -> int:
-        """1 where the token before `at` does not end the turn and that at it does."""
-        special = set(self._tokenizer.all_special_ids)
-        return int(at < len(ids) and int(ids[at]) in special and int(ids[at - 1]) not in special)
+    def _ends_turn(self, ids: Ids, start: int, end: int) -> int:
+        """1 where the span's last token but white space does not end the turn and that after the span does."""
+        last = end - 1
+        while last >= start and not self._tokenizer.decode([int(ids[last])], skip_special_tokens=False).strip():
+            last -= 1
+        ended = last >= start and int(ids[last]) in self._special
+        return int(not ended and end < len(ids) and int(ids[end]) in self._special)
 
     def _by_prefixes(
-        self, conversations: Sequence[Sequence[Turn]], wholes: Mapping[int, Ids]
+        self, conversations: Sequence[Sequence[Turn]], wholes: dict[int, Whole]
     ) -> dict[int, Rendered | str]:
         """The same from renderings of what stands before each answer, and of that with the answer."""
         asked = [(i, n) for i in wholes for n, turn in enumerate(conversations[i]) if turn.is_answer]
-        inner = [(i, n) for i, n in asked if n < len(conversations[i]) - 1]
-        before = self._ids([conversations[i][:n] for i, n in asked], for_answer=True)
-        after = self._ids([conversations[i][: n + 1] for i, n in inner], for_answer=False)
-        through = dict(zip(inner, after, strict=True))
+        before = self._ends([(wholes[i], n, True) for i, n in asked])
+        through = self._ends([(wholes[i], n + 1, False) for i, n in asked])
         answers: dict[int, list[tuple[int, int, int]]] = {index: [] for index in wholes}
+        written: dict[int, list[str]] = {index: [] for index in wholes}
         refused: dict[int, list[str]] = {index: [] for index in wholes}
-        for (index, number), prefix in zip(asked, before, strict=True):
-            span = _span(wholes[index], prefix, through.get((index, number), wholes[index]))
-            if isinstance(span, str):
-                refused[index].append(span)
+        for (index, number), start, end in zip(asked, before, through, strict=True):
+            if isinstance(start, str) or isinstance(end, str):
+                refused[index].append(start if isinstance(start, str) else str(end))
+            elif end.token <= start.token:
+                refused[index].append(_NOTHING)
             else:
-                answers[index].append((number, *span))
+                answers[index].append((number, start.token, end.token))
+                text = wholes[index].text[start.character : end.character]
+                written[index].append(self._chat.without_markers(text, wholes[index].marked))
         found: dict[int, Rendered | str] = {}
-        for index, ids in wholes.items():
+        for index, whole in wholes.items():
             if answers[index]:
-                mask = _mask(len(ids), [(start, end) for _, start, end in answers[index]])
-                found[index] = Rendered(ids, mask, tuple(answers[index]), tuple(refused[index]))
+                mask = _mask(len(whole.ids), [(start, end) for _, start, end in answers[index]])
+                found[index] = Rendered(
+                    whole.ids, mask, tuple(answers[index]), tuple(written[index]), tuple(refused[index])
+                )
             else:
-                found[index] = next(iter(refused[index]), "it has no turn of the assistant")
+                found[index] = _none_learnt(refused[index])
         return found
 
-    def _ids(self, conversations: Sequence[Sequence[Turn]], for_answer: bool) -> list[Ids | str]:
-        """Token ids of each conversation, with what introduces an answer where it is `for_answer`; else a sentence."""
-        texts: list[str] = []
-        places: list[int] = []
-        found: list[Ids | str] = [""] * len(conversations)
-        for index, turns in enumerate(conversations):
-            if not turns:
-                found[index] = "nothing stands before it"
+    def _ends(self, asked: Sequence[tuple[Whole, int, bool]]) -> list[_End | str]:
+        """Where the first so many turns end in the whole, with what introduces an answer where that is asked for; a
+        reason instead where the whole does not begin with them."""
+        found: list[_End | str] = []
+        left: dict[int, _Asked] = {}
+        for index, (whole, turns, for_answer) in enumerate(asked):
+            one = self._asked(whole, turns, for_answer)
+            if isinstance(one, _Asked):
+                left[index] = one
+            found.append("" if isinstance(one, _Asked) else one)
+        tails = self._chat.encode([(one.tail, one.marked) for one in left.values()])
+        for (index, one), tokens in zip(left.items(), tails, strict=True):
+            whole, _, for_answer = asked[index]
+            if isinstance(tokens, Exception):
+                found[index] = _refusal(tokens)
                 continue
-            try:
-                options = {"chat_template": self.text, "add_generation_prompt": for_answer}
-                if self._has_control_tokens(turns):
-                    found[index] = np.array(
-                        self._tokenizer.apply_chat_template(
-                            to_messages(turns),
-                            sanitize_control_tokens=True,
-                            return_dict=False,
-                            tokenizer_kwargs={"verbose": False},
-                            **options,
-                        ),
-                        np.int32,
-                    )
-                else:
-                    texts.append(self._tokenizer.apply_chat_template(to_messages(turns), tokenize=False, **options))
-                    places.append(index)
-            except Exception as error:
-                found[index] = _refusal(error)
-        if texts:
-            with model_errors("The model's tokenizer can't encode these conversations; choose another model"):
-                encoded = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-            for index, ids in zip(places, encoded, strict=True):
-                found[index] = np.array(ids, np.int32)
+            end = one.first + len(tokens[0])
+            same = np.array_equal(whole.ids[one.first : end], tokens[0])
+            found[index] = _End(one.character, end) if same else _JOINED if for_answer else _JOINED_AFTER
         return found
 
-    def _has_control_tokens(self, turns: Sequence[Turn]) -> bool:
-        return any(self._control.search(turn.content) or self._control.search(turn.more) for turn in turns)
+    def _asked(self, whole: Whole, turns: int, for_answer: bool) -> _Asked | _End | str:
+        if not turns:
+            return _BEGINS
+        if turns == len(whole.messages) and not for_answer:
+            return _End(len(whole.text), len(whole.ids))
+        try:
+            text, _ = self._chat.written(whole.messages[:turns], for_answer)
+        except Exception as error:
+            return _refusal(error)
+        if not whole.text.startswith(text):
+            return self._otherwise(whole, turns) if for_answer else _CHANGED
+        first, at = _last_control_token(whole, len(text))
+        return _Asked(len(text), text[at:], whole.marked, first)
+
+    def _otherwise(self, whole: Whole, turns: int) -> str:
+        """Why the whole does not begin with these turns and what introduces an answer."""
+        try:
+            text, _ = self._chat.written(whole.messages[:turns])
+        except Exception:
+            return _INTRODUCED
+        return _INTRODUCED if whole.text.startswith(text) else _CHANGED_BEFORE
 
 
-def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Every added token: spelled out in a content it must stay text."""
-    tokens = {str(token) for token in tokenizer.added_tokens_decoder.values() if str(token).strip()}
-    longest_first = sorted(tokens | set(tokenizer.all_special_tokens), key=len, reverse=True)
-    # The markers that sanitising uses itself are taken out of contents there.
-    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+def _last_control_token(whole: Whole, end: int) -> tuple[int, int]:
+    """The last control token that ends no later, and where in the text it begins: the tokens before it are the same
+    whatever follows it. The beginning where there is none."""
+    if whole.places is None or not len(whole.control):
+        return 0, 0
+    at = int(np.searchsorted(whole.places[whole.control, 1], end, "right")) - 1
+    return (int(whole.control[at]), int(whole.places[whole.control[at], 0])) if at >= 0 else (0, 0)
 
 
-def _span(whole: Ids, before: Ids | str, through: Ids | str) -> tuple[int, int] | str:
-    """Where an answer's tokens stand in the whole."""
-    for prefix in (before, through):
-        if isinstance(prefix, str):
-            return prefix
-        if not np.array_equal(whole[: len(prefix)], prefix):
-            return "the chat template writes a turn otherwise once others follow it"
-    if len(through) <= len(before):
-        return "the chat template leaves nothing of the answer"
-    return len(before), len(through)
+def _tokens_of(whole: Whole, start: int, end: int) -> tuple[int, int]:
+    """The tokens of a stretch of the text. `transformers`' own mask leaves out the later tokens of a character that has
+    several."""
+    assert whole.places is not None
+    begins, ends = whole.places[:, 0], whole.places[:, 1]
+    inside = np.flatnonzero((ends > start) & (begins < end) & (ends > begins))
+    at = int(inside[0]) if len(inside) else int(np.searchsorted(begins, start))
+    return at, int(inside[-1]) + 1 if len(inside) else at
 
 
 def _mask(length: int, spans: Sequence[tuple[int, int]]) -> Mask:
@@ -242,5 +290,16 @@ def _mask(length: int, spans: Sequence[tuple[int, int]]) -> Mask:
     return mask
 
 
+def _none_learnt(reasons: Sequence[str]) -> str:
+    """Why a conversation without a turn to learn is left out."""
+    if not reasons:
+        return "it has no turn of the assistant"
+    return f"no turn of the assistant in it can be learnt ({reasons[0]})"
+
+
 def _refusal(error: Exception) -> str:
     return f"the chat template refuses it ({first_line(error)})"
+
+
+def _utf8(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -17,6 +17,8 @@ import numpy as np
 from engine.common.ranges import ranges
 from engine.tasks.documents import Document, Kind, Turn
 from engine.tokens.chat_templates import ChatTemplate, Mask, Rendered
+from engine.tokens.chat_text import DATE, Whole
+from engine.tokens.oldest_turns import Shortening
 from engine.tokens.tokenisation import Counts, Encode, Ids, make_encoder
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Encoded:
 
 
 class DocumentEncoder(Protocol):
-    """Encodes documents, a batch at a time. `counts` fills up with what `remarks` says."""
+    """Encodes documents, a batch at a time. `counts` fills up with what `remarks_on` says."""
 
     counts: Counter[str]
 
@@ -48,9 +50,9 @@ class DocumentEncoder(Protocol):
 
 
 class BytesOf(Protocol):
-    """UTF-8 bytes of the text that token ids stand for."""
+    """UTF-8 bytes of the text that token ids stand for, without white space around it where it is `stripped`."""
 
-    def __call__(self, ids: Ids) -> int: ...
+    def __call__(self, ids: Ids, stripped: bool = False) -> int: ...
 
 
 class PairEncoder:
@@ -147,63 +149,90 @@ class ChatEncoder:
 
     def _fitting(self, conversations: list[tuple[Turn, ...]]) -> list[tuple[Ids, Mask, int] | None]:
         """Every conversation within a block: the oldest turns go first."""
-        found: list[tuple[Ids, Mask, int] | None] = [None] * len(conversations)
-        left = list(range(len(conversations)))
-        shortened: set[int] = set()
-        first = True
-        while left:
-            again = []
-            for i, one in zip(left, self._template.render([conversations[i] for i in left]), strict=True):
-                if isinstance(one, str):
-                    self.counts[f"refused:{one}"] += 1
-                    continue
-                if first:
-                    for reason in one.refused:
-                        self.counts[f"turn:{reason}"] += 1
-                fewer = _without_oldest(conversations[i], one, self._longest)
-                if fewer is not None:
-                    self.counts["turns"] += len(conversations[i]) - len(fewer)
-                    shortened.add(i)
-                    conversations[i] = fewer
-                    again.append(i)
-                else:
-                    found[i] = self._finished(conversations[i], one)
-            left, first = again, False
-        self.counts["shortened"] += len(shortened)
+        kept, wholes = self._shortened(conversations)
+        rendered: list[Rendered | str]
+        if self._learn == "all":
+            rendered = [one if isinstance(one, str) else _all_of(one) for one in wholes]
+        else:
+            rendered = self._template.answers(kept, wholes)
+        found: list[tuple[Ids, Mask, int] | None] = []
+        for turns, whole, one in zip(kept, wholes, rendered, strict=True):
+            if isinstance(whole, str) or isinstance(one, str):
+                self.counts[f"refused:{one}"] += 1
+                found.append(None)
+                continue
+            for reason in one.refused:
+                self.counts[f"turn:{reason}"] += 1
+            found.append(self._finished(turns, whole, one))
+            if found[-1] is not None:
+                self.counts["unwritten"] += len(self._template.unwritten(turns, whole))
+                self.counts.update(f"unused:{key}" for key in self._template.unused_keys(turns))
         return found
 
-    def _bytes_learnt(self, turn: Turn, ids: Ids) -> int:
-        """Of an answer its content; of one with tool calls all that the template writes."""
-        return self._bytes_of(ids) if turn.more else _utf8(turn.content.strip())
+    def _shortened(self, conversations: list[tuple[Turn, ...]]) -> tuple[list[tuple[Turn, ...]], list[Whole | str]]:
+        """The conversations, without what follows the last answer and as many of the oldest exchanges as must go where
+        they are longer than a block; and how the template writes them."""
+        wholes, kept = self._template.wholes(conversations), list(conversations)
+        searches = {
+            i: Shortening(conversations[i], to_the_end=self._learn == "all")
+            for i, whole in enumerate(wholes) if not isinstance(whole, str) and len(whole.ids) > self._longest
+        }  # fmt: skip
+        while asked := {i: turns for i, search in searches.items() if (turns := search.candidate) is not None}:
+            for i, whole in zip(asked, self._template.wholes(list(asked.values())), strict=True):
+                if searches[i].answer(not isinstance(whole, str) and len(whole.ids) <= self._longest):
+                    kept[i], wholes[i] = asked[i], whole
+        for search in searches.values():
+            self.counts["after"] += search.after
+            self.counts["turns"] += search.dropped
+            self.counts["shortened"] += search.dropped > 0
+        return kept, wholes
 
-    def _finished(self, turns: Sequence[Turn], one: Rendered) -> tuple[Ids, Mask, int] | None:
+    def _bytes_learnt(self, turn: Turn, ids: Ids, written: str) -> int:
+        """Of an answer its content; of one with tool calls, or whose content does not stand in it, all that the
+        template writes."""
+        if turn.more:
+            return self._bytes_of(ids)
+        content = turn.content.strip()
+        return _utf8(content) if content in written else self._bytes_of(ids, stripped=True)
+
+    def _bytes_of_all(self, turns: tuple[Turn, ...], whole: Whole) -> int:
+        """The same of all turns."""
+        missing = set(self._template.unwritten(turns, whole))
+        apart = [number for number, turn in enumerate(turns) if turn.more or number in missing]
+        size = sum(_utf8(turn.content.strip()) for number, turn in enumerate(turns) if number not in apart)
+        return size + (self._template.bytes_written(turns, whole, apart) if apart else 0)
+
+    def _finished(self, turns: tuple[Turn, ...], whole: Whole, one: Rendered) -> tuple[Ids, Mask, int] | None:
         """Token ids, mask, and bytes of what is learnt; None where the question alone fills the block."""
         ids, mask = one.ids, one.learnt
-        if mask.all():
+        if self._learn == "all":
+            size = self._bytes_of_all(turns, whole)
+        elif mask.all():
             self.counts["refused:by its chat template everything is the assistant's"] += 1
             return None
-        if self._learn == "all":
-            mask = np.arange(len(ids)) > 0
-            size = sum(_utf8(turn.content.strip()) for turn in turns)
         else:
-            mask = mask & (np.arange(len(ids)) > 0)  # nothing predicts a first token
-            size = sum(self._bytes_learnt(turns[number], one.ids[start:end]) for number, start, end in one.answers)
+            size = sum(
+                self._bytes_learnt(turns[number], ids[start:end], written)
+                for (number, start, end), written in zip(one.answers, one.written, strict=True)
+            )
+        mask = mask & (np.arange(len(ids)) > 0)  # nothing predicts a first token
         if not mask.any():
             self.counts["refused:the chat template leaves nothing of its answers"] += 1
             return None
         if len(ids) > self._longest:
-            lost = one.ids[self._longest :][mask[self._longest :]]
+            lost = ids[self._longest :][mask[self._longest :]]
             ids, mask = ids[: self._longest], mask[: self._longest]
             if not mask[1:].any():
                 self.counts["question"] += 1
                 return None
-            self.counts["answer"] += 1
-            size = max(1, size - self._bytes_of(lost))
+            if len(lost):
+                self.counts["end" if self._learn == "all" else "answer"] += 1
+                size = max(1, size - self._bytes_of(lost))
         return ids, mask, max(1, size)
 
 
 @dataclass(frozen=True)
-class Rendering:
+class Tokenisation:
     """How a task's documents become tokens."""
 
     encoder: DocumentEncoder
@@ -217,59 +246,33 @@ class Rendering:
 
 def make_rendering(
     tokenizer: PreTrainedTokenizerBase, bos: int, eos: int, kind: Kind, spec: TaskSpec, block_size: int
-) -> Rendering:
+) -> Tokenisation:
     """The way from a task's documents to tokens, for blocks of `block_size`.
 
     Raises ModelError where the model can't render conversations as the task wants.
     """
     encode_texts = make_encoder(tokenizer)
 
-    def bytes_of(ids: Ids) -> int:
-        return _utf8(tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+    def bytes_of(ids: Ids, stripped: bool = False) -> int:
+        text = str(tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+        return _utf8(text.strip() if stripped else text)
 
     if kind == "text":
-        return Rendering(PairEncoder(encode_texts, bos, eos))
+        return Tokenisation(PairEncoder(encode_texts, bos, eos))
     if kind == "chat" or spec.template != "auto":
         template = ChatTemplate(tokenizer, spec.template)
         texts = PairEncoder(encode_texts, bos, eos)
         encoder = ChatEncoder(template, texts, spec.learn, block_size + 1, bytes_of)
-        key = json.dumps(["chat", template.text, spec.learn, block_size])
-        return Rendering(encoder, key, chat_template=template.text)
+        dated = []
+        if template.is_dated:
+            encoder.counts["dated"] = 1
+            dated = [DATE.date().isoformat()]
+        key = json.dumps(["chat", template.text, spec.learn, block_size, *dated])
+        return Tokenisation(encoder, key, chat_template=template.text)
     if spec.beyond_block == "continue":
-        return Rendering(PairEncoder(encode_texts, bos, eos, spec.separator), spec.separator, spec.separator)
+        return Tokenisation(PairEncoder(encode_texts, bos, eos, spec.separator), spec.separator, spec.separator)
     pairs = PairEncoder(encode_texts, bos, eos, spec.separator, block_size + 1, bytes_of)
-    return Rendering(pairs, json.dumps(["pairs", spec.separator, block_size]), spec.separator)
-
-
-def remarks_on(counts: Counter[str]) -> tuple[str, ...]:
-    """What had to go, one whole sentence for each reason."""
-    found = []
-
-    def say(key: str, one: str, many: str) -> None:
-        if counts[key]:
-            found.append(one if counts[key] == 1 else many.format(counts[key]))
-
-    say("prompt", "1 prompt is longer than the block allows; its beginning is left out.",
-        "{:,} prompts are longer than the block allows; their beginnings are left out.")  # fmt: skip
-    say("completion", "1 completion is longer than the block allows; its end is left out.",
-        "{:,} completions are longer than the block allows; their ends are left out.")  # fmt: skip
-    if counts["shortened"]:
-        were = "1 conversation is" if counts["shortened"] == 1 else f"{counts['shortened']:,} conversations are"
-        turns = "1 turn" if counts["turns"] == 1 else f"{counts['turns']:,} turns"
-        found.append(f"{were} longer than the block; the oldest turns, {turns} in all, are left out.")
-    say("answer", "1 answer is longer than the block allows; its end is left out.",
-        "{:,} answers are longer than the block allows; their ends are left out.")  # fmt: skip
-    say("question", "1 conversation is left out: its question alone fills the block.",
-        "{:,} conversations are left out: their questions alone fill the block.")  # fmt: skip
-    for key, count in counts.items():
-        kind, _, reason = key.partition(":")
-        if kind == "refused":
-            were = "1 conversation is" if count == 1 else f"{count:,} conversations are"
-            found.append(f"{were} left out: {reason}.")
-        elif kind == "turn":
-            were = "1 turn of the assistant is" if count == 1 else f"{count:,} turns of the assistant are"
-            found.append(f"{were} read but not learnt: {reason}.")
-    return tuple(found)
+    return Tokenisation(pairs, json.dumps(["pairs", spec.separator, block_size]), spec.separator)
 
 
 def _turns_of(document: Document) -> tuple[Turn, ...]:
@@ -278,29 +281,9 @@ def _turns_of(document: Document) -> tuple[Turn, ...]:
     return Turn("user", document.prompt), Turn("assistant", document.text)
 
 
-def _without_oldest(turns: tuple[Turn, ...], one: Rendered, longest: int) -> tuple[Turn, ...] | None:
-    """The turns without as many of the oldest exchanges as must go at least; None where they fit or only one is left.
-
-    An exchange ends before the next turn of the user. System turns at the beginning stay.
-    """
-    if len(one.ids) <= longest:
-        return None
-    lead = 0
-    while lead < len(turns) and turns[lead].role == "system":
-        lead += 1
-    ends = {number: end for number, _, end in one.answers}
-    begins = [
-        number for number in range(lead + 1, len(turns))
-        if turns[number].role == "user" and any(turn.role == "assistant" for turn in turns[lead:number])
-        and any(turn.is_answer for turn in turns[number:])
-    ]  # fmt: skip
-    if not begins:
-        return None
-    for begin in begins:
-        dropped = max((end for number, end in ends.items() if number < begin), default=0)
-        if len(one.ids) - dropped <= longest:  # what stays needs no fewer tokens than these
-            return turns[:lead] + turns[begin:]
-    return turns[:lead] + turns[begins[-1] :]
+def _all_of(whole: Whole) -> Rendered:
+    """A conversation that is learnt from its first token to its last."""
+    return Rendered(whole.ids, np.ones(len(whole.ids), np.bool_), (), ())
 
 
 def _utf8(text: str) -> int:

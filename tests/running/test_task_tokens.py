@@ -1,5 +1,6 @@
 """Tokens that are kept: found by content, checked, made again when damaged, limited in size."""
 
+import json
 import multiprocessing
 import os
 import time
@@ -15,6 +16,8 @@ from engine.persistence.shared_results import SharedResults
 from engine.running import task_tokens as module
 from engine.running.task_tokens import TaskTokens, task_tokens
 from engine.tasks import load_task
+from engine.tasks.documents import Document, Task, TaskReading
+from engine.tasks.library import Library
 from engine.tasks.spec import TaskSpec
 from engine.tokens.blocks import EncodedDocument
 
@@ -108,6 +111,33 @@ def test_damaged_or_half_written_tokens_are_made_again(
     check(task_tokens(spec, base, shared, 256), spec, base)
     check(task_tokens(spec, base, shared, 256), spec, base)
     assert len(counted) == 2
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_task_scored_on_its_training_text_is_encoded_and_counted_once(
+    on_disk: bool, base: BaseModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "talks.jsonl"
+    talks = [
+        {"messages": [{"role": "user", "content": f"{n} " * 60}, {"role": "assistant", "content": "yes " * 60}]}
+        for n in range(3)
+    ]
+    path.write_text("\n".join(map(json.dumps, talks)), encoding="utf-8")
+    spec = TaskSpec(name="talks", train=(str(path),), held_out="train")
+    shared = SharedResults(tmp_path / "shared") if on_disk else None
+    for _ in range(2):
+        found = task_tokens(spec, base, shared, 140)
+        assert "3 answers are longer than the block allows; their ends are left out." in found.reading.remarks
+        assert said(found.train) == said(found.held_out)
+        assert found.train_fingerprint == found.held_out_fingerprint
+
+
+def test_equal_files_of_another_task_bring_that_tasks_own_remarks(base: BaseModel, tmp_path: Path) -> None:
+    library, shared = Library(tmp_path / "data"), SharedResults(tmp_path / "shared")
+    documents = tuple(Document(f"note number {n}") for n in range(8))
+    for remark, name in (("3 rows were left out.", "first"), ("The encoding is a guess.", "second")):
+        kept = library.add(Task(name, documents[:6], documents[6:], TaskReading(remarks=(remark,))))
+        assert task_tokens(kept.spec(), base, shared, 64).reading.remarks == (remark,)
 
 
 def test_what_a_killed_process_left_is_no_hindrance_and_goes_after_a_day(

@@ -98,7 +98,7 @@ def test_a_turn_that_the_template_writes_otherwise_later_is_not_learnt() -> None
     found = tokenizer(SHORTENS_EARLIER)
     one = render(found, TALK)
     assert [text.strip() for text in learnt(found, one)] == ["See you.<|im_end|>"] or not learnt(found, one)
-    assert one.refused == ("the chat template writes a turn otherwise once others follow it",)
+    assert one.refused == ("the chat template writes what stands before it otherwise once it follows",)
 
 
 def test_what_the_template_refuses_is_said_in_its_words() -> None:
@@ -110,8 +110,11 @@ def test_an_answer_that_nothing_stands_before_is_read_and_not_learnt() -> None:
     found = tokenizer()
     one = render(found, (Turn("assistant", "Welcome!"), *TALK[3:]))
     assert learnt(found, one) == ["See you.<|endoftext|>"]
-    assert one.refused == ("nothing stands before it",)
-    assert ChatTemplate(found, "auto").render([(Turn("assistant", "Welcome!"),)]) == ["nothing stands before it"]
+    reason = "the conversation begins with it, so that there is nothing it answers"
+    assert one.refused == (reason,)
+    assert ChatTemplate(found, "auto").render([(Turn("assistant", "Welcome!"),)]) == [
+        f"no turn of the assistant in it can be learnt ({reason})"
+    ]
 
 
 def test_tool_calls_are_learnt_and_tool_turns_read() -> None:

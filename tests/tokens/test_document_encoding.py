@@ -1,7 +1,9 @@
 """Documents to tokens: separators, masks, and what keeps to one block."""
 
 import contextlib
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +17,9 @@ from engine.tasks.conversations import NoConversationError, check_turns
 from engine.tasks.documents import Document, Kind, Turn
 from engine.tasks.spec import TaskSpec
 from engine.tokens.blocks import IGNORED, cut
-from engine.tokens.document_encoding import Rendering, make_rendering, remarks_on
+from engine.tokens.document_encoding import Tokenisation, make_rendering
 from engine.tokens.encoded_documents import EncodedDocuments, encode_with
+from engine.tokens.encoding_remarks import remarks_on
 from engine.tokens.packing import pack_documents
 from tests.tokens.test_chat_templates import CHATML, MARKED, SHORTENS_EARLIER, tokenizer
 
@@ -26,7 +29,7 @@ def base() -> BaseModel:
     return load_base("tiny-gpt2")
 
 
-def rendering(base: BaseModel, kind: Kind, block_size: int = 256, **fields: Any) -> Rendering:
+def rendering(base: BaseModel, kind: Kind, block_size: int = 256, **fields: Any) -> Tokenisation:
     spec = TaskSpec(name="t", train="t.jsonl", **fields)
     return make_rendering(base.tokenizer, base.bos, base.eos, kind, spec, block_size)
 
@@ -148,6 +151,98 @@ def test_all_turns_are_learnt_where_that_is_chosen(base: BaseModel) -> None:
     (one,), _ = encoded(base, "chat", [LONG], learn="all")
     assert one.mask.tolist() == [False] + [True] * (len(one.token_ids) - 1)
     assert one.text_bytes == sum(len(turn.content) for turn in LONG.turns)
+
+
+CALL = '{"tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}]}'
+NO_TOOLS = CHATML.replace("{{ '<|im_start|>'", "{% if m.role in ('user', 'assistant') %}{{ '<|im_start|>'").replace(
+    "{% endfor %}", "{% endif %}{% endfor %}"
+)
+DROPS_THOUGHTS = CHATML.replace("m.content", "m.content.split('</think>')[-1]")
+
+
+def by_template(template: str, turns: Sequence[Turn], block_size: int = 256, **fields: Any) -> Any:
+    spec = TaskSpec(name="t", train="t.jsonl", **fields)
+    made = make_rendering(tokenizer(template), 0, 0, "chat", spec, block_size)
+    return encode_with(made.encoder, [Document.conversation(tuple(turns))]), remarks_on(made.encoder.counts)
+
+
+@pytest.mark.parametrize("learn", ["assistant", "all"])
+def test_bytes_are_those_of_what_the_template_writes_of_an_answer(learn: str) -> None:
+    turns = (Turn("user", "ask?"), Turn("assistant", "<think>a long thought</think>four"))
+    (one,), remarks = by_template(DROPS_THOUGHTS, turns, learn=learn)
+    assert one.text_bytes == (len("four") if learn == "assistant" else len("ask?four"))
+    assert remarks == (
+        "1 turn is left out or changed by the chat template; what it does not write is neither read nor learnt.",
+    )
+
+
+def test_turns_that_a_template_has_no_branch_for_are_counted_though_their_words_stand_elsewhere() -> None:
+    turns = (Turn("system", "ask"), Turn("user", "ask"), Turn("assistant", "x"), Turn("tool", "2"),
+             Turn("assistant", "2"))  # fmt: skip
+    for learn, size in (("assistant", 2), ("all", 5)):
+        (one,), remarks = by_template(NO_TOOLS, turns, learn=learn)
+        assert one.text_bytes == size
+        assert remarks == (
+            "2 turns are left out or changed by the chat template; what it does not write is neither read nor learnt.",
+        )
+
+
+def test_keys_that_a_template_does_not_name_are_said(base: BaseModel) -> None:
+    more = '{"name": "Ann", "thinking": "hm"}'
+    turns = (Turn("user", "ask?", '{"name": "Bo"}'), Turn("assistant", "four", more))
+    (one,), remarks = encoded(base, "chat", [Document.conversation(turns)])
+    assert one.text_bytes == 4
+    assert remarks == (
+        "2 messages have 'name', which the chat template does not write.",
+        "1 message has 'thinking', which the chat template does not write.",
+    )
+    written = CHATML.replace("m.content", "(m.reasoning_content or '') + m.content + (m.name or '')")
+    assert by_template(written, turns)[1] == ()
+
+
+def test_a_conversation_learnt_whole_has_the_bytes_of_its_tool_calls_and_leaves_none_out(base: BaseModel) -> None:
+    turns = (Turn("assistant", "Welcome!"), Turn("user", "1+1?"), Turn("assistant", "", CALL), Turn("tool", "2"))
+    (one,), remarks = encoded(base, "chat", [Document.conversation(turns)], learn="all")
+    calls = json.dumps(json.loads(CALL)["tool_calls"])
+    assert one.text_bytes == len("Welcome!1+1?2") + len(calls)
+    assert one.mask.tolist() == [False] + [True] * (len(one.token_ids) - 1)
+    assert remarks == ()
+    (alone,), remarks = encoded(base, "chat", [talk(("assistant", "Welcome!"))], learn="all")
+    assert (alone.text_bytes, remarks) == (8, ())
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_no_more_exchanges_go_than_must_where_earlier_answers_are_only_read(base: BaseModel, given: bool) -> None:
+    turns = tuple(replace(t, given=given and t.role == "assistant" and n < 11) for n, t in enumerate(LONG.turns))
+    (whole,), _ = encoded(base, "chat", [LONG])
+    (one,), remarks = encoded(base, "chat", [Document.conversation(turns)], len(whole.token_ids) - 2)
+    assert len(one.token_ids) > len(whole.token_ids) * 3 // 4
+    assert remarks == ("1 conversation is longer than the block; the oldest turns, 2 turns in all, are left out.",)
+
+
+def test_what_follows_the_last_answer_goes_first_and_is_no_cut_of_an_answer(base: BaseModel) -> None:
+    (whole,), _ = encoded(base, "chat", [LONG])
+    longer = Document.conversation((*LONG.turns, Turn("user", "and one more question " * 9)))
+    (one,), remarks = encoded(base, "chat", [longer], len(whole.token_ids) - 1)
+    assert one.token_ids.tolist() == whole.token_ids.tolist()
+    assert remarks == ("1 turn after the last answer of a conversation that is longer than the block is left out.",)
+    (kept,), remarks = encoded(base, "chat", [longer])
+    assert len(kept.token_ids) > len(one.token_ids)
+    assert remarks == ()
+    (whole,), _ = by_template(MARKED, LONG.turns[-2:])
+    (cut_,), remarks = by_template(MARKED, LONG.turns[-2:], len(whole.token_ids) - 2)  # the line break after the mark
+    assert (int(cut_.mask.sum()), cut_.text_bytes, remarks) == (int(whole.mask.sum()), whole.text_bytes, ())
+
+
+def test_a_fixed_date_is_part_of_the_rendering_and_is_said() -> None:
+    dated = "{{ strftime_now('%Y') }}" + CHATML
+    _, remarks = by_template(dated, LONG.turns)
+    assert remarks == (
+        "The chat template asks for today's date and is given 26 July 2024, so that tokens are the same on every day.",
+    )
+    spec = TaskSpec(name="t", train="t.jsonl")
+    keys = [json.loads(make_rendering(tokenizer(t), 0, 0, "chat", spec, 64).key) for t in (dated, CHATML)]
+    assert keys == [["chat", dated, "assistant", 64, "2024-07-26"], ["chat", CHATML, "assistant", 64]]
 
 
 def test_pairs_are_conversations_where_a_template_is_chosen(base: BaseModel) -> None:
