@@ -16,6 +16,7 @@ from engine.tasks.conversations import (
     are_messages,
     as_given,
     check_turns,
+    empty_answers,
     flattened,
     history_turns,
     turns_of,
@@ -35,6 +36,8 @@ class Rows:
     """Turns don't say whose they are."""
     unused_keys: Counter[str] = field(default_factory=Counter)
     """Keys of messages that nothing is taken from, with how often they stand."""
+    empty_answers: int = 0
+    """Answers before others that say nothing: they are only read."""
 
     def remarks(self) -> tuple[str, ...]:
         """Whole sentences about what was passed over."""
@@ -46,6 +49,10 @@ class Rows:
         ]
         if self.unnamed_speakers:
             found.append("The turns don't say whose they are: the first, third, … are read as the user's.")
+        if self.empty_answers:
+            one = self.empty_answers == 1
+            were = "1 empty answer is" if one else f"{self.empty_answers:,} empty answers are"
+            found.append(f"{were} only read: learnt, {'it' if one else 'they'} would teach to say nothing.")
         if self.unused_keys:
             names = [f"'{name}'" for name, _ in self.unused_keys.most_common()]
             found.append(f"Not used of the messages: {listed(names, 8)}.")
@@ -130,7 +137,7 @@ def _prompt(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> 
 
 def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
     if columns.messages is not None:
-        return Document.conversation(check_turns(_turns(row[columns.messages], columns.messages, rows)))
+        return _checked(_turns(row[columns.messages], columns.messages, rows), rows)
     turns: list[Turn] = []
     if columns.system and row[columns.system].strip():
         turns.append(Turn("system", row[columns.system]))
@@ -151,7 +158,13 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
         turns += _turns(row[columns.completion], columns.completion, rows)
     else:
         turns.append(Turn("assistant", _flat(table, columns.completion, row[columns.completion], rows)))
-    return Document.conversation(check_turns(turns))
+    return _checked(turns, rows)
+
+
+def _checked(turns: Sequence[Turn], rows: Rows) -> Document:
+    checked = check_turns(turns)
+    rows.empty_answers += empty_answers(checked, turns)
+    return Document.conversation(checked)
 
 
 def _turns(cell: str, name: str, rows: Rows) -> tuple[Turn, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.tasks.columns import Columns
-from engine.tasks.conversations import check_turns, turns_of
+from engine.tasks.conversations import check_turns, empty_answers, turns_of
 from engine.tasks.documents import Document, Task, TaskReading
 from engine.tasks.encodings import clean
 from engine.tasks.library import facts_beside
@@ -131,10 +131,11 @@ def _conversation(value: Any) -> Document:
     if not isinstance(value, list) or not all(isinstance(message, dict) for message in value):
         raise _NotPlain  # also bare texts, whose speakers are a guess
     unused: Counter[str] = Counter()
-    document = Document.conversation(check_turns(turns_of(value, unused)))
-    if unused:
-        raise _NotPlain
-    return document
+    turns = turns_of(value, unused)
+    checked = check_turns(turns)
+    if unused or empty_answers(checked, turns):
+        raise _NotPlain  # there is something to say of it
+    return Document.conversation(checked)
 
 
 def _digests(paths: Sequence[Path], columns: Columns) -> tuple[NDArray[np.void], bool]:
