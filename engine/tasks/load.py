@@ -20,6 +20,7 @@ from engine.tasks.contents import (
 )
 from engine.tasks.documents import Document, Task, TaskReading, kind_of
 from engine.tasks.limits import check_size
+from engine.tasks.nested import is_written_messages
 from engine.tasks.readers import read_source
 from engine.tasks.rows import rows_to_documents
 from engine.tasks.splitting import Division, Splits, divide, resolve_split, split_text
@@ -101,7 +102,9 @@ def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
         if isinstance(content, Table):
             _cut_table(content, columns, found)
         else:
-            found.documents.extend(Document(piece) for piece in split_text(content.text, splits.of(content)))
+            pieces = split_text(content.text, splits.of(content))
+            _refuse_messages(content.name, pieces)
+            found.documents.extend(map(Document, pieces))
         for remark in content.remarks:
             found.remarks[f"{content.name}: {remark}"] = None
         if not content.certain:
@@ -120,6 +123,13 @@ def _cut_table(table: Table, columns: Columns, found: Cut) -> None:
     left_out: tuple[LeftOut, ...] = (*table.left_out, *rows.left_out)
     if left_out:
         found.remarks[f"{table.name}: {explain_left_out(left_out)}"] = None
+
+
+def _refuse_messages(name: str, pieces: Sequence[str]) -> None:
+    """Lines of conversations under a name of plain text would be learnt as JSON."""
+    looked_at = pieces[:50]
+    if sum(map(is_written_messages, looked_at)) * 2 > len(looked_at):
+        raise TaskError(f"{name}: its documents are conversations written as JSON; name the file .jsonl or .json.")
 
 
 def _refuse_mixture(name: str, documents: Sequence[Document]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from engine.tasks.conversations import (
     turns_of,
 )
 from engine.tasks.documents import Document, Turn
+
+_BEGUN = re.compile(r"""\s*(?:\[\s*[\[{"']|\{\s*["'])""")
 
 
 @dataclass
@@ -145,7 +148,7 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
         turns += history_turns(_value(row[columns.history], columns.history) or [])
     asked = []
     for name in columns.prompt:
-        if name in table.nested and row[name].strip() and are_messages(_value(row[name], name)):
+        if are_messages(_list_or_object(table, name, row[name])):
             turns += as_given(_turns(row[name], name, rows))
         elif row[name].strip():
             asked.append(_flat(table, name, row[name], rows))
@@ -154,7 +157,8 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
     assert columns.completion is not None
     if not row[columns.completion].strip():
         raise _EmptyError(f"'{shortened(columns.completion)}' is empty")
-    if columns.completion in table.nested and flattened(_value(row[columns.completion], columns.completion)) is None:
+    answer = _list_or_object(table, columns.completion, row[columns.completion])
+    if answer is not None and flattened(answer) is None:
         turns += _turns(row[columns.completion], columns.completion, rows)
     else:
         turns.append(Turn("assistant", _flat(table, columns.completion, row[columns.completion], rows)))
@@ -182,14 +186,27 @@ def _value(cell: str, name: str) -> Any:
         raise NoConversationError(f"'{shortened(name)}' is not a list of messages in JSON") from None
 
 
-def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
-    """The text of a cell; of several answers in one the first."""
+def _list_or_object(table: Table, name: str, cell: str) -> Any:
+    """What stands in a cell of a column of lists and objects; None for a text among them, and for an empty cell.
+
+    Raises NoConversationError for what begins as one of these and does not end, as where a cell was cut off.
+    """
     if name not in table.nested or not cell.strip():
-        return cell
+        return None
     try:
         value = loaded(cell)
     except ValueError:
-        return cell  # a text among lists
+        if _BEGUN.match(cell):
+            raise NoConversationError(f"'{shortened(name)}' is JSON that is cut off or damaged") from None
+        return None
+    return value if isinstance(value, list | dict) else None
+
+
+def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
+    """The text of a cell; of several answers in one the first."""
+    value = _list_or_object(table, name, cell)
+    if value is None:
+        return cell
     text = flattened(value)
     if text is not None:
         return text
@@ -203,7 +220,7 @@ def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
 def _refuse_nested(table: Table, columns: Columns) -> None:
     """A column of text must not hold conversations: they would be learnt as JSON."""
     for name in columns.names:
-        if name == columns.text and holds_messages(table, name):
+        if name in (columns.text, columns.system) and holds_messages(table, name):
             raise TaskError(
                 f"{table.name}: the cells of '{shortened(name)}' are conversations; name it as messages_column."
             )

@@ -21,6 +21,7 @@ from engine.tasks.documents import Document, Task, TaskReading
 from engine.tasks.encodings import clean
 from engine.tasks.library import facts_beside
 from engine.tasks.load import division_remarks, load_task
+from engine.tasks.nested import is_written_messages
 from engine.tasks.splitting import document_key
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _document(line: bytes, columns: Columns) -> Document:
     if not all(isinstance(value, str) for value in values):
         raise _NotPlain
     *prompt, text = map(clean, values)
-    if not text.strip():
+    if not text.strip() or any(map(is_written_messages, values)):
         raise _NotPlain
     return Document(text, prompt[0] if prompt else "")
 

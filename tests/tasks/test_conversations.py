@@ -1,15 +1,18 @@
 """Messages as data sets hold them: what is learnt of them, what is only read, and what is said."""
 
+import io
 import json
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from engine.errors import TaskError
-from engine.tasks.columns import Columns
+from engine.tasks.columns import Columns, chosen_columns, guess_columns
 from engine.tasks.contents import Table, explain_left_out
 from engine.tasks.conversations import NoConversationError, check_turns, history_turns, turns_of
 from engine.tasks.documents import Turn
+from engine.tasks.load import documents_of
 from engine.tasks.readers import read_source
 from engine.tasks.rows import Rows, rows_to_documents
 
@@ -73,3 +76,73 @@ def test_a_history_that_is_no_list_is_named() -> None:
     assert "a number where a list" in explain_left_out(found.left_out)
     with pytest.raises(TaskError, match="a number where a list"):
         rows_of(rows[1:], Columns(prompt=("q",), completion="a", history="history"))
+
+
+ANSWERED = [ASKED, {"role": "assistant", "content": "Rain."}]
+TURNS = (Turn("user", "What is it?"), Turn("assistant", "Rain."))
+
+
+def stored_as(kind: str, cells: dict[str, list[Any]]) -> Table:
+    frame = pd.DataFrame(cells)
+    data = io.BytesIO()
+    if kind == "parquet":
+        frame.to_parquet(data)
+    elif kind == "jsonl":
+        data.write("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")).encode())
+    else:
+        data.write(frame.to_csv(index=False).encode() if kind == "csv" else frame.to_json(orient="records").encode())
+    (table,) = read_source(f"a.{kind}", data.getvalue())
+    assert isinstance(table, Table)
+    return table
+
+
+@pytest.mark.parametrize("write", [json.dumps, repr])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "parquet"])
+def test_conversations_written_into_texts_are_conversations_in_tables_of_every_kind(kind: str, write: Any) -> None:
+    table = stored_as(kind, {"id": ["1", "2", "3"], "talk": [write(ANSWERED)] * 3})
+    guess = guess_columns(table)
+    assert guess is not None
+    assert guess.columns == Columns(messages="talk")
+    assert rows_to_documents(table, guess.columns).documents[0].turns == TURNS
+    with pytest.raises(TaskError, match="the cells of 'talk' are conversations; name it as messages_column"):
+        rows_to_documents(table, Columns(text="talk"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_cells_that_are_cut_off_are_left_out_and_never_make_a_text_of_the_others(kind: str) -> None:
+    whole = json.dumps(ANSWERED)
+    table = stored_as(kind, {"text": [whole[:20], whole, whole, whole[:30], whole]})
+    with pytest.raises(TaskError, match="the cells of 'text' are conversations"):
+        rows_to_documents(table, Columns(text="text"))
+    found = rows_to_documents(table, chosen_columns(table, Columns()))
+    assert [document.turns for document in found.documents] == [TURNS] * 3
+    assert "2 rows were left out: 'text' is not a list of messages in JSON" in explain_left_out(found.left_out)
+
+
+def test_cut_off_prompts_and_completions_are_left_out() -> None:
+    asked, said = json.dumps(ANSWERED[:1]), json.dumps(ANSWERED[1:])
+    cells = {"prompt": [asked, asked[:20], asked, asked, asked], "completion": [said, said, said[:20], "Rain.", said]}
+    found = rows_to_documents(stored_as("jsonl", cells), Columns(prompt=("prompt",), completion="completion"))
+    assert [document.turns for document in found.documents] == [TURNS] * 3
+    assert "'prompt' is JSON that is cut off or damaged" in explain_left_out(found.left_out)
+
+
+def test_json_that_is_no_conversation_is_a_text_where_a_file_says_that_it_is() -> None:
+    table = stored_as("jsonl", {"prompt": ["a", "b"], "completion": ['{"city": "Lyon"}', '["x"]']})
+    found = rows_to_documents(table, chosen_columns(table, Columns()))
+    assert [document.text for document in found.documents] == ['{"city": "Lyon"}', '["x"]']
+
+
+def test_texts_among_lists_stay_as_they_are() -> None:
+    rows = [{"q": "a?", "a": cell} for cell in (["x"], "5", '"Paris"', "[laughs] no", "null", "true")]
+    found = rows_of(rows, Columns(prompt=("q",), completion="a"))
+    assert [document.text for document in found.documents] == ["x", "5", '"Paris"', "[laughs] no", "null", "true"]
+    rows = [{"prompt": ANSWERED[:1], "completion": cell} for cell in (ANSWERED[1:], "5", '"Paris"', "No idea.")]
+    found = rows_of(rows, Columns(prompt=("prompt",), completion="completion"))
+    assert [document.text for document in found.documents] == ["Rain.", "5", '"Paris"', "No idea."]
+
+
+def test_lines_of_conversations_in_a_file_of_text_are_refused() -> None:
+    contents = read_source("a.txt", "\n".join([json.dumps(ANSWERED)] * 3).encode())
+    with pytest.raises(TaskError, match=r"^a\.txt: its documents are conversations written as JSON; name the file"):
+        documents_of("a.txt", contents, None, "auto", Columns(), 0.1)
