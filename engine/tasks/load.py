@@ -65,10 +65,7 @@ def documents_of(
     share: float, seed: int = 0, on_training: bool = False,
 ) -> Divided:  # fmt: skip
     """Cut and divide contents that were read. Raises TaskError, which names `name` where the whole task is meant."""
-    within = [content for content in train if isinstance(content, Table) and content.side == "held_out"]
-    if held_out is None and within and not on_training:
-        held_out = within
-    train = [content for content in train if not (isinstance(content, Table) and content.side == "held_out")]
+    train, held_out, set_aside = _sides(train, held_out, on_training)
     splits = resolve_split(_texts(train), split)
     learnt = cut(train, splits, columns)
     tested = cut(held_out, splits, columns) if held_out is not None else None
@@ -76,7 +73,7 @@ def documents_of(
     division = divide(name, learnt.documents, tested.documents if tested else None, share, seed, on_training)
     both = [learnt, *([tested] if tested else [])]
     unused = tuple(n for n in _names(s.unused_columns for s in both) if n not in learnt.columns)
-    remarks = [remark for side in both for remark in side.remarks]
+    remarks = [*set_aside, *(remark for side in both for remark in side.remarks)]
     if unused:
         remarks.insert(0, unused_remark(unused))
     remarks += division_remarks(division.repeated, division.on_both_sides)
@@ -90,6 +87,34 @@ def documents_of(
         scored_on_training=on_training,
     )
     return Divided(division, reading)
+
+
+def _sides(
+    train: Sequence[Content], held_out: Sequence[Content] | None, on_training: bool
+) -> tuple[list[Content], list[Content] | None, list[str]]:
+    """What each side takes where files themselves bring rows to hold out; with a sentence for each list not used."""
+    within = [content for content in train if _side(content) == "held_out"]
+    learnt = [content for content in train if _side(content) != "held_out"]
+    if held_out is None:
+        unused = within if on_training else []
+        why = "nothing is held out"
+        tested = within or None if not on_training else None
+    else:
+        unused, why = within, "other files are held out"
+        tested = list(held_out)
+    remarks = [f"{content.name}: is not used, since {why}." for content in unused]
+    if tested is not None and any(_side(content) == "held_out" for content in tested):
+        remarks += [
+            f"{content.name}: is not used, since the file is to be held out and has another list for that."
+            for content in tested
+            if _side(content) == "train"
+        ]
+        tested = [content for content in tested if _side(content) != "train"]
+    return learnt, tested, remarks
+
+
+def _side(content: Content) -> str:
+    return content.side if isinstance(content, Table) else ""
 
 
 def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
