@@ -10,13 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.experiment import Experiment, StrategySpec
-from engine.model_choices import EMBEDDED
-from engine.models import load_tokenizer
 from engine.store import Store
 from engine.tasks import Document, Task, load_task
 from engine.tasks.library import Library, LibraryTask
 from ui import session, task_list, task_preview
-from ui.task_columns import SEPARATORS
 
 APP = str(Path(__file__).parents[2] / "pages" / "tasks.py")
 LINES = b"one line\nanother line\na third line\na fourth line\n"
@@ -262,50 +259,6 @@ def test_conversations_are_rendered_and_shown_in_two_shades(library: Library, mo
     assert ">yes&lt;|endoftext|&gt;</span>" in shaded(page)
     press(page, "Add to the library")
     assert library.tasks()[0].kind == "chat"
-
-
-def test_the_preview_says_which_conversations_the_template_refuses(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
-    monkeypatch.setenv("PALIMPSEST_DATA", str(library.folder.parent))
-    monkeypatch.setattr("streamlit.page_link", lambda *_, **__: None)
-    tokenizer = load_tokenizer(EMBEDDED)
-    tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-        "{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
-    )
-    monkeypatch.setattr("engine.models.load_tokenizer", lambda name: tokenizer)
-    talk = [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "Yes."}]
-    rows = [{"messages": [{"role": "system", "content": f"Be {n}."}, *talk]} for n in range(9)]
-    page = upload(opened(), ("chat.jsonl", "\n".join(map(json.dumps, rows)).encode()))
-    assert "Of the documents shown here: 3 conversations are left out" in shown(page)
-
-
-def test_a_separator_that_is_too_long_is_said_and_does_not_reach_the_library(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(SEPARATORS, "-" * 101, "many dashes")  # a test can't type what is no option
-    page = upload(opened(), ("qa.jsonl", b'{"question": "a?", "answer": "b"}\n{"question": "c?", "answer": "d"}\n'))
-    labelled(page.selectbox, "Between prompt and completion").set_value("-" * 101).run()  # type: ignore[attr-defined]
-    assert not page.exception
-    assert "separator" in "".join(error.value for error in page.error)
-    assert not any(button.label == "Add to the library" for button in page.button)
-    labelled(page.selectbox, "Between prompt and completion").set_value(" ").run()  # type: ignore[attr-defined]
-    press(page, "Add to the library")
-    assert library.tasks()[0].spec().separator == " "
-
-
-def test_a_name_of_characters_that_cannot_be_seen_is_none(library: Library) -> None:
-    page = upload(opened(), ("good.txt", LINES))
-    labelled(page.text_input, "Name of the task").input("\u200b\u2060").run()  # type: ignore[attr-defined]
-    assert not page.exception
-    press(page, "Add to the library")
-    assert names(library) == ["good"]
-    page = upload(opened(), ("\u200b.txt", LINES))
-    assert not page.exception
-    press(page, "Add to the library")
-    assert "A task needs a name" in shown(page)
 
 
 def test_columns_the_wrong_way_round_are_asked_about(library: Library) -> None:
