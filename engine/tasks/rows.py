@@ -41,6 +41,8 @@ class Rows:
     """Keys of messages that nothing is taken from, with how often they stand."""
     empty_answers: int = 0
     """Answers before others that say nothing: they are only read."""
+    own_system: int = 0
+    """Conversations with a system message of their own, which stays, and another one beside them."""
 
     def remarks(self) -> tuple[str, ...]:
         """Whole sentences about what was passed over."""
@@ -52,6 +54,9 @@ class Rows:
         ]
         if self.unnamed_speakers:
             found.append("The turns don't say whose they are: the first, third, … are read as the user's.")
+        if self.own_system:
+            have = "1 conversation has" if self.own_system == 1 else f"{self.own_system:,} conversations have"
+            found.append(f"{have} another system message than the column beside it; the conversation's own is used.")
         if self.empty_answers:
             one = self.empty_answers == 1
             were = "1 empty answer is" if one else f"{self.empty_answers:,} empty answers are"
@@ -140,10 +145,8 @@ def _prompt(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> 
 
 def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
     if columns.messages is not None:
-        return _checked(_turns(row[columns.messages], columns.messages, rows), rows)
+        return _checked(_with_system(columns, row, _turns(row[columns.messages], columns.messages, rows), rows), rows)
     turns: list[Turn] = []
-    if columns.system and row[columns.system].strip():
-        turns.append(Turn("system", row[columns.system]))
     if columns.history and row[columns.history].strip():
         turns += history_turns(_value(row[columns.history], columns.history) or [])
     asked = []
@@ -162,7 +165,18 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
         turns += _turns(row[columns.completion], columns.completion, rows)
     else:
         turns.append(Turn("assistant", _flat(table, columns.completion, row[columns.completion], rows)))
-    return _checked(turns, rows)
+    return _checked(_with_system(columns, row, turns, rows), rows)
+
+
+def _with_system(columns: Columns, row: dict[str, str], turns: Sequence[Turn], rows: Rows) -> Sequence[Turn]:
+    said = row[columns.system] if columns.system else ""
+    own = [turn.content for turn in turns if turn.role == "system"]
+    if not said.strip() or said in own:
+        return turns
+    if own:
+        rows.own_system += 1
+        return turns
+    return [Turn("system", said), *turns]
 
 
 def _checked(turns: Sequence[Turn], rows: Rows) -> Document:

@@ -9,6 +9,7 @@ import pytest
 from engine.model_choices import EMBEDDED
 from engine.models import load_tokenizer
 from engine.store import Store
+from engine.tasks import load_task
 from engine.tasks.library import Library
 from tests.pages.test_tasks_page import LINES, labelled, names, opened, press, shown, upload
 from ui import session, task_list, task_preview
@@ -66,3 +67,25 @@ def test_a_name_of_characters_that_cannot_be_seen_is_none(library: Library) -> N
     assert not page.exception
     press(page, "Add to the library")
     assert "A task needs a name" in shown(page)
+
+
+def test_a_system_column_of_no_sentences_is_asked_about(library: Library) -> None:
+    rows = "".join(f"q{n}?,a{n},Windows\n" for n in range(10))
+    for answer, kind in (("No, leave it out", "pairs"), ("Yes", "chat")):
+        page = upload(opened(), (f"{kind}.csv", f"question,answer,system\n{rows}".encode()))
+        assert "Is 'system' what is said before each conversation?" in shown(page)
+        assert not any(button.label == "Add to the library" for button in page.button)
+        page.segmented_control(key="tasks_is_system_0").set_value(answer).run()
+        assert ("1 column is not used: 'system'." in shown(page)) == (kind == "pairs")
+        press(page, "Add to the library")
+        assert library.tasks()[-1].kind == kind
+
+
+def test_columns_that_change_places_keep_what_stands_before_them(library: Library) -> None:
+    rows = "".join(f"It is {n}.,Is it {n}?,Be brief.\n" for n in range(10))
+    page = upload(opened(), ("qa.csv", f"prompt,completion,system\n{rows}".encode()))
+    page.segmented_control(key="tasks_which_prompt_0").set_value("completion").run()
+    press(page, "Add to the library")
+    turns = load_task(library.tasks()[0].spec()).train[0].turns
+    assert [turn.role for turn in turns] == ["system", "user", "assistant"]
+    assert turns[1].content.startswith("Is it")

@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from engine.errors import TaskError
-from engine.tasks.columns import Columns, chosen_columns, guess_columns
+from engine.experiment import TaskSpec
+from engine.tasks.columns import Columns, chosen_columns, guess_columns, unused_columns
 from engine.tasks.contents import Table, explain_left_out
 from engine.tasks.conversations import NoConversationError, check_turns, history_turns, turns_of
 from engine.tasks.documents import Turn
@@ -146,3 +148,51 @@ def test_lines_of_conversations_in_a_file_of_text_are_refused() -> None:
     contents = read_source("a.txt", "\n".join([json.dumps(ANSWERED)] * 3).encode())
     with pytest.raises(TaskError, match=r"^a\.txt: its documents are conversations written as JSON; name the file"):
         documents_of("a.txt", contents, None, "auto", Columns(), 0.1)
+
+
+def test_a_history_of_plain_text_is_no_history() -> None:
+    rows = [{"question": "a?", "answer": "b", "history": "asked before"}, {"question": "c?", "answer": "d"}]
+    for kind in ("csv", "jsonl", "parquet"):
+        table = stored_as(kind, pd.DataFrame(rows).fillna("").to_dict("list"))
+        columns = chosen_columns(table, Columns())
+        assert columns == Columns(prompt=("question",), completion="answer")
+        assert unused_columns(table, columns) == ("history",)
+    pairs = {"question": ["a?"], "answer": ["b"], "history": [json.dumps([["c?", "d."]])]}
+    for kind in ("csv", "jsonl", "parquet"):
+        assert chosen_columns(stored_as(kind, pairs), Columns()).history == "history"
+
+
+def test_a_system_column_of_no_sentences_is_asked_about() -> None:
+    rows = {"question": ["a?", "c?"], "answer": ["b", "d"], "system": ["Windows", "Linux 6"]}
+    with pytest.raises(TaskError, match=r"is 'system' what is said before .* such as \"Windows\"\. Name the other"):
+        chosen_columns(stored_as("csv", rows), Columns())
+    talk = {"messages": [json.dumps(ANSWERED)] * 2, "system": ["Windows", "Linux 6"]}
+    with pytest.raises(TaskError, match=r"\(messages_column: messages\), and system_column: system only if it is"):
+        chosen_columns(stored_as("csv", talk), Columns())
+    for said in ("Be brief.", "You are a helpful assistant", "请简短回答。"):
+        told = chosen_columns(stored_as("csv", rows | {"system": [said, ""]}), Columns())
+        assert told == Columns(prompt=("question",), completion="answer", system="system")
+    assert chosen_columns(stored_as("csv", rows), Columns(prompt=("question",), completion="answer")).system is None
+
+
+def test_a_system_column_beside_conversations_stands_before_those_that_have_none() -> None:
+    own = [{"role": "system", "content": "Be kind."}, *ANSWERED]
+    rows = [
+        {"system": "Be brief.", "conversations": ANSWERED}, {"system": "", "conversations": ANSWERED},
+        {"system": "Be brief.", "conversations": own}, {"system": "Be kind.", "conversations": own},
+    ]  # fmt: skip
+    (table,) = read_source("a.json", json.dumps(rows).encode())
+    assert isinstance(table, Table)
+    columns = chosen_columns(table, Columns())
+    assert columns == Columns(messages="conversations", system="system")
+    found = rows_to_documents(table, columns)
+    said = [[turn.content for turn in document.turns if turn.role == "system"] for document in found.documents]
+    assert said == [["Be brief."], [], ["Be kind."], ["Be kind."]]
+    assert found.remarks() == (
+        "1 conversation has another system message than the column beside it; the conversation's own is used.",
+    )
+    spec = TaskSpec(name="t", train="a.json", messages_column="conversations", system_column="system")
+    assert Columns.of(spec) == columns
+    for fields in ({"system_column": "s"}, {"history_column": "h", "messages_column": "m"}):
+        with pytest.raises(ValidationError, match=r"stands beside"):
+            TaskSpec(name="t", train="a.json", **fields)
