@@ -119,10 +119,8 @@ class TaskSpec(BaseModel):
     def _columns_fit(self) -> "TaskSpec":
         if (self.prompt_column is None) != (self.completion_column is None):
             raise ValueError("prompt_column and completion_column go together; give both or neither")
-        if self.prompt_column is None and self.history_column:
-            raise ValueError("history_column stands beside prompt_column and completion_column")
-        if self.prompt_column is None and self.messages_column is None and self.system_column:
-            raise ValueError("system_column stands beside prompt_column and completion_column, or messages_column")
+        if self.prompt_column is None and (self.history_column or (self.system_column and not self.messages_column)):
+            raise ValueError("system_column and history_column stand beside prompt_column (system: or messages_column)")
         chosen = [self.text_column, self.prompt_column, self.messages_column]
         if sum(column is not None for column in chosen) > 1:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -115,9 +116,9 @@ def _pair(draft: Draft, names: list[str], first: Columns) -> Columns:
     return Columns(prompt=tuple(prompt), completion=completion, **more)
 
 
-def _beside(draft: Draft, names: list[str], first: Columns, fields: Sequence[str]) -> dict[str, str | None]:
+def _beside(draft: Draft, names: list[str], first: Columns, fields: Sequence[str]) -> dict[str, Any]:
     """The proposed columns of what is said before, each to be changed or left out."""
-    more = {}
+    more: dict[str, Any] = {}
     for field in fields:
         proposed_one = getattr(first, field)
         if proposed_one is not None:

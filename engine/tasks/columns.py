@@ -18,6 +18,7 @@ from engine.tasks.conversations import (
     flattened,
     history_turns,
     is_conversation,
+    text_within,
     turns_of,
 )
 
@@ -298,7 +299,7 @@ def _can_be_text(table: Table, name: str) -> bool:
 
 
 def _several_answers(value: Any) -> bool:
-    texts = value.get("text") if isinstance(value, dict) else value
+    texts = text_within(value)
     return isinstance(texts, list) and bool(texts) and all(isinstance(text, str) for text in texts)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -113,13 +114,26 @@ def _says_something(turn: Turn) -> bool:
 def flattened(value: Any) -> str | None:
     """The one text within a list or object: a list of one text, several equal ones, or `{"text": [...]}` as SQuAD
     has it; "" for an empty list. None where there are several or none."""
-    if isinstance(value, Mapping):
-        value = value.get("text")
+    value = text_within(value)
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value) and len(set(value)) <= 1:
         return clean(value[0]) if value else ""
     return None
+
+
+def text_within(value: Any) -> Any:
+    """The `text` of an object that holds no other texts, which would be lost; else None. All else is itself."""
+    if not isinstance(value, Mapping):
+        return value
+    others = [other for key, other in value.items() if key != "text"]
+    return None if any(map(_holds_text, others)) else value.get("text")
+
+
+def _holds_text(value: Any) -> bool:
+    if isinstance(value, Mapping | list):
+        return any(map(_holds_text, value.values() if isinstance(value, Mapping) else value))
+    return isinstance(value, str) and bool(value.strip())
 
 
 def to_messages(turns: Iterable[Turn]) -> list[dict[str, Any]]:
@@ -167,8 +181,19 @@ def _turn(item: Any, unused: Counter[str]) -> Turn:
         if not taken and item[key] not in (None, "", [], {}):
             unused[str(key)] += 1
     content = _content(item[content_key]) if content_key else ""
-    given = role == "assistant" and item.get("weight") in (0, False)
+    given = role == "assistant" and not _weight(item.get("weight"))
     return Turn(role, content, json.dumps(more, ensure_ascii=False, sort_keys=True) if more else "", given)
+
+
+def _weight(value: Any) -> bool:
+    """Whether an answer is learnt. A weight between would need a loss with weights, which there is none of here."""
+    weight = 1.0 if value in (None, "") else -1.0
+    if isinstance(value, int | float | str) and value != "":
+        with suppress(ValueError, OverflowError):
+            weight = float(value)
+    if weight not in (0.0, 1.0):
+        raise NoConversationError(f"a message of the weight {str(value)[:40]}, which is neither 0 nor 1")
+    return weight == 1.0
 
 
 def _tool_calls(item: Mapping[str, Any]) -> Any:

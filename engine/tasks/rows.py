@@ -20,6 +20,7 @@ from engine.tasks.conversations import (
     empty_answers,
     flattened,
     history_turns,
+    text_within,
     turns_of,
 )
 from engine.tasks.documents import Document, Turn
@@ -224,7 +225,7 @@ def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
     text = flattened(value)
     if text is not None:
         return text
-    answers = value.get("text") if isinstance(value, dict) else value
+    answers = text_within(value)
     if isinstance(answers, list) and answers and isinstance(answers[0], str):
         rows.several[name] += 1
         return answers[0]

@@ -194,5 +194,32 @@ def test_a_system_column_beside_conversations_stands_before_those_that_have_none
     spec = TaskSpec(name="t", train="a.json", messages_column="conversations", system_column="system")
     assert Columns.of(spec) == columns
     for fields in ({"system_column": "s"}, {"history_column": "h", "messages_column": "m"}):
-        with pytest.raises(ValidationError, match=r"stands beside"):
+        with pytest.raises(ValidationError, match=r"system_column and history_column stand beside"):
             TaskSpec(name="t", train="a.json", **fields)
+
+
+@pytest.mark.parametrize(
+    ("weight", "is_learnt"),
+    [(0, False), ("0", False), (0.0, False), (False, False), (1, True), ("1", True), (None, True)],
+)
+def test_a_weight_says_whether_an_answer_is_learnt(weight: Any, is_learnt: bool) -> None:
+    (turn,) = turns_of([{"role": "assistant", "content": "x", "weight": weight}])
+    assert turn.is_answer == is_learnt
+
+
+@pytest.mark.parametrize("weight", [0.5, "half", -1, [0], 2])
+def test_a_weight_between_or_beyond_leaves_the_conversation_out(weight: Any) -> None:
+    rows = [{"messages": [ASKED, {"role": "assistant", "content": "x", "weight": weight}]}, {"messages": ANSWERED}]
+    found = rows_of(rows, Columns(messages="messages"))
+    assert len(found.documents) == 1
+    assert f"a message of the weight {weight}, which is neither 0 nor 1" in explain_left_out(found.left_out)
+
+
+def test_an_object_with_other_texts_is_not_its_text_alone() -> None:
+    for cell in ({"text": "long", "summary": "short"}, {"text": ["a", "b"], "labels": ["x"]}):
+        with pytest.raises(TaskError, match="the cells of 'a' are lists or objects"):
+            rows_of([{"q": "?", "a": cell}], Columns(prompt=("q",), completion="a"))
+        with pytest.raises(TaskError, match="the cells of 'a' are lists or objects"):
+            rows_of([{"a": cell}], Columns(text="a"))
+    squad = {"text": ["a"], "answer_start": [3], "score": 0.5, "note": ""}
+    assert rows_of([{"q": "?", "a": squad}], Columns(prompt=("q",), completion="a")).documents[0].text == "a"
