@@ -23,7 +23,7 @@ PAGES = ("start", "tasks", "experiment", "live", "compare")
 VISIT = """
 import json, sys
 from streamlit.testing.v1 import AppTest
-from ui import warm_up
+from ui.server import warm_up
 
 heavy, pages = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 found = {}
@@ -99,7 +99,7 @@ def test_an_experiment_is_read_without_what_trains() -> None:
 def test_what_pages_need_is_loaded_beside_the_server_and_nothing_that_trains(tmp_path: Path) -> None:
     script = """
 import asyncio, json, sys, threading
-from ui import warm_up
+from ui.server import warm_up
 
 async def serve():
     async with warm_up.beside_the_server(None):
@@ -144,7 +144,7 @@ class Refuse:
 
 os.environ.pop("OMP_WAIT_POLICY", None)
 sys.meta_path.insert(0, Refuse())
-from ui import warm_up
+from ui.server import warm_up
 warm_up._load(warm_up._OF_RUNS)
 """
     assert python(script).stdout.strip() == "PASSIVE"
@@ -153,12 +153,12 @@ warm_up._load(warm_up._OF_RUNS)
 def test_a_page_that_asks_in_the_middle_of_the_warm_up_finds_everything_loaded() -> None:
     script = """
 import sys, threading, time
-from ui import warm_up
+from ui.server import warm_up
 threading.Thread(target=warm_up._load, args=[warm_up._OF_RUNS]).start()
 while "transformers.utils" not in sys.modules:
     time.sleep(0.01)
 warm_up.finish()
-from engine.models import load_tokenizer
+from engine.models.loading import load_tokenizer
 print(load_tokenizer.__name__)
 """
     assert python(script).stdout.strip() == "load_tokenizer"

@@ -83,7 +83,7 @@ def test_every_page_says_it_in_a_sentence(used: bool, data: Path, tmp_path: Path
 OPEN_AGAIN = """
 import sys
 from pathlib import Path
-from engine.errors import StoreUnavailableError
+from engine.common.errors import StoreUnavailableError
 from engine.store import Store
 folder = Path(sys.argv[1])
 try:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import TaskError
 from engine.common.quoting import listed, shortened
-from engine.tasks.conversations import NoConversationError, are_messages, flattened, is_conversation, turns_of
+from engine.tasks.conversations import (
+    NoConversationError,
+    are_messages,
+    flattened,
+    history_turns,
+    is_conversation,
+    text_within,
+    turns_of,
+)
 from engine.tasks.files.contents import Table
 
 if TYPE_CHECKING:
@@ -38,6 +46,7 @@ _MORE_OF_THE_PROMPT = {
 _CONVERSATIONS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "chosen")
 """Under these names lists of bare texts are conversations, too; under others they may be anything."""
 _SYSTEM, _HISTORY = ("system", "system_prompt"), ("history",)
+_SENTENCE_ENDS = (".", "!", "?", ":", "。", "！", "？", "：")
 _GUESS_ROWS = 200
 _MADE_UP = re.compile(r"column \d+")
 
@@ -52,7 +61,8 @@ class Columns:
     completion: str | None = None
     messages: str | None = None
     system: str | None = None
-    """Beside prompt and completion: what is said before a conversation. It makes a conversation of every row."""
+    """Beside the others: what is said before a conversation that has no such message. It makes a conversation of every
+    row."""
     history: str | None = None
     """Beside prompt and completion: earlier questions and answers of the same conversation."""
 
@@ -79,6 +89,8 @@ class Guess:
     by_name: bool
     question: str = ""
     """What speaks against it, as a sentence to ask about; "" for nothing."""
+    about_system: str = ""
+    """The same about the column that would be said before each conversation."""
 
 
 def guess_columns(table: Table) -> Guess | None:
@@ -87,7 +99,9 @@ def guess_columns(table: Table) -> Guess | None:
     by_lower = {str(name).strip().lower(): str(name) for name in reversed(frame.columns)}
     conversations = _guess_conversations(table, by_lower)
     if conversations is not None:
-        return Guess(conversations, by_name=True)
+        system = _system(frame, by_lower)
+        conversations = replace(conversations, system=system)
+        return Guess(conversations, by_name=True, about_system=_is_it_said(frame, system))
     usable = {lower: name for lower, name in by_lower.items() if _can_be_text(table, name)}
     for prompt, completion in _PAIRS:
         if prompt in usable and completion in usable:
@@ -125,7 +139,20 @@ def chosen_columns(table: Table, wanted: Columns) -> Columns:
             f"{table.name}: {guess.question} Say which is which by prompt_column and completion_column; prompt_column "
             f"could be '{shortened(guess.columns.prompt[0])}'."
         )
+    if guess.about_system:
+        raise TaskError(
+            f"{table.name}: {guess.about_system} Name the others that are learnt ({listed(_fields(guess))}), and "
+            f"system_column: {shortened(str(guess.columns.system))} only if it is."
+        )
     return guess.columns
+
+
+def _fields(guess: Guess) -> list[str]:
+    columns = guess.columns
+    if columns.messages:
+        return [f"messages_column: {shortened(columns.messages)}"]
+    prompt = ", ".join(map(shortened, columns.prompt))
+    return [f"prompt_column: [{prompt}]", f"completion_column: {shortened(str(columns.completion))}"]
 
 
 def _shown(table: Table) -> str:
@@ -210,12 +237,41 @@ def _guess_pair(
 ) -> Guess:
     before, after = _MORE_OF_THE_PROMPT.get(prompt, ((), ()))
     names = (*(n for n in before if n in usable), prompt, *(n for n in after if n in usable))
-    system = next((by_lower[n] for n in _SYSTEM if n in by_lower and _has_cells(table.frame[by_lower[n]])), None)
-    history = next((by_lower[n] for n in _HISTORY if n in by_lower and _has_cells(table.frame[by_lower[n]])), None)
+    system = _system(table.frame, by_lower)
+    history = next((by_lower[n] for n in _HISTORY if n in by_lower and _are_pairs(table.frame[by_lower[n]])), None)
     columns = Columns(
         prompt=tuple(usable[name] for name in names), completion=usable[completion], system=system, history=history
     )
-    return Guess(columns, True, _wrong_way_round(table.frame, usable[prompt], usable[completion]))
+    question = _wrong_way_round(table.frame, usable[prompt], usable[completion])
+    return Guess(columns, True, question, _is_it_said(table.frame, system))
+
+
+def _system(frame: pd.DataFrame, by_lower: Mapping[str, str]) -> str | None:
+    return next((by_lower[name] for name in _SYSTEM if name in by_lower and _has_cells(frame[by_lower[name]])), None)
+
+
+def _is_it_said(frame: pd.DataFrame, system: str | None) -> str:
+    """Asks where a column of this name holds no sentences: "Windows" is not what a conversation begins with."""
+    if system is None or system.strip().lower() != _SYSTEM[0]:
+        return ""
+    filled = [cell.strip() for cell in frame[system].head(_GUESS_ROWS) if cell.strip()]
+    sentences = sum(cell.endswith(_SENTENCE_ENDS) or len(cell.split()) > 4 for cell in filled)
+    if sentences * 2 > len(filled):
+        return ""
+    example = f' such as "{shortened(filled[0], 30)}"' if filled else ""
+    return f"is '{shortened(system)}' what is said before each conversation? Its cells are no sentences{example}."
+
+
+def _are_pairs(cells: pd.Series[str]) -> bool:
+    """Whether most of the cells are lists of questions with their answers."""
+    values = [value for value in _first_values(cells) if value not in ([], {})]
+    found = []
+    for value in values:
+        try:
+            found.append(bool(history_turns(value)))
+        except NoConversationError:
+            found.append(False)
+    return sum(found) * 2 > len(found)
 
 
 def _wrong_way_round(frame: pd.DataFrame, prompt: str, completion: str) -> str:
@@ -243,7 +299,7 @@ def _can_be_text(table: Table, name: str) -> bool:
 
 
 def _several_answers(value: Any) -> bool:
-    texts = value.get("text") if isinstance(value, dict) else value
+    texts = text_within(value)
     return isinstance(texts, list) and bool(texts) and all(isinstance(text, str) for text in texts)
 
 

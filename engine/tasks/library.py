@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from pydantic import ValidationError
 
 from engine.common.durable_files import writing
 from engine.common.errors import StoreUnavailableError, TaskError
+from engine.common.explanations import explain
 from engine.common.paths import made
 from engine.common.quoting import clean_name, visible
 from engine.tasks.conversations import to_rows
@@ -70,7 +72,7 @@ class LibraryTask:
         return TaskReading(self.kind, self.columns, self.unused_columns, self.notes, self.scored_on_training)
 
     def spec(self) -> TaskSpec:
-        """The task as an experiment names it: absolute paths, so that it runs from anywhere."""
+        """The task as an experiment names it: absolute paths, so that it runs from anywhere. Raises TaskError."""
         by_kind: dict[Kind, dict[str, Any]] = {
             "text": {"text_column": "text"},
             "pairs": {"prompt_column": ("prompt",), "completion_column": "completion"},
@@ -79,7 +81,7 @@ class LibraryTask:
         held_out: dict[str, Any] = (
             {"held_out": "train"} if self.scored_on_training else {"test": (str(self.folder / TEST),)}
         )
-        return TaskSpec(
+        return checked_spec(
             name=self.name, train=(str(self.folder / TRAIN),), split="row",
             **by_kind[self.kind], **held_out, **self.rendering,
         )  # fmt: skip
@@ -129,6 +131,7 @@ class Library:
                 rendering=dict(rendering or {}),
                 scored_on_training=reading.scored_on_training,
             )
+            kept.spec()  # what no experiment could name would be in the way of all other tasks
             unfinished = self.folder / f".{task_id}"
             unfinished.mkdir()
             try:
@@ -198,6 +201,15 @@ class Library:
 
     def _write_order(self, order: list[str]) -> None:
         _write(self.folder / ORDER, json.dumps(order, indent=1))
+
+
+def checked_spec(**fields: Any) -> TaskSpec:
+    """A task's specification. Raises TaskError that names every field that is unfit."""
+    try:
+        return TaskSpec(**fields)
+    except ValidationError as error:
+        sentences = explain(error, lambda place: [] if place else list(TaskSpec.model_fields))
+        raise TaskError(f"The task can't be kept as it is: {sentences}") from error
 
 
 def facts_beside(files: Sequence[str]) -> TaskReading | None:

@@ -23,6 +23,7 @@ from engine.tasks.files.limits import check_size
 from engine.tasks.readers import read_source
 from engine.tasks.rows import rows_to_documents
 from engine.tasks.splitting import Division, Splits, divide, resolve_split, split_text
+from engine.tasks.tables.nested import is_written_messages
 
 if TYPE_CHECKING:
     from engine.tasks.spec import Split, TaskSpec
@@ -64,10 +65,7 @@ def documents_of(
     share: float, seed: int = 0, on_training: bool = False,
 ) -> Divided:  # fmt: skip
     """Cut and divide contents that were read. Raises TaskError, which names `name` where the whole task is meant."""
-    within = [content for content in train if isinstance(content, Table) and content.side == "held_out"]
-    if held_out is None and within and not on_training:
-        held_out = within
-    train = [content for content in train if not (isinstance(content, Table) and content.side == "held_out")]
+    train, held_out, set_aside = _sides(train, held_out, on_training)
     splits = resolve_split(_texts(train), split)
     learnt = cut(train, splits, columns)
     tested = cut(held_out, splits, columns) if held_out is not None else None
@@ -75,7 +73,7 @@ def documents_of(
     division = divide(name, learnt.documents, tested.documents if tested else None, share, seed, on_training)
     both = [learnt, *([tested] if tested else [])]
     unused = tuple(n for n in _names(s.unused_columns for s in both) if n not in learnt.columns)
-    remarks = [remark for side in both for remark in side.remarks]
+    remarks = [*set_aside, *(remark for side in both for remark in side.remarks)]
     if unused:
         remarks.insert(0, unused_remark(unused))
     remarks += division_remarks(division.repeated, division.on_both_sides)
@@ -91,6 +89,34 @@ def documents_of(
     return Divided(division, reading)
 
 
+def _sides(
+    train: Sequence[Content], held_out: Sequence[Content] | None, on_training: bool
+) -> tuple[list[Content], list[Content] | None, list[str]]:
+    """What each side takes where files themselves bring rows to hold out; with a sentence for each list not used."""
+    within = [content for content in train if _side(content) == "held_out"]
+    learnt = [content for content in train if _side(content) != "held_out"]
+    if held_out is None:
+        unused = within if on_training else []
+        why = "nothing is held out"
+        tested = within or None if not on_training else None
+    else:
+        unused, why = within, "other files are held out"
+        tested = list(held_out)
+    remarks = [f"{content.name}: is not used, since {why}." for content in unused]
+    if tested is not None and any(_side(content) == "held_out" for content in tested):
+        remarks += [
+            f"{content.name}: is not used, since the file is to be held out and has another list for that."
+            for content in tested
+            if _side(content) == "train"
+        ]
+        tested = [content for content in tested if _side(content) != "train"]
+    return learnt, tested, remarks
+
+
+def _side(content: Content) -> str:
+    return content.side if isinstance(content, Table) else ""
+
+
 def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
     """Cut contents into documents in their order. Raises TaskError for missing columns and texts cut as rows."""
     found = Cut()
@@ -101,7 +127,9 @@ def cut(contents: Sequence[Content], splits: Splits, columns: Columns) -> Cut:
         if isinstance(content, Table):
             _cut_table(content, columns, found)
         else:
-            found.documents.extend(Document(piece) for piece in split_text(content.text, splits.of(content)))
+            pieces = split_text(content.text, splits.of(content))
+            _refuse_messages(content.name, pieces)
+            found.documents.extend(map(Document, pieces))
         for remark in content.remarks:
             found.remarks[f"{content.name}: {remark}"] = None
         if not content.certain:
@@ -120,6 +148,13 @@ def _cut_table(table: Table, columns: Columns, found: Cut) -> None:
     left_out: tuple[LeftOut, ...] = (*table.left_out, *rows.left_out)
     if left_out:
         found.remarks[f"{table.name}: {explain_left_out(left_out)}"] = None
+
+
+def _refuse_messages(name: str, pieces: Sequence[str]) -> None:
+    """Lines of conversations under a name of plain text would be learnt as JSON."""
+    looked_at = pieces[:50]
+    if sum(map(is_written_messages, looked_at)) * 2 > len(looked_at):
+        raise TaskError(f"{name}: its documents are conversations written as JSON; name the file .jsonl or .json.")
 
 
 def _refuse_mixture(name: str, documents: Sequence[Document]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,16 @@ from engine.tasks.conversations import (
     are_messages,
     as_given,
     check_turns,
+    empty_answers,
     flattened,
     history_turns,
+    text_within,
     turns_of,
 )
 from engine.tasks.documents import Document, Turn
 from engine.tasks.files.contents import LeftOut, Table
+
+_BEGUN = re.compile(r"""\s*(?:\[\s*[\[{"']|\{\s*["'])""")
 
 
 @dataclass
@@ -35,6 +40,10 @@ class Rows:
     """Turns don't say whose they are."""
     unused_keys: Counter[str] = field(default_factory=Counter)
     """Keys of messages that nothing is taken from, with how often they stand."""
+    empty_answers: int = 0
+    """Answers before others that say nothing: they are only read."""
+    own_system: int = 0
+    """Conversations with a system message of their own, which stays, and another one beside them."""
 
     def remarks(self) -> tuple[str, ...]:
         """Whole sentences about what was passed over."""
@@ -46,6 +55,13 @@ class Rows:
         ]
         if self.unnamed_speakers:
             found.append("The turns don't say whose they are: the first, third, … are read as the user's.")
+        if self.own_system:
+            have = "1 conversation has" if self.own_system == 1 else f"{self.own_system:,} conversations have"
+            found.append(f"{have} another system message than the column beside it; the conversation's own is used.")
+        if self.empty_answers:
+            one = self.empty_answers == 1
+            were = "1 empty answer is" if one else f"{self.empty_answers:,} empty answers are"
+            found.append(f"{were} only read: learnt, {'it' if one else 'they'} would teach to say nothing.")
         if self.unused_keys:
             names = [f"'{name}'" for name, _ in self.unused_keys.most_common()]
             found.append(f"Not used of the messages: {listed(names, 8)}.")
@@ -130,15 +146,13 @@ def _prompt(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> 
 
 def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
     if columns.messages is not None:
-        return Document.conversation(check_turns(_turns(row[columns.messages], columns.messages, rows)))
+        return _checked(_with_system(columns, row, _turns(row[columns.messages], columns.messages, rows), rows), rows)
     turns: list[Turn] = []
-    if columns.system and row[columns.system].strip():
-        turns.append(Turn("system", row[columns.system]))
     if columns.history and row[columns.history].strip():
         turns += history_turns(_value(row[columns.history], columns.history) or [])
     asked = []
     for name in columns.prompt:
-        if name in table.nested and row[name].strip() and are_messages(_value(row[name], name)):
+        if are_messages(_list_or_object(table, name, row[name])):
             turns += as_given(_turns(row[name], name, rows))
         elif row[name].strip():
             asked.append(_flat(table, name, row[name], rows))
@@ -147,11 +161,29 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
     assert columns.completion is not None
     if not row[columns.completion].strip():
         raise _EmptyError(f"'{shortened(columns.completion)}' is empty")
-    if columns.completion in table.nested and flattened(_value(row[columns.completion], columns.completion)) is None:
+    answer = _list_or_object(table, columns.completion, row[columns.completion])
+    if answer is not None and flattened(answer) is None:
         turns += _turns(row[columns.completion], columns.completion, rows)
     else:
         turns.append(Turn("assistant", _flat(table, columns.completion, row[columns.completion], rows)))
-    return Document.conversation(check_turns(turns))
+    return _checked(_with_system(columns, row, turns, rows), rows)
+
+
+def _with_system(columns: Columns, row: dict[str, str], turns: Sequence[Turn], rows: Rows) -> Sequence[Turn]:
+    said = row[columns.system] if columns.system else ""
+    own = [turn.content for turn in turns if turn.role == "system"]
+    if not said.strip() or said in own:
+        return turns
+    if own:
+        rows.own_system += 1
+        return turns
+    return [Turn("system", said), *turns]
+
+
+def _checked(turns: Sequence[Turn], rows: Rows) -> Document:
+    checked = check_turns(turns)
+    rows.empty_answers += empty_answers(checked, turns)
+    return Document.conversation(checked)
 
 
 def _turns(cell: str, name: str, rows: Rows) -> tuple[Turn, ...]:
@@ -169,18 +201,31 @@ def _value(cell: str, name: str) -> Any:
         raise NoConversationError(f"'{shortened(name)}' is not a list of messages in JSON") from None
 
 
-def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
-    """The text of a cell; of several answers in one the first."""
+def _list_or_object(table: Table, name: str, cell: str) -> Any:
+    """What stands in a cell of a column of lists and objects; None for a text among them, and for an empty cell.
+
+    Raises NoConversationError for what begins as one of these and does not end, as where a cell was cut off.
+    """
     if name not in table.nested or not cell.strip():
-        return cell
+        return None
     try:
         value = loaded(cell)
     except ValueError:
-        return cell  # a text among lists
+        if _BEGUN.match(cell):
+            raise NoConversationError(f"'{shortened(name)}' is JSON that is cut off or damaged") from None
+        return None
+    return value if isinstance(value, list | dict) else None
+
+
+def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
+    """The text of a cell; of several answers in one the first."""
+    value = _list_or_object(table, name, cell)
+    if value is None:
+        return cell
     text = flattened(value)
     if text is not None:
         return text
-    answers = value.get("text") if isinstance(value, dict) else value
+    answers = text_within(value)
     if isinstance(answers, list) and answers and isinstance(answers[0], str):
         rows.several[name] += 1
         return answers[0]
@@ -190,7 +235,7 @@ def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
 def _refuse_nested(table: Table, columns: Columns) -> None:
     """A column of text must not hold conversations: they would be learnt as JSON."""
     for name in columns.names:
-        if name == columns.text and holds_messages(table, name):
+        if name in (columns.text, columns.system) and holds_messages(table, name):
             raise TaskError(
                 f"{table.name}: the cells of '{shortened(name)}' are conversations; name it as messages_column."
             )

@@ -63,7 +63,7 @@ class TaskSpec(BaseModel):
     messages_column: ColumnName | None = None
     """A column of conversations: lists of messages with their roles."""
     system_column: ColumnName | None = None
-    """Beside prompt and completion: what is said before; it makes a conversation of each row."""
+    """Beside the others: what is said before conversations that don't begin so; each row is then a conversation."""
     history_column: ColumnName | None = None
     """Beside prompt and completion: a list of earlier [question, answer] of the same conversation."""
     separator: str = Field("\n", max_length=100)
@@ -106,8 +106,8 @@ class TaskSpec(BaseModel):
     def _columns_fit(self) -> "TaskSpec":
         if (self.prompt_column is None) != (self.completion_column is None):
             raise ValueError("prompt_column and completion_column go together; give both or neither")
-        if self.prompt_column is None and (self.system_column or self.history_column):
-            raise ValueError("system_column and history_column stand beside prompt_column and completion_column")
+        if self.prompt_column is None and (self.history_column or (self.system_column and not self.messages_column)):
+            raise ValueError("system_column and history_column stand beside prompt_column (system: or messages_column)")
         chosen = [self.text_column, self.prompt_column, self.messages_column]
         if sum(column is not None for column in chosen) > 1:
             raise ValueError(

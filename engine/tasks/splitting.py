@@ -83,17 +83,18 @@ def divide(
     whatever the order of the files. Raises TaskError, naming `name`, where a side would be empty; TooLittleError where
     the training text could still be scored itself.
     """
-    unique = _without_repeats(train)
+    as_chat = any(document.turns for document in (*train, *(held_out or ())))
+    unique = _without_repeats(train, as_chat)
     if not unique:
         raise TaskError(f"{name}: there is no text to train on; add files with text.")
     if on_training:
         return Division(unique, unique, len(train) - len(unique), 0)
     if held_out is not None:
-        tested = _without_repeats(held_out)
+        tested = _without_repeats(held_out, as_chat)
         if not tested:
             raise TaskError(f"{name}: the held-out files hold no text; add text or hold out a share instead.")
-        known = {document_key(document) for document in tested}
-        kept = tuple(document for document in unique if document_key(document) not in known)
+        known = {document_key(document, as_chat) for document in tested}
+        kept = tuple(document for document in unique if document_key(document, as_chat) not in known)
         if not kept:
             raise TooLittleError(
                 f"{name}: every training document also stands in the held-out files; use different files for the two, "
@@ -111,7 +112,7 @@ def divide(
             f"{name}: all of the text is one document, so nothing can be held out; "
             f"cut it into smaller documents, add more text, give a held-out file, or {_ON_TRAINING}."
         )
-    chosen = _chosen(unique, share, seed)
+    chosen = _chosen(unique, share, seed, as_chat)
     return Division(
         tuple(d for i, d in enumerate(unique) if i not in chosen),
         tuple(d for i, d in enumerate(unique) if i in chosen),
@@ -120,23 +121,29 @@ def divide(
     )
 
 
-def _chosen(documents: Sequence[Document], share: float, seed: int) -> set[int]:
+def _chosen(documents: Sequence[Document], share: float, seed: int, as_chat: bool) -> set[int]:
     count = min(max(1, round(share * len(documents))), len(documents) - 1)
-    ranks = [hashlib.sha256(f"split {seed} {document_key(document)}".encode()).digest() for document in documents]
+    keys = [document_key(document, as_chat) for document in documents]
+    ranks = [hashlib.sha256(f"split {seed} {key}".encode()).digest() for key in keys]
     return set(sorted(range(len(documents)), key=lambda i: ranks[i])[:count])
 
 
-def _without_repeats(documents: Iterable[Document]) -> tuple[Document, ...]:
+def _without_repeats(documents: Iterable[Document], as_chat: bool) -> tuple[Document, ...]:
     first: dict[tuple[str, ...], Document] = {}
     for document in documents:
-        first.setdefault(document_key(document), document)
+        first.setdefault(document_key(document, as_chat), document)
     return tuple(first.values())
 
 
-def document_key(document: Document) -> tuple[str, ...]:
-    """Documents that differ in white space alone count as the same."""
-    if document.turns:
-        return tuple(part for turn in document.turns for part in _turn_key(turn))
+def document_key(document: Document, as_chat: bool = False) -> tuple[str, ...]:
+    """Documents that differ in white space alone count as the same; so do, with `as_chat`, a pair and the conversation
+    of its question and answer."""
+    turns = document.turns
+    if as_chat and not turns:
+        asked = (Turn("user", document.prompt),) if document.prompt else ()
+        turns = (*asked, Turn("assistant", document.text))
+    if turns:
+        return tuple(part for turn in turns for part in _turn_key(turn))
     return _on_one_line(document.prompt), _on_one_line(document.text)
 
 

@@ -10,17 +10,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.tasks.columns import Columns
-from engine.tasks.conversations import check_turns, turns_of
+from engine.tasks.conversations import check_turns, empty_answers, turns_of
 from engine.tasks.documents import Document, Task, TaskReading
 from engine.tasks.files.encodings import clean
 from engine.tasks.library import facts_beside
 from engine.tasks.load import division_remarks, load_task
+from engine.tasks.nested import is_written_messages
 from engine.tasks.splitting import document_key
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class StoredDocuments:
     """One side of a task, read anew whenever it is iterated."""
 
     paths: tuple[Path, ...]
-    columns: tuple[str, ...]
-    """Of the text, of prompt and completion, or of conversations."""
+    columns: Columns
+    """Of the text, of one prompt and completion, or of conversations."""
     kept: NDArray[np.bool_]
     """Per line whether it is a document, and no earlier line's repetition."""
 
@@ -77,14 +78,14 @@ def open_task(spec: "TaskSpec") -> Task | StoredTask:
 def _as_stream(spec: "TaskSpec") -> StoredTask | None:
     """None where the general reader must look."""
     train, test = tuple(map(Path, spec.train)), tuple(map(Path, spec.test))
-    names = Columns.of(spec).names
-    known = len(names) == 1 or (len(names) == 2 and spec.prompt_column is not None and len(spec.prompt_column) == 1)
+    columns = Columns.of(spec)
+    known = columns.names and len(columns.prompt) < 2 and not columns.system and not columns.history
     if not (test and known and all(path.suffix == ".jsonl" for path in train + test)):
         return None
     if spec.encoding not in (None, "utf-8"):
         return None
     try:
-        (tested, test_prompts), (learnt, prompts) = (_digests(paths, names) for paths in (test, train))
+        (tested, test_prompts), (learnt, prompts) = (_digests(paths, columns) for paths in (test, train))
     except (OSError, ValueError, _NotPlain):
         return None  # the general reader says what is wrong, or reads what is not
     first = _first_of_each(learnt)
@@ -95,13 +96,14 @@ def _as_stream(spec: "TaskSpec") -> StoredTask | None:
     repeated = int((~first).sum() + (~held_out).sum())
     reading = TaskReading(
         kind="chat" if spec.messages_column else "pairs" if prompts or test_prompts else "text",
-        columns=names,
+        columns=columns.names,
         remarks=tuple(division_remarks(repeated, int(first.sum() - kept.sum()))),
     )
-    return StoredTask(spec.name, StoredDocuments(train, names, kept), StoredDocuments(test, names, held_out), reading)
+    sides = StoredDocuments(train, columns, kept), StoredDocuments(test, columns, held_out)
+    return StoredTask(spec.name, *sides, reading)
 
 
-def _read(paths: Sequence[Path], columns: tuple[str, ...]) -> Iterator[Document]:
+def _read(paths: Sequence[Path], columns: Columns) -> Iterator[Document]:
     """A document a line. Raises _NotPlain, OSError or ValueError."""
     for path in paths:
         if not path.is_file():  # a pipe or a device may never end
@@ -111,26 +113,33 @@ def _read(paths: Sequence[Path], columns: tuple[str, ...]) -> Iterator[Document]
                 yield _document(line, columns)
 
 
-def _document(line: bytes, columns: tuple[str, ...]) -> Document:
+def _document(line: bytes, columns: Columns) -> Document:
     row = json.loads(line.decode("utf-8"))
-    if b"\r" in line or not isinstance(row, dict) or row.keys() != set(columns):
+    if b"\r" in line or not isinstance(row, dict) or row.keys() != set(columns.names):
         raise _NotPlain
-    values = [row[column] for column in columns]
-    if len(values) == 1 and isinstance(values[0], list):
-        unused: Counter[str] = Counter()
-        document = Document.conversation(check_turns(turns_of(values[0], unused)))
-        if unused:
-            raise _NotPlain
-        return document
+    if columns.messages is not None:
+        return _conversation(row[columns.messages])
+    values = [row[column] for column in columns.names]
     if not all(isinstance(value, str) for value in values):
         raise _NotPlain
     *prompt, text = map(clean, values)
-    if not text.strip():
+    if not text.strip() or any(map(is_written_messages, values)):
         raise _NotPlain
     return Document(text, prompt[0] if prompt else "")
 
 
-def _digests(paths: Sequence[Path], columns: tuple[str, ...]) -> tuple[NDArray[np.void], bool]:
+def _conversation(value: Any) -> Document:
+    if not isinstance(value, list) or not all(isinstance(message, dict) for message in value):
+        raise _NotPlain  # also bare texts, whose speakers are a guess
+    unused: Counter[str] = Counter()
+    turns = turns_of(value, unused)
+    checked = check_turns(turns)
+    if unused or empty_answers(checked, turns):
+        raise _NotPlain  # there is something to say of it
+    return Document.conversation(checked)
+
+
+def _digests(paths: Sequence[Path], columns: Columns) -> tuple[NDArray[np.void], bool]:
     """Per document 128 bits that are equal where the documents count as the same; and whether any has a prompt."""
     found = bytearray()
     prompts = False

@@ -311,8 +311,8 @@ import gzip, io, json, resource, struct, sys, time, zipfile, zlib
 written = []
 sys.addaudithook(lambda event, a: written.append(a[0]) if event == "open" and set(str(a[1])) & set("wax+") else None)
 import pandas, pyarrow.parquet
-from engine.errors import TaskError
-from engine.tasks import limits
+from engine.common.errors import TaskError
+from engine.tasks.files import limits
 from engine.tasks.readers import read_source
 limits.MAX_BYTES, limits.MAX_PIECES = 32_000_000, 600_000
 

@@ -167,3 +167,14 @@ def test_a_library_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
     library.folder.rmdir()
     with pytest.raises(StoreError, match="can't be read"):
         library.tasks()
+
+
+def test_what_no_experiment_could_name_is_refused_before_it_is_kept(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    pairs = Task("p", (Document("yes", "really?"),), (Document("no", "so?"),))
+    with pytest.raises(TaskError, match=r"^The task can't be kept as it is: .*separator"):
+        library.add(pairs, rendering={"separator": "-" * 101})
+    with pytest.raises(TaskError, match=r"^The task can't be kept as it is: .*template"):
+        library.add(pairs, rendering={"template": "none"})
+    assert library.tasks() == ()
+    assert library.add(pairs, rendering={"separator": "-" * 100}).spec().separator == "-" * 100

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,3 +122,25 @@ def test_the_same_files_give_the_same_fingerprints(tmp_path: Path) -> None:
     first, second = (load_task(TaskSpec(name="a", train=path)) for _ in range(2))
     assert first.train_fingerprint == second.train_fingerprint
     assert first.held_out_fingerprint != first.train_fingerprint
+
+
+def test_lists_that_a_file_brings_to_hold_out_are_used_or_said_to_be_unused(tmp_path: Path) -> None:
+    both, other = tmp_path / "both.json", tmp_path / "other.jsonl"
+    both.write_text(json.dumps({"train": ["a", "b"], "test": ["c"]}), encoding="utf-8")
+    other.write_text('{"text": "d"}\n', encoding="utf-8")
+
+    def texts(**fields: Any) -> tuple[list[str], list[str], str]:
+        task = load_task(TaskSpec(name="t", train=str(both), **fields))
+        return [d.text for d in task.train], [d.text for d in task.held_out], " ".join(task.reading.remarks)
+
+    learnt, tested, said = texts()
+    assert (learnt, tested) == (["a", "b"], ["c"])
+    assert "not used" not in said
+    learnt, tested, said = texts(test=str(other))
+    assert (learnt, tested) == (["a", "b"], ["d"])
+    assert "both.json/test: is not used, since other files are held out." in said
+    assert texts(held_out="train")[:2] == (["a", "b"], ["a", "b"])
+    assert "both.json/test: is not used, since nothing is held out." in texts(held_out="train")[2]
+    learnt, tested, said = texts(test=str(both))
+    assert (learnt, tested) == (["a", "b"], ["c"])
+    assert "both.json/train: is not used, since the file is to be held out and has another list for that." in said

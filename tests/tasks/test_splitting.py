@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 
 from engine.common.errors import TaskError
 from engine.tasks import splitting
-from engine.tasks.documents import Document
+from engine.tasks.documents import Document, Turn
 from engine.tasks.files.contents import Text
 from engine.tasks.splitting import divide, document_key, resolve_split, split_text
 
@@ -122,3 +122,14 @@ def test_a_long_document_counts_as_the_same_in_every_white_space(monkeypatch: py
         "a b " * 30 + "c",
     ):
         assert document_key(Document(text, text)) == (" ".join(text.split()),) * 2
+
+
+def test_a_pair_and_the_same_pair_as_a_conversation_are_one_document() -> None:
+    pair = Document("Rain.", "What is it?")
+    chat = Document.conversation((Turn("user", "What  is it?"), Turn("assistant", "Rain.")))
+    other = Document("Snow.", "And now?")
+    for one, two in ((pair, chat), (chat, pair)):
+        division = divide("a", [one, other], [two], 0.1, 0)
+        assert (division.train, division.held_out, division.on_both_sides) == ((other,), (two,), 1)
+    for seed in range(9):
+        assert divide("a", [pair, chat, other], None, 0.5, seed).repeated == 1

@@ -1,7 +1,8 @@
 """What is learnt from tables, and how pairs and conversations become one text: the choices of the form."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ from ui.widgets.text import plain
 
 ONE_TEXT, PAIR, CHAT = "One text", "Prompt and completion", "Conversations"
 _NONE = "none"
+_YES, _NO = "Yes", "No, leave it out"
 SEPARATORS = {"\n": "a line break", "\n\n": "a blank line", " ": "a space", "": "nothing"}
 _ESCAPES = {"\\n": "\n", "\\t": "\t"}
 
@@ -49,6 +51,10 @@ def columns_form(draft: Draft, tables: Sequence[Table]) -> Columns | None:
                 "of conversations.",
             )  # fmt: skip
         chosen = {ONE_TEXT: _text, PAIR: _pair, CHAT: _chat}[kind](draft, names, first)
+    is_open = False
+    if guess is not None and guess.about_system and chosen.system == guess.columns.system:
+        said = _asked_about_system(draft, guess, chosen)
+        is_open, chosen = said is None, said or chosen
     unused = list(dict.fromkeys(name for table in tables for name in unused_columns(table, chosen)))
     if unused:
         st.caption(plain(unused_remark(unused)))
@@ -56,8 +62,9 @@ def columns_form(draft: Draft, tables: Sequence[Table]) -> Columns | None:
         st.error(plain(str(nested_column(tables[0], sorted(tables[0].nested)[0]))), icon=":material/error:")
         return None
     if guess is not None and guess.question and kind == PAIR:
-        return _asked(draft, guess, chosen)
-    return chosen
+        answered = _asked(draft, guess, chosen)
+        return None if is_open else answered
+    return None if is_open else chosen
 
 
 def rendering_form(draft: Draft, kind: Kind) -> Rendering:
@@ -88,7 +95,8 @@ def _text(draft: Draft, names: list[str], first: Columns) -> Columns:
 
 def _chat(draft: Draft, names: list[str], first: Columns) -> Columns:
     help = "Lists of messages with their roles; each row is one conversation."
-    return Columns(messages=_column(draft, "Column of conversations", names, first.messages, help))
+    messages = _column(draft, "Column of conversations", names, first.messages, help)
+    return Columns(messages=messages, **_beside(draft, names, first, ("system",)))
 
 
 def _pair(draft: Draft, names: list[str], first: Columns) -> Columns:
@@ -104,15 +112,21 @@ def _pair(draft: Draft, names: list[str], first: Columns) -> Columns:
     completion = _column(
         draft, "Completion column", rest, first.completion or first.text, "What is learnt and scored."
     )  # fmt: skip
-    more = {}
-    for field in ("system", "history"):
+    more = _beside(draft, names, first, ("system", "history"))
+    return Columns(prompt=tuple(prompt), completion=completion, **more)
+
+
+def _beside(draft: Draft, names: list[str], first: Columns, fields: Sequence[str]) -> dict[str, Any]:
+    """The proposed columns of what is said before, each to be changed or left out."""
+    more: dict[str, Any] = {}
+    for field in fields:
         proposed_one = getattr(first, field)
         if proposed_one is not None:
             label = {"system": "System column", "history": "History column"}[field]
             help = {"system": "What is said before a conversation.", "history": "Earlier questions and answers."}[field]
             found = _column(draft, label, [_NONE, *names], proposed_one, help)
             more[field] = None if found == _NONE else found
-    return Columns(prompt=tuple(prompt), completion=completion, **more)
+    return more
 
 
 def _column(draft: Draft, label: str, names: list[str], first: str | None, help: str) -> str:
@@ -135,7 +149,19 @@ def _asked(draft: Draft, guess: Guess, chosen: Columns) -> Columns | None:
     )  # fmt: skip
     if said is None:
         return None
-    return chosen if said == prompt else Columns(prompt=(completion,), completion=prompt)
+    return chosen if said == prompt else replace(chosen, prompt=(completion,), completion=prompt)
+
+
+def _asked_about_system(draft: Draft, guess: Guess, chosen: Columns) -> Columns | None:
+    """The columns, once it is said whether one of them is what conversations begin with."""
+    st.warning(plain(guess.about_system[:1].upper() + guess.about_system[1:]), icon=":material/help:")
+    said = st.segmented_control(
+        "Is it said before each conversation?", [_YES, _NO], default=None, key=draft.key("is_system"),
+        persist_state="session", help="If not, it is not used.",
+    )  # fmt: skip
+    if said is None:
+        return None
+    return chosen if said == _YES else replace(chosen, system=None)
 
 
 def _template(draft: Draft, kind: Kind) -> str:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from engine.common.errors import PalimpsestError, TaskError
+from engine.common.quoting import clean_name
 from engine.tasks.columns import Columns
 from engine.tasks.documents import Task
 from engine.tasks.files.contents import Content, Text
 from engine.tasks.files.encodings import clean
 from engine.tasks.files.limits import check_pieces
-from engine.tasks.library import MAX_NAME, text_bytes
+from engine.tasks.library import MAX_NAME, checked_spec, text_bytes
 from engine.tasks.load import Divided, documents_of, unused_remark
-from engine.tasks.spec import SPLITS, TaskSpec
+from engine.tasks.spec import SPLITS
 from engine.tasks.splitting import Division, TooLittleError, resolve_split, split_text
 from ui.server import actions
 from ui.server.entrance import for_editors
@@ -190,7 +191,7 @@ def _name(draft: Draft, readings: Sequence[Reading]) -> str:
         width=420, persist_state="session",
         help="How experiments and figures call it. Empty: the name of the first file.",
     )  # fmt: skip
-    return (typed or "").strip() or stem
+    return clean_name(typed or "") or clean_name(stem)
 
 
 def _result(draft: Draft, name: str, sources: Sources, cutting: Cutting) -> None:
@@ -210,6 +211,11 @@ def _result(draft: Draft, name: str, sources: Sources, cutting: Cutting) -> None
     division, reading = divided.division, divided.reading
     task = Task(name or "new task", division.train, division.held_out, reading)
     rendering = rendering_form(draft, reading.kind)
+    try:
+        spec = checked_spec(name=task.name, train=("draft",), **rendering.changed())
+    except TaskError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
     st.markdown(_outcome(division, reading.scored_on_training))
     unused = reading.unused_columns
     for remark in reading.remarks:
@@ -222,7 +228,6 @@ def _result(draft: Draft, name: str, sources: Sources, cutting: Cutting) -> None
         _keep(task if name else replace(task, name=""), sources, rendering)
     with st.container(border=True):
         st.markdown("##### Preview")
-        spec = TaskSpec(name=task.name, train=("draft",), **rendering.changed())
         task_preview(task, spec, text_bytes(task.train), text_bytes(task.held_out), "tasks_new")
 
 

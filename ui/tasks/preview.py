@@ -110,34 +110,42 @@ def _first_documents(task: Task, spec: TaskSpec, model: str) -> None:
                 st.code(_shortened(document.text), language=None, wrap_lines=True)
         return
     try:
-        rendered = _rendered(shown, task.reading.kind, spec, model)
+        rendered, remarks = _rendered(shown, task.reading.kind, spec, model)
         if task.reading.kind == "chat" or spec.template != "auto":
             _template(spec, model)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.html(f"<p {_LEGEND}>{_span('Only read', False)} {_span('Learnt and scored', True)}</p>")
+    for remark in remarks:
+        st.caption(f"Of the documents shown here: {plain(remark)}")
     for segments in rendered:
         with st.container(border=True, gap="xsmall"):
             st.html(f"<div {_SHADED}>{''.join(_span(text, learnt) for text, learnt in segments)}</div>")
 
 
-def _rendered(documents: tuple[Document, ...], kind: Kind, spec: TaskSpec, model: str) -> list[list[tuple[str, bool]]]:
-    """Each document in stretches, with whether they are learnt. Raises ModelError."""
+def _rendered(
+    documents: tuple[Document, ...], kind: Kind, spec: TaskSpec, model: str
+) -> tuple[list[list[tuple[str, bool]]], tuple[str, ...]]:
+    """Each document in stretches, with whether they are learnt, and what is said of those that are not.
+
+    Raises ModelError.
+    """
     if kind == "pairs" and spec.template == "auto":
         return [
             [(document.prompt + spec.separator if document.prompt else "", False), (document.text, True)]
             for document in documents
-        ]
+        ], ()
     tokenizer = _tokenizer(model)
     from engine.models.loading import marks_of
-    from engine.tokens.document_encoding import make_rendering
+    from engine.tokens.document_encoding import make_rendering, remarks_on
     from engine.tokens.encoded_documents import encode_with
     from engine.tokens.rendered_text import segments
 
     rendering = make_rendering(tokenizer, *marks_of(model, tokenizer), kind, spec, _WHOLE)
     found = encode_with(rendering.encoder, documents)
-    return [[(part.text, part.learnt) for part in segments(tokenizer, document)] for document in found]
+    rendered = [[(part.text, part.learnt) for part in segments(tokenizer, document)] for document in found]
+    return rendered, remarks_on(rendering.encoder.counts)
 
 
 def _template(spec: TaskSpec, model: str) -> None:

@@ -58,7 +58,7 @@ def _sides(data: dict[str, Any]) -> list[Part]:
     if len(train) != 1 or len(held_out) != 1:
         return []
     rest = [f"{key} ({len(value):,})" for key, value in found.items() if key not in (train[0], held_out[0])]
-    remark = f"Of the file's lists, '{train[0]}' is trained on and '{held_out[0]}' is held out"
+    remark = f"Of the file's lists, '{train[0]}' is to train on and '{held_out[0]}' to hold out"
     remark += f"; these were left out: {listed(rest)}." if rest else "."
     return [Part(found[train[0]], train[0], "train", (remark,)), Part(found[held_out[0]], held_out[0], "held_out")]
 

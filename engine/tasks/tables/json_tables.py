@@ -17,6 +17,7 @@ from engine.tasks.tables.delimited import lines_of
 from engine.tasks.tables.grids import plural
 from engine.tasks.tables.headers import is_known
 from engine.tasks.tables.json_shapes import Part, find_parts
+from engine.tasks.tables.nested import find_messages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,11 +143,12 @@ def _table(
         if any(isinstance(record.get(column), dict | list) for _, record in records)
     )
     frame, too_deep = _frame(records, columns, labels, row_word)
+    frame, messages = find_messages(frame, besides=nested)
     if frame.empty:
         raise TaskError(f"{name}, {too_deep[0].where}: {too_deep[0].reason}; write the values as texts.")
     return Table(
         name, frame, format, decoded.encoding, decoded.how, decoded.certain, row_word=row_word,
-        left_out=(*left_out, *too_deep), nested=nested, side=side, remarks=(*decoded.remarks, *remarks),
+        left_out=(*left_out, *too_deep), nested=nested | messages, side=side, remarks=(*decoded.remarks, *remarks),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from engine.tasks.files.contents import Table
 from engine.tasks.files.encodings import clean
 from engine.tasks.files.limits import Room, check_columns, check_pieces
 from engine.tasks.tables.cells import cell_text, unique_names
+from engine.tasks.tables.nested import find_messages
 
 _CHILD = command("engine.tasks.tables.parquet")
 _DAMAGED = "this is not a whole Parquet file; copy or export it again"
@@ -33,7 +34,8 @@ def read_parquet(name: str, data: bytes) -> Table:
     frame = pd.DataFrame({label: cells.column(label).to_pylist() for label in cells.column_names}, dtype=str)
     frame.index = pd.RangeIndex(1, len(frame) + 1)
     nested = frozenset(field.name for field in cells.schema if _NESTED in (field.metadata or {}))
-    return Table(name, frame, "parquet", row_word="row", nested=nested)
+    frame, messages = find_messages(frame, besides=nested)
+    return Table(name, frame, "parquet", row_word="row", nested=nested | messages)
 
 
 def child() -> None:

@@ -33,7 +33,7 @@ def test_lists_named_as_the_sides_of_a_task_are_its_sides(held_out: str) -> None
     train, test = tables("a.json", {"train": [{"text": "a"}, {"text": "b"}], held_out: [{"text": "c"}]})
     assert (train.name, train.side, train.frame["text"].tolist()) == ("a.json/train", "train", ["a", "b"])
     assert (test.name, test.side, test.frame["text"].tolist()) == (f"a.json/{held_out}", "held_out", ["c"])
-    assert train.remarks == (f"Of the file's lists, 'train' is trained on and '{held_out}' is held out.",)
+    assert train.remarks == (f"Of the file's lists, 'train' is to train on and '{held_out}' to hold out.",)
 
 
 def test_what_is_neither_side_is_named() -> None:
