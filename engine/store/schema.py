@@ -48,6 +48,8 @@ experiments = Table(
     Column("model", String, nullable=False),
     Column("tasks", JSON, nullable=False),
     Column("configuration", JSON, nullable=False),
+    # made before it could be said how pairs are joined
+    Column("joined_as_before", Boolean, nullable=False, default=False, server_default="0"),
 )  # fmt: skip
 
 runs = Table(
