@@ -13,6 +13,7 @@ import streamlit as st
 
 from engine.errors import PalimpsestError
 from engine.experiment import Experiment
+from engine.model_choices import EMBEDDED
 from engine.sharing import SharedResults
 from ui import actions, entrance, session, warm_up
 from ui.expected import expected_seconds
@@ -29,7 +30,9 @@ _AT_ONCE_SECONDS = 1.0
 """So long the page waits for a check before it shows how far it is: most are over by then."""
 _log = logging.getLogger(__name__)
 
-Key = tuple[str, tuple[float, ...]]
+Files = tuple[tuple[str, int, float], ...]
+"""Paths, sizes and times of change: what tells whether a file is still the one that was read."""
+Key = tuple[str, Files]
 Started = Callable[[str], None]
 """Called with the id of the experiment that was queued."""
 
@@ -74,18 +77,23 @@ def start_button(experiment: Experiment | None, label: str) -> None:
         ),
     ) and experiment:  # fmt: skip
         entrance.require_change()
-        st.session_state[_WANTED] = _key(experiment)
+        key = st.session_state[_WANTED] = _key(experiment)
         st.session_state.pop(_REFUSED, None)
-        _check(*_key(experiment)).over.wait(_AT_ONCE_SECONDS)
+        if _check(*key).over.is_set():  # of an earlier click: much may be otherwise by now
+            _check.clear(*key)
+        _check(*key).over.wait(_AT_ONCE_SECONDS)
 
 
 def start_answer(experiment: Experiment | None, started: Started) -> None:
     """What came of a click on Start: how far the reading is, why it can't start, what to confirm; or it starts."""
     key = _key(experiment) if experiment is not None else None
-    if st.session_state.get(_WANTED) == key and key is not None and experiment is not None:
+    wanted = st.session_state.get(_WANTED)
+    if wanted == key and key is not None and experiment is not None:
         _answer(experiment, key, started)
     else:  # something was changed since
         st.session_state.pop(_WANTED, None)
+        if wanted and key and wanted[0] == key[0]:
+            st.info("The files of a task or of the model changed since they were read; start again.")
     refused_key, refused = st.session_state.get(_REFUSED, (None, ()))
     for sentence in refused if refused_key == key else ():
         st.error(plain(sentence), icon=":material/error:")
@@ -132,20 +140,30 @@ def _start(experiment: Experiment, started: Started) -> None:
 
 
 def _key(experiment: Experiment) -> Key:
-    """The experiment, and when its files were changed."""
+    """The experiment, and its files as they are: those of the tasks, and of a model in a folder."""
     files = [Path(name) for task in experiment.tasks for name in (*task.train, *task.test)]
-    return experiment.model_dump_json(), tuple(_changed_at(file) for file in files)
+    return experiment.model_dump_json(), tuple(map(_state, (*files, *_model_files(experiment.model))))
 
 
-def _changed_at(file: Path) -> float:
+def _model_files(name: str) -> list[Path]:
+    """Those of a folder. A model of the hub has none here: the next click reads it anew."""
     try:
-        return file.stat().st_mtime
+        folder = Path(name).expanduser()
+        return sorted(folder.iterdir()) if name != EMBEDDED and folder.is_dir() else []
+    except (OSError, RuntimeError, ValueError):  # no name of a folder at all, or one that may not be read
+        return []
+
+
+def _state(file: Path) -> tuple[str, int, float]:
+    try:
+        about = file.stat()
     except OSError:
-        return 0.0
+        return str(file), 0, 0.0
+    return str(file), about.st_size, about.st_mtime
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _check(experiment: str, changed_at: tuple[float, ...]) -> Check:  # a part of the cache's key
+def _check(experiment: str, files: Files) -> Check:  # a part of the cache's key
     check = Check()
     shared = SharedResults(session.store().shared_folder)
     thread = threading.Thread(

@@ -1,3 +1,4 @@
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -276,6 +277,43 @@ def test_a_learning_rate_far_from_the_usual_is_asked_about(store: Store) -> None
     assert store.experiments().empty
     app.button(key="experiment_start_anyway").click().run()
     assert len(store.experiments()) == 1
+
+
+@pytest.fixture
+def own_model(tmp_path: Path) -> Path:
+    """A model in a folder of the user's."""
+    return Path(shutil.copytree(Path(APP).parent / "models" / "tiny-gpt2", tmp_path / "mine"))
+
+
+def asked_about(model: Path) -> AppTest:
+    """The page with a question that the check of an own model gave rise to."""
+    app = with_tasks("tea", "bread")
+    field(app.selectbox, "_model").set_value("another model").run()
+    field(app.text_input, "other_model").set_value(str(model)).run()
+    field(app.number_input, "training_learning_rate").set_value(0.9).run()
+    assert started(app).warning
+    return app
+
+
+@pytest.mark.usefixtures("library")
+def test_a_click_on_start_reads_again_what_an_earlier_one_has_read(
+    store: Store, own_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.start_check._model_files", lambda name: [])  # as of the hub: nothing tells that it changed
+    app = asked_about(own_model)
+    (own_model / "tokenizer.json").unlink()
+    assert any("tokenizer" in error for error in errors(started(app)))
+    assert not app.warning
+    assert store.experiments().empty
+
+
+@pytest.mark.usefixtures("library")
+def test_a_model_that_changed_after_its_check_is_not_started_with(store: Store, own_model: Path) -> None:
+    app = asked_about(own_model)
+    (own_model / "config.json").write_text("{}", encoding="utf-8")
+    app.button(key="experiment_start_anyway").click().run()
+    assert store.experiments().empty
+    assert any("changed since they were read" in info.value for info in app.info)
 
 
 @pytest.mark.usefixtures("library")
