@@ -17,6 +17,7 @@ from engine.control import Control
 from engine.disk import check_room
 from engine.errors import ConfigError, ModelError
 from engine.experiment import Experiment, RunSpec, Training
+from engine.ignored_settings import with_ignored_settings
 from engine.model_check import check_block_size
 from engine.models import BaseModel, load_base, locate, revision_of
 from engine.packing import pack_documents
@@ -53,7 +54,9 @@ def execute_run(
     check_block_size(experiment, base.context)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
-    tasks = [task_tokens(spec, base, shared, training.block_size) for spec in experiment.tasks]
+    tasks = [
+        with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
+    ]
     encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
 
     chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)

@@ -16,8 +16,11 @@ from typer.testing import CliRunner
 from engine import task_tokens
 from engine.check import check
 from engine.cli import app
+from engine.errors import TaskError
+from engine.experiment import TaskSpec
 from engine.experiment_file import load_experiment
 from engine.headless import run_experiment
+from engine.ignored_settings import ignored_settings
 from engine.sharing import SharedResults
 from engine.store import Store
 from tests.builders import tiny_gpt2
@@ -263,3 +266,51 @@ def test_scores_on_training_text_are_marked_wherever_they_stand(tmp_path: Path) 
         assert set(store.matrix(run_ids)["task"]) == {"proverb (training text)", "b"}
         assert set(store.curve(run_ids)["task"]) == {"proverb (training text)", "b"}
         assert store.stages(run_ids)["task"].tolist() == ["proverb (training text)", "b"]
+
+
+def test_every_refusal_names_its_task_however_short_the_name(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "train": "nowhere.txt"}, {"name": "text", "train": "b.txt"}]
+    code, found = checked(described(tmp_path, {"b.txt": "All is well."}, tasks))
+    assert code == 1
+    assert [sentence.split(": ")[0] for sentence in found["refused"]] == ["Task 'a'", "Task 'text'"]
+
+
+def test_a_refusal_that_names_its_task_names_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(spec: TaskSpec, *_: object) -> None:
+        raise TaskError(f"Task '{spec.name}': nothing is left to score.")
+
+    monkeypatch.setattr("engine.check.task_tokens", refuse)
+    _, found = checked(described(tmp_path, {"b.txt": "x"}, [{"name": n, "train": "b.txt"} for n in ("a", "b")]))
+    assert found["refused"] == ["Task 'a': nothing is left to score.", "Task 'b': nothing is left to score."]
+
+
+JOINING, RENDERING = {"separator": " ", "beyond_block": "continue"}, {"template": "plain", "learn": "all"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "ignored"),
+    [
+        ("text", JOINING | RENDERING, "separator, beyond_block, template, learn have no effect: the task holds plain"),
+        ("text", {"learn": "all"}, "learn has no effect: the task holds plain texts."),
+        ("chat", JOINING | RENDERING, "separator, beyond_block have no effect: conversations are joined by their"),
+        ("chat", RENDERING, ""),
+        ("pairs", JOINING | RENDERING, "separator, beyond_block have no effect: with template: plain pairs are"),
+        ("pairs", JOINING | {"learn": "all"}, "learn has no effect: of pairs the completion alone is learnt"),
+        ("pairs", JOINING, ""),
+        ("text", {"separator": "", "beyond_block": "continue"}, ""),  # as the store has tasks of older versions
+        ("text", {"separator": "\n", "template": "auto"}, ""),
+    ],
+)
+def test_settings_without_effect_on_a_kind_of_text_are_named(kind: Any, fields: dict[str, Any], ignored: str) -> None:
+    said = ignored_settings(TaskSpec(name="a", train=("a.txt",), **fields), kind)
+    assert said.startswith(ignored)
+    assert bool(said) == bool(ignored)
+
+
+def test_a_check_and_its_run_say_which_settings_have_no_effect(tmp_path: Path) -> None:
+    training = {"epochs": 1, "block_size": 64, "stage_tokens": 64, "device": "cpu", "evaluations_per_stage": 1}
+    path = described(tmp_path, {"a.txt": "\n".join(SENTENCES)}, [{"name": "a", "train": "a.txt", "separator": " "}],
+                     training=training)  # fmt: skip
+    (remark,) = only(path)["remarks"]
+    assert remark.startswith("separator has no effect")
+    assert run_experiment(load_experiment(path), tmp_path / "out")["tasks"][0]["remarks"] == [remark]
