@@ -15,6 +15,7 @@ from engine.export import write_results
 from engine.results_folder import RESULTS, begin, check_folder, opened
 from engine.sharing import SharedResults
 from engine.store import Store
+from engine.store.schema import SHARED
 from engine.worker import Execute
 
 Watch = Callable[[str, Event], None]
@@ -41,7 +42,7 @@ def run_experiment(
     folder = folder.resolve()
     check_folder(folder, resume, experiment)
     with TemporaryDirectory(prefix="palimpsest-") as aside:
-        tokens = SharedResults(Path(aside))
+        tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
         check_input(experiment, told, tokens)
         with opened(folder) as (lock, store):
             experiment_id = begin(store, experiment, resume)

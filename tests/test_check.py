@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from engine import task_tokens
 from engine.check import check
 from engine.cli import app
+from engine.control import Control
 from engine.errors import TaskError
 from engine.experiment import TaskSpec
 from engine.experiment_file import load_experiment
@@ -227,6 +228,22 @@ def test_a_run_does_not_encode_again_what_its_check_has_encoded(
     found = run_experiment(load_experiment(path), tmp_path / "out")
     assert found["runs"][0]["status"] == "finished", found["runs"][0]["reason"]
     assert read == ["a"]
+
+
+def test_a_run_that_goes_on_takes_the_tokens_that_its_folder_holds_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = task_tokens.open_task
+    monkeypatch.setattr(task_tokens, "open_task", lambda spec: read.append(spec.name) or real(spec))
+    path = described(tmp_path, {"a.txt": "\n".join(SENTENCES)})
+    stopped = Control()
+    stopped.stop()
+    run_experiment(load_experiment(path), tmp_path / "out", control=stopped)
+    kept = {file.name for file in (tmp_path / "out" / "shared").iterdir()}
+    run_experiment(load_experiment(path), tmp_path / "out", control=stopped, resume=True)
+    assert read == ["a"]
+    assert {file.name for file in (tmp_path / "out" / "shared").iterdir()} == kept
 
 
 def test_a_run_records_what_the_check_said_and_its_checkpoint_brings_the_template(tmp_path: Path) -> None:
