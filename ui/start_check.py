@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from engine.errors import PalimpsestError
-from engine.experiment import Experiment
+from engine.experiment import Experiment, Training
 from engine.model_choices import EMBEDDED
+from engine.names import visible
+from engine.parameters import parameters_of
 from engine.sharing import SharedResults
 from ui import actions, entrance, session, warm_up
 from ui.expected import expected_seconds
@@ -95,8 +97,10 @@ def start_answer(experiment: Experiment | None, started: Started) -> None:
         if wanted and key and wanted[0] == key[0]:
             st.info("The files of a task or of the model changed since they were read; start again.")
     refused_key, refused = st.session_state.get(_REFUSED, (None, ()))
-    for sentence in refused if refused_key == key else ():
-        st.error(plain(sentence), icon=":material/error:")
+    if refused and refused_key == key:
+        st.markdown("**Nothing was started.** Mend what is said here, then start again.")
+        for sentence in refused:
+            st.error(plain(in_words_of_the_page(sentence)), icon=":material/error:")
 
 
 def _answer(experiment: Experiment, key: Key, started: Started) -> None:
@@ -110,15 +114,34 @@ def _answer(experiment: Experiment, key: Key, started: Started) -> None:
         del st.session_state[_WANTED]
         _check.clear(*key)  # what was missing may be there at the next click
         return
-    remarks = check.report.remarks if check.report else ()
+    remarks = _to_ask_about(check.report) if check.report else []
+    if remarks:
+        st.markdown("**Nothing has started yet.** The check found what may not be meant:")
     for remark in remarks:
-        st.warning(plain(remark), icon=":material/help:")
+        st.warning(plain(in_words_of_the_page(remark)), icon=":material/help:")
     if not remarks or st.button(
         "Start all the same", key="experiment_start_anyway", icon=":material/play_arrow:",
         **entrance.for_editors("It is meant as it stands."),
     ):  # fmt: skip
         _check.clear(*key)  # the model's folder may be another one by the next start
         _start(experiment, started)
+
+
+def _to_ask_about(report: Report) -> list[str]:
+    """What nobody has seen yet: of the experiment, and of each task what was not said when it came to the library."""
+    seen = {note for task in session.library().tasks() for note in task.notes}
+    found = list(report.remarks)
+    for task in report.tasks:
+        new = " ".join(remark for remark in task.remarks if visible(remark) not in seen)
+        found += [f"Task '{task.name}': {new}"] if new else []
+    return found
+
+
+def in_words_of_the_page(sentence: str) -> str:
+    """Training settings by the labels of their fields: their names are those of experiment files."""
+    for declared in parameters_of(Training):
+        sentence = sentence.replace(f"training.{declared.name}:", f"{declared.label}:")
+    return sentence
 
 
 @st.fragment(run_every=0.5)

@@ -16,6 +16,7 @@ from engine.portable import portable
 from engine.presets import PRESETS
 from engine.store import Store
 from engine.tasks import Document, Task
+from engine.tasks.documents import TaskReading
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from ui import entrance, preview_data, session
@@ -277,6 +278,36 @@ def test_a_learning_rate_far_from_the_usual_is_asked_about(store: Store) -> None
     assert store.experiments().empty
     app.button(key="experiment_start_anyway").click().run()
     assert len(store.experiments()) == 1
+
+
+def test_what_the_block_cuts_off_a_task_is_asked_about_and_what_its_form_said_is_not(
+    store: Store, library: Library
+) -> None:
+    pairs = tuple(Document(f"It is {n}.", prompt=f"What is {n}? " + "word " * 600) for n in range(8))
+    held_out = (Document("It is 9.", prompt="What is 9?"),)
+    library.add(Task("sums", pairs, held_out))
+    said = "Nothing is held out: every score is measured on the training text itself."
+    note = TaskReading(remarks=(said,), scored_on_training=True)
+    noted = library.add(Task("proverb", (Document("All is well."),), (Document("All is well."),), note))
+    assert noted.notes == note.remarks
+    app = started(with_tasks("sums", "proverb"))
+    assert [warning.value.replace("\\", "") for warning in app.warning] == [
+        "Task 'sums': 8 prompts are longer than the block allows; their beginnings are left out."
+    ]
+    assert any("Nothing has started yet" in markdown.value for markdown in app.markdown)
+    assert store.experiments().empty
+    app.button(key="experiment_start_anyway").click().run()
+    assert len(store.experiments()) == 1
+
+
+@pytest.mark.usefixtures("library")
+def test_a_refusal_speaks_of_settings_as_the_page_does_and_says_that_nothing_runs(store: Store) -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, "training_block_size").set_value(4096).run()
+    (refused,) = errors(started(app))
+    assert refused.startswith("Block size: 4096 is longer than the context")
+    assert any("Nothing was started" in markdown.value for markdown in app.markdown)
+    assert store.experiments().empty
 
 
 @pytest.fixture
