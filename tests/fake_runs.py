@@ -37,7 +37,7 @@ class FakeRun:
         self.step_seconds, self.fail_at, self.error = step_seconds, fail_at, error
         self.started: list[tuple[str, int, int]] = []
         """Strategy, seed and finished stages of every call, in order."""
-        self.fingerprint = "same"
+        self.fingerprint = self.held_out_fingerprint = "same"
         self.before_step: Callable[[int], None] | None = None
 
     def __call__(
@@ -51,7 +51,8 @@ class FakeRun:
     ) -> Iterator[events.Event]:
         self.started.append((run.strategy, run.seed, finished_stages))
         names = [task.name for task in experiment.tasks]
-        facts = tuple({"name": name, "documents": 18, "fingerprint": self.fingerprint} for name in names)
+        prints = {"fingerprint": self.fingerprint, "held_out_fingerprint": self.held_out_fingerprint}
+        facts = tuple({"name": name, "documents": 18} | prints for name in names)
         yield events.RunStarted(STEPS * len(names), len(names), finished_stages, {"device": "cpu"}, facts)
         stage, step = finished_stages, finished_stages * STEPS
         try:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from engine.experiment_file import load_experiment
+from engine.headless import run_experiment
+
 from tests.torture.__main__ import attempt
 from tests.torture.outcome import differences, outcome
-from tests.torture.victim import NOWHERE
 
 KILLS = [
     ("after a step", 4),
@@ -31,10 +33,10 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_numbers(tmp_path: P
         (tmp_path / f"{name}.txt").write_text(text)
     experiment = tmp_path / "experiment.yaml"
     experiment.write_text(_EXPERIMENT.replace("FOLDER", str(tmp_path)))
-    assert not attempt(experiment, tmp_path / "undisturbed", NOWHERE, 0)
+    run_experiment(load_experiment(experiment), tmp_path / "undisturbed")
     for place, count in KILLS:
         assert attempt(experiment, tmp_path / "killed", place, count), f"it was not killed {place}"
-    assert not attempt(experiment, tmp_path / "killed", NOWHERE, 0)
+    run_experiment(load_experiment(experiment), tmp_path / "killed", resume=True)
     undisturbed, killed = outcome(tmp_path / "undisturbed"), outcome(tmp_path / "killed")
     assert differences(undisturbed, killed) == []
     (run,) = killed.values()

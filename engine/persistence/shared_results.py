@@ -39,6 +39,8 @@ class SharedResults:
 
     folder: Path
     limit_bytes: int = LIMIT_BYTES
+    elsewhere: Path | None = None
+    """Another folder of results, whose files are found as well; nothing is added to it."""
 
     def has(self, key: str) -> bool:
         """Whether there is one, sound or not."""
@@ -87,11 +89,12 @@ class SharedResults:
 
         It may go at any time, as the least recently used: open its files at once, or ask again.
         """
-        found = self.folder / key
-        if self._is_sound(found):
-            _touch(found)
-            return found
+        for folder in (self.folder, self.elsewhere):
+            if folder is not None and self._is_sound(folder / key):
+                _touch(folder / key)
+                return folder / key
         self._add(key, make)
+        found = self.folder / key
         return found if found.is_dir() else None
 
     def adopt(self, other: SharedResults) -> None:

@@ -23,13 +23,17 @@ from engine.results.summaries import intransigence, summarize
 from engine.store import Store
 
 SCHEMA = "palimpsest/results/2"
-"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine."""
+"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve` is new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
 _TASK_FIELDS = (
     "name", "documents", "held_out_documents", "target_tokens", "held_out_target_tokens", "kind", "columns",
     "unused_columns", "remarks", "scored_on_training", "separator", "chat_template",
+)  # fmt: skip
+_CURVE = (
+    "stage", "step", "task", *(f"{name}{end}" for name in SCORE_NAMES for end in ("", "_low", "_high")),
+    "worse_by", "worse_by_half", "is_worse",
 )  # fmt: skip
 
 Rows = Sequence[Sequence[float | None]]
@@ -40,7 +44,9 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
 
     `checkpoints` are relative to the folder `beside`, where the file is to lie: the store's unless another is named.
     `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
-    where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. Raises StoreError for an unknown id.
+    where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. `curve` holds the looks inside stages and
+    at their ends as the columns of a table, with both ends of each score's 95% interval (`Store.curve` says which).
+    Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
@@ -51,7 +57,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
     joint = {run.seed: run.run_id for run in runs.itertuples() if run.strategy == "joint" and run.status == "finished"}
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
-    facts = store.task_facts_by_run(run_ids)
+    facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
     described = []
     for run in runs.itertuples():
         of_joint = joint.get(run.seed) if run.strategy != "joint" else None
@@ -67,7 +73,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
-                "summary": summary, "seconds": run.seconds, "tokens": int(run.target_tokens),
+                "summary": summary, "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
+                 "seconds": run.seconds, "tokens": int(run.target_tokens),
                 "operations": operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]),
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
@@ -81,6 +88,12 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     }
     plain: dict[str, Any] = _plain(whole)
     return plain
+
+
+def _curves(curve: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
+    """Every run's curves, by column."""
+    parts = curve.groupby("run_id", sort=False)
+    return {str(run_id): {name: part[name].tolist() for name in _CURVE} for run_id, part in parts}
 
 
 def _named(facts: Sequence[Mapping[str, Any]], experiment: Experiment) -> list[dict[str, Any]]:

@@ -103,7 +103,8 @@ def _follow(
 
         experiment = experiment.model_copy(update={"model": pinned(experiment.model, model["model_revision"])})
     finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
-    before = store.run_task_facts(run_id) if finished_stages else []
+    own = store.run_task_facts(run_id) if finished_stages else []
+    others = store.compared_task_facts(run_id)
     store.drop_after_stage(run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")
     status = "interrupted"
@@ -112,7 +113,8 @@ def _follow(
         for event in events:
             kind = type(event).__name__
             if kind == "RunStarted":  # by name: a reloaded module's events are other classes
-                _refuse_other_texts(before, event.tasks)  # type: ignore[union-attr]
+                _refuse_other_texts(own, event.tasks, _RUN_BEGAN)  # type: ignore[union-attr]
+                _refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)  # type: ignore[union-attr]
                 _refuse_other_model(experiment.model, model, event.environment)  # type: ignore[union-attr]
             status = {"RunFinished": "finished", "RunStopped": "stopped"}.get(kind, status)
             recorder.add(event)
@@ -124,15 +126,21 @@ def _follow(
     return status, INTERRUPTED if status == "interrupted" else ""
 
 
-def _refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts]) -> None:
-    """A run whose texts changed since its first stages would mix two experiments in one matrix."""
+_RUN_BEGAN = "changed since this run began, so it can't go on"
+_OTHERS_READ = "is not what the experiment's other runs read, so this run can't be compared with them"
+
+
+def _refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts], why: str) -> None:
+    """Texts that changed since its first stages would mix two experiments in one matrix, or in one comparison."""
     now = {fact["name"]: fact for fact in after}
     for fact in before:
-        if fact.get("fingerprint") != now.get(fact["name"], fact).get("fingerprint"):
-            raise StoreError(
-                f"The text of task {fact['name']!r} changed since this run began, so it can't go on; "
-                "start the experiment anew, or put the old text back."
-            )
+        found = now.get(fact["name"], {})
+        for side, what in (("fingerprint", "text"), ("held_out_fingerprint", "held-out text")):
+            if fact.get(side) and fact[side] != found.get(side):  # earlier versions may not have recorded it
+                raise StoreError(
+                    f"The {what} of task {fact['name']!r} {why}. Either its files were changed, or this version reads "
+                    "them in another way; start the experiment anew, or put the old files or the old version back."
+                )
 
 
 def _refuse_other_model(name: str, before: Facts, after: Facts) -> None:

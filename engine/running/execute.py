@@ -21,6 +21,7 @@ from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
+from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tokens.packing import pack_documents
@@ -53,7 +54,9 @@ def execute_run(
     check_block_size(experiment, base.context)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
-    tasks = [task_tokens(spec, base, shared, training.block_size) for spec in experiment.tasks]
+    tasks = [
+        with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
+    ]
     encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
 
     chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.common.errors import PalimpsestError, TaskError
 from engine.experiments.experiment import Experiment
+from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import look_at_model, remarks_on_training
 from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.tasks import open_task
@@ -99,7 +100,7 @@ def check(
 
 
 def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, block_size: int) -> CheckedTask:
-    found = task_tokens(spec, tokens, shared, block_size)
+    found = with_ignored_settings(spec, task_tokens(spec, tokens, shared, block_size))
     return CheckedTask(
         name=spec.name,
         documents=len(found.train),
@@ -123,6 +124,7 @@ def _first(found: TaskTokens, tokens: TokensOf) -> tuple[dict[str, str], ...]:
 
 
 def _named(spec: TaskSpec, error: PalimpsestError, tasks: int) -> str:
-    """The sentence with the task it is about."""
+    """The sentence with the task it is about, unless it says so itself: a short name may stand in any sentence."""
     sentence = str(error)
-    return sentence if tasks == 1 or spec.name in sentence else f"Task '{spec.name}': {sentence}"
+    said = f"ask '{spec.name}'" in sentence  # "Task" or "task"
+    return sentence if tasks == 1 or said else f"Task '{spec.name}': {sentence}"

@@ -16,6 +16,7 @@ from engine.running.experiment_check import Report, check
 from engine.running.results_folder import RESULTS, begin, check_folder, opened
 from engine.running.worker_process import Execute
 from engine.store import Store
+from engine.store.schema import SHARED
 
 Watch = Callable[[str, Event], None]
 """Sees every event with its run's id."""
@@ -41,7 +42,7 @@ def run_experiment(
     folder = folder.resolve()
     check_folder(folder, resume, experiment)
     with TemporaryDirectory(prefix="palimpsest-") as aside:
-        tokens = SharedResults(Path(aside))
+        tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
         check_input(experiment, told, tokens)
         with opened(folder) as (lock, store):
             experiment_id = begin(store, experiment, resume)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from engine.common.errors import ConfigError
 from engine.experiments.experiment import Experiment, to_data
@@ -66,14 +67,23 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
 
 def _same(store: Store, experiment: Experiment) -> str | None:
     wanted = to_data(experiment)
-    before = wanted | {"tasks": [as_before_4(task) for task in wanted["tasks"]]}
+    before = wanted | {"tasks": _tasks_of_before(experiment)}
     for experiment_id in map(str, store.experiments()["experiment_id"]):
         kept = to_data(store.experiment(experiment_id))
         if not Path(kept["model"]).is_absolute() and str(Path(kept["model"]).resolve()) == wanted["model"]:
             kept["model"] = wanted["model"]  # of before, when folders of models were kept as they were written
-        if kept in (wanted, before):
+        if kept == wanted or (kept == before and store.joined_as_before(experiment_id)):
             return experiment_id
     return None
+
+
+def _tasks_of_before(experiment: Experiment) -> list[dict[str, Any]]:
+    """What its tasks meant to versions that could not be told how pairs are joined; what the file says, it says."""
+    found = []
+    for spec, task in zip(experiment.tasks, to_data(experiment)["tasks"], strict=True):
+        said = {name: getattr(spec, name) for name in ("separator", "beyond_block") if name in spec.model_fields_set}
+        found.append(as_before_4(task | said))
+    return found
 
 
 def _came_to_nothing(store: Store, experiment_id: str) -> bool:

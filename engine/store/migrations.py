@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 4
+VERSION = 5
 """The newest."""
 
 
@@ -56,6 +56,8 @@ def _to_4(operations: Any) -> None:
     """Experiments of before keep how their pairs were joined: with nothing between prompt and completion, and what is
     beyond a block in blocks of its own."""
     connection = operations.get_bind()
+    _add_missing(operations, "experiments", _joined_as_before())
+    operations.execute("UPDATE experiments SET joined_as_before = 1")
     for experiment_id, text in connection.execute(
         sa.text("SELECT experiment_id, configuration FROM experiments")
     ).all():
@@ -67,6 +69,21 @@ def _to_4(operations: Any) -> None:
         )
 
 
+def _to_5(operations: Any) -> None:
+    """Which experiments are of before 4, for databases that an unreleased version brought to 4 without a word of it:
+    theirs count as said."""
+    _add_missing(operations, "experiments", _joined_as_before())
+
+
+def _joined_as_before() -> sa.Column[bool]:
+    return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
+
+
+def _add_missing(operations: Any, table: str, column: sa.Column[Any]) -> None:
+    if column.name not in {found["name"] for found in sa.inspect(operations.get_bind()).get_columns(table)}:
+        operations.add_column(table, column)
+
+
 def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
     """A task's configuration as versions of before meant one that says nothing of how pairs are joined."""
     if "text_column" in task:
@@ -74,4 +91,4 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
     return {"separator": "", "beyond_block": "continue"} | task
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}

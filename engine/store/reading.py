@@ -167,6 +167,18 @@ class Reader(CurveReader):
         """What this run itself said of its tasks; empty before it began."""
         return self._run_value(run_id, runs.c.task_facts) or []
 
+    def compared_task_facts(self, run_id: str) -> list[dict[str, Any]]:
+        """What the first other run of its experiment that finished a stage said of its tasks; empty where none did."""
+        own = select(runs.c.experiment_id).where(runs.c.run_id == run_id).scalar_subquery()
+        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
+        query = (
+            select(runs.c.task_facts)
+            .where(runs.c.experiment_id == own, runs.c.run_id != run_id, runs.c.run_id.in_(trained))
+            .order_by(runs.c.number)
+        )
+        with self._reading() as connection:
+            return next((facts for facts in connection.execute(query).scalars() if facts), [])
+
     def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
         """What each of these runs said of its tasks; empty before it began."""
         query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(_listed(run_ids)))
@@ -199,6 +211,12 @@ class Reader(CurveReader):
         if row is None:
             raise StoreError(f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted.")
         return experiment_from(row.configuration | {"name": row.name}, f"experiment {row.name!r}")
+
+    def joined_as_before(self, experiment_id: str) -> bool:
+        """Whether the experiment was made before it could be said how pairs are joined."""
+        query = select(experiments.c.joined_as_before).where(experiments.c.experiment_id == experiment_id)
+        with self._reading() as connection:
+            return bool(connection.execute(query).scalar())
 
     def run_spec(self, run_id: str) -> tuple[str, RunSpec]:
         """A run's experiment id and what it shall do. Raises StoreError when there is none of this id."""

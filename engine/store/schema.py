@@ -19,6 +19,8 @@ from engine.store import migrations
 
 STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
+SHARED = "shared"
+"""The folder in a store for results that runs have in common."""
 ACTIVE = ("running", "paused")
 ENDED = ("finished", "stopped", "failed")
 RESUMABLE = ("interrupted", "stopped", "failed")
@@ -48,6 +50,8 @@ experiments = Table(
     Column("model", String, nullable=False),
     Column("tasks", JSON, nullable=False),
     Column("configuration", JSON, nullable=False),
+    # made before it could be said how pairs are joined
+    Column("joined_as_before", Boolean, nullable=False, default=False, server_default="0"),
 )  # fmt: skip
 
 runs = Table(
@@ -172,7 +176,7 @@ class Database:
     @property
     def shared_folder(self) -> Path:
         """Where results lie that several runs have in common."""
-        return self.folder / "shared"
+        return self.folder / SHARED
 
     def log_path(self, run_id: str) -> Path:
         """Where a run's log, tracebacks included, is written."""

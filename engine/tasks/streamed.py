@@ -21,8 +21,8 @@ from engine.tasks.documents import Document, Task, TaskReading
 from engine.tasks.files.encodings import clean
 from engine.tasks.library import facts_beside
 from engine.tasks.load import division_remarks, load_task
-from engine.tasks.nested import is_written_messages
 from engine.tasks.splitting import document_key
+from engine.tasks.tables.nested import is_written_messages
 
 if TYPE_CHECKING:
     from engine.tasks.spec import TaskSpec

@@ -19,7 +19,7 @@ from tests.browser.conftest import PATIENCE, ROOT, Serve
 
 pytestmark = pytest.mark.browser
 
-ROWS, LETTERS = 240, 200
+ROWS, LETTERS = 120, 100
 REASONS = (
     "arrived late",
     "came with a torn label",
@@ -166,9 +166,9 @@ def watch(page: Any) -> None:
 def test_own_files_become_tasks_three_strategies_train_and_a_model_is_taken_home(page: Any, tmp_path: Path) -> None:
     open_page(page, "Tasks")
     table = support_table(tmp_path / "support.csv")
-    add_task(page, table, "shop", f"CSV table, {ROWS} rows × 2 columns", "216 documents to train on and 24 held out.")
+    add_task(page, table, "shop", f"CSV table, {ROWS} rows × 2 columns", "108 documents to train on and 12 held out.")
     letters = lighthouse_letters(tmp_path / "letters.txt")
-    add_task(page, letters, "sea", "plain text", "180 documents to train on and 20 held out.")
+    add_task(page, letters, "sea", "plain text", "90 documents to train on and 10 held out.")
 
     set_up_experiment(page, ("shop", "sea"))
     page.get_by_role("button", name="Start 3 runs").click()

@@ -116,7 +116,7 @@ def test_a_browser_too_slow_for_every_refresh_keeps_the_zoom(page: Any) -> None:
     assert before["x"][0] > 1
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setCPUThrottlingRate", {"rate": 8})
-    wait_for_refreshes(page, 40)
+    wait_for_refreshes(page, 15)
     session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     after = page.evaluate(STATE)[0]
     assert (after["same"], after["x"], after["y"]) == (True, before["x"], before["y"])

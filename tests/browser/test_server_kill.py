@@ -21,19 +21,19 @@ from tests.torture.outcome import differences, outcome
 pytestmark = pytest.mark.browser
 
 SLOW = 600.0  # seconds
-TRAINING = {"epochs": 16, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
+TRAINING = {"block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
 
 
-@pytest.fixture
-def described(tmp_path: Path) -> Experiment:
-    return experiment(tmp_path, training=TRAINING, strategies=["ewc"])
+def described(folder: Path, epochs: int) -> Experiment:
+    return experiment(folder, training=TRAINING | {"epochs": epochs}, strategies=["ewc"])
 
 
 def test_a_killed_server_loses_nothing(
-    browser: Any, store: Store, described: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PALIMPSEST_CHECKPOINT_SECONDS", "0.5")
-    experiment_id = store.add_experiment(described)
+    whole = described(tmp_path, epochs=8)  # many steps after the sixth, where it is killed
+    experiment_id = store.add_experiment(whole)
     page = browser.new_page()
     with suppress(ChildProcessError), serve(store.folder) as server:
         page.goto(f"{server.address}/live?experiment={experiment_id}")
@@ -52,15 +52,15 @@ def test_a_killed_server_loses_nothing(
         page.get_by_role("button", name="Resume", exact=True).click()
         wait_until(lambda: store.runs()["status"].item() == "finished", SLOW)
     print(f"the status was true {took:.1f} s after the page was asked for")
-    run_experiment(described, tmp_path / "undisturbed")
+    run_experiment(whole, tmp_path / "undisturbed")
     assert differences(outcome(tmp_path / "undisturbed"), outcome(store.folder)) == []
 
 
 def test_a_killed_server_goes_on_by_itself_where_that_is_set(
-    store: Store, described: Experiment, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PALIMPSEST_RESUME", "1")
-    store.add_experiment(described)
+    store.add_experiment(described(tmp_path, epochs=1))
     assert store.claim_next() is not None  # as a server that died a moment ago would leave it
     with serve(store.folder):  # and no page is asked for
         wait_until(lambda: store.runs()["status"].item() == "finished", SLOW)

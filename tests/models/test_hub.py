@@ -26,7 +26,10 @@ from tests.fake_runs import FakeRun, experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME, COMMIT, NEWER = "someone/small-gpt2", "01234567" * 5, "89abcdef" * 5
-FACTS = "import sys; from engine.models.machine import model_facts; print(model_facts(sys.argv[1])['model_revision'])"
+FACTS = (
+    "import sys; from engine.models.machine import model_facts; "
+    "print(*(model_facts(name)['model_revision'] for name in sys.argv[1].split()))"
+)
 VOCABULARY = 4096
 """Of the embedded model's tokenizer, which the published one shares."""
 LOAD = "import sys; from engine.models.loading import load_base; print(load_base(sys.argv[1]).model.num_parameters())"
@@ -146,9 +149,8 @@ def test_the_commit_of_a_hub_model_is_recorded_and_asked_for_by_name_from_then_o
     hub.commit = NEWER
     assert load(NAME, tmp_path / "home", hub, FACTS).stdout.strip() == COMMIT  # what is here is not replaced
     elsewhere = tmp_path / "another machine"
-    assert load(NAME, elsewhere, hub, FACTS).stdout.strip() == NEWER
-    same = load(f"{NAME}@{COMMIT}", elsewhere, hub, FACTS)
-    assert same.stdout.strip() == COMMIT, same.stderr
+    both = load(f"{NAME} {NAME}@{COMMIT}", elsewhere, hub, FACTS)
+    assert both.stdout.split() == [NEWER, COMMIT], both.stderr
     again = load(f"{NAME}@{COMMIT}", elsewhere, hub, FACTS, HF_HUB_OFFLINE="1")
     assert again.stdout.strip() == COMMIT, again.stderr
 

@@ -1,3 +1,4 @@
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from engine.experiments.yaml_file import load_experiment, parse_experiment, to_y
 from engine.forecast.estimate import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
+from engine.tasks.documents import TaskReading
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from ui.experiment import preview_data
@@ -277,6 +279,73 @@ def test_a_learning_rate_far_from_the_usual_is_asked_about(store: Store) -> None
     assert store.experiments().empty
     app.button(key="experiment_start_anyway").click().run()
     assert len(store.experiments()) == 1
+
+
+def test_what_the_block_cuts_off_a_task_is_asked_about_and_what_its_form_said_is_not(
+    store: Store, library: Library
+) -> None:
+    pairs = tuple(Document(f"It is {n}.", prompt=f"What is {n}? " + "word " * 600) for n in range(8))
+    held_out = (Document("It is 9.", prompt="What is 9?"),)
+    library.add(Task("sums", pairs, held_out))
+    said = "Nothing is held out: every score is measured on the training text itself."
+    note = TaskReading(remarks=(said,), scored_on_training=True)
+    noted = library.add(Task("proverb", (Document("All is well."),), (Document("All is well."),), note))
+    assert noted.notes == note.remarks
+    app = started(with_tasks("sums", "proverb"))
+    assert [warning.value.replace("\\", "") for warning in app.warning] == [
+        "Task 'sums': 8 prompts are longer than the block allows; their beginnings are left out."
+    ]
+    assert any("Nothing has started yet" in markdown.value for markdown in app.markdown)
+    assert store.experiments().empty
+    app.button(key="experiment_start_anyway").click().run()
+    assert len(store.experiments()) == 1
+
+
+@pytest.mark.usefixtures("library")
+def test_a_refusal_speaks_of_settings_as_the_page_does_and_says_that_nothing_runs(store: Store) -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, "training_block_size").set_value(4096).run()
+    (refused,) = errors(started(app))
+    assert refused.startswith("Block size: 4096 is longer than the context")
+    assert any("Nothing was started" in markdown.value for markdown in app.markdown)
+    assert store.experiments().empty
+
+
+@pytest.fixture
+def own_model(tmp_path: Path) -> Path:
+    """A model in a folder of the user's."""
+    return Path(shutil.copytree(Path(APP).parent / "models" / "tiny-gpt2", tmp_path / "mine"))
+
+
+def asked_about(model: Path) -> AppTest:
+    """The page with a question that the check of an own model gave rise to."""
+    app = with_tasks("tea", "bread")
+    field(app.selectbox, "_model").set_value("another model").run()
+    field(app.text_input, "other_model").set_value(str(model)).run()
+    field(app.number_input, "training_learning_rate").set_value(0.9).run()
+    assert started(app).warning
+    return app
+
+
+@pytest.mark.usefixtures("library")
+def test_a_click_on_start_reads_again_what_an_earlier_one_has_read(
+    store: Store, own_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.start_check._model_files", lambda name: [])  # as of the hub: nothing tells that it changed
+    app = asked_about(own_model)
+    (own_model / "tokenizer.json").unlink()
+    assert any("tokenizer" in error for error in errors(started(app)))
+    assert not app.warning
+    assert store.experiments().empty
+
+
+@pytest.mark.usefixtures("library")
+def test_a_model_that_changed_after_its_check_is_not_started_with(store: Store, own_model: Path) -> None:
+    app = asked_about(own_model)
+    (own_model / "config.json").write_text("{}", encoding="utf-8")
+    app.button(key="experiment_start_anyway").click().run()
+    assert store.experiments().empty
+    assert any("changed since they were read" in info.value for info in app.info)
 
 
 @pytest.mark.usefixtures("library")

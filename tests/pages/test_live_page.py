@@ -12,7 +12,7 @@ from engine.events.control import Control
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.live import data, feed
-from ui.server import session
+from ui.server import entrance, session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "live.py")
 
@@ -258,7 +258,24 @@ def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
     assert not page.exception
     numbers = page.dataframe[1].value.set_index("Score")
     assert numbers.loc["Loss (nats per token)"].tolist() == ["3.000", "−1.000", "+1.000"]
-    assert page.code[0].value == str(store.run_folder(added[1][0]) / "stage-2")
+    assert page.code[0].value == f"runs/{added[1][0]}/stage-2"
+    (caption,) = [caption for caption in page.caption if caption.value.startswith("Checkpoint after stage 2")]
+    assert str(store.folder) not in caption.value
+    assert str(store.run_folder(added[1][0]) / "stage-2") in caption.help.replace("\\", "")
+
+
+def test_a_visitor_of_a_shared_server_sees_none_of_its_paths_behind_a_cell(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "is_private", lambda: False)
+    monkeypatch.setenv("PALIMPSEST_OPEN_TO_ALL", "1")
+    play()
+    page = show()
+    page.selectbox[0].select(added[1][0])
+    page.selectbox(key=f"live_stage_{added[0]}").select(2)
+    page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
+    said = [page.code[0].value, *(f"{caption.value} {caption.help}" for caption in page.caption)]
+    assert not any(str(store.folder) in text.replace("\\", "") for text in said)
 
 
 def test_a_cell_that_was_not_reached_says_when_it_will_be(

@@ -5,6 +5,7 @@ import math
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from engine import events
@@ -39,6 +40,21 @@ def test_results_hold_all_that_the_contract_names(store: Store, tmp_path: Path) 
     assert [Path(path).name for path in run["checkpoints"]] == ["stage-1", "stage-2"]
     assert not any(Path(path).is_absolute() for path in run["checkpoints"])
     assert all((store.folder / path).is_dir() for path in run["checkpoints"])
+
+
+def test_curves_are_exported_with_their_intervals_as_a_table(store: Store, tmp_path: Path) -> None:
+    experiment_id = finish_all(store, tmp_path, strategies=["naive", "joint"])
+    kept = store.curve(store.runs(experiment_id)["run_id"].tolist())
+    path = tmp_path / "results.json"
+    write_results(store, experiment_id, path)
+    for run in json.loads(path.read_text(encoding="utf-8"))["runs"]:
+        table = pd.DataFrame(run["curve"])
+        wanted = kept[kept["run_id"] == run["run_id"]].reset_index(drop=True)[list(table)]
+        pd.testing.assert_frame_equal(table.astype(wanted.dtypes), wanted)
+        inside = table[table["step"] % STEPS == STEPS // 2]
+        assert len(inside) == 4
+        assert (inside["nats_per_token_low"] < inside["nats_per_token"]).any()
+        assert (inside["nats_per_token_low"] <= inside["nats_per_token_high"]).all()
 
 
 def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_together(
@@ -92,6 +108,7 @@ def test_an_experiment_that_has_not_begun_exports_too(store: Store, tmp_path: Pa
     found = results(store, experiment_id)
     assert found["environment"] == {}
     assert found["runs"][0]["scores"]["accuracy"] == [[None, None]] * 3
+    assert set(map(tuple, found["runs"][0]["curve"].values())) == {()}
     assert scores_csv(store, experiment_id).count("\n") == 1  # the header
 
 

@@ -14,12 +14,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from engine.cli import app
+from engine.common.errors import TaskError
+from engine.events.control import Control
 from engine.experiments.yaml_file import load_experiment
 from engine.persistence.shared_results import SharedResults
 from engine.running import task_tokens
 from engine.running.experiment_check import check
 from engine.running.headless import run_experiment
+from engine.running.ignored_settings import ignored_settings
 from engine.store import Store
+from engine.tasks.spec import TaskSpec
 from tests.builders import tiny_gpt2
 
 GOODS = ("lamp", "kettle", "scarf", "bicycle", "clock")
@@ -226,6 +230,22 @@ def test_a_run_does_not_encode_again_what_its_check_has_encoded(
     assert read == ["a"]
 
 
+def test_a_run_that_goes_on_takes_the_tokens_that_its_folder_holds_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = task_tokens.open_task
+    monkeypatch.setattr(task_tokens, "open_task", lambda spec: read.append(spec.name) or real(spec))
+    path = described(tmp_path, {"a.txt": "\n".join(SENTENCES)})
+    stopped = Control()
+    stopped.stop()
+    run_experiment(load_experiment(path), tmp_path / "out", control=stopped)
+    kept = {file.name for file in (tmp_path / "out" / "shared").iterdir()}
+    run_experiment(load_experiment(path), tmp_path / "out", control=stopped, resume=True)
+    assert read == ["a"]
+    assert {file.name for file in (tmp_path / "out" / "shared").iterdir()} == kept
+
+
 def test_a_run_records_what_the_check_said_and_its_checkpoint_brings_the_template(tmp_path: Path) -> None:
     training = {"epochs": 1, "block_size": 64, "device": "cpu", "evaluations_per_stage": 1}
     files = {"chat.jsonl": "\n".join(map(json.dumps, CHAT)), "alpaca.json": json.dumps(ALPACA)}
@@ -263,3 +283,51 @@ def test_scores_on_training_text_are_marked_wherever_they_stand(tmp_path: Path) 
         assert set(store.matrix(run_ids)["task"]) == {"proverb (training text)", "b"}
         assert set(store.curve(run_ids)["task"]) == {"proverb (training text)", "b"}
         assert store.stages(run_ids)["task"].tolist() == ["proverb (training text)", "b"]
+
+
+def test_every_refusal_names_its_task_however_short_the_name(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "train": "nowhere.txt"}, {"name": "text", "train": "b.txt"}]
+    code, found = checked(described(tmp_path, {"b.txt": "All is well."}, tasks))
+    assert code == 1
+    assert [sentence.split(": ")[0] for sentence in found["refused"]] == ["Task 'a'", "Task 'text'"]
+
+
+def test_a_refusal_that_names_its_task_names_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(spec: TaskSpec, *_: object) -> None:
+        raise TaskError(f"Task '{spec.name}': nothing is left to score.")
+
+    monkeypatch.setattr("engine.running.experiment_check.task_tokens", refuse)
+    _, found = checked(described(tmp_path, {"b.txt": "x"}, [{"name": n, "train": "b.txt"} for n in ("a", "b")]))
+    assert found["refused"] == ["Task 'a': nothing is left to score.", "Task 'b': nothing is left to score."]
+
+
+JOINING, RENDERING = {"separator": " ", "beyond_block": "continue"}, {"template": "plain", "learn": "all"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "ignored"),
+    [
+        ("text", JOINING | RENDERING, "separator, beyond_block, template, learn have no effect: the task holds plain"),
+        ("text", {"learn": "all"}, "learn has no effect: the task holds plain texts."),
+        ("chat", JOINING | RENDERING, "separator, beyond_block have no effect: conversations are joined by their"),
+        ("chat", RENDERING, ""),
+        ("pairs", JOINING | RENDERING, "separator, beyond_block have no effect: with template: plain pairs are"),
+        ("pairs", JOINING | {"learn": "all"}, "learn has no effect: of pairs the completion alone is learnt"),
+        ("pairs", JOINING, ""),
+        ("text", {"separator": "", "beyond_block": "continue"}, ""),  # as the store has tasks of older versions
+        ("text", {"separator": "\n", "template": "auto"}, ""),
+    ],
+)
+def test_settings_without_effect_on_a_kind_of_text_are_named(kind: Any, fields: dict[str, Any], ignored: str) -> None:
+    said = ignored_settings(TaskSpec(name="a", train=("a.txt",), **fields), kind)
+    assert said.startswith(ignored)
+    assert bool(said) == bool(ignored)
+
+
+def test_a_check_and_its_run_say_which_settings_have_no_effect(tmp_path: Path) -> None:
+    training = {"epochs": 1, "block_size": 64, "stage_tokens": 64, "device": "cpu", "evaluations_per_stage": 1}
+    path = described(tmp_path, {"a.txt": "\n".join(SENTENCES)}, [{"name": "a", "train": "a.txt", "separator": " "}],
+                     training=training)  # fmt: skip
+    (remark,) = only(path)["remarks"]
+    assert remark.startswith("separator has no effect")
+    assert run_experiment(load_experiment(path), tmp_path / "out")["tasks"][0]["remarks"] == [remark]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine import events
-from engine.common.errors import StoreError, StoreUnavailableError
+from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
 from engine.events.control import Control
 from engine.experiments.experiment import experiment_from
 from engine.running.driver import drive
@@ -276,7 +276,28 @@ def test_pairs_of_before_stay_joined_as_they_were_and_go_on_from_the_same_file(t
         ("", "continue"), ("\n", "cut"), ("", "continue"),
     ]  # fmt: skip
     assert begin(opened, described, resume=True) == experiment_id
+    said = described.tasks[0].model_copy(update={"separator": "\n"})
+    with pytest.raises(ConfigError, match="another experiment"):
+        begin(opened, described.model_copy(update={"tasks": (said, *described.tasks[1:])}), resume=True)
     opened.close()
+
+
+@pytest.mark.parametrize("said", [{"separator": "", "beyond_block": "continue"}, {"separator": ""},
+                                  {"beyond_block": "continue"}])  # fmt: skip
+def test_an_explicit_way_to_join_pairs_is_another_experiment_than_the_usual_one(
+    said: dict[str, str], tmp_path: Path
+) -> None:
+    pairs = {"name": "a", "train": "a.jsonl", "prompt_column": "q", "completion_column": "a"}
+    usual, other = (
+        experiment_from({"name": "x", "tasks": [pairs | more], "strategies": ["naive"]}) for more in ({}, said)
+    )
+    for kept, wanted in ((usual, other), (other, usual)):
+        store = Store(tmp_path / repr(kept is usual))
+        experiment_id = store.add_experiment(kept)
+        assert begin(store, kept, resume=True) == experiment_id
+        with pytest.raises(ConfigError, match="other tasks"):
+            begin(store, wanted, resume=True)
+        store.close()
 
 
 def test_a_run_from_before_sums_of_documents_keeps_its_curve_and_matrix_without_an_error(

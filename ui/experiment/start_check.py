@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from engine.common.errors import PalimpsestError
-from engine.experiments.experiment import Experiment
+from engine.common.parameters import parameters_of
+from engine.common.quoting import visible
+from engine.experiments.experiment import Experiment, Training
+from engine.models.choices import EMBEDDED
 from engine.persistence.shared_results import SharedResults
 from ui.experiment.expected import expected_seconds
 from ui.server import actions, entrance, session, warm_up
@@ -29,7 +32,9 @@ _AT_ONCE_SECONDS = 1.0
 """So long the page waits for a check before it shows how far it is: most are over by then."""
 _log = logging.getLogger(__name__)
 
-Key = tuple[str, tuple[float, ...]]
+Files = tuple[tuple[str, int, float], ...]
+"""Paths, sizes and times of change: what tells whether a file is still the one that was read."""
+Key = tuple[str, Files]
 Started = Callable[[str], None]
 """Called with the id of the experiment that was queued."""
 
@@ -74,21 +79,28 @@ def start_button(experiment: Experiment | None, label: str) -> None:
         ),
     ) and experiment:  # fmt: skip
         entrance.require_change()
-        st.session_state[_WANTED] = _key(experiment)
+        key = st.session_state[_WANTED] = _key(experiment)
         st.session_state.pop(_REFUSED, None)
-        _check(*_key(experiment)).over.wait(_AT_ONCE_SECONDS)
+        if _check(*key).over.is_set():  # of an earlier click: much may be otherwise by now
+            _check.clear(*key)
+        _check(*key).over.wait(_AT_ONCE_SECONDS)
 
 
 def start_answer(experiment: Experiment | None, started: Started) -> None:
     """What came of a click on Start: how far the reading is, why it can't start, what to confirm; or it starts."""
     key = _key(experiment) if experiment is not None else None
-    if st.session_state.get(_WANTED) == key and key is not None and experiment is not None:
+    wanted = st.session_state.get(_WANTED)
+    if wanted == key and key is not None and experiment is not None:
         _answer(experiment, key, started)
     else:  # something was changed since
         st.session_state.pop(_WANTED, None)
+        if wanted and key and wanted[0] == key[0]:
+            st.info("The files of a task or of the model changed since they were read; start again.")
     refused_key, refused = st.session_state.get(_REFUSED, (None, ()))
-    for sentence in refused if refused_key == key else ():
-        st.error(plain(sentence), icon=":material/error:")
+    if refused and refused_key == key:
+        st.markdown("**Nothing was started.** Mend what is said here, then start again.")
+        for sentence in refused:
+            st.error(plain(in_words_of_the_page(sentence)), icon=":material/error:")
 
 
 def _answer(experiment: Experiment, key: Key, started: Started) -> None:
@@ -102,15 +114,34 @@ def _answer(experiment: Experiment, key: Key, started: Started) -> None:
         del st.session_state[_WANTED]
         _check.clear(*key)  # what was missing may be there at the next click
         return
-    remarks = check.report.remarks if check.report else ()
+    remarks = _to_ask_about(check.report) if check.report else []
+    if remarks:
+        st.markdown("**Nothing has started yet.** The check found what may not be meant:")
     for remark in remarks:
-        st.warning(plain(remark), icon=":material/help:")
+        st.warning(plain(in_words_of_the_page(remark)), icon=":material/help:")
     if not remarks or st.button(
         "Start all the same", key="experiment_start_anyway", icon=":material/play_arrow:",
         **entrance.for_editors("It is meant as it stands."),
     ):  # fmt: skip
         _check.clear(*key)  # the model's folder may be another one by the next start
         _start(experiment, started)
+
+
+def _to_ask_about(report: Report) -> list[str]:
+    """What nobody has seen yet: of the experiment, and of each task what was not said when it came to the library."""
+    seen = {note for task in session.library().tasks() for note in task.notes}
+    found = list(report.remarks)
+    for task in report.tasks:
+        new = " ".join(remark for remark in task.remarks if visible(remark) not in seen)
+        found += [f"Task '{task.name}': {new}"] if new else []
+    return found
+
+
+def in_words_of_the_page(sentence: str) -> str:
+    """Training settings by the labels of their fields: their names are those of experiment files."""
+    for declared in parameters_of(Training):
+        sentence = sentence.replace(f"training.{declared.name}:", f"{declared.label}:")
+    return sentence
 
 
 @st.fragment(run_every=0.5)
@@ -132,20 +163,30 @@ def _start(experiment: Experiment, started: Started) -> None:
 
 
 def _key(experiment: Experiment) -> Key:
-    """The experiment, and when its files were changed."""
+    """The experiment, and its files as they are: those of the tasks, and of a model in a folder."""
     files = [Path(name) for task in experiment.tasks for name in (*task.train, *task.test)]
-    return experiment.model_dump_json(), tuple(_changed_at(file) for file in files)
+    return experiment.model_dump_json(), tuple(map(_state, (*files, *_model_files(experiment.model))))
 
 
-def _changed_at(file: Path) -> float:
+def _model_files(name: str) -> list[Path]:
+    """Those of a folder. A model of the hub has none here: the next click reads it anew."""
     try:
-        return file.stat().st_mtime
+        folder = Path(name).expanduser()
+        return sorted(folder.iterdir()) if name != EMBEDDED and folder.is_dir() else []
+    except (OSError, RuntimeError, ValueError):  # no name of a folder at all, or one that may not be read
+        return []
+
+
+def _state(file: Path) -> tuple[str, int, float]:
+    try:
+        about = file.stat()
     except OSError:
-        return 0.0
+        return str(file), 0, 0.0
+    return str(file), about.st_size, about.st_mtime
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _check(experiment: str, changed_at: tuple[float, ...]) -> Check:  # a part of the cache's key
+def _check(experiment: str, files: Files) -> Check:  # a part of the cache's key
     check = Check()
     shared = SharedResults(session.store().shared_folder)
     thread = threading.Thread(

@@ -1,11 +1,14 @@
 """What lies behind one cell of a run's score matrix."""
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
 from figures.curves import cell_figure
 from figures.theme import SCORES
 from ui.live.feed import Followed
+from ui.server import entrance, session
 from ui.widgets.live_chart import live_chart
 from ui.widgets.text import bytes_size, plain
 
@@ -55,8 +58,17 @@ def show_cell(
         live_chart(figure, "live_cell_chart", height=200, revision=f"{revision} {stage} {task} {score}")
         checkpoint = said.stages.set_index("stage")["checkpoint"].get(stage)
         if checkpoint:
-            st.caption(f"Checkpoint after stage {stage}")
-            st.code(str(checkpoint), language=None, wrap_lines=True)
+            _show_checkpoint(Path(checkpoint), stage)
+
+
+def _show_checkpoint(checkpoint: Path, stage: int) -> None:
+    """Where it lies within the data folder; the whole path only to who is at this machine."""
+    folder = session.store().folder
+    inside = checkpoint.is_relative_to(folder)
+    whole = f"The whole path: {plain(str(checkpoint))}" if entrance.is_private() else "It lies on the server."
+    st.caption(f"Checkpoint after stage {stage}{', in the data folder' if inside else ''}", help=whole)
+    shown = checkpoint.relative_to(folder).as_posix() if inside else checkpoint.name
+    st.code(shown, language=None, wrap_lines=True)
 
 
 def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:

@@ -138,8 +138,9 @@ def _rendered(
         ], ()
     tokenizer = _tokenizer(model)
     from engine.models.loading import marks_of
-    from engine.tokens.document_encoding import make_rendering, remarks_on
+    from engine.tokens.document_encoding import make_rendering
     from engine.tokens.encoded_documents import encode_with
+    from engine.tokens.encoding_remarks import remarks_on
     from engine.tokens.rendered_text import segments
 
     rendering = make_rendering(tokenizer, *marks_of(model, tokenizer), kind, spec, _WHOLE)
