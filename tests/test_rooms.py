@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/common", "engine/events", "figures"),
     ("engine/tasks/files", "ui/widgets"),
+    ("engine/tasks/documents",),
     ("engine/tasks/tables",),
     ("engine/tasks",),
     ("engine/tokens",),

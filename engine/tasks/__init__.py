@@ -1,6 +1,6 @@
 """Files and a task's specification come in; documents on two sides, train and held-out, go out.
 
-It imports `tasks/tables`, `tasks/files` and `common`.
+It imports `tasks/tables`, `tasks/documents`, `tasks/files` and `common`.
 """
 
 from engine.tasks.documents import Document, Task

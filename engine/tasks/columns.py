@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import TaskError
 from engine.common.quoting import listed, shortened
-from engine.tasks.conversations import (
+from engine.tasks.documents.conversations import (
     NoConversationError,
     are_messages,
     flattened,

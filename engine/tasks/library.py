@@ -25,8 +25,8 @@ from engine.common.errors import StoreUnavailableError, TaskError
 from engine.common.explanations import explain
 from engine.common.paths import made
 from engine.common.quoting import clean_name, visible
-from engine.tasks.conversations import to_rows
 from engine.tasks.documents import Document, Kind, Task, TaskReading, Turn, kind_of
+from engine.tasks.documents.conversations import to_rows
 from engine.tasks.spec import TaskSpec
 
 TRAIN, TEST, FACTS, ORDER = "train.jsonl", "test.jsonl", "task.json", "order.json"

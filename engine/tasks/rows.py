@@ -11,7 +11,8 @@ from typing import Any
 from engine.common.errors import TaskError
 from engine.common.quoting import listed, shortened
 from engine.tasks.columns import Columns, holds_messages, loaded, nested_column
-from engine.tasks.conversations import (
+from engine.tasks.documents import Document, Turn
+from engine.tasks.documents.conversations import (
     NoConversationError,
     are_messages,
     as_given,
@@ -22,7 +23,6 @@ from engine.tasks.conversations import (
     text_within,
     turns_of,
 )
-from engine.tasks.documents import Document, Turn
 from engine.tasks.files.contents import LeftOut, Table
 
 _BEGUN = re.compile(r"""\s*(?:\[\s*[\[{"']|\{\s*["'])""")

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.tasks.columns import Columns
-from engine.tasks.conversations import check_turns, empty_answers, turns_of
 from engine.tasks.documents import Document, Task, TaskReading
+from engine.tasks.documents.conversations import check_turns, empty_answers, turns_of
 from engine.tasks.files.encodings import clean
 from engine.tasks.library import facts_beside
 from engine.tasks.load import division_remarks, load_task

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from transformers.utils.chat_template_utils import encode_marked_chat, mark_control_tokens, render_jinja_template
 
 from engine.common.foreign_errors import model_errors
-from engine.tasks.conversations import to_messages
 from engine.tasks.documents import Turn
+from engine.tasks.documents.conversations import to_messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from engine.common.errors import TaskError
 from engine.tasks.columns import Columns, chosen_columns, guess_columns, unused_columns
-from engine.tasks.conversations import NoConversationError, check_turns, history_turns, turns_of
 from engine.tasks.documents import Turn
+from engine.tasks.documents.conversations import NoConversationError, check_turns, history_turns, turns_of
 from engine.tasks.files.contents import Table, explain_left_out
 from engine.tasks.load import documents_of
 from engine.tasks.readers import read_source

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.tasks.conversations import to_messages
 from engine.tasks.documents import Turn
+from engine.tasks.documents.conversations import to_messages
 from engine.tokens import chat_text
 from engine.tokens.chat_templates import ChatTemplate, Rendered
 from engine.tokens.chat_text import ChatText

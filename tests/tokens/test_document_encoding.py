@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.common.errors import ModelError
 from engine.models.loading import BaseModel, load_base
-from engine.tasks.conversations import NoConversationError, check_turns
 from engine.tasks.documents import Document, Kind, Turn
+from engine.tasks.documents.conversations import NoConversationError, check_turns
 from engine.tasks.spec import TaskSpec
 from engine.tokens.blocks import IGNORED, cut
 from engine.tokens.document_encoding import Tokenisation, make_rendering

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine.tasks.conversations import are_messages
+from engine.tasks.documents.conversations import are_messages
 from engine.tasks.tables.cells import cell_text
 
 if TYPE_CHECKING:

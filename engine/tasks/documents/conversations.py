@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from engine.tasks.documents import Turn
+from engine.tasks.documents.task import Turn
 from engine.tasks.files.encodings import clean
 
 _ROLES = {
