@@ -43,6 +43,7 @@ def environment(device: str, precision: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name() if device == "cuda" else f"{device} ({platform.machine()})",
         "precision": precision,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
         "commit": _commit(),

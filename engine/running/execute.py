@@ -29,6 +29,9 @@ from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
 from engine.training.scoring import prepare
 
+_ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
+"""The facts of a machine that its numbers depend on; the release of its kernel is none of them."""
+
 
 def execute_run(
     experiment: Experiment,
@@ -117,7 +120,7 @@ def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResul
 
 def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[str, Any]) -> str:
     """What determines a run's numbers apart from its strategy and its seed."""
-    arithmetic = [machine[name] for name in ("torch", "transformers", "platform", "device", "precision", "threads")]
+    arithmetic = [machine[name] for name in _ARITHMETIC]
     model = folder_hash(locate(experiment.model))
     return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
 

@@ -1,4 +1,5 @@
-"""The store: events in, data frames out."""
+"""Events of runs come in; data frames go out, out of SQLite. It imports `experiments`, `persistence`, `strategies`, `events`
+and `common`."""
 
 from engine.store.reading import Reader
 from engine.store.writing import Writer

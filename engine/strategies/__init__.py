@@ -36,7 +36,7 @@ def offered() -> tuple[str, ...]:
     takes may stand in an experiment file."""
     return tuple(
         name
-        for strategy in _STRATEGIES
+        for strategy in _BY_NAME.values()
         for name in (strategy.name, *(f"{other}+{strategy.name}" for other in strategy.offered_with))
     )
 
