@@ -3,7 +3,7 @@
 from engine import load_experiment, run_experiment
 results = run_experiment(load_experiment(Path("experiment.yaml")), Path("out"))
 
-Its rooms are folders, each of which says what comes in, what goes out and what it may import; `cli.py` stands above them.
+Its rooms are folders, each of which says what comes in, what goes out and what it may import.
 """
 
 import importlib

@@ -1,5 +1,7 @@
-"""Events of runs come in; data frames go out, out of SQLite. It imports `experiments`, `persistence`, `strategies`, `events`
-and `common`."""
+"""Events of runs come in; data frames go out, by way of SQLite.
+
+It imports `experiments`, `persistence`, `strategies`, `events` and `common`.
+"""
 
 from engine.store.reading import Reader
 from engine.store.writing import Writer
