@@ -24,7 +24,7 @@ from engine import events, strategies
 from engine.events.control import Control
 from engine.experiments.experiment import Training, experiment_from
 from engine.models.choices import EMBEDDED
-from engine.models.loading import BaseModel, load_tokenizer
+from engine.models.loading import LoadedModel, load_tokenizer
 from engine.models.machine import choose_precision
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.running.execute import execute_run
@@ -191,11 +191,11 @@ def _task(name: str, seed: int, training: Training) -> EncodedTask:
 def _setup(
     config: GPT2Config, tasks: tuple[EncodedTask, ...], strategy: str, training: Training, folder: Path
 ) -> RunSetup:
-    def load(checkpoint: Path | None) -> BaseModel:
+    def load(checkpoint: Path | None) -> LoadedModel:
         torch.manual_seed(0)
         network = GPT2LMHeadModel(config) if checkpoint is None else GPT2LMHeadModel.from_pretrained(checkpoint)
         tokenizer: Any = SimpleNamespace(save_pretrained=lambda folder: None)
-        return BaseModel("random", network, tokenizer, 0, 0, config.n_positions, packed=True)
+        return LoadedModel("random", network, tokenizer, 0, 0, config.n_positions, packed=True)
 
     precision = choose_precision(training.precision, "cpu")
     built = strategies.build(strategy, {})

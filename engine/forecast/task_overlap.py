@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.common.ranges import ranges
 from engine.events.scores import Score
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.tasks.documents import Document, Task
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.training.scoring import prepare, score
@@ -34,7 +34,7 @@ class Shared:
         return {side for _, side in self.places} == {"train", "held-out"}
 
 
-def base_score(base: BaseModel, held_out: EncodedDocuments, block_size: int, sample_tokens: int = 4096) -> Score:
+def base_score(base: LoadedModel, held_out: EncodedDocuments, block_size: int, sample_tokens: int = 4096) -> Score:
     """The untrained base model on a fixed sample of about `sample_tokens` of a task's held-out text."""
     prepared = prepare(held_out, min(block_size, base.context), sample_tokens, base.packed)
     return score(base.model, prepared.sample, prepared.sample_bytes, packed=base.packed)

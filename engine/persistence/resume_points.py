@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from engine.models.loading import BaseModel
+    from engine.models.loading import LoadedModel
 
 SECONDS_APART = 120.0
 KEPT = 2
@@ -89,7 +89,7 @@ class ResumePoints:
 
     def save(
         self,
-        base: BaseModel,
+        base: LoadedModel,
         optimizer: torch.optim.Optimizer,
         position: Position,
         journal: Journal,

@@ -15,7 +15,7 @@ from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
 from engine.models.folder_hashes import folder_hash
-from engine.models.loading import BaseModel, load_base, locate
+from engine.models.loading import LoadedModel, load_base, locate
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
@@ -58,7 +58,7 @@ def execute_run(
 
     chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
 
-    def load(checkpoint: Path | None) -> BaseModel:
+    def load(checkpoint: Path | None) -> LoadedModel:
         found = load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
         if chat_template is not None:  # checkpoints answer by the template that they were trained with
             found.tokenizer.chat_template = chat_template
@@ -87,7 +87,7 @@ def execute_run(
     yield from train(setup)
 
 
-def _written_at_once(base: BaseModel) -> int:
+def _written_at_once(base: LoadedModel) -> int:
     """Bytes of a checkpoint and a resume point: weights twice, and the optimiser's two moments."""
     return 4 * 4 * base.model.num_parameters()
 
@@ -119,7 +119,7 @@ def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[st
     return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
 
 
-def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
+def pack_task(base: LoadedModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
     """Pack one of `tasks` tasks for `base`, with the facts that a run records about it."""
     rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {

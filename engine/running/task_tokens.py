@@ -41,7 +41,7 @@ Texts = tuple[str, str, str]
 
 
 class Tokens(Protocol):
-    """A base model as far as its tokens go: a `BaseModel` or a `TokensOf`."""
+    """A base model as far as its tokens go: a `LoadedModel` or a `TokensOf`."""
 
     @property
     def name(self) -> str: ...

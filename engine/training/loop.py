@@ -16,7 +16,7 @@ from engine.common.durable_files import writing
 from engine.common.random_streams import Streams
 from engine.events.control import Stopped
 from engine.events.scores import DocumentSums, Score
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.persistence.checkpoints import complete, load_optimizer, load_resumable, save_checkpoint, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
@@ -236,7 +236,7 @@ def _prepare_weights(setup: RunSetup, progress: Progress, plan: Plan, stage: int
         progress.optimizer = make_optimizer(progress.base.model, setup.training)
 
 
-def _evaluate(setup: RunSetup, base: BaseModel, stage: int, step: int, whole: bool) -> events.Evaluated:
+def _evaluate(setup: RunSetup, base: LoadedModel, stage: int, step: int, whole: bool) -> events.Evaluated:
     """Score every task's held-out sample, and all of it where `whole`."""
     started = setup.control.active_time()
     samples: dict[str, Score] = {}

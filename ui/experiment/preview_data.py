@@ -11,7 +11,7 @@ from engine.events.scores import Score
 from engine.experiments.experiment import Experiment
 from engine.forecast.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
 from engine.forecast.task_overlap import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
-from engine.models.loading import BaseModel, load_base
+from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import is_known
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
@@ -56,7 +56,7 @@ def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # a part of the ca
 
 
 @st.cache_resource(show_spinner=False, max_entries=1, ttl=600)
-def _base(model: str) -> BaseModel:
+def _base(model: str) -> LoadedModel:
     return load_base(model)
 
 
