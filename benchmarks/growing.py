@@ -138,10 +138,10 @@ def stages(strategy: str, past_tasks: int, steps: int) -> dict[str, Any]:
     config = GPT2Config(vocab_size=_VOCABULARY, n_positions=_BLOCK, n_embd=64, n_layer=2, n_head=2, **_ENDS)
     tasks = tuple(_task(str(number), number, training) for number in range(past_tasks + 1))
     with tempfile.TemporaryDirectory() as folder:
-        happened = list(train(_setup(config, tasks, strategy, training, Path(folder))))
+        recorded = list(train(_setup(config, tasks, strategy, training, Path(folder))))
         state = (stage_folder(Path(folder), past_tasks) / STATE_FILE).stat().st_size if past_tasks else 0
-    last = [e.seconds for e in happened if isinstance(e, events.StepDone) and e.stage == past_tasks + 1]
-    evaluations = [e.seconds for e in happened if isinstance(e, events.Evaluated)]
+    last = [e.seconds for e in recorded if isinstance(e, events.StepDone) and e.stage == past_tasks + 1]
+    evaluations = [e.seconds for e in recorded if isinstance(e, events.Evaluated)]
     return {
         "step_seconds": median(last),
         "evaluation_seconds": median(evaluations),

@@ -13,7 +13,7 @@ from ui.live.controls import show_controls
 from ui.live.feed import ENDED, Followed
 from ui.live.score_cell import open_cell, show_cell
 from ui.server import session
-from ui.widgets.error_notes import told
+from ui.widgets.error_notes import with_error_notes
 from ui.widgets.live_chart import live_chart
 from ui.widgets.pulse import pulse
 from ui.widgets.tables import name_width, row_height
@@ -37,7 +37,7 @@ def page() -> None:
     experiment_id = choose_experiment(experiments)
     tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
     data.feed().look_again()
-    st.fragment(told(watch), key=WHOLE)(experiment_id, tasks)
+    st.fragment(with_error_notes(watch), key=WHOLE)(experiment_id, tasks)
 
 
 def show_empty() -> None:
@@ -87,10 +87,10 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     with left:
         run = choose_run(experiment_id, runs)
         run_id = str(run["run_id"])
-        st.fragment(told(show_run), key=RUN)(experiment_id, run_id, str(run["status"]))
+        st.fragment(with_error_notes(show_run), key=RUN)(experiment_id, run_id, str(run["status"]))
         show_controls(experiment_id, runs, run, watching is None)
     with right:
-        st.fragment(told(show_overview), key=OVERVIEW)(experiment_id)
+        st.fragment(with_error_notes(show_overview), key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
     if data.is_active(runs) or trouble:
         pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
@@ -113,11 +113,11 @@ def look(experiment_id: str, run_id: str) -> None:
         if data.unseen({WHOLE: (view(data.outline), trouble)}):
             st.rerun(WHOLE)
         run = view(data.by_id)[run_id]
-        said = _said(run)
+        followed = _followed(run)
     except StoreError:
         st.rerun()  # the whole page says it
     now = {
-        RUN: data.state(run), OVERVIEW: view(data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
+        RUN: data.state(run), OVERVIEW: view(data.overview_rows), LOSSES: followed.size, PAST: followed.size[1:],
     }  # fmt: skip
     changed = data.unseen(now)
     if changed:
@@ -209,19 +209,19 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
         "sample is worse than at the end of the task's own stage, beyond the error of that difference for all looks "
         "at the task together (95%, Bonferroni)."
     ))  # fmt: skip
-    st.fragment(told(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
+    st.fragment(with_error_notes(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
     st.subheader("Past and new tasks", help=(
         "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
         "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
         "tasks not trained on yet."
     ))  # fmt: skip
-    st.fragment(told(show_past), key=PAST)(experiment_id, run_id, tasks, score)
+    st.fragment(with_error_notes(show_past), key=PAST)(experiment_id, run_id, tasks, score)
 
 
 def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The curves of one run."""
     run = one_run(experiment_id, run_id)
-    data.saw(LOSSES, _said(run).size)
+    data.saw(LOSSES, _followed(run).size)
     losses = data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
 
@@ -229,7 +229,7 @@ def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The matrix of one run, beside one of its cells."""
     run = one_run(experiment_id, run_id)
-    data.saw(PAST, _said(run).size[1:])
+    data.saw(PAST, _followed(run).size[1:])
     left, right = st.columns([3, 2], gap="medium")
     with left:
         height = 70 + 58 * (len(tasks) + 1)
@@ -240,7 +240,7 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
         st.caption("Select a cell to open what lies behind it.")
     with right:
         ended = run["status"] in ENDED
-        show_cell(experiment_id, _said(run), tasks, score, revision=str(run["run_id"]), ended=ended)
+        show_cell(experiment_id, _followed(run), tasks, score, revision=str(run["run_id"]), ended=ended)
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":
@@ -250,7 +250,7 @@ def _names(runs: pd.DataFrame) -> "pd.Series[str]":
     return labels if named["seed"].nunique() == 1 else labels + " · seed " + named["seed"].astype(str)
 
 
-def _said(run: "pd.Series[Any]") -> Followed:
+def _followed(run: "pd.Series[Any]") -> Followed:
     return data.feed().followed(str(run["run_id"]), int(run["attempt"]))
 
 

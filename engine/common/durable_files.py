@@ -68,8 +68,8 @@ def _passing(error: Exception, folder: Path) -> str:
     """What keeps from writing, in words, where it can be mended meanwhile; else nothing."""
     if isinstance(error, OSError) and error.errno is not None:
         return _PASSING.get(error.errno, "")
-    said = str(error) if os.name != "nt" else ""  # there the numbers are others
-    named = next((words for number, words in _PASSING.items() if f"os error {number})" in said), "")
+    text = str(error) if os.name != "nt" else ""  # there the numbers are others
+    named = next((words for number, words in _PASSING.items() if f"os error {number})" in text), "")
     above = next(each for each in (folder, *folder.parents) if each.exists())
     refuses = "" if os.access(above, os.W_OK) else _READ_ONLY
     return named or refuses or (_FULL if shutil.disk_usage(above).free < _FULL_BYTES else "")

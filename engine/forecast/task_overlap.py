@@ -21,7 +21,7 @@ _COUNTED_AT_A_TIME = 10_000
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedDocument:
     """A document that stands in more than one place."""
 
     excerpt: str
@@ -68,7 +68,7 @@ def vocabulary_overlap(counts: Sequence[Counter[int]], names: Sequence[str]) -> 
     return pd.DataFrame(rows, index=list(names), columns=list(names))
 
 
-def shared_documents(tasks: Sequence[Task]) -> tuple[Shared, ...]:
+def shared_documents(tasks: Sequence[Task]) -> tuple[SharedDocument, ...]:
     """Documents that stand in two tasks or on both sides of a split; white space at line ends and between words
     doesn't tell documents apart. Leaks first."""
     places: dict[str, dict[tuple[str, Side], None]] = {}
@@ -78,7 +78,7 @@ def shared_documents(tasks: Sequence[Task]) -> tuple[Shared, ...]:
             for document in documents:
                 key = " ".join(f"{document.prompt} {document.text}".split())
                 places.setdefault(key, {})[task.name, side] = None
-    found = [Shared(_excerpt(text), tuple(where)) for text, where in places.items() if len(where) > 1]
+    found = [SharedDocument(_excerpt(text), tuple(where)) for text, where in places.items() if len(where) > 1]
     return tuple(sorted(found, key=lambda shared: not shared.leaks))
 
 

@@ -71,7 +71,7 @@ class Journal:
         os.fsync(self._open.fileno())
         return Mark(self._open.tell(), self._digest.hexdigest())
 
-    def said(self) -> Iterator[Kept]:
+    def recorded_events(self) -> Iterator[Kept]:
         """Every event so far. Raises OSError."""
         self._write()
         return read(self.file)
@@ -85,10 +85,10 @@ class Journal:
         self._open.close()
 
 
-def write(file: Path, happened: Iterable[Kept]) -> None:
+def write(file: Path, recorded: Iterable[Kept]) -> None:
     """A file of events. Raises OSError."""
     with file.open("w", encoding="utf-8") as opened:
-        opened.writelines(map(to_line, happened))
+        opened.writelines(map(to_line, recorded))
 
 
 def read(file: Path) -> Iterator[Kept]:

@@ -72,24 +72,24 @@ def execute_in_process(
 
 def _events(ours: Connection, control: Control) -> Iterator[Event]:
     """What the worker says, while it is told what is asked of the run. Raises what ended it, EOFError if it died."""
-    told = ""
+    sent = ""
     while True:
         wanted = "stop" if control.stopping else "pause" if control.paused else "go on"
-        if wanted != told:
-            told = wanted
+        if wanted != sent:
+            sent = wanted
             with contextlib.suppress(OSError):
                 ours.send(wanted)
         if not ours.poll(_LOOK_SECONDS):
             continue
-        kind, said = ours.recv()
+        kind, content = ours.recv()
         if kind == "paused":
-            control.paused_seconds = said
+            control.paused_seconds = content
         elif kind == "event":
-            yield said
-        elif said is None:
+            yield content
+        elif content is None:
             return
         else:
-            raise said
+            raise content
 
 
 def _death(code: int | None) -> str:
@@ -120,9 +120,9 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
     control, sending = Control(), threading.Lock()
 
-    def send(kind: str, said: Any) -> None:
+    def send(kind: str, content: Any) -> None:
         with sending:
-            theirs.send((kind, said))
+            theirs.send((kind, content))
 
     threading.Thread(target=_obey, args=(theirs, control), daemon=True).start()
     ended: BaseException | None = None

@@ -211,11 +211,11 @@ class Database:
         try:
             yield
         except (OperationalError, sqlite3.OperationalError) as error:
-            said = str(getattr(error, "orig", error))
-            what = next((words for part, words in _COMPLAINTS.items() if part in said), None)
+            complaint = str(getattr(error, "orig", error))
+            what = next((words for part, words in _COMPLAINTS.items() if part in complaint), None)
             if what is None:
                 raise
-            raise StoreUnavailableError(f"{self._file}: {what} ({said}).") from error
+            raise StoreUnavailableError(f"{self._file}: {what} ({complaint}).") from error
         except IntegrityError:
             raise  # of a run that was deleted, which the caller knows how to say
         except (DatabaseError, sqlite3.DatabaseError) as error:

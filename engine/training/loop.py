@@ -115,7 +115,7 @@ def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[even
     else:
         journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
         progress.enter(stage, journal, setup.control.active_time())
-        known = setup.shared.happened(key) if setup.shared is not None else None
+        known = setup.shared.recorded_events(key) if setup.shared is not None else None
         if known is not None and not (yield from written(setup.control, partial(_take_files, setup, key, stage))):
             known = None
         yield from _enter(setup, progress) if known is None else _take_over(setup, progress, known)
@@ -216,7 +216,7 @@ def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | 
         task.facts.get("scored_target_tokens") != task.facts.get("held_out_target_tokens") for task in setup.tasks
     )
     key = content_key(setup.content, "base model", setup.seed if drawn else None)
-    known = progress.points.row_0(key) or (setup.shared.happened(key) if setup.shared is not None else None)
+    known = progress.points.row_0(key) or (setup.shared.recorded_events(key) if setup.shared is not None else None)
     scored = next((event for event in known or () if isinstance(event, events.Evaluated)), None)
     if scored is None:
         base = progress.base if progress.stage == 0 else setup.load_model(None)
@@ -286,7 +286,7 @@ def _save(setup: RunSetup, progress: Progress, folder: Path) -> None:
     # Passes of other sizes round otherwise: what follows a lack of memory is nobody else's result.
     if setup.shared is not None and progress.journal is not None and progress.most_rows is None:
         with writing(folder):
-            said = progress.journal.said()
+            said = progress.journal.recorded_events()
         setup.shared.keep(setup.stage_keys[progress.stage - 1], said, files)
 
 

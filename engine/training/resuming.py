@@ -69,7 +69,7 @@ def go_on(progress: Progress) -> Iterator[Kept | events.Phase]:
     """Say again what the stage had said, for those who have dropped it."""
     assert progress.journal is not None
     yield events.Phase(f"going on after step {progress.step}")
-    for event in progress.journal.said():
+    for event in progress.journal.recorded_events():
         yield replace(event, steps_before=progress.stage_step) if isinstance(event, events.StageStarted) else event
 
 

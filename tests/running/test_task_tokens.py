@@ -43,14 +43,14 @@ def plainly(spec: TaskSpec, base: LoadedModel, train: bool) -> list[tuple[list[i
     return found
 
 
-def said(documents: Sequence[EncodedDocument]) -> list[tuple[list[int], int, int]]:
+def tokens_of(documents: Sequence[EncodedDocument]) -> list[tuple[list[int], int, int]]:
     return [(d.token_ids.tolist(), d.first_target, d.text_bytes) for d in documents]
 
 
 def check(found: TaskTokens, spec: TaskSpec, base: LoadedModel) -> None:
     task = load_task(spec)
-    assert said(found.train) == plainly(spec, base, train=True)
-    assert said(found.held_out) == plainly(spec, base, train=False)
+    assert tokens_of(found.train) == plainly(spec, base, train=True)
+    assert tokens_of(found.held_out) == plainly(spec, base, train=False)
     assert found.texts == (task.name, task.train_fingerprint, task.held_out_fingerprint)
 
 
@@ -129,7 +129,7 @@ def test_tokens_count_into_the_limit_and_are_cleared_with_the_rest(
     kept = task_tokens(spec, base, shared, 256)
     assert shared.total_bytes() > 4 * kept.train.lengths.sum()
     shared.clear()
-    assert said(kept.train) == plainly(spec, base, train=True)  # who has them open keeps them
+    assert tokens_of(kept.train) == plainly(spec, base, train=True)  # who has them open keeps them
     small = SharedResults(tmp_path / "small", limit_bytes=1000)
     check(task_tokens(spec, base, small, 256), spec, base)
     assert small.total_bytes() <= 1000
@@ -150,7 +150,7 @@ def test_a_missing_file_is_named(base: LoadedModel, tmp_path: Path) -> None:
 def _encode_in_another_process(spec: dict[str, Any], folder: Path, start: Any, answers: Any) -> None:
     base = load_base("tiny-gpt2")
     start.wait()
-    answers.put([said(task_tokens(TaskSpec(**spec), base, SharedResults(folder), 256).train) for _ in range(3)])
+    answers.put([tokens_of(task_tokens(TaskSpec(**spec), base, SharedResults(folder), 256).train) for _ in range(3)])
 
 
 def test_two_processes_at_once_find_the_same_whole_tokens(base: LoadedModel, spec: TaskSpec, tmp_path: Path) -> None:

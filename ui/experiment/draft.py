@@ -47,7 +47,7 @@ class Card:
 
 
 @dataclass
-class Draft:
+class ExperimentDraft:
     """Everything the page asks for, valid or not yet."""
 
     version: int
@@ -118,15 +118,15 @@ class Draft:
         return [known[name] for name in self.task_names if name in known]
 
 
-def current() -> Draft:
+def current() -> ExperimentDraft:
     """The session's draft, begun at the first call."""
     if _KEY not in st.session_state:
         replace(_new())
-    draft: Draft = st.session_state[_KEY]
+    draft: ExperimentDraft = st.session_state[_KEY]
     return draft
 
 
-def replace(draft: Draft) -> None:
+def replace(draft: ExperimentDraft) -> None:
     """Put another draft in the session's place."""
     old = st.session_state.get(_KEY)
     draft.version = old.version + 1 if old else 1
@@ -138,9 +138,9 @@ def start_afresh() -> None:
     replace(_new())
 
 
-def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Draft:
+def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> ExperimentDraft:
     """The draft that describes `experiment`; tasks that the library doesn't have come along by their files."""
-    draft = Draft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
+    draft = ExperimentDraft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
     draft.file_tasks = {task.name: task for task in experiment.tasks if known_tasks.get(task.name) != task}
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
@@ -172,8 +172,8 @@ def suggested_name(task_names: list[str]) -> str:
     return " → ".join(task_names)[:120]
 
 
-def _new() -> Draft:
-    draft = Draft(0, training=training_values(PRESETS["standard"]))
+def _new() -> ExperimentDraft:
+    draft = ExperimentDraft(0, training=training_values(PRESETS["standard"]))
     for name in strategies.offered():
         draft.add_card(name)
         draft.cards[-1].on = name in FIRST_ON

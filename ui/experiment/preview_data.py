@@ -10,7 +10,7 @@ import streamlit as st
 from engine.events.scores import Score
 from engine.experiments.experiment import Experiment
 from engine.forecast.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
-from engine.forecast.task_overlap import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
+from engine.forecast.task_overlap import SharedDocument, base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import is_known
@@ -30,7 +30,7 @@ class LookAhead:
     scores: list[Score]
     """Of the base model, by task."""
     overlap: pd.DataFrame
-    duplicates: tuple[Shared, ...]
+    duplicates: tuple[SharedDocument, ...]
 
 
 def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResults) -> tuple[Estimate, Speed]:

@@ -4,19 +4,19 @@ import streamlit as st
 
 from engine import strategies
 from engine.common.errors import ConfigError
-from ui.experiment.draft import Card, Draft, declared_parameters
+from ui.experiment.draft import Card, ExperimentDraft, declared_parameters
 from ui.widgets.forms import as_text, one_value, several_values
 from ui.widgets.text import plain, plural
 
 
-def strategy_cards(draft: Draft) -> None:
+def strategy_cards(draft: ExperimentDraft) -> None:
     """A card for each strategy of the draft; what is entered goes to the draft."""
     for card in draft.cards:
         with st.container(border=True):
             _card(draft, card)
 
 
-def _card(draft: Draft, card: Card) -> None:
+def _card(draft: ExperimentDraft, card: Card) -> None:
     """What it is on the left, what can be set on the right."""
     title, summary = _title_and_summary(card.strategy)
     key = draft.key(f"card{card.number}")
@@ -57,7 +57,7 @@ def _fields(card: Card, names: list[str], key: str) -> None:
             card.values[parameter.name] = one_value(parameter, value, f"{key}_{parameter.name}")
 
 
-def _footer(draft: Draft, card: Card, key: str) -> None:
+def _footer(draft: ExperimentDraft, card: Card, key: str) -> None:
     """How many runs the card makes, or what is wrong with it, and the buttons for variants."""
     try:
         runs = len(card.spec().build_all())

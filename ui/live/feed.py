@@ -101,13 +101,13 @@ class Feed:
         ended = str(run["status"]) in ENDED
         expected = {"penalty"} if strategies.penalises(str(run["strategy"])) else set()
         with self._lock:
-            said = self.followed(run_id, attempt)
+            followed = self.followed(run_id, attempt)
 
             def draw() -> go.Figure:
-                terms = sorted(set(said.lines) | expected)
-                return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps, ended)
+                terms = sorted(set(followed.lines) | expected)
+                return loss_figure(followed.lines, followed.curve, followed.stages, tasks, score, terms, steps, ended)
 
-            return self._drawn(("losses", run_id, attempt, score, steps, said.size, ended), draw)
+            return self._drawn(("losses", run_id, attempt, score, steps, followed.size, ended), draw)
 
     def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The score matrix of a run, drawn once for every state of it."""

@@ -121,8 +121,8 @@ def _parse(parameter: Parameter, part: str) -> Any:
 
 
 def _label(parameter: Parameter) -> str:
-    said = parameter.unit.lower() in parameter.label.lower()
-    return parameter.label if said else f"{parameter.label} ({parameter.unit})"
+    named = parameter.unit.lower() in parameter.label.lower()
+    return parameter.label if named else f"{parameter.label} ({parameter.unit})"
 
 
 def _choice(parameter: Parameter, value: Any, key: str) -> str:
