@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.common.durable_files import PARTIAL, flush, is_whole, writing
 from engine.events import Evaluated
-from engine.persistence.checkpoints import RESUME_FILES, save_checkpoint
+from engine.persistence.checkpoints import save_checkpoint
 from engine.persistence.journal import Journal, Kept, Mark, read, write
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 SECONDS_APART = 120.0
 KEPT = 2
 _POSITION, _WORK = "position.json", "work.safetensors"
-POINT_FILES = (*RESUME_FILES, _POSITION, _WORK)
 
 
 @dataclass(frozen=True)

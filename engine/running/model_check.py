@@ -26,9 +26,6 @@ from engine.models.loading import (
     refuse_invented,
     revision_of,
 )
-from engine.models.tokenizer_checks import check_tokens, unknown_share
-
-__all__ = ["ModelCheck", "check_model", "check_tokens", "look_at_model", "remarks_on_training", "unknown_share"]
 
 _FAR_ABOVE, _FAR_BELOW = 10.0, 1 / 1000
 """Against the presets' learning rates: outside of these a typing error is likelier than an intention."""
@@ -71,14 +68,6 @@ class ModelCheck:
             raise self.problems[0]
         if self.problems:
             raise ModelError(" ".join(map(str, self.problems)))
-
-
-def check_model(experiment: Experiment, *, download: bool = False) -> tuple[str, ...]:
-    """Remarks on the experiment's model, a sentence each. Raises ModelError or ConfigError with every reason for which
-    a start would fail; see `look_at_model`."""
-    found = look_at_model(experiment, download=download)
-    found.refuse()
-    return tuple(found.remarks)
 
 
 def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelCheck:

@@ -1,4 +1,8 @@
-"""The registry of strategies: adding one is a file in this folder and a line in `_STRATEGIES`."""
+"""The registry of strategies: adding one is a file in this folder and a line in `_STRATEGIES`.
+
+A name and parameter values come in; a strategy, with what it minimises and remembers, goes out. The room imports
+`models`, `tokens` and `common`.
+"""
 
 from typing import Any
 

@@ -16,7 +16,6 @@ from ui.widgets.text import bytes_size, plain, plural
 
 SHOWN_FILES = 6
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_FORMATS = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet", "xlsx": "Excel"}
 _SNIPPET = 120
 
 
