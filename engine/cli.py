@@ -121,7 +121,7 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
 
 
 def _tell(report: "Report") -> None:
-    """Before a run: on stderr, beside its progress."""
+    """Print the report of a run that is about to begin, on stderr beside its progress."""
     _print_tasks(report, err=True)
 
 

@@ -76,7 +76,7 @@ def matrices_figure(
 def lost_figure(
     matrix: pd.DataFrame, runs: pd.DataFrame, tasks: Sequence[str], score: str = "nats_per_token"
 ) -> go.Figure:
-    """How much worse each past task is than after its own stage, stage by stage; up is forgetting.
+    """Draw how much worse each past task is than after its own stage, stage by stage; up is forgetting.
 
     Lines are means over seeds, bars reach from the best to the worst seed. The last task can't be lost yet.
     """
@@ -229,7 +229,7 @@ _COSTS = {
     "operations": ("floating-point operations", "%{x:.3s} operations"),
     "seconds": ("seconds, other work included", "%{x:,.0f} s"),
 }
-"""By column, the title of its axis and the format of its values on hover."""
+"""The title of the axis and the format of the values on hover, by column."""
 
 
 def _runs_by_label(runs: pd.DataFrame) -> dict[str, list[str]]:

@@ -41,7 +41,7 @@ def page() -> None:
 
 
 def show_empty() -> None:
-    """Nothing was ever started."""
+    """Say that nothing was ever started, and where to begin."""
     st.info(
         "Nothing has run yet. Set up an experiment and start it, or try the demo from the first page.",
         icon=":material/monitoring:",
@@ -69,7 +69,7 @@ def choose_experiment(experiments: pd.DataFrame) -> str:
 
 
 def watch(experiment_id: str, tasks: list[str]) -> None:
-    """All that changes while runs train, in parts that are drawn again one by one."""
+    """Draw what changes while runs train, in parts that are drawn again one by one."""
     runs = data.feed().runs(experiment_id)
     if runs.empty:
         st.rerun()
@@ -97,7 +97,7 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
 
 
 def refresh_seconds() -> float:
-    """Between two looks: more where many look on, who would otherwise keep the server busy."""
+    """The time between two looks: more where many look on, who would otherwise keep the server busy."""
     try:
         return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (data.watchers() - 1), LONGEST_SECONDS)
     except StoreError:  # which the next look says
@@ -105,7 +105,7 @@ def refresh_seconds() -> float:
 
 
 def look(experiment_id: str, run_id: str) -> None:
-    """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
+    """Have drawn again, at every beat, what is no longer as this browser has it, and nothing else."""
     try:
         view, trouble = partial(data.feed().view, experiment_id), session.runner().trouble
         if not (view(data.is_active) or trouble) or run_id not in view(data.by_id):
@@ -133,7 +133,7 @@ def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
 
 
 def show_overview(experiment_id: str) -> None:
-    """How many runs are where, and a table of them."""
+    """Show how many runs are where, and a table of them."""
     runs = data.feed().runs(experiment_id)
     counts, active = runs["status"].value_counts(), data.is_active(runs)
     parts = [f"{counts[s]} {data.SIGNS[s].split(' ', 1)[1]}" for s in data.SIGNS if counts.get(s)]
@@ -244,7 +244,7 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":
-    """How runs are called, by run id: settings and seeds only where they tell runs apart."""
+    """The names of runs by run id: settings and seeds only where they tell runs apart."""
     named = runs.set_index("run_id")
     labels = named["label"].map(brief_labels(named["label"]))
     return labels if named["seed"].nunique() == 1 else labels + " · seed " + named["seed"].astype(str)

@@ -1,4 +1,4 @@
-"""What can be known of an experiment's tasks before any training."""
+"""Facts about an experiment's tasks that can be known before any training."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def base_score(base: LoadedModel, held_out: EncodedDocuments, block_size: int, s
 
 
 def token_counts(documents: EncodedDocuments) -> Counter[int]:
-    """How often each token of the vocabulary stands in the documents' texts, prompts and marks of the ends left out."""
+    """Count each token of the vocabulary in the documents' texts; prompts and marks of the ends are left out."""
     counts = np.zeros(0, np.int64)
     for at in range(0, len(documents), _COUNTED_AT_A_TIME):
         part = documents[at : at + _COUNTED_AT_A_TIME]

@@ -62,7 +62,7 @@ def locate(name: str, ours: Path | None = None) -> Path:
 
 
 def locate_here(name: str, ours: Path | None = None) -> Path | None:
-    """As `locate`, but without asking the hub: None for a model of the hub that is not on this machine."""
+    """Do the same as `locate` without asking the hub: None for a model of the hub that is not on this machine."""
     if name == EMBEDDED:
         return check_folder(EMBEDDED_FOLDER / EMBEDDED, name)
     folder = ours or local_folder(name, model_roots())

@@ -1,5 +1,5 @@
-"""What a tokenizer is looked at for before anything is computed with it: transformers makes one up where there is none,
-and a vocabulary of other texts turns words into the same unknown token. Either would end in numbers that mean nothing.
+"""A tokenizer is checked here before anything is computed with it: transformers makes one up where there is none, and a
+vocabulary of other texts turns words into the same unknown token. Either would end in numbers that mean nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,11 +35,12 @@ _ORDINARY = (
 """Letters, words and numbers of many scripts: a tokenizer that knows none of this has no use here."""
 
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 200_000
-"""How much of a task's texts is looked at."""
+"""The part of a task's texts that is looked at."""
 REMARKED_SHARE, REFUSED_SHARE = 0.03, 0.30
-"""Of unknown tokens. A few rare characters are in any text, and models were trained with about one in a hundred of
-them; above three in a hundred what is lost is worth knowing. With a third of all tokens unknown the model learns, and
-is scored on, where gaps stand more than on words: the unknown token is easily predicted, so the scores look good."""
+"""Shares of unknown tokens. A few rare characters are in any text, and models were trained with about one in a hundred
+of them; above three in a hundred what is lost is worth knowing. With a third of all tokens unknown the model learns,
+and is scored on, where gaps stand more than on words: the unknown token is easily predicted, so the scores look
+good."""
 
 
 def check_tokenizer_files(folder: Path, name: str) -> None:
@@ -64,7 +65,7 @@ def _needs_no_files(folder: Path, name: str) -> bool:
 
 
 def loading_failed(folder: Path, name: str) -> str:
-    """What to say before the library's own reason where it can't load the tokenizer in a folder."""
+    """The sentence before the library's own reason where it can't load the tokenizer in a folder."""
     trouble = f"{name}: its tokenizer can't be loaded"
     if (folder / "tokenizer.json").is_file():
         return trouble

@@ -1,4 +1,4 @@
-"""What a stage says, line by line in a file: said again when the run goes on inside the stage, or by another run."""
+"""The events of a stage, line by line in a file: repeated when the run resumes inside the stage, or by another run."""
 
 import contextlib
 import hashlib
@@ -18,10 +18,10 @@ Kept = events.StageStarted | events.StepDone | events.Evaluated
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a journal had been written, and the SHA-256 of it so far."""
+    """The length of a journal when it was marked, and the SHA-256 of it so far."""
 
     length: int
-    """In bytes."""
+    """The length in bytes."""
     sum: str
 
 
@@ -66,7 +66,7 @@ class Journal:
                 self._write()
 
     def mark(self) -> Mark:
-        """Where it stands, once the disk holds it. Raises OSError."""
+        """Return where it stands, once the disk holds it. Raises OSError."""
         self._write()
         os.fsync(self._open.fileno())
         return Mark(self._open.tell(), self._digest.hexdigest())

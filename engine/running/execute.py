@@ -93,7 +93,7 @@ def _written_at_once(base: LoadedModel) -> int:
 
 
 def point_seconds() -> float:
-    """How far apart the points inside a stage lie, from PALIMPSEST_CHECKPOINT_SECONDS. Raises ConfigError."""
+    """The time between points inside a stage, from PALIMPSEST_CHECKPOINT_SECONDS. Raises ConfigError."""
     given = os.environ.get("PALIMPSEST_CHECKPOINT_SECONDS", str(SECONDS_APART))
     try:
         seconds = float(given)
@@ -105,7 +105,7 @@ def point_seconds() -> float:
 
 
 def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
-    """Tells, by seed and what a strategy had to do with a stage, whether its result would be taken over."""
+    """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
     device = choose_device(experiment.training.device)
     machine = environment(device, choose_precision(experiment.training.precision, device))
     content = _content(experiment, texts, machine)
@@ -113,7 +113,7 @@ def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResul
 
 
 def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[str, Any]) -> str:
-    """What determines a run's numbers apart from its strategy and its seed."""
+    """A hash of everything that determines a run's numbers apart from its strategy and its seed."""
     arithmetic = [machine[name] for name in ("torch", "transformers", "platform", "device", "precision", "threads")]
     model = folder_hash(locate(experiment.model))
     return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)

@@ -79,7 +79,7 @@ def _work(store: Store, experiment_id: str, control: Control, watch: Watch | Non
 
 
 def _waiting(see: Callable[[Event], None]) -> Callable[[str], None]:
-    """What keeps the store from being written goes where events go."""
+    """Pass on, where events go, the reason that keeps the store from being written."""
     return lambda trouble: see(Waiting(trouble))
 
 

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from engine.tasks.spec import TaskSpec
 
 _READING_VERSION = 3
-"""Changed with every change of `engine/tasks/` that makes other documents of the same files."""
+"""It is changed with every change of `engine/tasks/` that makes other documents of the same files."""
 _TRAIN, _HELD_OUT, _ABOUT = "train", "held-out", "about.json"
 _TEXT_SUFFIXES = (".txt", ".md", ".text", ".markdown")
 _log = logging.getLogger(__name__)
 
 Texts = tuple[str, str, str]
-"""What tells the texts of tasks apart: name, and the fingerprints of both sides."""
+"""The texts of a task are told from others by its name and the fingerprints of both sides."""
 
 
 class Tokens(Protocol):
@@ -78,11 +78,11 @@ class TaskTokens:
     train_fingerprint: str
     held_out_fingerprint: str
     reading: TaskReading
-    """What was read, with what the model's tokens and the block made necessary among its remarks."""
+    """The reading of the task, with what the model's tokens and the block made necessary among its remarks."""
     separator: str | None = None
-    """Of pairs, what stands between prompt and completion."""
+    """The text between prompt and completion, where the task holds pairs."""
     chat_template: str | None = None
-    """Of conversations, what they are rendered with."""
+    """The template that conversations are rendered with, where the task holds any."""
 
     @property
     def texts(self) -> Texts:
@@ -131,16 +131,16 @@ class _Encoding:
     task: Task | StoredTask
     rendering: Rendering
     remarks: tuple[str, ...]
-    """On tokens that the model's tokenizer does not know."""
+    """Remarks on tokens that the model's tokenizer does not know."""
 
     def side(self, name: str, make: Callable[[DocumentEncoder, Any], Any]) -> tuple[Any, str]:
-        """What `make` gives for one side's documents, and their fingerprint."""
+        """Return what `make` gives for one side's documents, and their fingerprint."""
         fingerprint = Fingerprint(self.rendering.key)
         documents = self.task.train if name == _TRAIN else self.task.held_out
         return make(self.rendering.encoder, fingerprint.passing(documents)), str(fingerprint)
 
     def reading(self) -> TaskReading:
-        """Once both sides are encoded."""
+        """The reading with its remarks, once both sides are encoded."""
         remarks = (*self.task.reading.remarks, *self.remarks, *remarks_on(self.rendering.encoder.counts))
         return dataclasses.replace(self.task.reading, remarks=remarks)
 
@@ -153,7 +153,7 @@ def _encoding(spec: "TaskSpec", base: Tokens, block_size: int) -> _Encoding:
 
 
 def _some_texts(documents: Sequence[Document] | StoredDocuments) -> list[str]:
-    """From all over one side of a task."""
+    """Return texts from all over one side of a task."""
     step = max(1, len(documents) // SAMPLE_DOCUMENTS)
     return [document.text for document in islice(iter(documents), 0, None, step)]
 

@@ -25,7 +25,7 @@ RESUMABLE = ("interrupted", "stopped", "failed")
 GONE = "The program that ran it ended before the run did; resume it to go on from the last point that it kept."
 
 LOCKED_SECONDS = 30.0
-"""How long a transaction waits for another program's."""
+"""The time that a transaction waits for another program's."""
 _COMPLAINTS = {
     "full": "the disk is full; free some space",
     "locked": "another program holds it; close what else has it open",
@@ -166,16 +166,16 @@ class Database:
             _metadata.create_all(connection)
 
     def run_folder(self, run_id: str) -> Path:
-        """Where a run keeps its checkpoints."""
+        """The folder in which a run keeps its checkpoints."""
         return self.folder / "runs" / run_id
 
     @property
     def shared_folder(self) -> Path:
-        """Where results lie that several runs have in common."""
+        """The folder of results that several runs have in common."""
         return self.folder / "shared"
 
     def log_path(self, run_id: str) -> Path:
-        """Where a run's log, tracebacks included, is written."""
+        """The file to which a run's log, tracebacks included, is written."""
         return self.folder / "logs" / f"{run_id}.log"
 
     def version(self) -> int:
@@ -207,7 +207,7 @@ class Database:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """What SQLite complains about, as StoreError with what to do."""
+        """Raise SQLite's complaints as StoreError with what to do."""
         try:
             yield
         except (OperationalError, sqlite3.OperationalError) as error:

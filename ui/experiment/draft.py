@@ -54,7 +54,7 @@ class ExperimentDraft:
     """Part of every widget's key: a draft that replaces another gets fresh widgets."""
     name: str = ""
     task_names: list[str] = field(default_factory=list)
-    """In the order they are learnt."""
+    """The names in the order in which the tasks are learnt."""
     file_tasks: dict[str, TaskSpec] = field(default_factory=dict)
     """Tasks that came with a loaded experiment and are not in the library."""
     model: str = "tiny-gpt2"
@@ -63,9 +63,9 @@ class ExperimentDraft:
     preset: str = "standard"
     training: dict[str, Any] = field(default_factory=dict)
     moves: int = 0
-    """How often the tasks were put into another order by their arrows."""
+    """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
-    """How often a preset was taken."""
+    """The number of times that a preset was taken."""
 
     def key(self, name: str) -> str:
         """A widget's key."""
@@ -168,7 +168,7 @@ def declared_parameters(strategy: str) -> tuple[Parameter, ...]:
 
 
 def suggested_name(task_names: list[str]) -> str:
-    """What an experiment without a name is called."""
+    """The name of an experiment that was given none."""
     return " → ".join(task_names)[:120]
 
 

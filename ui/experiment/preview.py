@@ -1,4 +1,4 @@
-"""What an experiment will cost and what can be seen of its tasks, on demand."""
+"""The cost of an experiment, and facts about its tasks, on demand."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def show_estimate(experiment: Experiment) -> None:
 
 
 def _show_room(result: Estimate) -> None:
-    """How much of the disk is used, and whether the checkpoints will fit."""
+    """Show how much of the disk is used, and whether the checkpoints will fit."""
     found = room(store().folder)
     limit = f" of the {bytes_size(found.limit)} that may be" if found.limit is not None else ""
     usage = f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
@@ -86,7 +86,7 @@ def _show_room(result: Estimate) -> None:
 
 
 def _show_shared(shared: SharedResults) -> None:
-    """How much is kept of earlier runs, and the way to be rid of it."""
+    """Show how much is kept of earlier runs, and the way to be rid of it."""
     size = shared.total_bytes()
     if not size:
         return

@@ -1,4 +1,4 @@
-"""What the preview of an experiment shows, cached by task, model and settings. Loads the model and what trains it."""
+"""The data of an experiment's preview, cached by task, model and settings. It loads the model and what trains it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ Identity = tuple[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class LookAhead:
-    """What can be known of the tasks before training."""
+    """Facts about the tasks that can be known before training."""
 
     scores: list[Score]
-    """Of the base model, by task."""
+    """The scores of the base model, by task."""
     overlap: pd.DataFrame
     duplicates: tuple[SharedDocument, ...]
 
@@ -61,7 +61,7 @@ def _base(model: str) -> LoadedModel:
 
 
 def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskTokens:
-    """From the same files that a run takes them from."""
+    """Return the tokens of a task, from the same files that a run takes them from."""
     shared = SharedResults(store().shared_folder)
     return task_tokens(TaskSpec.model_validate_json(spec), _base(model), shared, block_size)
 

@@ -17,7 +17,7 @@ def strategy_cards(draft: ExperimentDraft) -> None:
 
 
 def _card(draft: ExperimentDraft, card: Card) -> None:
-    """What it is on the left, what can be set on the right."""
+    """Draw the strategy's description on the left and its settings on the right."""
     title, summary = _title_and_summary(card.strategy)
     key = draft.key(f"card{card.number}")
     declared = declared_parameters(card.strategy)
@@ -58,7 +58,7 @@ def _fields(card: Card, names: list[str], key: str) -> None:
 
 
 def _footer(draft: ExperimentDraft, card: Card, key: str) -> None:
-    """How many runs the card makes, or what is wrong with it, and the buttons for variants."""
+    """Say how many runs the card makes, or what is wrong with it, and draw the buttons for variants."""
     try:
         runs = len(card.spec().build_all())
         st.caption(f"{plural(runs, 'run')} for each seed")

@@ -16,7 +16,7 @@ from ui.widgets.text import plain
 
 
 def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]", controls: bool) -> None:
-    """What can be done with a run and with all of them.
+    """Draw the controls of a run and of all of them.
 
     Every control has a place of its own, which is emptied where there is none: a control that took the place of another
     one would stand twice, here and where it was before, until all of the page is drawn.

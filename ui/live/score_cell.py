@@ -1,4 +1,4 @@
-"""What lies behind one cell of a run's score matrix."""
+"""The details of one cell of a run's score matrix."""
 
 import pandas as pd
 import streamlit as st

@@ -1,4 +1,4 @@
-"""What is learnt from tables, and how pairs and conversations become one text: the choices of the form."""
+"""The form's choices of what is learnt from tables, and of how pairs and conversations become one text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _ESCAPES = {"\\n": "\n", "\\t": "\t"}
 
 @dataclass(frozen=True)
 class RenderingChoice:
-    """How pairs and conversations become one text: fields of a task's specification."""
+    """The way that pairs and conversations become one text: fields of a task's specification."""
 
     separator: str = "\n"
     template: str = "auto"
@@ -61,7 +61,7 @@ def columns_form(draft: UploadDraft, tables: Sequence[Table]) -> Columns | None:
 
 
 def rendering_form(draft: UploadDraft, kind: Kind) -> RenderingChoice:
-    """How prompt and completion, or the turns of a conversation, become one text."""
+    """Ask how prompt and completion, or the turns of a conversation, become one text."""
     if kind == "text":
         return RenderingChoice()
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -70,7 +70,7 @@ def _row(draft: UploadDraft, side: str, reading: Reading) -> None:
         _front_matter_choice(draft, side, reading)
         if reading.error:
             st.error(plain(reading.error), icon=":material/error:")
-        _said(reading)
+        _remarks(reading)
         for content in reading.contents:
             _doubts(content)
 
@@ -100,7 +100,7 @@ def _choose_encoding(file: DraftFile, key: str) -> None:
 
 
 def _reading_choice(draft: UploadDraft, side: str, reading: Reading) -> None:
-    """How a delimited table or a workbook is read, in words; another choice reads it again."""
+    """Say how a delimited table or a workbook is read; another choice reads it again."""
     file = reading.file
     table = reading.contents[0] if len(reading.contents) == 1 else None
     if isinstance(table, Table) and table.reading and not file.offered:
@@ -186,7 +186,7 @@ def describe(content: Content) -> str:
     return "not readable"
 
 
-def _said(reading: Reading) -> None:
+def _remarks(reading: Reading) -> None:
     """The remarks on the contents, each once."""
     places: dict[str, list[str]] = {}
     for content in reading.usable:

@@ -53,7 +53,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Cutting:
-    """How contents become the two sides of a task."""
+    """The way that contents become the two sides of a task."""
 
     split: str
     columns: Columns

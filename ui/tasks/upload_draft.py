@@ -53,7 +53,7 @@ class DraftFile:
 
 @dataclass
 class UploadDraft:
-    """What was uploaded for the next task. `number` gives the widgets of each new draft fresh keys."""
+    """The files uploaded for the next task. `number` gives the widgets of each new draft fresh keys."""
 
     number: int = 0
     uploads: int = 0
