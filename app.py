@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.server import entrance, process_memory, warm_up
 from ui.server.navigation import APP_RAN, WITH_CHARTS, navigation
-from ui.widgets.error_notes import told
+from ui.widgets.error_notes import with_error_notes
 from ui.widgets.live_chart import load_plotly
 
 # One of Streamlit's material icons would be fetched from a font server; this one is part of the page.
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     entrance.show_visitor()
     if page.url_path in WITH_CHARTS:
         load_plotly()
-    told(page.run)()
+    with_error_notes(page.run)()
     warm_up.begin()
 else:
     from starlette.middleware import Middleware

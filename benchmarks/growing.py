@@ -24,7 +24,7 @@ from engine import events, strategies
 from engine.events.control import Control
 from engine.experiments.experiment import Training, experiment_from
 from engine.models.choices import EMBEDDED
-from engine.models.loading import BaseModel, load_tokenizer
+from engine.models.loading import LoadedModel, load_tokenizer
 from engine.models.machine import choose_precision
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.running.execute import execute_run
@@ -138,10 +138,10 @@ def stages(strategy: str, past_tasks: int, steps: int) -> dict[str, Any]:
     config = GPT2Config(vocab_size=_VOCABULARY, n_positions=_BLOCK, n_embd=64, n_layer=2, n_head=2, **_ENDS)
     tasks = tuple(_task(str(number), number, training) for number in range(past_tasks + 1))
     with tempfile.TemporaryDirectory() as folder:
-        happened = list(train(_setup(config, tasks, strategy, training, Path(folder))))
+        recorded = list(train(_setup(config, tasks, strategy, training, Path(folder))))
         state = (stage_folder(Path(folder), past_tasks) / STATE_FILE).stat().st_size if past_tasks else 0
-    last = [e.seconds for e in happened if isinstance(e, events.StepDone) and e.stage == past_tasks + 1]
-    evaluations = [e.seconds for e in happened if isinstance(e, events.Evaluated)]
+    last = [e.seconds for e in recorded if isinstance(e, events.StepDone) and e.stage == past_tasks + 1]
+    evaluations = [e.seconds for e in recorded if isinstance(e, events.Evaluated)]
     return {
         "step_seconds": median(last),
         "evaluation_seconds": median(evaluations),
@@ -191,11 +191,11 @@ def _task(name: str, seed: int, training: Training) -> EncodedTask:
 def _setup(
     config: GPT2Config, tasks: tuple[EncodedTask, ...], strategy: str, training: Training, folder: Path
 ) -> RunSetup:
-    def load(checkpoint: Path | None) -> BaseModel:
+    def load(checkpoint: Path | None) -> LoadedModel:
         torch.manual_seed(0)
         network = GPT2LMHeadModel(config) if checkpoint is None else GPT2LMHeadModel.from_pretrained(checkpoint)
         tokenizer: Any = SimpleNamespace(save_pretrained=lambda folder: None)
-        return BaseModel("random", network, tokenizer, 0, 0, config.n_positions, packed=True)
+        return LoadedModel("random", network, tokenizer, 0, 0, config.n_positions, packed=True)
 
     precision = choose_precision(training.precision, "cpu")
     built = strategies.build(strategy, {})

@@ -50,7 +50,7 @@ def run(
         )
 
         with _stopping(control), _Progress(loaded) as progress:
-            found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see, told=_tell)
+            found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see, on_report=_tell)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
@@ -121,7 +121,7 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
 
 
 def _tell(report: "Report") -> None:
-    """Before a run: on stderr, beside its progress."""
+    """Print the report of a run that is about to begin, on stderr beside its progress."""
     _print_tasks(report, err=True)
 
 
@@ -157,23 +157,23 @@ class _Progress:
             self._bar.close()
 
     def see(self, run_id: str, event: Event) -> None:
-        kind, said = type(event).__name__, vars(event)
+        kind, fields = type(event).__name__, vars(event)
         if run_id != self._run_id:
             self.__exit__()
             self._run_id, number = run_id, int(run_id.rsplit("-", 1)[1])
             name = f"[{number + 1}/{len(self._labels)}] {self._labels[number]}"
             self._bar = tqdm(desc=name, unit="step", file=sys.stderr, dynamic_ncols=True)
         if kind == "RunStarted":
-            self._bar.total = said["steps"]
+            self._bar.total = fields["steps"]
         elif kind == "StageStarted":
-            self._bar.n = said["first_step"] - 1  # a resumed run begins further on
-            self._bar.set_postfix_str(said["task"])
+            self._bar.n = fields["first_step"] - 1  # a resumed run begins further on
+            self._bar.set_postfix_str(fields["task"])
         elif kind == "StepDone":
-            self._bar.update(said["step"] - self._bar.n)
+            self._bar.update(fields["step"] - self._bar.n)
         elif kind == "Phase":
-            self._bar.set_postfix_str(said["text"])
-        elif kind == "Waiting" and said["reason"]:
-            self._bar.write(said["reason"], file=sys.stderr)
+            self._bar.set_postfix_str(fields["text"])
+        elif kind == "Waiting" and fields["reason"]:
+            self._bar.write(fields["reason"], file=sys.stderr)
 
 
 @contextmanager

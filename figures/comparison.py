@@ -76,7 +76,7 @@ def matrices_figure(
 def lost_figure(
     matrix: pd.DataFrame, runs: pd.DataFrame, tasks: Sequence[str], score: str = "nats_per_token"
 ) -> go.Figure:
-    """How much worse each past task is than after its own stage, stage by stage; up is forgetting.
+    """Draw how much worse each past task is than after its own stage, stage by stage; up is forgetting.
 
     Lines are means over seeds, bars reach from the best to the worst seed. The last task can't be lost yet.
     """
@@ -218,9 +218,9 @@ def cost_figure(runs: pd.DataFrame) -> go.Figure:
         bar = go.Bar(x=spent[name], y=names, orientation="h", marker={"color": colors}, hovertemplate=hover, uid=name)
         figure.add_trace(bar, row=1, col=column)
         figure.update_xaxes(title_text=title, rangemode="tozero", nticks=4, row=1, col=column)
-    told = ", ".join(f"{label} {tokens:,.0f} tokens" for label, tokens in spent["target_tokens"].items())
+    totals = ", ".join(f"{label} {tokens:,.0f} tokens" for label, tokens in spent["target_tokens"].items())
     height = 90 + 30 * len(spent)
-    styled(figure, f"Cost of a run: {told}.", showlegend=False, height=height, bargap=0.35, margin=NO_TITLE)
+    styled(figure, f"Cost of a run: {totals}.", showlegend=False, height=height, bargap=0.35, margin=NO_TITLE)
     return figure.update_yaxes(autorange="reversed", showgrid=False, **DISTANCE)
 
 
@@ -229,7 +229,7 @@ _COSTS = {
     "operations": ("floating-point operations", "%{x:.3s} operations"),
     "seconds": ("seconds, other work included", "%{x:,.0f} s"),
 }
-"""By column, the title of its axis and how a bar is told."""
+"""The title of the axis and the format of the values on hover, by column."""
 
 
 def _runs_by_label(runs: pd.DataFrame) -> dict[str, list[str]]:

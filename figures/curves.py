@@ -53,7 +53,7 @@ def _style_of(term: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Onset:
-    """Where a past task began to be forgotten: the first look in a later stage at which its held-out documents are
+    """The beginning of a past task's forgetting: the first look in a later stage at which its held-out documents are
     worse than they were at the end of its own stage, beyond the error of that difference (`is_worse` of the curve)."""
 
     task: str
@@ -62,7 +62,7 @@ class Onset:
     worse_by: float
     """Nats per token."""
     half_width: float
-    """Of the interval of that, which holds for all looks of the task at once."""
+    """The half width of its interval, which holds for all looks of the task at once."""
 
 
 def forgetting_onsets(curve: pd.DataFrame, tasks: Sequence[str]) -> list[Onset]:
@@ -193,7 +193,7 @@ def _term_traces(points: Line, term: str, window: int, axis: str) -> list[go.Sca
 
 
 def _points(steps: Steps, values: Array) -> dict[str, object]:
-    """In numbers of four bytes, which are finer than any screen."""
+    """Return the points in numbers of four bytes, which are finer than any screen."""
     return {"x": steps.astype(np.int32), "y": values.astype(np.float32)}
 
 

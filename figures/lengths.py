@@ -1,4 +1,4 @@
-"""How long the documents of a task are."""
+"""The lengths of a task's documents."""
 
 from collections.abc import Sequence
 

@@ -37,7 +37,7 @@ class Line:
         )
 
     def after(self, step: int) -> "Line":
-        """What comes after that step."""
+        """The part of the line after that step."""
         begin = int(np.searchsorted(self.steps, step, side="right"))
         return Line(self.stages[begin:], self.steps[begin:], self.values[begin:])
 
@@ -75,7 +75,7 @@ def smoothed(line: Line, window: int) -> Array:
 
 
 def thin(x: Steps, y: Array, limit: int = MAX_POINTS) -> tuple[Steps, Array]:
-    """At most `limit` of the points, which are in order: first, lowest, highest and last of every stretch (M4)."""
+    """Keep at most `limit` of the points, which are in order: first, lowest, highest and last of every stretch (M4)."""
     if len(x) <= limit:
         return x, y
     kept = M4Downsampler().downsample(np.ascontiguousarray(y), n_out=(limit - 1) // 4 * 4)

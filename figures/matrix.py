@@ -35,7 +35,7 @@ def score_grid(matrix: pd.DataFrame, tasks: Sequence[str], score: str) -> Grid:
 
 
 def gain_grid(grid: Grid, style: ScoreStyle) -> Grid:
-    """How much better than the base model (row 0) every cell is; for perplexity the logarithm of the ratio."""
+    """The gain of every cell over the base model (row 0); for perplexity the logarithm of the ratio."""
     values = np.log(grid) if style.name == "perplexity" else grid
     gain = values - values[0]
     return -gain if style.lower_is_better else gain

@@ -69,7 +69,7 @@ class Section:
     text: str = ""
     figure: go.Figure | None = None
     alt: str = ""
-    """What the figure shows, for readers who don't see it; required with a figure."""
+    """A description of the figure for readers who don't see it; required with a figure."""
     table: pd.DataFrame | None = None
     """Printed with its column names and without its index; cells are text already."""
     code: str = ""

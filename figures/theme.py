@@ -1,4 +1,4 @@
-"""What all figures share: colours, score names and units, a transparent layout, alternative texts.
+"""All figures share these: colours, score names and units, a transparent layout, alternative texts.
 
 Backgrounds are transparent and no text has a colour of its own, so that one figure fits a light and a dark page.
 The colours keep a contrast of 3:1 on white and on near-black and stay apart under the three forms of colour
@@ -30,13 +30,13 @@ DIVERGING = (
     (1.0, "#1b4fa8"),
 )
 DISTANCE = {"ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)"}
-"""Of an axis whose labels would touch what they name."""
+"""The layout of an axis whose labels would touch what they name."""
 _FAMILIES = {"naive": 1, "replay": 0, "ewc": 3, "replay+ewc": 2, "joint": 5}
 
 
 @dataclass(frozen=True)
 class ScoreStyle:
-    """How one held-out score is named and written."""
+    """The name and the format of one held-out score."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class ScoreStyle:
         return self.change(abs(value)).removeprefix("+")
 
     def worse_by(self, value: float, reference: float) -> float:
-        """How much worse `value` is than `reference`, in the score's unit; negative where it is better."""
+        """The amount by which `value` is worse than `reference`, in the score's unit; negative where it is better."""
         return value - reference if self.lower_is_better else reference - value
 
 
@@ -110,7 +110,7 @@ def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
 
 
 def brief_labels(labels: Iterable[str]) -> dict[str, str]:
-    """By label, what tells it apart from the others: settings that all labels of its strategy share are left out."""
+    """A brief form of each label: settings that all labels of its strategy share are left out."""
     parts = {label: _label_parts(label) for label in labels}
     alike: dict[tuple[str, str], list[set[str]]] = {}
     for family, settings, where in parts.values():

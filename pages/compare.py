@@ -91,7 +91,7 @@ def choose_score() -> str:
 
 
 def show_state(every: Everything) -> None:
-    """What is still to come and what went wrong, in one line each."""
+    """Show what is still to come and what went wrong, in one line each."""
     statuses = every.runs["status"]
     pending = every.runs[statuses.isin(PENDING)]
     if len(pending):
@@ -126,7 +126,7 @@ def show_verdict(comparison: Comparison) -> None:
 
 
 def show_findings(comparison: Comparison) -> None:
-    """What differs between the runs, beside the switch that was read before the comparison."""
+    """Show what differs between the runs, beside the switch that was read before the comparison."""
     if comparison.findings:
         lines = "\n".join(f"- {plain(finding.text)}" for finding in comparison.findings)
         left_out = len(comparison.runs) - len(comparison.judged)

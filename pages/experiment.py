@@ -19,7 +19,7 @@ from engine.models.choices import describe_models
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
 from engine.tasks.spec import TaskSpec
 from ui.experiment import draft as drafts
-from ui.experiment.draft import Draft
+from ui.experiment.draft import ExperimentDraft
 from ui.experiment.start_check import start_answer, start_button
 from ui.experiment.strategy_cards import strategy_cards
 from ui.server import entrance, session
@@ -48,7 +48,7 @@ def adopt_experiment_of_url(known: dict[str, TaskSpec]) -> None:
         st.error(plain(str(error)), icon=":material/error:")
 
 
-def take_tasks_of_link(draft: Draft, known: dict[str, TaskSpec]) -> None:
+def take_tasks_of_link(draft: ExperimentDraft, known: dict[str, TaskSpec]) -> None:
     """Begin with the whole library where the link from the Tasks page asks for it, unless tasks are chosen already."""
     if st.query_params.pop(session.WITH_LIBRARY, None) and not draft.task_names:
         draft.task_names = list(known)
@@ -109,7 +109,7 @@ def is_of_the_app(path: Path) -> bool:
     return any(path.resolve().is_relative_to(folder) for folder in (data_folder() / "tasks", SAMPLES_FOLDER))
 
 
-def tasks_section(draft: Draft, known: dict[str, TaskSpec]) -> None:
+def tasks_section(draft: ExperimentDraft, known: dict[str, TaskSpec]) -> None:
     st.subheader("Tasks")
     available = {**known, **draft.file_tasks}
     if not available:
@@ -131,7 +131,7 @@ def tasks_section(draft: Draft, known: dict[str, TaskSpec]) -> None:
         task_row(draft, index, name, from_file=name in draft.file_tasks)
 
 
-def task_row(draft: Draft, index: int, name: str, from_file: bool) -> None:
+def task_row(draft: ExperimentDraft, index: int, name: str, from_file: bool) -> None:
     key = draft.key("task")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -147,7 +147,7 @@ def task_row(draft: Draft, index: int, name: str, from_file: bool) -> None:
         st.markdown(f"{index + 1}. {plain(name)}{origin}", width="stretch")
 
 
-def model_section(draft: Draft) -> None:
+def model_section(draft: ExperimentDraft) -> None:
     st.subheader("Model")
     choices = {choice.name: choice for choice in describe_models()}
     names = [*choices, OTHER_MODEL]
@@ -166,7 +166,7 @@ def model_section(draft: Draft) -> None:
     )  # fmt: skip
 
 
-def seeds_section(draft: Draft) -> None:
+def seeds_section(draft: ExperimentDraft) -> None:
     draft.seeds = st.text_input(
         "Seeds, separated by commas", draft.seeds, key=draft.key("seeds"),
         help="Each seed repeats every strategy; three or more give an interval that tells differences from chance.",
@@ -177,7 +177,7 @@ def seeds_section(draft: Draft) -> None:
         st.error(plain(str(error)), icon=":material/error:")
 
 
-def training_section(draft: Draft) -> None:
+def training_section(draft: ExperimentDraft) -> None:
     st.subheader("Training")
     left, right = st.columns(2)
     with left:
@@ -202,7 +202,7 @@ def training_section(draft: Draft) -> None:
         )  # fmt: skip
 
 
-def preset_picker(draft: Draft) -> None:
+def preset_picker(draft: ExperimentDraft) -> None:
     key = draft.key("preset")
 
     def chosen() -> None:
@@ -215,7 +215,7 @@ def preset_picker(draft: Draft) -> None:
     )  # fmt: skip
 
 
-def name_field(draft: Draft) -> None:
+def name_field(draft: ExperimentDraft) -> None:
     draft.name = st.text_input(
         "Name", draft.name, key=draft.key("name"), max_chars=120,
         placeholder=drafts.suggested_name(draft.task_names) or "named after its tasks",
@@ -223,7 +223,7 @@ def name_field(draft: Draft) -> None:
     )  # fmt: skip
 
 
-def start_section(draft: Draft, experiment: Experiment | None, problem: str) -> None:
+def start_section(draft: ExperimentDraft, experiment: Experiment | None, problem: str) -> None:
     if not draft.task_names:
         st.info("Choose the tasks first, at the top of this page.", icon=":material/info:")
     elif experiment is None:

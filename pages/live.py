@@ -13,7 +13,7 @@ from ui.live.controls import show_controls
 from ui.live.feed import ENDED, Followed
 from ui.live.score_cell import open_cell, show_cell
 from ui.server import session
-from ui.widgets.error_notes import told
+from ui.widgets.error_notes import with_error_notes
 from ui.widgets.live_chart import live_chart
 from ui.widgets.pulse import pulse
 from ui.widgets.tables import name_width, row_height
@@ -37,11 +37,11 @@ def page() -> None:
     experiment_id = choose_experiment(experiments)
     tasks = list(experiments.set_index("experiment_id").at[experiment_id, "tasks"])
     data.feed().look_again()
-    st.fragment(told(watch), key=WHOLE)(experiment_id, tasks)
+    st.fragment(with_error_notes(watch), key=WHOLE)(experiment_id, tasks)
 
 
 def show_empty() -> None:
-    """Nothing was ever started."""
+    """Say that nothing was ever started, and where to begin."""
     st.info(
         "Nothing has run yet. Set up an experiment and start it, or try the demo from the first page.",
         icon=":material/monitoring:",
@@ -69,7 +69,7 @@ def choose_experiment(experiments: pd.DataFrame) -> str:
 
 
 def watch(experiment_id: str, tasks: list[str]) -> None:
-    """All that changes while runs train, in parts that are drawn again one by one."""
+    """Draw what changes while runs train, in parts that are drawn again one by one."""
     runs = data.feed().runs(experiment_id)
     if runs.empty:
         st.rerun()
@@ -87,17 +87,17 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
     with left:
         run = choose_run(experiment_id, runs)
         run_id = str(run["run_id"])
-        st.fragment(told(show_run), key=RUN)(experiment_id, run_id, str(run["status"]))
+        st.fragment(with_error_notes(show_run), key=RUN)(experiment_id, run_id, str(run["status"]))
         show_controls(experiment_id, runs, run, watching is None)
     with right:
-        st.fragment(told(show_overview), key=OVERVIEW)(experiment_id)
+        st.fragment(with_error_notes(show_overview), key=OVERVIEW)(experiment_id)
     show_charts(experiment_id, run_id, tasks)
     if data.is_active(runs) or trouble:
         pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
 
 
 def refresh_seconds() -> float:
-    """Between two looks: more where many look on, who would otherwise keep the server busy."""
+    """The time between two looks: more where many look on, who would otherwise keep the server busy."""
     try:
         return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (data.watchers() - 1), LONGEST_SECONDS)
     except StoreError:  # which the next look says
@@ -105,7 +105,7 @@ def refresh_seconds() -> float:
 
 
 def look(experiment_id: str, run_id: str) -> None:
-    """At every beat: have drawn again what is no longer as this browser has it, and nothing else."""
+    """Have drawn again, at every beat, what is no longer as this browser has it, and nothing else."""
     try:
         view, trouble = partial(data.feed().view, experiment_id), session.runner().trouble
         if not (view(data.is_active) or trouble) or run_id not in view(data.by_id):
@@ -113,11 +113,11 @@ def look(experiment_id: str, run_id: str) -> None:
         if data.unseen({WHOLE: (view(data.outline), trouble)}):
             st.rerun(WHOLE)
         run = view(data.by_id)[run_id]
-        said = _said(run)
+        followed = _followed(run)
     except StoreError:
         st.rerun()  # the whole page says it
     now = {
-        RUN: data.state(run), OVERVIEW: view(data.overview_rows), LOSSES: said.size, PAST: said.size[1:],
+        RUN: data.state(run), OVERVIEW: view(data.overview_rows), LOSSES: followed.size, PAST: followed.size[1:],
     }  # fmt: skip
     changed = data.unseen(now)
     if changed:
@@ -133,7 +133,7 @@ def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
 
 
 def show_overview(experiment_id: str) -> None:
-    """How many runs are where, and a table of them."""
+    """Show how many runs are where, and a table of them."""
     runs = data.feed().runs(experiment_id)
     counts, active = runs["status"].value_counts(), data.is_active(runs)
     parts = [f"{counts[s]} {data.SIGNS[s].split(' ', 1)[1]}" for s in data.SIGNS if counts.get(s)]
@@ -209,19 +209,19 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
         "sample is worse than at the end of the task's own stage, beyond the error of that difference for all looks "
         "at the task together (95%, Bonferroni)."
     ))  # fmt: skip
-    st.fragment(told(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
+    st.fragment(with_error_notes(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
     st.subheader("Past and new tasks", help=(
         "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
         "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
         "tasks not trained on yet."
     ))  # fmt: skip
-    st.fragment(told(show_past), key=PAST)(experiment_id, run_id, tasks, score)
+    st.fragment(with_error_notes(show_past), key=PAST)(experiment_id, run_id, tasks, score)
 
 
 def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The curves of one run."""
     run = one_run(experiment_id, run_id)
-    data.saw(LOSSES, _said(run).size)
+    data.saw(LOSSES, _followed(run).size)
     losses = data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
 
@@ -229,7 +229,7 @@ def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The matrix of one run, beside one of its cells."""
     run = one_run(experiment_id, run_id)
-    data.saw(PAST, _said(run).size[1:])
+    data.saw(PAST, _followed(run).size[1:])
     left, right = st.columns([3, 2], gap="medium")
     with left:
         height = 70 + 58 * (len(tasks) + 1)
@@ -240,17 +240,17 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
         st.caption("Select a cell to open what lies behind it.")
     with right:
         ended = run["status"] in ENDED
-        show_cell(experiment_id, _said(run), tasks, score, revision=str(run["run_id"]), ended=ended)
+        show_cell(experiment_id, _followed(run), tasks, score, revision=str(run["run_id"]), ended=ended)
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":
-    """How runs are called, by run id: settings and seeds only where they tell runs apart."""
+    """The names of runs by run id: settings and seeds only where they tell runs apart."""
     named = runs.set_index("run_id")
     labels = named["label"].map(brief_labels(named["label"]))
     return labels if named["seed"].nunique() == 1 else labels + " · seed " + named["seed"].astype(str)
 
 
-def _said(run: "pd.Series[Any]") -> Followed:
+def _followed(run: "pd.Series[Any]") -> Followed:
     return data.feed().followed(str(run["run_id"]), int(run["attempt"]))
 
 

@@ -63,16 +63,16 @@ def add_samples(chosen: list[Sample]) -> None:
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    st.session_state["tasks_said"] = f"'{chosen[0].title}' is in the library." if len(chosen) == 1 else "Added."
+    st.session_state["tasks_notice"] = f"'{chosen[0].title}' is in the library." if len(chosen) == 1 else "Added."
     st.rerun()
 
 
 def page() -> None:
     st.title("Tasks")
     st.markdown("A task is a body of text that the model learns in one go, with a part held out to measure it by.")
-    said = st.session_state.pop("tasks_said", "")
-    if said:
-        st.toast(plain(said), icon=":material/check:")
+    notice = st.session_state.pop("tasks_notice", "")
+    if notice:
+        st.toast(plain(notice), icon=":material/check:")
     tasks = session.library().tasks()
     taken = {task.name.casefold() for task in tasks}
     mine(tasks)

@@ -10,7 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.events.control import Control
 from engine.experiments.experiment import Training
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.strategies.base import Strategy
 from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
 from engine.training.run_state import EncodedTask, RunSetup
@@ -52,10 +52,10 @@ def tiny_gpt2(seed: int = 0, dropout: float = 0.0, vocabulary: int = VOCABULARY)
     return GPT2LMHeadModel(config)
 
 
-def base_of(model: torch.nn.Module) -> BaseModel:
+def base_of(model: torch.nn.Module) -> LoadedModel:
     """A model as the loop takes it."""
     tokenizer = SimpleNamespace(save_pretrained=lambda folder: None)
-    return BaseModel("tiny", model, tokenizer, 0, 0, 64, packed=True)  # type: ignore[arg-type]
+    return LoadedModel("tiny", model, tokenizer, 0, 0, 64, packed=True)  # type: ignore[arg-type]
 
 
 def document(tokens: Sequence[int], first_target: int = 1) -> EncodedDocument:
@@ -91,7 +91,7 @@ def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: obj
     }  # fmt: skip
     width = (VOCABULARY - 1) // tasks
 
-    def load(checkpoint: Path | None) -> BaseModel:
+    def load(checkpoint: Path | None) -> LoadedModel:
         return base_of(tiny_gpt2() if checkpoint is None else GPT2LMHeadModel.from_pretrained(checkpoint))
 
     encoded = [encoded_task(f"task {t}", seed=t, low=1 + t * width, high=1 + (t + 1) * width) for t in range(tasks)]

@@ -48,10 +48,10 @@ def test_the_command_line_says_it_in_a_sentence(data: Path, tmp_path: Path) -> N
     file = tmp_path / "experiment.yaml"
     file.write_text(to_yaml(experiment(tmp_path)), encoding="utf-8")
     change(data, 0o500)
-    said = powerless("-m", "engine", "run", str(file), "--out", str(data / "results"))
-    assert said.returncode == 1
-    assert f"{data / 'results'} can't be made (Permission denied)" in said.stderr
-    assert "Traceback" not in said.stderr
+    done = powerless("-m", "engine", "run", str(file), "--out", str(data / "results"))
+    assert done.returncode == 1
+    assert f"{data / 'results'} can't be made (Permission denied)" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 OPEN_EVERY_PAGE = """
@@ -60,8 +60,8 @@ from streamlit.testing.v1 import AppTest
 for page in sys.argv[1:]:
     app = AppTest.from_file("app.py", default_timeout=300)
     app.switch_page(f"pages/{page}.py").run()
-    said = [each.value.replace("\\\\", "") for each in app.error]
-    print(json.dumps([page, said, [each.value for each in app.exception]]))
+    shown = [each.value.replace("\\\\", "") for each in app.error]
+    print(json.dumps([page, shown, [each.value for each in app.exception]]))
 """
 
 

@@ -59,7 +59,7 @@ UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
 
 
 @pytest.mark.parametrize(
-    ("packages", "found", "said"),
+    ("packages", "found", "sentence"),
     [
         (None, [], "NOT CHECKED, there is no answer. no route to host"),
         ([UNKNOWN, UNKNOWN], [], "NOT CHECKED for 2 of 2 packages: unknown, unknown"),
@@ -68,8 +68,8 @@ UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
     ],
 )
 def test_what_was_not_looked_up_is_never_taken_for_clean(
-    packages: Any, found: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    packages: Any, found: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(AUDIT.subprocess, "run", answering(packages))
     assert AUDIT.vulnerabilities() == found
-    assert said in capsys.readouterr().out
+    assert sentence in capsys.readouterr().out

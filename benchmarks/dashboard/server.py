@@ -63,8 +63,8 @@ def running(app: Path, log: Path, **environment: str) -> Iterator[Server]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true", f"--server.port={port}"]
     variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
-    with log.open("w") as said:
-        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=said, stderr=said)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=output)
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/_stcore/health", process)

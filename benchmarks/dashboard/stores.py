@@ -31,9 +31,9 @@ def begin_long_run(store: Store, folder: Path, steps: int) -> str:
     store.add_experiment(experiment(folder, "long", 1))
     run_id = store.claim_next()
     assert run_id is not None
-    said = list(_story(2 * steps, 40, until=steps))
-    for start in range(0, len(said), _BATCH):
-        store.record(run_id, *said[start : start + _BATCH], seconds_per_step=0.05)
+    recorded = list(_story(2 * steps, 40, until=steps))
+    for start in range(0, len(recorded), _BATCH):
+        store.record(run_id, *recorded[start : start + _BATCH], seconds_per_step=0.05)
     return run_id
 
 

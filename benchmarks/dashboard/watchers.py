@@ -104,7 +104,7 @@ class Watcher:
         self._timers[fragment] = (seconds, asyncio.create_task(self._tick(fragment, seconds)))
 
     def _beat(self, fragment: str, component: str, data: dict[str, Any]) -> None:
-        """What `ui/pulse.js` does."""
+        """Ask for a refresh as `ui/widgets/pulse.js` does."""
         if self._pulse is not None:
             self._pulse.cancel()
 

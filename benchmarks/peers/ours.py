@@ -18,7 +18,7 @@ from benchmarks.serve import serve
 from engine import events, strategies
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, StrategySpec, Training
-from engine.models.loading import BaseModel, load_base
+from engine.models.loading import LoadedModel, load_base
 from engine.models.machine import choose_precision, environment
 from engine.running.execute import execute_run
 from engine.strategies.tools.fisher import diagonal_fisher
@@ -58,7 +58,7 @@ def train(
 def _setup(
     data: dict[str, Any], strategy: str, tokens_per_step: int, stages: int, folder: Path, device: Device
 ) -> RunSetup:
-    def load(checkpoint: Path | None) -> BaseModel:
+    def load(checkpoint: Path | None) -> LoadedModel:
         return load_base(data["model"] if checkpoint is None else str(checkpoint), device)
 
     training = Training(

@@ -26,7 +26,7 @@ _PASSING = {
     errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EROFS: _READ_ONLY, errno.EACCES: _READ_ONLY,
     errno.EPERM: _READ_ONLY, errno.EIO: _BROKEN, errno.ESTALE: _BROKEN,
 }  # fmt: skip
-"""What can be mended while a run waits."""
+"""Conditions that can be mended while a run waits."""
 _FULL_BYTES = 2**26
 """A disk with less is full where writing fails without a number: torch and safetensors say it in their own words."""
 
@@ -52,8 +52,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """What goes wrong inside is said of `folder`: StoreUnavailableError where the disk is full, read-only or does not
-    answer, else StoreError."""
+    """Raise errors of writing inside the block with the name of `folder`: StoreUnavailableError where the disk is full,
+    read-only or does not answer, else StoreError."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -65,11 +65,11 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def _passing(error: Exception, folder: Path) -> str:
-    """What keeps from writing, in words, where it can be mended meanwhile; else nothing."""
+    """Return in words why nothing can be written where that can be mended meanwhile, else an empty text."""
     if isinstance(error, OSError) and error.errno is not None:
         return _PASSING.get(error.errno, "")
-    said = str(error) if os.name != "nt" else ""  # there the numbers are others
-    named = next((words for number, words in _PASSING.items() if f"os error {number})" in said), "")
+    text = str(error) if os.name != "nt" else ""  # there the numbers are others
+    named = next((words for number, words in _PASSING.items() if f"os error {number})" in text), "")
     above = next(each for each in (folder, *folder.parents) if each.exists())
     refuses = "" if os.access(above, os.W_OK) else _READ_ONLY
     return named or refuses or (_FULL if shutil.disk_usage(above).free < _FULL_BYTES else "")
@@ -81,7 +81,7 @@ def partial_of(folder: Path) -> Path:
 
 
 def remove_partials(folder: Path) -> None:
-    """What writing `folder` has left, now or when its process was killed."""
+    """Remove the unfinished folders that writing `folder` has left, now or when its process was killed."""
     for partial in folder.parent.glob(f"{folder.name}.*{PARTIAL}"):
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -22,7 +22,7 @@ class TrainingError(PalimpsestError):
 
 
 class StoreError(PalimpsestError):
-    """What was recorded can't be read or written."""
+    """Recorded data can't be read or written."""
 
 
 class StoreUnavailableError(StoreError):

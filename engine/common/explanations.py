@@ -1,4 +1,4 @@
-"""What the validation of data found wrong, in plain sentences: where, what to write instead, and what was found."""
+"""Findings of pydantic's validation in plain sentences: where, what to write instead, and what was found."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,7 +81,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def in_words(problem: Mapping[str, Any]) -> str:
-    """What is wrong with one value and what was found, without its place."""
+    """Say what is wrong with one value and what was found, without its place."""
     kind, found, context = problem["type"], problem.get("input"), problem.get("ctx") or {}
     name = str(problem["loc"][-1]) if problem["loc"] else ""
     if isinstance(found, Unquoted):

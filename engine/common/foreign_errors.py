@@ -7,7 +7,7 @@ from engine.common.errors import ModelError, PalimpsestError
 from engine.common.quoting import shortened
 
 _PANIC = "PanicException"
-"""What native code in Rust raises where it gives up: no Exception, so that it would end the thread that trains."""
+"""Native code in Rust raises it where it gives up: it is no Exception, so it would end the thread that trains."""
 
 
 @contextmanager
@@ -24,5 +24,5 @@ def model_errors(what: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, on one line, or its kind."""
+    """Return the text of an error on one line, or its kind."""
     return shortened((str(error).strip().splitlines() or [type(error).__name__])[0], 200)

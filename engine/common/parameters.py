@@ -22,7 +22,7 @@ class Parameter:
     help: str
     minimum: float | None
     maximum: float | None
-    """What is valid. `low` and `high` are what a slider offers."""
+    """The least and the largest valid value; `low` and `high` bound what a slider offers."""
     low: float | None
     high: float | None
     scale: Scale
@@ -31,7 +31,7 @@ class Parameter:
     optional: bool
     """None is a valid value; `help` says what it means."""
     main: bool
-    """What the strategy is chosen by: stands first in its form, and in a run's label."""
+    """The strategy is chosen by this parameter: it stands first in its form, and in a run's label."""
 
 
 def parameter(

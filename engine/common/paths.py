@@ -1,4 +1,4 @@
-"""Where everything is kept."""
+"""The data folder, in which everything is kept."""
 
 import os
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What users typed or files hold, made fit for one line: to be a name, or to be quoted in a message."""
+"""Texts that users typed or files hold are made fit for one line here: to be a name, or to be quoted in a message."""
 
 import re
 import reprlib

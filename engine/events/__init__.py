@@ -1,5 +1,5 @@
-"""What a run and whoever drives it tell each other: events and scores go out; pause, resume and stop come in. It
-imports no other room."""
+"""A run and whoever drives it talk to each other through this room: events and scores go out; pause, resume and stop
+come in. It imports `common` alone."""
 
 from engine.events.run_events import (
     Evaluated,

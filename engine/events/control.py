@@ -16,7 +16,7 @@ class Control:
         self._running.set()
         self._stop = threading.Event()
         self.paused_seconds = 0.0
-        """How long `check` and `wait` have held in all, so that a pause does not count as training time."""
+        """The time that `check` and `wait` have held in all, so that a pause does not count as training time."""
 
     def active_time(self) -> float:
         """Seconds on a clock that stands still while the run is paused."""

@@ -1,4 +1,4 @@
-"""What a run says while it trains. Training yields these; whoever drives it writes them down.
+"""The events of a run. Training yields them; whoever drives it writes them down.
 
 Steps are counted from 1 over the whole run, stages from 1; stage 0 is the base model. Tasks go by name.
 """
@@ -19,7 +19,7 @@ class RunStarted:
     finished_stages: int
     environment: dict[str, Any]
     tasks: tuple[dict[str, Any], ...]
-    """Per task what `execute.pack_task` says of it: documents, target tokens, fingerprints, packing fill."""
+    """The facts that `execute.pack_task` gives of each task: documents, target tokens, fingerprints, packing fill."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class StageStarted:
     shared: bool = False
     """Its result is taken over from another run, which had trained the very same; seconds are that run's."""
     steps_before: int = 0
-    """So many of its steps an interrupted attempt had taken; they are said again."""
+    """The steps of the stage that an interrupted attempt had taken; their events are repeated."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class StepDone:
     step: int
     terms: dict[str, float]
     target_tokens: int
-    """Of every term together, replayed ones included."""
+    """Those of every term together, replayed ones included."""
     seconds: float
     learning_rate: float
     gradient_norm: float
-    """Before clipping."""
+    """Its value before clipping."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Evaluated:
     sample: dict[str, Score]
     whole: dict[str, Score] | None
     seconds: float = 0.0
-    """How long the scoring took."""
+    """The time that the scoring took."""
     documents: dict[str, DocumentSums] | None = None
-    """Of every task the sums of each document in the sample."""
+    """The sums of each document in the sample, by task."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """What the run is busy with between steps ("loading the model", "estimating the Fisher information")."""
+    """The run is busy with this between steps ("loading the model", "estimating the Fisher information")."""
 
     text: str
 

@@ -66,9 +66,9 @@ class DocumentSums:
     text_bytes: tuple[int, ...]
     hits: tuple[int, ...]
     documents: int
-    """How many were drawn."""
+    """The number of documents that were drawn."""
     out_of: int
-    """How many documents the score matrix rests on; the sample is drawn from these."""
+    """The number of documents that the score matrix rests on; the sample is drawn from these."""
 
     def packed(self) -> bytes:
         """A few bytes a document for the store: nats in float32, counts in 32 bits, column by column, deflated."""
@@ -78,7 +78,7 @@ class DocumentSums:
 
     @classmethod
     def unpacked(cls, data: bytes) -> "DocumentSums":
-        """What `packed` made."""
+        """Return the sums that `packed` made bytes of."""
         plain = zlib.decompress(data)
         units = (len(plain) - 8) // 16
         documents, out_of = np.frombuffer(plain, "<u4", 2).tolist()

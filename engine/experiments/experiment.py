@@ -31,7 +31,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Training:
-    """How every stage of every run of an experiment is trained."""
+    """The settings by which every stage of every run of an experiment is trained."""
 
     epochs: int = parameter(
         3,
@@ -140,7 +140,7 @@ class RunSpec(BaseModel):
     parameters: dict[str, Any]
     seed: int
     label: str
-    """How pages name it: the strategy and the parameters that the experiment sets or varies, without the seed."""
+    """Its name on pages: the strategy and the parameters that the experiment sets or varies, without the seed."""
 
 
 class Experiment(BaseModel):

@@ -31,7 +31,7 @@ def expanded(experiment: Experiment, folder: Path) -> Experiment:
 
 
 def places() -> dict[str, Path]:
-    """What relative paths may begin with that need not lie beside the file, and the folder that it stands for here.
+    """The names that a relative path may begin with without lying beside the file, each with the folder it stands for.
 
     The names are of no other use, so that a path which begins with one means nothing else.
     """
@@ -117,7 +117,7 @@ def _is_pattern(name: str, folder: Path) -> bool:
 
 
 def _matches(pattern: str, folder: Path, field: str, wanted: Callable[[Path], bool]) -> list[Path]:
-    """What a pattern stands for, sorted; at least one. Raises ConfigError."""
+    """Return the paths that a pattern stands for, sorted; at least one. Raises ConfigError."""
     paths = (folder / name for name in glob.iglob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207 - of folder
     found = sorted(islice((path for path in paths if wanted(path)), MOST_FILES + 1))
     if not found:

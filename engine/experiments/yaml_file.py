@@ -12,11 +12,11 @@ from engine.experiments.yaml_reading import read_yaml
 from engine.tasks.spec import TaskSpec
 
 MAX_CHARACTERS = 200_000
-"""Of an experiment file; a thousand tasks fit in."""
+"""The largest size of an experiment file; a thousand tasks fit in."""
 
 
 def _text_fields() -> frozenset[tuple[str, ...]]:
-    """Where an experiment holds texts, be it one or a list: the names of the fields that lead there."""
+    """The places where an experiment holds texts, be it one or a list: the names of the fields that lead there."""
     found: set[tuple[str, ...]] = {("name",), ("model",)}
     for name, about in TaskSpec.model_fields.items():
         if not {bool, int, float} & {about.annotation, *get_args(about.annotation)}:

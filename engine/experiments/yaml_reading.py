@@ -130,7 +130,7 @@ def _refuse_doubles(mapping: yaml.MappingNode, source: str) -> None:
 
 
 def _keep_texts(top: yaml.Node, texts: Collection[Path]) -> None:
-    """Where a text is expected, a number is what was written; a truth value or a date is told from a text."""
+    """Keep a number as it was written where a text is expected; a truth value or a date is told from a text."""
     waiting: list[tuple[yaml.Node, Path]] = [(top, ())]
     seen = set[tuple[int, Path]]()
     longest = max(map(len, texts), default=0)

@@ -1,4 +1,4 @@
-"""What an experiment will cost, said before it starts: tokens by strategy, time on this machine, memory, disk."""
+"""The cost of an experiment before it starts: tokens by strategy, time on this machine, memory, disk."""
 
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -34,7 +34,7 @@ class TaskSize:
 
     name: str
     documents: int
-    """On the training side."""
+    """Those of the training side."""
     train_tokens: int
     held_out_tokens: int
     held_out_documents: int = 1
@@ -42,14 +42,14 @@ class TaskSize:
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of one model on this machine, and its sizes."""
+    """Measurements of one model on this machine, and its sizes."""
 
     training_tokens_per_second: float
     fisher_tokens_per_second: float
     """One block at a time, as the Fisher information needs it."""
     parameters: int
     activation_bytes: int
-    """Of one training step, worked out from the model's shape."""
+    """Memory of one training step, worked out from the model's shape."""
     device: str
 
 
@@ -76,16 +76,16 @@ class Estimate:
     """The first seed's. What a run takes over from an earlier one costs it nothing."""
     seeds: int
     seconds: float
-    """Of all runs, one after the other."""
+    """The time of all runs, one after the other."""
 
     @property
     def memory_bytes(self) -> int:
-        """Of the run that needs most."""
+        """The memory of the run that needs most."""
         return max(run.memory_bytes for run in self.runs)
 
     @property
     def disk_bytes(self) -> int:
-        """Of every run's checkpoints together."""
+        """The size of every run's checkpoints together."""
         return self.seeds * sum(run.disk_bytes for run in self.runs)
 
 
@@ -110,7 +110,7 @@ def estimate(
 
 
 class _Seen:
-    """What earlier runs of the same seed have made."""
+    """The results that earlier runs of the same seed have made."""
 
     def __init__(self, is_known: Callable[[Hashable], bool]) -> None:
         self._is_known, self._made = is_known, set[Hashable]()
@@ -159,7 +159,7 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
 
 
 def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:
-    """Of a task's `scored` held-out tokens, those in the documents that curves follow."""
+    """Return how many of a task's `scored` held-out tokens lie in the documents that curves follow."""
     documents = max(1, round(size.held_out_documents * scored / max(1, size.held_out_tokens)))
     return round(scored * sample_size(documents, scored, share) / documents)
 
@@ -224,8 +224,8 @@ def _fastest(work: Callable[[], None], repeats: int = 2) -> float:
 
 
 def _activation_bytes(model: PreTrainedModel, tokens: int, length: int) -> int:
-    """What a backward pass keeps, roughly: 17 numbers per token, layer and unit of width, the attention weights of
-    the layers, and for as many tokens as are projected at once three times the logits."""
+    """Return roughly what a backward pass keeps: 17 numbers per token, layer and unit of width, the attention weights
+    of the layers, and for as many tokens as are projected at once three times the logits."""
     config = model.config.get_text_config()
     layers, width = int(config.num_hidden_layers), int(config.hidden_size)
     heads = int(config.num_attention_heads)

@@ -1,4 +1,4 @@
-"""What can be known of an experiment's tasks before any training."""
+"""Facts about an experiment's tasks that can be known before any training."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.common.ranges import ranges
 from engine.events.scores import Score
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.tasks.documents import Document, Task
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.training.scoring import prepare, score
@@ -21,7 +21,7 @@ _COUNTED_AT_A_TIME = 10_000
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedDocument:
     """A document that stands in more than one place."""
 
     excerpt: str
@@ -34,14 +34,14 @@ class Shared:
         return {side for _, side in self.places} == {"train", "held-out"}
 
 
-def base_score(base: BaseModel, held_out: EncodedDocuments, block_size: int, sample_tokens: int = 4096) -> Score:
+def base_score(base: LoadedModel, held_out: EncodedDocuments, block_size: int, sample_tokens: int = 4096) -> Score:
     """The untrained base model on a fixed sample of about `sample_tokens` of a task's held-out text."""
     prepared = prepare(held_out, min(block_size, base.context), sample_tokens, base.packed)
     return score(base.model, prepared.sample, prepared.sample_bytes, packed=base.packed)
 
 
 def token_counts(documents: EncodedDocuments) -> Counter[int]:
-    """How often each token of the vocabulary stands in the documents' texts, prompts and marks of the ends left out."""
+    """Count each token of the vocabulary in the documents' texts; prompts and marks of the ends are left out."""
     counts = np.zeros(0, np.int64)
     for at in range(0, len(documents), _COUNTED_AT_A_TIME):
         part = documents[at : at + _COUNTED_AT_A_TIME]
@@ -68,7 +68,7 @@ def vocabulary_overlap(counts: Sequence[Counter[int]], names: Sequence[str]) -> 
     return pd.DataFrame(rows, index=list(names), columns=list(names))
 
 
-def shared_documents(tasks: Sequence[Task]) -> tuple[Shared, ...]:
+def shared_documents(tasks: Sequence[Task]) -> tuple[SharedDocument, ...]:
     """Documents that stand in two tasks or on both sides of a split; white space at line ends and between words
     doesn't tell documents apart. Leaks first."""
     places: dict[str, dict[tuple[str, Side], None]] = {}
@@ -78,7 +78,7 @@ def shared_documents(tasks: Sequence[Task]) -> tuple[Shared, ...]:
             for document in documents:
                 key = " ".join(f"{document.prompt} {document.text}".split())
                 places.setdefault(key, {})[task.name, side] = None
-    found = [Shared(_excerpt(text), tuple(where)) for text, where in places.items() if len(where) > 1]
+    found = [SharedDocument(_excerpt(text), tuple(where)) for text, where in places.items() if len(where) > 1]
     return tuple(sorted(found, key=lambda shared: not shared.leaks))
 
 

@@ -1,4 +1,4 @@
-"""The base models that pages offer; `models.py` loads them, and any other causal language model."""
+"""The base models that pages offer; `engine/models/loading.py` loads them, and any other causal language model."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,8 @@ class ModelChoice:
 
 
 def describe_models() -> tuple[ModelChoice, ...]:
-    """What the picker offers, the embedded model first; any other causal LM's hub name or folder works as well."""
+    """Describe the models that the picker offers, the embedded one first; any other causal LM's hub name or folder
+    works."""
     return (
         ModelChoice(EMBEDDED, "tiny-gpt2", "2.6 M parameters, comes with the project: no GPU, no network"),
         ModelChoice("distilgpt2", "distilgpt2", "82 M parameters, from the hub"),

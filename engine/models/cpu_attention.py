@@ -62,7 +62,7 @@ def _written_out(
 
 
 def _bias(mask: Tensor | None, products: Tensor) -> Tensor:
-    """What is added to the products: −∞ where `mask` (None: causal) forbids to look."""
+    """Return the term that is added to the products: −∞ where `mask` (None: causal) forbids to look."""
     if mask is None:
         mask = torch.ones(products.shape[-2:], dtype=torch.bool, device=products.device).tril()
     return torch.zeros(mask.shape, dtype=products.dtype, device=products.device).masked_fill_(~mask, -torch.inf)

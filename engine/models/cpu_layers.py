@@ -6,7 +6,7 @@ from transformers.activations import NewGELUActivation
 
 
 class Dropout(torch.nn.Dropout):
-    """In place of `torch.nn.Dropout`."""
+    """A faster layer in place of `torch.nn.Dropout`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout(input, self.p) if self.training else input

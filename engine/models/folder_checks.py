@@ -1,4 +1,4 @@
-"""What a model folder promises, checked before anything in it is loaded: where it lies, what it holds, its sizes."""
+"""The promises of a model folder are checked before anything in it is loaded: its place, its files, its sizes."""
 
 import json
 import os
@@ -24,7 +24,8 @@ _CODE = {"attn_implementation", "_attn_implementation", "experts_implementation"
 
 
 def model_roots() -> tuple[Path, ...] | None:
-    """Where the operator allows model folders; None: anywhere. An empty variable allows none but our own."""
+    """The folders below which the operator allows models; None means anywhere. An empty variable allows none but our
+    own."""
     named = os.environ.get(MODEL_ROOTS)
     if named is None:
         return None

@@ -11,17 +11,17 @@ _OF_TOKENIZERS = (".json", ".txt", ".model", ".jinja")
 
 
 def folder_hash(folder: Path) -> str:
-    """Of a model folder's files, whatever its place."""
+    """The hash of a model folder's files, wherever it lies."""
     return files_hash(file for file in folder.iterdir() if file.suffix in (*_OF_TOKENIZERS, ".safetensors"))
 
 
 def tokenizer_hash(folder: Path) -> str:
-    """Of the files of a model folder that may determine its tokens: all but the weights."""
+    """The hash of the files of a model folder that may determine its tokens: all but the weights."""
     return files_hash(file for file in folder.iterdir() if file.suffix in _OF_TOKENIZERS)
 
 
 def files_hash(files: Iterable[Path]) -> str:
-    """Of files' names and contents. Raises OSError."""
+    """The hash of files' names and contents. Raises OSError."""
     found = [(file, file.stat()) for file in sorted(files)]
     return _files_hash(tuple((file, about.st_size, about.st_mtime_ns) for file, about in found))
 

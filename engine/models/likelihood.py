@@ -15,7 +15,7 @@ from engine.models import lm_head
 from engine.tokens.blocks import IGNORED, Blocks
 
 TOKENS_PER_FORWARD = 4096
-"""On a CPU: enough to amortise what a pass costs whatever its size, few enough for its caches."""
+"""The limit on a CPU: enough to amortise what a pass costs whatever its size, few enough for its caches."""
 TOKENS_PER_FORWARD_ON_ACCELERATOR = 16_384
 """Some gigabytes of activations for a model of GPT-2's size."""
 
@@ -47,7 +47,7 @@ def weighted_nats(
 
 @torch.no_grad()
 def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> tuple[Tensor, Tensor]:
-    """Per target token its nats, float32 [N], and whether the model's likeliest token was the target, bool [N]."""
+    """Return for each target token its nats, float32 [N], and whether the model's likeliest token was it, bool [N]."""
     blocks, wanted, targets = _on_device(model, blocks)
     head = lm_head.plain_head(model)
     if head is not None:
@@ -77,7 +77,8 @@ def _states(model: PreTrainedModel, blocks: Blocks, packed: bool, wanted: Tensor
 
 
 def rows_per_forward(model: PreTrainedModel, block_size: int, device: torch.device) -> int:
-    """How many rows of `block_size` one pass may hold; depends on the model and the kind of device alone."""
+    """The number of rows of `block_size` that one pass may hold; it depends on the model and the kind of device
+    alone."""
     if device.type != "cpu" and lm_head.plain_head(model) is not None:
         return max(1, TOKENS_PER_FORWARD_ON_ACCELERATOR // block_size)
     rows = rows_with_logits(model, block_size)
@@ -85,13 +86,13 @@ def rows_per_forward(model: PreTrainedModel, block_size: int, device: torch.devi
 
 
 def rows_with_logits(model: PreTrainedModel, block_size: int) -> int:
-    """How many rows' logits may exist at once."""
+    """The number of rows whose logits may exist at once."""
     return max(1, lm_head.LOGITS_AT_ONCE // (block_size * model.config.get_text_config().vocab_size))
 
 
 @contextlib.contextmanager
 def interruptible(model: PreTrainedModel, check: Callable[[], None]) -> Iterator[None]:
-    """Inside the block `check` is called at every layer, forward and backward, and may raise."""
+    """Call `check` at every layer inside the block, forward and backward; it may raise."""
 
     def heard(module: torch.nn.Module, inputs: Any, output: Any) -> None:
         check()

@@ -14,7 +14,7 @@ from engine.models.eval_mode import without_dropout
 LOGITS_AT_ONCE = 2**26
 """Largest logits of one matrix product: 256 MB in float32."""
 _LOGITS_IN_CACHE = 2**20
-"""On a CPU the softmax works on as many as stay in its caches."""
+"""The softmax works on so many at once on a CPU: they stay in its caches."""
 _FEW_SIZES = 32
 """A CPU compiles matrix products for each size, at a third of a millisecond and of a megabyte: few are asked for."""
 
@@ -52,7 +52,7 @@ def weighted_nats(states: Tensor, head: torch.nn.Linear, targets: Tensor, scale:
 
 @torch.no_grad()
 def predictions(states: Tensor, head: torch.nn.Linear, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Per token its nats, float32 [n], and whether the likeliest token was the target, bool [n]."""
+    """Return for each token its nats, float32 [n], and whether the likeliest token was the target, bool [n]."""
     nats, correct = [], []
     rows = _rows(LOGITS_AT_ONCE, head.out_features)
     for part, wanted in zip(states.split(rows), targets.split(rows), strict=True):
@@ -63,7 +63,7 @@ def predictions(states: Tensor, head: torch.nn.Linear, targets: Tensor) -> tuple
 
 
 def _filled_up(values: Tensor) -> Tensor:
-    """With zeros, to a multiple of `_FEW_SIZES` rows."""
+    """Fill up with zeros to a multiple of `_FEW_SIZES` rows."""
     missing = -len(values) % _FEW_SIZES
     return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values
 

@@ -37,7 +37,7 @@ transformers_logging.disable_progress_bar()
 
 
 @dataclass(frozen=True, eq=False)
-class BaseModel:
+class LoadedModel:
     """A causal language model in float32 with its tokenizer, ready to train."""
 
     name: str
@@ -62,7 +62,7 @@ def locate(name: str, ours: Path | None = None) -> Path:
 
 
 def locate_here(name: str, ours: Path | None = None) -> Path | None:
-    """As `locate`, but without asking the hub: None for a model of the hub that is not on this machine."""
+    """Do the same as `locate` without asking the hub: None for a model of the hub that is not on this machine."""
     if name == EMBEDDED:
         return check_folder(EMBEDDED_FOLDER / EMBEDDED, name)
     folder = ours or local_folder(name, model_roots())
@@ -112,7 +112,7 @@ def marks_of(name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
     return int(tokenizer.bos_token_id if tokenizer.bos_token_id is not None else eos), eos
 
 
-def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseModel:
+def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> LoadedModel:
     """Load model and tokenizer from safetensors, never with remote code. Raises ModelError with what to do.
 
     `ours` is the folder of a checkpoint, whatever the name.
@@ -134,7 +134,7 @@ def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> BaseM
     cpu_layers.replace(model)
     model.to(torch.device(device))
     context = context_of(model.config)
-    return BaseModel(name, model, tokenizer, bos, eos, context, keeps_documents_apart(model))
+    return LoadedModel(name, model, tokenizer, bos, eos, context, keeps_documents_apart(model))
 
 
 def context_of(config: PreTrainedConfig) -> int:

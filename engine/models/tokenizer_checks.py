@@ -1,8 +1,9 @@
-"""What a tokenizer is looked at for before anything is computed with it: transformers makes one up where there is none,
-and a vocabulary of other texts turns words into the same unknown token. Either would end in numbers that mean nothing.
+"""A tokenizer is checked here before anything is computed with it: transformers makes one up where there is none, and a
+vocabulary of other texts turns words into the same unknown token. Either would end in numbers that mean nothing.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -34,11 +35,12 @@ _ORDINARY = (
 """Letters, words and numbers of many scripts: a tokenizer that knows none of this has no use here."""
 
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 200_000
-"""How much of a task's texts is looked at."""
+"""The part of a task's texts that is looked at."""
 REMARKED_SHARE, REFUSED_SHARE = 0.03, 0.30
-"""Of unknown tokens. A few rare characters are in any text, and models were trained with about one in a hundred of
-them; above three in a hundred what is lost is worth knowing. With a third of all tokens unknown the model learns, and
-is scored on, where gaps stand more than on words: the unknown token is easily predicted, so the scores look good."""
+"""Shares of unknown tokens. A few rare characters are in any text, and models were trained with about one in a hundred
+of them; above three in a hundred what is lost is worth knowing. With a third of all tokens unknown the model learns,
+and is scored on, where gaps stand more than on words: the unknown token is easily predicted, so the scores look
+good."""
 
 
 def check_tokenizer_files(folder: Path, name: str) -> None:
@@ -63,7 +65,7 @@ def _needs_no_files(folder: Path, name: str) -> bool:
 
 
 def loading_failed(folder: Path, name: str) -> str:
-    """What to say before the library's own reason where it can't load the tokenizer in a folder."""
+    """The sentence before the library's own reason where it can't load the tokenizer in a folder."""
     trouble = f"{name}: its tokenizer can't be loaded"
     if (folder / "tokenizer.json").is_file():
         return trouble
@@ -101,29 +103,19 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str, folder: Path)
         )
 
 
-def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
-    """The share of unknown tokens among all tokens of the texts, in [0, 1]; 0 where there are none.
-
-    A character that is left out counts as an unknown token. Byte-level tokenizers and ones that fall back to bytes
-    know every text. Raises ModelError.
-    """
-    tokens, unknown, left_out = _count(tokenizer, texts)
-    return (unknown + left_out) / (tokens + left_out) if tokens + left_out else 0.0
-
-
 def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str, texts: Sequence[str]) -> tuple[str, ...]:
     """Look at the tokens of some of task `name`'s texts: what is worth saying about them, a sentence each.
 
     Raises TaskError where they come to no tokens, or mostly to unknown ones; ModelError where the tokenizer fails.
     """
     sample = list(_sample(texts))
-    tokens, unknown, left_out = _count(tokenizer, sample)
-    if any(text.strip() for text in sample) and not tokens:
+    counted = count_tokens(tokenizer, sample)
+    if any(text.strip() for text in sample) and not counted.tokens:
         raise TaskError(
             f"Task '{name}': the model's tokenizer turns its texts into no tokens at all, so nothing could be learnt "
             "or scored; choose a model whose tokenizer knows this script, or look at the files of its tokenizer."
         )
-    share = (unknown + left_out) / (tokens + left_out) if tokens else 0.0
+    share = counted.unknown_share
     if share <= REMARKED_SHARE:
         return ()
     finding = f"Task '{name}': {share:.0%} of the tokens are unknown to the model's tokenizer ({_written(tokenizer)})"
@@ -148,11 +140,30 @@ def _sample(texts: Sequence[str]) -> Iterator[str]:
         left -= len(text)
 
 
-def _count(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> tuple[int, int, int]:
-    """How many tokens there are, how many of them are the unknown one, and how many characters are left out."""
+@dataclass(frozen=True)
+class TokenCount:
+    """The tokens of some texts, those among them that are the unknown token, and the characters that are left out."""
+
+    tokens: int
+    unknown: int
+    left_out: int
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of unknown tokens, in [0, 1]; a character that is left out counts as one. It is 0 without tokens.
+
+        Byte-level tokenizers and ones that fall back to bytes know every text.
+        """
+        every = self.tokens + self.left_out
+        return (self.unknown + self.left_out) / every if every else 0.0
+
+
+def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> TokenCount:
+    """Count the tokens of texts, and what the tokenizer does not know of them. Raises ModelError."""
     ids, _ = make_encoder(tokenizer)(list(texts))
     unknown = _unknown_id(tokenizer)
-    return len(ids), int(np.count_nonzero(ids == unknown)) if unknown is not None else 0, _left_out(tokenizer, texts)
+    found = int(np.count_nonzero(ids == unknown)) if unknown is not None else 0
+    return TokenCount(len(ids), found, _left_out(tokenizer, texts))
 
 
 def _left_out(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> int:

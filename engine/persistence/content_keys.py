@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.strategies.base import Strategy
 
 _VERSION = 5
-"""Changed with every change of the training that changes its numbers, or what is said of them."""
+"""It is changed with every change of the training that changes its numbers or its events."""
 
 
 def stage_key_parts(strategy: Strategy, stages: int) -> tuple[Hashable, ...]:

@@ -1,4 +1,4 @@
-"""How much room there is for what runs write: on the disk, and by the limit that an operator may have set."""
+"""The room for what runs write: on the disk, and by the limit that an operator may have set."""
 
 import os
 import shutil
@@ -13,12 +13,12 @@ _GB = 10**9
 
 @dataclass(frozen=True)
 class Room:
-    """Of a data folder, in bytes."""
+    """The use of a data folder, in bytes."""
 
     used: int
-    """By its files, those under several names once."""
+    """The bytes of its files, those under several names once."""
     free: int
-    """What may still be written."""
+    """The bytes that may still be written."""
     limit: int | None
     """The most that may be used, where the operator has set one."""
 
@@ -59,7 +59,7 @@ def _limit() -> int | None:
 
 
 def _used(folder: Path) -> int:
-    """What files under `folder` take; one that is linked under several names counts once."""
+    """The bytes that files under `folder` take; one that is linked under several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
     for place, _, names in os.walk(folder):
         for name in names:

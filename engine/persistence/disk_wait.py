@@ -8,12 +8,12 @@ from engine.events import Waiting
 from engine.events.control import Control
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 16.0
-"""Between two tries to write to such a disk: twice as long after each, since every try writes what fits."""
+"""The time between two tries to write to such a disk: twice as long after each, since every try writes what fits."""
 T = TypeVar("T")
 
 
 def written(control: Control, write: Callable[[], T]) -> Generator[Waiting, None, T]:
-    """What `write` returns, once the disk takes it: until then the run holds, and says why. Raises Stopped."""
+    """Return what `write` returns, once the disk takes it: until then the run holds, and says why. Raises Stopped."""
     waits, seconds = False, RETRY_SECONDS
     while True:
         try:

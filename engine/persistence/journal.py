@@ -1,4 +1,4 @@
-"""What a stage says, line by line in a file: said again when the run goes on inside the stage, or by another run."""
+"""The events of a stage, line by line in a file: repeated when the run resumes inside the stage, or by another run."""
 
 import contextlib
 import hashlib
@@ -18,10 +18,10 @@ Kept = events.StageStarted | events.StepDone | events.Evaluated
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a journal had been written, and the SHA-256 of it so far."""
+    """The length of a journal when it was marked, and the SHA-256 of it so far."""
 
     length: int
-    """In bytes."""
+    """The length in bytes."""
     sum: str
 
 
@@ -66,12 +66,12 @@ class Journal:
                 self._write()
 
     def mark(self) -> Mark:
-        """Where it stands, once the disk holds it. Raises OSError."""
+        """Return where it stands, once the disk holds it. Raises OSError."""
         self._write()
         os.fsync(self._open.fileno())
         return Mark(self._open.tell(), self._digest.hexdigest())
 
-    def said(self) -> Iterator[Kept]:
+    def recorded_events(self) -> Iterator[Kept]:
         """Every event so far. Raises OSError."""
         self._write()
         return read(self.file)
@@ -85,10 +85,10 @@ class Journal:
         self._open.close()
 
 
-def write(file: Path, happened: Iterable[Kept]) -> None:
+def write(file: Path, recorded: Iterable[Kept]) -> None:
     """A file of events. Raises OSError."""
     with file.open("w", encoding="utf-8") as opened:
-        opened.writelines(map(to_line, happened))
+        opened.writelines(map(to_line, recorded))
 
 
 def read(file: Path) -> Iterator[Kept]:

@@ -19,19 +19,18 @@ from typing import TYPE_CHECKING, Any
 from engine.common.durable_files import PARTIAL, flush, is_whole, write_folder, writing
 from engine.common.errors import StoreError
 from engine.events import Evaluated
-from engine.persistence.checkpoints import RESUME_FILES, STATE_FILE, load_state, save_checkpoint, save_state
+from engine.persistence.checkpoints import STATE_FILE, load_state, save_checkpoint, save_state
 from engine.persistence.journal import Journal, Kept, Mark, read, write
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from engine.models.loading import BaseModel
+    from engine.models.loading import LoadedModel
 
 SECONDS_APART = 120.0
 KEPT = 2
 _POSITION, _WORK = "position.json", "work.safetensors"
-POINT_FILES = (*RESUME_FILES, _POSITION, _WORK)
 
 
 @dataclass
@@ -95,7 +94,7 @@ class ResumePoints:
 
     def save(
         self,
-        base: BaseModel,
+        base: LoadedModel,
         optimizer: torch.optim.Optimizer,
         position: Position,
         journal: Journal,

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 5_000_000_000
 """The least recently used results go once all of them are larger than this."""
 _ABANDONED_SECONDS = 24 * 3600
-"""What was begun and never finished goes after a day: its process was killed. So does what has no sums."""
-_HAPPENED, _TENSORS = "happened.jsonl", "tensors.safetensors"
+"""A result that was begun and never finished goes after a day: its process was killed. So does one without sums."""
+_EVENTS_FILE, _TENSORS = "happened.jsonl", "tensors.safetensors"
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,25 @@ class SharedResults:
         """Whether there is one, sound or not."""
         return (self.folder / key).is_dir()
 
-    def happened(self, key: str) -> Iterator[Kept] | None:
-        """What a stage (or the scoring of the base model) said; None where it is not here."""
+    def recorded_events(self, key: str) -> Iterator[Kept] | None:
+        """The events of a stage (or of the scoring of the base model); None where they are not here."""
         found = self.folder / key
         if not self._is_sound(found):
             return None
         _touch(found)
-        return journal.read(found / _HAPPENED)
+        return journal.read(found / _EVENTS_FILE)
 
     def take_files(self, key: str, target: Path) -> None:
         """Put the files that were kept with a result into `target`, without copying where the disk can."""
         target.mkdir(parents=True, exist_ok=True)
-        _link([file for file in (self.folder / key).iterdir() if file.name not in (_HAPPENED, SUMS)], target)
+        _link([file for file in (self.folder / key).iterdir() if file.name not in (_EVENTS_FILE, SUMS)], target)
 
-    def keep(self, key: str, happened: Iterable[Kept], files: Iterable[Path] = ()) -> None:
-        """Keep what was said and the files that belong to it. A full disk keeps nothing and harms nobody."""
+    def keep(self, key: str, recorded: Iterable[Kept], files: Iterable[Path] = ()) -> None:
+        """Keep recorded events and the files that belong to them. A full disk keeps nothing and harms nobody."""
 
         def fill(partial: Path) -> None:
             _link(files, partial)
-            journal.write(partial / _HAPPENED, happened)
+            journal.write(partial / _EVENTS_FILE, recorded)
 
         self._add(key, fill)
 
@@ -114,7 +114,7 @@ class SharedResults:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _add(self, key: str, fill: Callable[[Path], None]) -> None:
-        """Where two processes add the same at once, the first one's stays: both are equal."""
+        """Add a result; where two processes add the same at once, the first one's stays, since both are equal."""
         partial = partial_of(self.folder / key)
         try:
             partial.mkdir(parents=True)
@@ -137,7 +137,7 @@ class SharedResults:
         return False
 
     def _entries(self) -> list[tuple[float, int, Path]]:
-        """When each result was last used, its bytes, its folder."""
+        """The time when each result was last used, its bytes, its folder."""
         found = []
         for entry in self.folder.glob("*/" + SUMS):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What runs came to, as data frames: one row per run, one per configuration with 95% intervals over its seeds."""
+"""The results of runs as data frames: one row per run, one per configuration with 95% intervals over its seeds."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Measured:
 
 
 def sign(score: str) -> float:
-    """What turns the score into one where higher is better: −1 or 1."""
+    """The factor that turns the score into one where higher is better: −1 or 1."""
     return -1.0 if score in LOWER_IS_BETTER else 1.0
 
 

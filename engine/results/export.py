@@ -1,4 +1,4 @@
-"""What a user takes away: results as JSON, scores as CSV, a checkpoint as a zip."""
+"""The files that a user takes away: results as JSON, scores as CSV, a checkpoint as a zip."""
 
 import dataclasses
 import json
@@ -102,7 +102,7 @@ def _named(facts: Sequence[Mapping[str, Any]], experiment: Experiment) -> list[d
 
 
 def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What was read of each task, as `results.json` and `check --json` hold it."""
+    """The facts that were read of each task, as `results.json` and `check --json` hold them."""
     found = []
     for task in tasks:
         data = {name: task.get(name) for name in _TASK_FIELDS}
@@ -156,7 +156,7 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def _summary(rows: Rows, joint: Rows, lower_is_better: bool) -> dict[str, Any]:
-    """What `summarize` says of a matrix, with intransigence against the joint run's."""
+    """The summary that `summarize` gives of a matrix, with intransigence against the joint run's."""
     summary = dataclasses.asdict(summarize(rows, lower_is_better))
     summary["intransigence"] = intransigence(joint, rows, lower_is_better) if joint else None
     if summary["intransigence"] is None:

@@ -13,7 +13,7 @@ PENDING = frozenset({"queued", "running", "paused", "interrupted"})
 
 @dataclass(frozen=True)
 class Conditions:
-    """What two runs must share for their scores to be comparable."""
+    """The conditions that two runs must share for their scores to be comparable."""
 
     model: str
     tasks: tuple[str, ...]
@@ -60,7 +60,7 @@ def conditions(experiment: Experiment, facts: Iterable[Mapping[str, Any]]) -> Co
 
 
 def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding]:
-    """What keeps runs from a fair comparison with the largest group of like runs.
+    """Find what keeps runs from a fair comparison with the largest group of like runs.
 
     `runs` needs run_id, experiment, configuration, seed and status. The reference is the run whose conditions most
     runs share (the first of equals); among the runs like it, the seeds that make most comparable runs.
@@ -80,7 +80,7 @@ def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding
 
 
 def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str, str]]:
-    """What differs from the reference, as (what, clause); facts that are not known yet are not compared."""
+    """The differences from the reference, as (what, clause); facts that are not known yet are not compared."""
     found = []
     if conditions.model != reference.model:
         found.append(("model", f"the base model is {conditions.model}, not {reference.model}."))
@@ -104,7 +104,7 @@ def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str
 
 
 def unfair_runs(findings: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
-    """By run id, what differs, for marks in a table."""
+    """The differences by run id, for marks in a table."""
     marks: dict[str, list[str]] = {}
     for finding in findings:
         for run_id in finding.run_ids:

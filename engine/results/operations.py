@@ -1,4 +1,4 @@
-"""What a run computed, in floating-point operations: a price that other work on the machine does not change.
+"""The price of a run in floating-point operations: a price that other work on the machine does not change.
 
 A forward pass costs about 2N operations a token read and a backward pass twice that, for a model of N parameters
 (Kaplan et al. 2020, https://arxiv.org/abs/2001.08361, section 2.1 and table 1): one multiplication and one addition a
@@ -29,8 +29,8 @@ FORWARD, BACKWARD = 2, 4
 def run_operations(
     strategy: Strategy, parameters: int, stage_tokens: Sequence[int], tasks: Sequence[Mapping[str, Any]]
 ) -> float:
-    """Of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, `tasks` what the run said
-    of its tasks, in order.
+    """The operations of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, `tasks` the
+    facts that the run recorded of its tasks, in order.
 
     Prompts are read but are no targets: a stage reads for each of its target tokens as many tokens as its own tasks
     have, replayed ones taken to be like them. Of tasks that don't say how many tokens they have, targets are counted.
@@ -54,8 +54,8 @@ def _tokens(task: Mapping[str, Any]) -> int:
 def operations_of(
     run: Any, environment: Mapping[str, Any], stages: pd.DataFrame, facts: Sequence[Mapping[str, Any]]
 ) -> float:
-    """What a recorded run computed, from its row among the store's runs, its environment, its rows among the stages and
-    what it said of its tasks; NaN unless it is finished and did say how large its model is."""
+    """The operations of a recorded run, from its row among the store's runs, its environment, its rows among the stages
+    and the facts of its tasks; NaN unless it is finished and its model's size was recorded."""
     parameters = environment.get("parameters")
     tokens = stages.loc[(stages["run_id"] == run.run_id) & stages["finished"].astype(bool), "target_tokens"].tolist()
     if parameters is None or run.status != "finished" or len(tokens) != len(facts):

@@ -1,4 +1,4 @@
-"""What a score matrix says in a few numbers.
+"""A score matrix in a few numbers.
 
 R[t][j], t = 0 … T, j = 1 … T: the score on task j's held-out text after stage t; row 0 is the base model. All
 formulas are for a score s where higher is better; a loss is negated first. Backward and forward transfer after
@@ -76,7 +76,7 @@ def intransigence(joint: Matrix, matrix: Matrix, lower_is_better: bool) -> float
 
 
 def stability_gap(after_own_stage: float, inside_later_stages: Sequence[float], lower_is_better: bool) -> float | None:
-    """How far an old task fell at its worst inside a later stage, in the score's own unit, 0 where it never fell."""
+    """The worst fall of an old task inside a later stage, in the score's own unit; 0 where it never fell."""
     if not inside_later_stages:
         return None
     worst = max(inside_later_stages) if lower_is_better else min(inside_later_stages)

@@ -20,7 +20,7 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the comparison says. Sentences hold the user's names, so pages must escape them."""
+    """The comparison in sentences. They hold the user's names, so pages must escape them."""
 
     sentences: tuple[str, ...]
     winner: str | None

@@ -25,9 +25,9 @@ Facts = dict[str, Any]
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 2.0
 RETRY_SECONDS = 1.0
-"""Between two tries to write to a store that refuses."""
+"""The time between two tries to write to a store that refuses."""
 MOST_WAITING = 2000
-"""So many events may wait in memory to be written."""
+"""The number of events that may wait in memory to be written."""
 INTERRUPTED = "The program was shut down before the run ended; resume it to go on from the last point that it kept."
 
 
@@ -162,7 +162,7 @@ class _Recorder:
         self._adding, self._writing = threading.Lock(), threading.Lock()
         self._pace = _Pace(control)
         self.ended = False
-        """Whether the run has said its last word."""
+        """Whether the run's last event has come."""
 
     def add(self, event: Event) -> None:
         self._pace.see(event)
@@ -219,18 +219,18 @@ class _Pace:
         self._control = control
         self._since: float | None = None
         self._trains = True
-        self.steps = self._said_again = 0
+        self.steps = self._steps_repeated = 0
         self.seconds_per_step: float | None = None
 
     def see(self, event: Event) -> None:
         active = time.monotonic() - self._control.paused_seconds
         kind = type(event).__name__
         if kind == "StageStarted":
-            self._trains, self._said_again = not event.shared, event.steps_before  # type: ignore[union-attr]
+            self._trains, self._steps_repeated = not event.shared, event.steps_before  # type: ignore[union-attr]
             if self._trains and self._since is None:
                 self._since = active
-        if kind == "StepDone" and self._said_again:
-            self._said_again -= 1
+        if kind == "StepDone" and self._steps_repeated:
+            self._steps_repeated -= 1
         elif kind == "StepDone" and self._trains and self._since is not None:
             self.steps += 1
             self.seconds_per_step = (active - self._since) / self.steps

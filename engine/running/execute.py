@@ -15,7 +15,7 @@ from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
 from engine.models.folder_hashes import folder_hash
-from engine.models.loading import BaseModel, load_base, locate
+from engine.models.loading import LoadedModel, load_base, locate
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
@@ -64,7 +64,7 @@ def execute_run(
 
     chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
 
-    def load(checkpoint: Path | None) -> BaseModel:
+    def load(checkpoint: Path | None) -> LoadedModel:
         found = load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
         if chat_template is not None:  # checkpoints answer by the template that they were trained with
             found.tokenizer.chat_template = chat_template
@@ -93,13 +93,13 @@ def execute_run(
     yield from train(setup)
 
 
-def _written_at_once(base: BaseModel) -> int:
+def _written_at_once(base: LoadedModel) -> int:
     """Bytes of a checkpoint and a resume point: weights twice, and the optimiser's two moments."""
     return 4 * 4 * base.model.num_parameters()
 
 
 def point_seconds() -> float:
-    """How far apart the points inside a stage lie, from PALIMPSEST_CHECKPOINT_SECONDS. Raises ConfigError."""
+    """The time between points inside a stage, from PALIMPSEST_CHECKPOINT_SECONDS. Raises ConfigError."""
     given = os.environ.get("PALIMPSEST_CHECKPOINT_SECONDS", str(SECONDS_APART))
     try:
         seconds = float(given)
@@ -111,7 +111,7 @@ def point_seconds() -> float:
 
 
 def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
-    """Tells, by seed and what a strategy had to do with a stage, whether its result would be taken over."""
+    """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
     device = choose_device(experiment.training.device)
     machine = environment(device, choose_precision(experiment.training.precision, device))
     content = _content(experiment, texts, machine)
@@ -125,7 +125,7 @@ def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[st
     return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
 
 
-def pack_task(base: BaseModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
+def pack_task(base: LoadedModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
     """Pack one of `tasks` tasks for `base`, with the facts that a run records about it."""
     rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {

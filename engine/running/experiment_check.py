@@ -1,4 +1,4 @@
-"""Everything that a start would read, read before it: what would be refused, and what each task comes to.
+"""The check reads everything that a start would read, before it: what would be refused, and what each task comes to.
 
 The command line's `check`, a run before its folder is touched, and the Start button of the page all ask here.
 """
@@ -31,13 +31,13 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class CheckedTask:
-    """What a task comes to."""
+    """A task as a start would read it."""
 
     name: str
     documents: int
     held_out_documents: int
     target_tokens: int
-    """Of the training text, read once."""
+    """The target tokens of the training text, read once."""
     held_out_target_tokens: int
     kind: str
     columns: tuple[str, ...]
@@ -52,7 +52,7 @@ class CheckedTask:
 
 @dataclass(frozen=True)
 class Report:
-    """What reading an experiment gave. It may be started where `refused` is empty."""
+    """The findings of reading an experiment. It may be started where `refused` is empty."""
 
     tasks: tuple[CheckedTask, ...] = ()
     refused: tuple[str, ...] = ()

@@ -30,20 +30,20 @@ def run_experiment(
     control: Control | None = None,
     watch: Watch | None = None,
     execute: Execute = execute_run,
-    told: Callable[[Report], None] = lambda report: None,
+    on_report: Callable[[Report], None] = lambda report: None,
 ) -> dict[str, Any]:
     """Execute all runs of an experiment, keep everything under `folder`, return what `results.json` there holds.
 
     With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
     experiment is refused, and so is one that holds any without `resume`; one that failed before it trained anything
-    makes way. Stopping `control` ends it after the run in progress has kept what it reached. `told` hears what the
+    makes way. Stopping `control` ends it after the run in progress has kept what it reached. `on_report` gets what the
     tasks came to before anything runs. Raises PalimpsestError for bad input, and then leaves `folder` as it was.
     """
     folder = folder.resolve()
     check_folder(folder, resume, experiment)
     with TemporaryDirectory(prefix="palimpsest-") as aside:
         tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
-        check_input(experiment, told, tokens)
+        check_input(experiment, on_report, tokens)
         with opened(folder) as (lock, store):
             experiment_id = begin(store, experiment, resume)
         SharedResults(store.shared_folder).adopt(tokens)
@@ -56,14 +56,14 @@ def run_experiment(
 
 def check_input(
     experiment: Experiment,
-    told: Callable[[Report], None] = lambda report: None,
+    on_report: Callable[[Report], None] = lambda report: None,
     tokens: SharedResults | None = None,
 ) -> None:
     """Look at the model and read every task, so that bad input is refused before anything runs; `tokens` keeps what
     was read. Raises TaskError."""
     report = check(experiment, tokens, download=True)
     report.raise_refusal()
-    told(report)
+    on_report(report)
 
 
 def _work(store: Store, experiment_id: str, control: Control, watch: Watch | None, execute: Execute) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _work(store: Store, experiment_id: str, control: Control, watch: Watch | Non
 
 
 def _waiting(see: Callable[[Event], None]) -> Callable[[str], None]:
-    """What keeps the store from being written goes where events go."""
+    """Pass on, where events go, the reason that keeps the store from being written."""
     return lambda trouble: see(Waiting(trouble))
 
 

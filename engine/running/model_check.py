@@ -1,4 +1,4 @@
-"""What can be said of an experiment's model and training settings before anything runs, without loading its weights."""
+"""Checks of an experiment's model and training settings before anything runs, without loading its weights."""
 
 import math
 from collections.abc import Iterator
@@ -26,28 +26,25 @@ from engine.models.loading import (
     refuse_invented,
     revision_of,
 )
-from engine.models.tokenizer_checks import check_tokens, unknown_share
-
-__all__ = ["ModelCheck", "check_model", "check_tokens", "look_at_model", "remarks_on_training", "unknown_share"]
 
 _FAR_ABOVE, _FAR_BELOW = 10.0, 1 / 1000
 """Against the presets' learning rates: outside of these a typing error is likelier than an intention."""
 _MANY_EPOCHS = 10
 """Times the most epochs of a preset."""
 _LARGE_MODEL, _LARGE_MODEL_RATE = 50_000_000, 2e-3
-"""From this many parameters on, AdamW at such a rate is known to destroy a trained model within a few steps."""
+"""AdamW at such a rate is known to destroy a trained model of this many parameters or more within a few steps."""
 _SMALL_CLIP, _LARGE_CLIP = 0.01, 100.0
 """A norm of gradients below the first is cut in each step of any model; one above the second hardly ever."""
 
 
 @dataclass
 class ModelCheck:
-    """What a look at an experiment's model found."""
+    """The findings of a look at an experiment's model."""
 
     problems: list[PalimpsestError] = field(default_factory=list)
     """Why a start would fail; empty where nothing is known that would keep it from running."""
     remarks: list[str] = field(default_factory=list)
-    """What is worth knowing, a sentence each."""
+    """Facts worth knowing, a sentence each."""
     tokenizer: PreTrainedTokenizerBase | None = None
     """None where it can't be loaded, or where the model is not on this machine."""
     parameters: int | None = None
@@ -71,14 +68,6 @@ class ModelCheck:
             raise self.problems[0]
         if self.problems:
             raise ModelError(" ".join(map(str, self.problems)))
-
-
-def check_model(experiment: Experiment, *, download: bool = False) -> tuple[str, ...]:
-    """Remarks on the experiment's model, a sentence each. Raises ModelError or ConfigError with every reason for which
-    a start would fail; see `look_at_model`."""
-    found = look_at_model(experiment, download=download)
-    found.refuse()
-    return tuple(found.remarks)
 
 
 def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelCheck:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from engine.running.worker_process import Execute
 
 LOOK_SECONDS = 0.25
-"""Between two looks at the queue; between two tries to take over from another process it is four times as long."""
+"""The time between two looks at the queue; between two tries to take over from another process it is four times as
+long."""
 CLOSE_SECONDS = 5.0
 RESUME_VARIABLE = "PALIMPSEST_RESUME"
 """Set to 1, runs that the end of a server cut short go on by themselves when it is started again."""
@@ -66,7 +67,7 @@ class RunnerLock:
         return True
 
     def holder(self) -> str:
-        """Who holds it, in words."""
+        """Its holder, in words."""
         try:
             about: dict[str, Any] = json.loads(self._about.read_text(encoding="utf-8"))
             return f"process {about['process']} on {about['host']} since {about['since']}"
@@ -95,7 +96,7 @@ class Runner:
 
     @property
     def watching(self) -> str | None:
-        """Who runs instead of this process; None when this process does."""
+        """The process that runs instead of this one, in words; None when this one does."""
         return self._watching
 
     @property

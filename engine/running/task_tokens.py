@@ -42,11 +42,11 @@ _log = logging.getLogger(__name__)
 
 _Made = TypeVar("_Made")
 Texts = tuple[str, str, str]
-"""What tells the texts of tasks apart: name, and the fingerprints of both sides."""
+"""The texts of a task are told from others by its name and the fingerprints of both sides."""
 
 
 class Tokens(Protocol):
-    """A base model as far as its tokens go: a `BaseModel` or a `TokensOf`."""
+    """A base model as far as its tokens go: a `LoadedModel` or a `TokensOf`."""
 
     @property
     def name(self) -> str: ...
@@ -83,11 +83,11 @@ class TaskTokens:
     train_fingerprint: str
     held_out_fingerprint: str
     reading: TaskReading
-    """What was read, with what the model's tokens and the block made necessary among its remarks."""
+    """The reading of the task, with what the model's tokens and the block made necessary among its remarks."""
     separator: str | None = None
-    """Of pairs, what stands between prompt and completion."""
+    """The text between prompt and completion, where the task holds pairs."""
     chat_template: str | None = None
-    """Of conversations, what they are rendered with."""
+    """The template that conversations are rendered with, where the task holds any."""
 
     @property
     def texts(self) -> Texts:
@@ -144,7 +144,7 @@ class _Encoding:
     task: Task | StoredTask
     rendering: Tokenisation
     remarks: tuple[str, ...]
-    """On tokens that the model's tokenizer does not know."""
+    """Remarks on tokens that the model's tokenizer does not know."""
 
     def side(self, name: str, make: Callable[[DocumentEncoder, Iterable[Document]], _Made]) -> tuple[_Made, str]:
         """What `make` gives for one side's documents, and their fingerprint."""
@@ -158,7 +158,7 @@ class _Encoding:
         return (_TRAIN,) if self.task.reading.scored_on_training else (_TRAIN, _HELD_OUT)
 
     def reading(self) -> TaskReading:
-        """Once both sides are encoded."""
+        """The reading with its remarks, once both sides are encoded."""
         remarks = (*self.task.reading.remarks, *self.remarks, *remarks_on(self.rendering.encoder.counts))
         return dataclasses.replace(self.task.reading, remarks=remarks)
 
@@ -171,7 +171,7 @@ def _encoding(spec: "TaskSpec", base: Tokens, block_size: int) -> _Encoding:
 
 
 def _some_texts(documents: Sequence[Document] | StoredDocuments) -> list[str]:
-    """From all over one side of a task."""
+    """Return texts from all over one side of a task."""
     step = max(1, len(documents) // SAMPLE_DOCUMENTS)
     return [document.text for document in islice(iter(documents), 0, None, step)]
 

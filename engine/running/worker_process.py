@@ -33,7 +33,7 @@ _END_SECONDS = 20.0
 
 
 def chosen_worker() -> Execute:
-    """What executes runs, by the environment variable. Raises ConfigError."""
+    """Return the function that executes runs, by the environment variable. Raises ConfigError."""
     from engine.running.execute import execute_run
 
     chosen = os.environ.get(VARIABLE, "").strip() or "thread"
@@ -50,7 +50,7 @@ def execute_in_process(
     finished_stages: int = 0,
     shared_folder: Path | None = None,
 ) -> Iterator[Event]:
-    """As `execute_run`, in a process that is started for it. Raises TrainingError where that dies."""
+    """Do the same as `execute_run` in a process that is started for it. Raises TrainingError where that dies."""
     spawning = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
     ours, theirs = spawning.Pipe()
     arguments = (theirs, experiment, run, folder, finished_stages, shared_folder)
@@ -71,29 +71,30 @@ def execute_in_process(
 
 
 def _events(ours: Connection, control: Control) -> Iterator[Event]:
-    """What the worker says, while it is told what is asked of the run. Raises what ended it, EOFError if it died."""
-    told = ""
+    """Yield the worker's events, while requests for the run are passed on to it. Raises what ended it, EOFError if it
+    died."""
+    sent = ""
     while True:
         wanted = "stop" if control.stopping else "pause" if control.paused else "go on"
-        if wanted != told:
-            told = wanted
+        if wanted != sent:
+            sent = wanted
             with contextlib.suppress(OSError):
                 ours.send(wanted)
         if not ours.poll(_LOOK_SECONDS):
             continue
-        kind, said = ours.recv()
+        kind, content = ours.recv()
         if kind == "paused":
-            control.paused_seconds = said
+            control.paused_seconds = content
         elif kind == "event":
-            yield said
-        elif said is None:
+            yield content
+        elif content is None:
             return
         else:
-            raise said
+            raise content
 
 
 def _death(code: int | None) -> str:
-    """How the worker ended, in words."""
+    """Say how the worker ended."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         why = "; most likely the system ran out of memory" if -code == signal.SIGKILL else ""
@@ -114,15 +115,15 @@ def _work(
     finished_stages: int,
     shared_folder: Path | None,
 ) -> None:
-    """In the worker: execute the run and send its events."""
+    """Execute the run in the worker process and send its events."""
     from engine.running.execute import execute_run
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
     control, sending = Control(), threading.Lock()
 
-    def send(kind: str, said: Any) -> None:
+    def send(kind: str, content: Any) -> None:
         with sending:
-            theirs.send((kind, said))
+            theirs.send((kind, content))
 
     threading.Thread(target=_obey, args=(theirs, control), daemon=True).start()
     ended: BaseException | None = None

@@ -8,7 +8,7 @@ from engine.store.writing import Writer
 
 
 class Store(Reader, Writer):
-    """Experiments, runs and what the runs said, under one folder. Safe to use from several threads and processes."""
+    """Experiments, runs and the events of runs, under one folder. Safe to use from several threads and processes."""
 
 
 __all__ = ["Store"]

@@ -28,18 +28,18 @@ _CURVE = (*_SCORED, *_ENDS, "worse_by", "worse_by_half", "is_worse")
 
 @dataclass
 class _RunScores:
-    """What is known of one run; looks by (stage, task)."""
+    """The scores of one run; looks by (stage, task)."""
 
     tasks: Sequence[str]
     strategy: Strategy
     evaluations: int
     """Planned in every stage."""
     whole: dict[tuple[int, str], Score] = field(default_factory=dict)
-    """At the ends of stages."""
+    """The scores at the ends of stages."""
     ends: dict[int, int] = field(default_factory=dict)
     """The step at the end of each stage."""
     samples: dict[tuple[int, int, str], Score] = field(default_factory=dict)
-    """By stage, step and task."""
+    """The sums by stage, step and task."""
     documents: dict[tuple[int, int, str], DocumentSums] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ class CurveReader(Database):
 
 
 def _read(connection: Connection, ids: list[str], after_step: int) -> dict[str, _RunScores]:
-    """What the looks after a step rest on: themselves, and those at the ends of stages."""
+    """Read what the looks after a step rest on: themselves, and those at the ends of stages."""
     found = {
         row.run_id: _RunScores(
             row.tasks,

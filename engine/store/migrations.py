@@ -30,7 +30,7 @@ def set_version(connection: sa.Connection) -> None:
 
 
 def _to_2(operations: Any) -> None:
-    """How far a run is kept, for the page to say where it would go on: after its last finished stage until now."""
+    """Add how far a run is kept, for the page to say where it would resume: after its last finished stage until now."""
     operations.add_column("runs", sa.Column("kept_step", sa.Integer, nullable=False, server_default="0"))
     operations.execute(
         "UPDATE runs SET kept_step = COALESCE((SELECT MAX(last_step) FROM stages "

@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Point:
-    """What a curve shows of one task at one step: every score with the ends of its interval, NaN where unknown."""
+    """A point of one task's curve at one step: every score with the ends of its interval, NaN where unknown."""
 
     values: dict[str, float]
     lows: dict[str, float]
@@ -46,7 +46,7 @@ class Change:
 
     value: float
     half_width: float
-    """Of the interval; NaN where there is no error to take."""
+    """The half width of the interval; NaN where there is no error to take."""
 
     @property
     def is_worse(self) -> bool:
@@ -102,7 +102,7 @@ def inside(
 
 
 def change(before: DocumentSums, now: DocumentSums, looks: int) -> Change:
-    """How much worse a task's sample is than at an earlier look, with an interval that holds for `looks` looks at once.
+    """The change of a task's sample since an earlier look, with an interval that holds for `looks` looks at once.
 
     The held-out documents are taken as drawn from all texts of their kind (no 1 − n/N), and each interval is one of
     1 − 0.05 / `looks` (Bonferroni): the chance that any of these looks calls an unchanged task worse is 2.5 % at most.

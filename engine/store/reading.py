@@ -1,4 +1,4 @@
-"""What comes out of the store: data frames, one row a fact, and the experiment itself."""
+"""Reading from the store: data frames, one row a fact, and the experiment itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Reader(CurveReader):
         return _frame(self.experiment_rows(), _EXPERIMENT_COLUMNS)
 
     def experiment_rows(self) -> list[dict[str, Any]]:
-        """As `experiments`, as plain data; `created_at` in seconds since 1970."""
+        """The rows of `experiments` as plain data; `created_at` in seconds since 1970."""
         with self._reading() as connection:
             found = connection.execute(select(experiments).order_by(experiments.c.created_at.desc())).all()
             own = connection.execute(
@@ -111,7 +111,7 @@ class Reader(CurveReader):
         return self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
 
     def loss_arrays(self, run_id: str, after_step: int = 0) -> dict[str, LossArrays]:
-        """As `losses`, of one run by term and as arrays, in the order of steps: quick for hundreds of thousands."""
+        """The losses of one run by term, as arrays in the order of steps: quick for hundreds of thousands."""
         import numpy as np
 
         kinds = np.dtype([("stage", np.int64), ("step", np.int64), ("nats_per_token", np.float64)])
@@ -150,7 +150,8 @@ class Reader(CurveReader):
         return frame
 
     def task_facts(self, experiment_id: str) -> pd.DataFrame:
-        """What the latest run that began said of its tasks, in order: documents, tokens, fingerprints. Empty before."""
+        """The facts of the tasks by the latest run that began, in order: documents, tokens, fingerprints. Empty
+        before."""
         import pandas as pd
 
         query = (
@@ -164,7 +165,7 @@ class Reader(CurveReader):
         return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["task", "task_index", "name"])
 
     def run_task_facts(self, run_id: str) -> list[dict[str, Any]]:
-        """What this run itself said of its tasks; empty before it began."""
+        """The facts that this run itself recorded of its tasks; empty before it began."""
         return self._run_value(run_id, runs.c.task_facts) or []
 
     def compared_task_facts(self, run_id: str) -> list[dict[str, Any]]:
@@ -180,7 +181,7 @@ class Reader(CurveReader):
             return next((facts for facts in connection.execute(query).scalars() if facts), [])
 
     def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
-        """What each of these runs said of its tasks; empty before it began."""
+        """The facts that each of these runs recorded of its tasks; empty before it began."""
         query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(_listed(run_ids)))
         with self._reading() as connection:
             return {run_id: facts or [] for run_id, facts in connection.execute(query)}
@@ -198,7 +199,7 @@ class Reader(CurveReader):
         return {name: found[name] for name in names for found in reversed(kept) if found.get(name)}
 
     def attempt(self, run_id: str) -> int:
-        """How often the run was started."""
+        """The number of times that the run was started."""
         return int(self._run_value(run_id, runs.c.attempt))
 
     def experiment(self, experiment_id: str) -> Experiment:
@@ -263,8 +264,9 @@ def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
 
 
 def _seconds_left(row: Row[Any]) -> float:
-    """By the pace that was measured and the estimate before the start: the first steps, which a cold machine or an
-    evaluation makes slow, count little against the estimate, later ones more and more. NaN where neither says much.
+    """Estimate the time left by the pace that was measured and the estimate before the start: the first steps, which a
+    cold machine or an evaluation makes slow, count little against the estimate, later ones more and more. NaN where
+    neither says much.
     """
     measured, steps = row.steps_measured, max(1, row.steps)
     spent = measured * row.seconds_per_step if row.seconds_per_step else 0.0
@@ -306,7 +308,7 @@ def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
 
 
 def _tasks_of(strategy: Strategy, stages: int) -> list[int]:
-    """How many tasks each stage trains on."""
+    """The number of tasks that each stage trains on."""
     return [len(strategy.plan(stage).tasks) for stage in range(1, stages + 1)]
 
 

@@ -1,4 +1,4 @@
-"""How each event changes the tables."""
+"""The changes that each event makes to the tables."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from engine.store import schema
 from engine.store.schema import now, runs
 
 _OLD_SHARE = 0.8
-"""Of the running mean of tokens per second, at each batch of steps."""
+"""The weight of each batch of steps in the running mean of tokens per second."""
 
 
 def record_event(connection: Connection, run_id: str, event: events.Event, folder: Path) -> None:
@@ -143,7 +143,7 @@ def _change_run(connection: Connection, run_id: str, values: dict[str, Any]) -> 
 
 
 def _replace(table: Table) -> Any:
-    """A row said twice is kept once: the later one."""
+    """A row recorded twice is kept once: the later one."""
     return insert(table).prefix_with("OR REPLACE", dialect="sqlite")
 
 

@@ -27,7 +27,7 @@ RESUMABLE = ("interrupted", "stopped", "failed")
 GONE = "The program that ran it ended before the run did; resume it to go on from the last point that it kept."
 
 LOCKED_SECONDS = 30.0
-"""How long a transaction waits for another program's."""
+"""The time that a transaction waits for another program's."""
 _COMPLAINTS = {
     "full": "the disk is full; free some space",
     "locked": "another program holds it; close what else has it open",
@@ -170,7 +170,7 @@ class Database:
             _metadata.create_all(connection)
 
     def run_folder(self, run_id: str) -> Path:
-        """Where a run keeps its checkpoints."""
+        """The folder in which a run keeps its checkpoints."""
         return self.folder / "runs" / run_id
 
     @property
@@ -179,7 +179,7 @@ class Database:
         return self.folder / SHARED
 
     def log_path(self, run_id: str) -> Path:
-        """Where a run's log, tracebacks included, is written."""
+        """The file to which a run's log, tracebacks included, is written."""
         return self.folder / "logs" / f"{run_id}.log"
 
     def version(self) -> int:
@@ -211,15 +211,15 @@ class Database:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """What SQLite complains about, as StoreError with what to do."""
+        """Raise SQLite's complaints as StoreError with what to do."""
         try:
             yield
         except (OperationalError, sqlite3.OperationalError) as error:
-            said = str(getattr(error, "orig", error))
-            what = next((words for part, words in _COMPLAINTS.items() if part in said), None)
+            complaint = str(getattr(error, "orig", error))
+            what = next((words for part, words in _COMPLAINTS.items() if part in complaint), None)
             if what is None:
                 raise
-            raise StoreUnavailableError(f"{self._file}: {what} ({said}).") from error
+            raise StoreUnavailableError(f"{self._file}: {what} ({complaint}).") from error
         except IntegrityError:
             raise  # of a run that was deleted, which the caller knows how to say
         except (DatabaseError, sqlite3.DatabaseError) as error:

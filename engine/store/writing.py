@@ -1,4 +1,4 @@
-"""What goes into the store: experiments, what runs say, what users ask of runs."""
+"""Writing into the store: experiments, the events of runs, the requests of users."""
 
 import secrets
 import shutil
@@ -186,7 +186,7 @@ class Writer(Database):
             return status in ENDED
 
     def take_request(self, run_id: str) -> Request | None:
-        """What the user asks of a run, once."""
+        """Return what the user asks of a run, once."""
         asked = select(runs.c.request).where(runs.c.run_id == run_id)
         with self._reading() as connection:
             what: Request | None = connection.execute(asked).scalar_one_or_none()
@@ -216,7 +216,7 @@ def _first_waiting() -> Select[Any]:
 
 
 def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:
-    """As `Writer.drop_after_stage`, inside a transaction; the run's counters go back as well."""
+    """Do the same as `Writer.drop_after_stage` inside a transaction; the run's counters go back as well."""
     for table in (schema.stages, schema.steps, schema.losses, schema.scores, schema.document_sums):
         later = table.c.stage > stage if stage else table.c.stage >= 0
         connection.execute(delete(table).where(table.c.run_id == run_id, later))

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from engine.common.device_transfers import sent
 from engine.models.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.strategies.base import Gradients, Term
 from engine.tokens.blocks import IGNORED, Blocks
 
 
 def accumulate_gradients(
-    base: BaseModel,
+    base: LoadedModel,
     terms: Sequence[Term],
     precision: str = "float32",
     check: Callable[[], None] = lambda: None,
@@ -45,7 +45,7 @@ def accumulate_gradients(
 
 
 def combined_gradients(
-    base: BaseModel,
+    base: LoadedModel,
     terms: Sequence[Term],
     combine: Callable[[Mapping[str, Gradients]], Gradients],
     accumulate: Callable[[Sequence[Term]], dict[str, Tensor]],

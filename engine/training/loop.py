@@ -13,7 +13,7 @@ from engine import events
 from engine.common.durable_files import writing
 from engine.events.control import Stopped
 from engine.events.scores import DocumentSums, Score
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.persistence.checkpoints import complete, save_checkpoint, save_stage_state, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
@@ -122,7 +122,7 @@ def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | 
         task.facts.get("scored_target_tokens") != task.facts.get("held_out_target_tokens") for task in setup.tasks
     )
     key = content_key(setup.content, "base model", setup.seed if drawn else None)
-    known = progress.points.row_0(key) or (setup.shared.happened(key) if setup.shared is not None else None)
+    known = progress.points.row_0(key) or (setup.shared.recorded_events(key) if setup.shared is not None else None)
     scored = next((event for event in known or () if isinstance(event, events.Evaluated)), None)
     if scored is None:
         base = progress.base if progress.position.stage == 0 else setup.load_model(None)
@@ -133,7 +133,7 @@ def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | 
     yield scored
 
 
-def _evaluate(setup: RunSetup, base: BaseModel, stage: int, step: int, whole: bool) -> events.Evaluated:
+def _evaluate(setup: RunSetup, base: LoadedModel, stage: int, step: int, whole: bool) -> events.Evaluated:
     """Score every task's held-out sample, and all of it where `whole`."""
     started = setup.control.active_time()
     samples: dict[str, Score] = {}
@@ -161,5 +161,5 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
     # Passes of other sizes round otherwise: what follows a lack of memory is nobody else's result.
     if setup.shared is not None and progress.journal is not None and progress.most_rows is None:
         with writing(folder):
-            recorded = progress.journal.said()
+            recorded = progress.journal.recorded_events()
         setup.shared.keep(progress.position.key, recorded, files)

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine import events
 from engine.common.durable_files import writing
 from engine.common.random_streams import Streams
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.persistence.checkpoints import complete, load_optimizer, load_stage_state, load_state, moved, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
@@ -68,7 +68,7 @@ def begin_run(setup: RunSetup) -> Progress:
 
 def _loaded(
     setup: RunSetup, stage: int, folder: Path | None, optimizer_at: Path | None
-) -> tuple[BaseModel, torch.optim.AdamW]:
+) -> tuple[LoadedModel, torch.optim.AdamW]:
     """The model in `folder`, the base model where it is None, as `stage` trains it, and its optimiser."""
     base = setup.load_model(folder)
     setup.strategy.prepare(base.model, stage, Streams(setup.seed))
@@ -103,7 +103,7 @@ def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[eve
     key = setup.stage_keys[stage - 1]
     journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
     progress.enter(stage, key, journal, setup.control.active_time())
-    recorded = setup.shared.happened(key) if setup.shared is not None else None
+    recorded = setup.shared.recorded_events(key) if setup.shared is not None else None
     if recorded is not None and (yield from written(setup.control, partial(_take_files, setup, key, stage))):
         yield from _take_over(setup, progress, recorded)
         return True
@@ -171,13 +171,13 @@ def _take_files(setup: RunSetup, key: str, stage: int) -> bool:
     return True
 
 
-def stage_end(setup: RunSetup, progress: Progress, base: BaseModel, stage: int, state: State) -> State:
+def stage_end(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int, state: State) -> State:
     """The state that the strategy keeps of a stage for later ones, from the weights that the stage has reached."""
     end = view_of(setup, base, stage, WorkInPoints(setup, progress))
     return setup.strategy.end_stage(end, state, Streams(setup.seed))
 
 
-def view_of(setup: RunSetup, base: BaseModel, stage: int, work: Work) -> StageView:
+def view_of(setup: RunSetup, base: LoadedModel, stage: int, work: Work) -> StageView:
     """What the strategy may look at outside the steps of a stage."""
     key, device = setup.stage_keys[stage - 1], base.model.device
 

@@ -71,7 +71,7 @@ def repeat_events(progress: Progress) -> Iterator[Kept | events.Phase]:
     assert progress.journal is not None
     at = progress.position
     yield events.Phase(f"going on after step {at.step}")
-    for event in progress.journal.said():
+    for event in progress.journal.recorded_events():
         yield replace(event, steps_before=at.stage_step) if isinstance(event, events.StageStarted) else event
 
 

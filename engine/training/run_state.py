@@ -10,7 +10,7 @@ import torch
 from engine.events import StepDone
 from engine.events.control import Control
 from engine.experiments.experiment import Training
-from engine.models.loading import BaseModel
+from engine.models.loading import LoadedModel
 from engine.persistence.content_keys import stage_key, stage_key_parts
 from engine.persistence.journal import Journal, Kept
 from engine.persistence.resume_points import SECONDS_APART, Position, ResumePoints
@@ -37,7 +37,7 @@ class EncodedTask:
 class RunSetup:
     """Everything that determines a run. `load_model(None)` gives the base model, else a checkpoint folder's."""
 
-    load_model: Callable[[Path | None], BaseModel]
+    load_model: Callable[[Path | None], LoadedModel]
     tasks: tuple[EncodedTask, ...]
     strategy: Strategy
     training: Training
@@ -68,7 +68,7 @@ class RunSetup:
 class Progress:
     """Everything that changes while a run goes on."""
 
-    base: BaseModel
+    base: LoadedModel
     optimizer: torch.optim.AdamW
     state: State
     points: ResumePoints

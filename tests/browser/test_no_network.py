@@ -84,7 +84,10 @@ def test_no_page_asks_anything_of_another_server(browser: Any, data: Path) -> No
         context.on("request", lambda request: requests.append(request.url))
         page = context.new_page()
         page.on("websocket", lambda socket: requests.append(socket.url))
-        page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on(
+            "console",
+            lambda message: refused.append(message.text) if "Content Security Policy" in message.text else None,
+        )
         for path, title in PAGES.items():
             page.goto(f"{server.address}/{path}")
             expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()

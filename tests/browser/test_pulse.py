@@ -18,8 +18,8 @@ def wait_for_beats(page: Any, number: int) -> None:
     def beaten() -> bool:
         page.get_by_role("button", name="Beats?").click()
         page.wait_for_timeout(200)
-        (said, *_) = page.get_by_text(re.compile(r"^\d+ beats$")).all_inner_texts() or ["0 beats"]
-        return int(said.split()[0]) >= number
+        (beats, *_) = page.get_by_text(re.compile(r"^\d+ beats$")).all_inner_texts() or ["0 beats"]
+        return int(beats.split()[0]) >= number
 
     wait_until(beaten)
 

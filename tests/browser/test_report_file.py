@@ -47,7 +47,7 @@ def test_a_report_fits_the_screen_follows_its_scheme_and_asks_nothing_of_the_net
         )
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda said: complaints.append(said.text))
+        page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(file.as_uri())
         charts = page.locator(".chart")

@@ -160,12 +160,12 @@ def declarations() -> Iterator[Parameter]:
 @given(TEXTS | st.text(max_size=30) | st.sampled_from(["9" * 4000, "-" + "9" * 18, "1e999", "nan", "1_0", "٣", "0x1"]))
 def test_whatever_is_typed_as_seeds_or_values_is_read_or_refused(text: str) -> None:
     for read in (parse_seeds, *(lambda text, declared=d: parse_values(declared, text) for d in declarations())):
-        said = ""
+        complaint = ""
         try:
             read(text)
         except ConfigError as error:
-            said = str(error)
-        assert len(said) < 400
+            complaint = str(error)
+        assert len(complaint) < 400
 
 
 def test_many_seeds_take_no_time_to_read() -> None:

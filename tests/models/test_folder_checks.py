@@ -156,12 +156,12 @@ def test_model_folders_lie_below_the_roots_that_the_operator_allows(
     assert loading.locate(str(folder)) == folder
     assert loading.locate("tiny-gpt2").is_dir()
     monkeypatch.setenv(MODEL_ROOTS, f"{link.parent}:{tmp_path / 'no such root'}")
-    said = []
+    sentences = []
     for name in (folder, link, outside, link.parent / ".." / "model", tmp_path / "nothing"):
         with pytest.raises(ModelError, match="neither a folder where this server allows one") as found:
             loading.locate(str(name))
-        said.append(str(found.value).replace(repr(str(name)), "NAME"))
-    assert len(set(said)) == 1  # nobody learns which folders there are
+        sentences.append(str(found.value).replace(repr(str(name)), "NAME"))
+    assert len(set(sentences)) == 1  # nobody learns which folders there are
     monkeypatch.setenv(MODEL_ROOTS, "")
     with pytest.raises(ModelError, match="where this server allows one"):
         loading.locate(str(folder))

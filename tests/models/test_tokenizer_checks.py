@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from engine.common.errors import ModelError, TaskError
 from engine.models import loading
-from engine.models.tokenizer_checks import REFUSED_SHARE, REMARKED_SHARE, check_tokenizer, check_tokens, unknown_share
+from engine.models.tokenizer_checks import REFUSED_SHARE, REMARKED_SHARE, check_tokenizer, check_tokens, count_tokens
 from tests.builders import tiny_gpt2
 
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz"]
@@ -105,21 +105,21 @@ def test_small_tokenizers_that_work_are_taken(byte_level: PreTrainedTokenizerBas
 
 
 def test_the_share_of_unknown_tokens_is_counted_by_hand() -> None:
-    assert unknown_share(of_letters(), ["abc", "a?c ?"]) == 2 / 7
-    assert unknown_share(of_letters(), []) == 0.0
+    assert count_tokens(of_letters(), ["abc", "a?c ?"]).unknown_share == 2 / 7
+    assert count_tokens(of_letters(), []).unknown_share == 0.0
 
 
 def test_characters_that_are_left_out_count_as_unknown_ones() -> None:
     silent = Tokenizer(kinds.BPE({letter: number for number, letter in enumerate(LETTERS)}, []))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=silent)
-    assert unknown_share(tokenizer, ["abc 图书 d", "ef"]) == 2 / 8
+    assert count_tokens(tokenizer, ["abc 图书 d", "ef"]).unknown_share == 2 / 8
     (remark,) = check_tokens(tokenizer, "chat", ["abc 图书 d", "ef"])
     assert "25% of the tokens are unknown to the model's tokenizer (left out without a trace)" in remark
 
 
 def test_bytes_know_every_text(byte_level: PreTrainedTokenizerBase) -> None:
     for tokenizer in (byte_level, of_bytes_beneath()):
-        assert unknown_share(tokenizer, ["图书馆 🙂 <|endoftext|> <unk> naïve"]) == 0.0
+        assert count_tokens(tokenizer, ["图书馆 🙂 <|endoftext|> <unk> naïve"]).unknown_share == 0.0
 
 
 def test_unknown_tokens_are_remarked_on_and_too_many_are_refused() -> None:

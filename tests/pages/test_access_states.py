@@ -112,12 +112,12 @@ def test_a_reader_sees_the_page_with_every_control_that_changes_something_disabl
     assert {b.help for b in changing} <= {entrance.ONLY_SEEING}
 
 
-@pytest.mark.parametrize(("who", "said"), [("ray", "may see, not change"), ("edith", "")])
-def test_the_sidebar_says_as_whom_one_is_here_and_leads_out(who: str, said: str) -> None:
+@pytest.mark.parametrize(("who", "words"), [("ray", "may see, not change"), ("edith", "")])
+def test_the_sidebar_says_as_whom_one_is_here_and_leads_out(who: str, words: str) -> None:
     app = opened(user=claims(f"{who}@example.org"))
     written = unescaped(app.sidebar.caption[0].value)
     assert written.startswith(f"{who}@example.org")
-    assert said in written
+    assert words in written
     assert [button.label for button in app.sidebar.button] == ["Log out"]
 
 

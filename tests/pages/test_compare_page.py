@@ -55,17 +55,17 @@ def play(store: Store, run: Any, until: int = 9, fingerprint: str = "same") -> N
         {"name": n, "target_tokens": 400, "fingerprint": n, "held_out_fingerprint": fingerprint} for n in names
     )
     store.set_status(run.run_id, "running")
-    said: list[events.Event] = [events.RunStarted(len(names), len(names), 0, {}, facts)]
-    said.append(scored(names, 0, 0, run.strategy, run.seed))
+    recorded: list[events.Event] = [events.RunStarted(len(names), len(names), 0, {}, facts)]
+    recorded.append(scored(names, 0, 0, run.strategy, run.seed))
     for stage, name in enumerate(names[:until], start=1):
         checkpoint = store.run_folder(run.run_id) / f"stage-{stage}"
         checkpoint.mkdir(parents=True)
         (checkpoint / "model.safetensors").write_bytes(b"weights")
-        said.append(events.StageStarted(stage, name, stage, 1, 400))
-        said.append(events.StepDone(stage, stage, {"new": 3.0, "total": 3.0}, 400, 2.0, 1e-3, 1.0))
-        said.append(scored(names, stage, stage, run.strategy, run.seed))
-        said.append(events.StageFinished(stage, name, stage, 2.0, 400, checkpoint))
-    store.record(run.run_id, *said)
+        recorded.append(events.StageStarted(stage, name, stage, 1, 400))
+        recorded.append(events.StepDone(stage, stage, {"new": 3.0, "total": 3.0}, 400, 2.0, 1e-3, 1.0))
+        recorded.append(scored(names, stage, stage, run.strategy, run.seed))
+        recorded.append(events.StageFinished(stage, name, stage, 2.0, 400, checkpoint))
+    store.record(run.run_id, *recorded)
     if until >= len(names):
         store.record(run.run_id, events.RunFinished(2.0 * len(names)))
         store.set_status(run.run_id, "finished")
@@ -108,10 +108,10 @@ def test_without_experiments_the_page_says_what_to_do_next() -> None:
 
 def test_a_finished_experiment_gets_a_verdict_tables_and_downloads(store: Store) -> None:
     page = shown(played(store, added(store)))
-    said = text_of(page)
-    assert "replay (replay_weight=0.5) kept most" in said
-    assert "apart from every other strategy's" in said
-    assert "For reference, joint" in said
+    text = text_of(page)
+    assert "replay (replay_weight=0.5) kept most" in text
+    assert "apart from every other strategy's" in text
+    assert "For reference, joint" in text
     assert list(frame(page, "Seeds")["Strategy"]) == ["naive", "replay", "joint"]
     assert list(frame(page, "Seed")["Status"]) == ["finished"] * 6
     assert "replay_weight" in list(frame(page, "Setting")["Setting"])
@@ -143,10 +143,10 @@ def test_partial_results_are_called_partial(store: Store) -> None:
     play(store, first)
     play(store, second, until=1)
     page = shown(experiment_id)
-    said = text_of(page)
-    assert "Partial results." in said
-    assert "1 of 6 runs complete; 4 waiting, 1 running" in said
-    assert "This may change: 5 of 6 runs are still to come" in said
+    text = text_of(page)
+    assert "Partial results." in text
+    assert "1 of 6 runs complete; 4 waiting, 1 running" in text
+    assert "This may change: 5 of 6 runs are still to come" in text
     assert "running, 1 of 2 stages scored" in list(frame(page, "Seed")["Status"])
     assert (session.LIVE, experiment_id) in links
 

@@ -36,15 +36,15 @@ links: list[tuple[str, str | None]] = []
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What the page asks of the runner."""
-    said: list[tuple[str, str]] = []
+    asked: list[tuple[str, str]] = []
     runner = SimpleNamespace(
         watching=None,
         trouble="",
-        request=lambda run_id, what: said.append((run_id, what)),
-        resume=lambda run_id: said.append((run_id, "resume")),
+        request=lambda run_id, what: asked.append((run_id, what)),
+        resume=lambda run_id: asked.append((run_id, "resume")),
     )
     monkeypatch.setattr(session, "runner", lambda: runner)
-    return said
+    return asked
 
 
 @pytest.fixture
@@ -148,8 +148,8 @@ def test_a_run_that_failed_before_its_first_step_is_promised_no_points(
     page = show()
     page.selectbox(key=f"live_stage_{added[0]}").select(1)
     page.selectbox(key=f"live_task_{added[0]}").select("tea").run()
-    said = " ".join([*(info.value for info in page.info), *(caption.value for caption in page.caption)])
-    assert "was not scored here: the run ended before" in said
+    text = " ".join([*(info.value for info in page.info), *(caption.value for caption in page.caption)])
+    assert "was not scored here: the run ended before" in text
     figures = data.feed()
     run = store.runs(added[0]).iloc[0]
     assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").alt
@@ -326,10 +326,10 @@ def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
     def changed() -> list[str]:
         view = partial(watched.view, added[0])
         run = view(data.by_id)[added[1][0]]
-        said = watched.followed(run["run_id"], 1)
+        followed = watched.followed(run["run_id"], 1)
         now = {
             "live_whole": (view(data.outline), ""), "live_run": data.state(run),
-            "live_overview": view(data.overview_rows), "live_losses": said.size, "live_past": said.size[1:],
+            "live_overview": view(data.overview_rows), "live_losses": followed.size, "live_past": followed.size[1:],
         }  # fmt: skip
         assert set(now) == set(seen(page))
         return [part for part, what in now.items() if seen(page)[part] != what]
@@ -371,7 +371,10 @@ def test_a_store_that_is_gone_is_said_in_a_sentence_at_the_next_look_and_at_a_cl
 ) -> None:
     gone = Gone(store)
     monkeypatch.setattr(session, "store", gone)
-    script = f"import runpy\nfrom ui.widgets.error_notes import told\ntold(lambda: runpy.run_path({PAGE!r}))()"
+    script = (
+        "import runpy\nfrom ui.widgets.error_notes import with_error_notes\n"
+        f"with_error_notes(lambda: runpy.run_path({PAGE!r}))()"
+    )
     page = AppTest.from_string(script, default_timeout=300)
     page.query_params["experiment"] = added[0]
     page.run()

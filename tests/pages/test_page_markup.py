@@ -76,8 +76,8 @@ def run_them(store: Store, folder: Path) -> str:
     while (run_id := store.claim_next()) is not None:
         _, spec = store.run_spec(run_id)
         configured = store.experiment(experiment_id)
-        said = FakeRun()(configured, spec, store.run_folder(run_id), SimpleNamespace(check=lambda: None), 0)
-        store.record(run_id, events.Phase(NASTY), *said)
+        recorded = FakeRun()(configured, spec, store.run_folder(run_id), SimpleNamespace(check=lambda: None), 0)
+        store.record(run_id, events.Phase(NASTY), *recorded)
         store.set_status(run_id, "finished" if spec.strategy == "naive" else "failed", f"Because of {NASTY}")
     return experiment_id
 

@@ -90,17 +90,17 @@ def undisturbed(folder: Path) -> list[Any]:
 def test_a_run_waits_wherever_the_disk_is_full_and_ends_with_the_same_numbers(
     fills_at: type, disk: Disk, tmp_path: Path
 ) -> None:
-    said, happened = list[str](), list[events.Event]()
+    reasons, recorded = list[str](), list[events.Event]()
     for event in train(setup_in(tmp_path / "a")):
-        happened.append(event)
-        disk.full = disk.full or (isinstance(event, fills_at) and not said)
+        recorded.append(event)
+        disk.full = disk.full or (isinstance(event, fills_at) and not reasons)
         if isinstance(event, events.Waiting):
-            said.append(event.reason)
+            reasons.append(event.reason)
             disk.full = False
     assert disk.refused
-    assert "the disk is full; free some space. The run waits and goes on by itself" in said[0]
-    assert said[1:] == [""]
-    assert numbers(happened) == undisturbed(tmp_path / "b")
+    assert "the disk is full; free some space. The run waits and goes on by itself" in reasons[0]
+    assert reasons[1:] == [""]
+    assert numbers(recorded) == undisturbed(tmp_path / "b")
     assert is_whole(tmp_path / "a" / "stage-2")
 
 
@@ -115,27 +115,27 @@ def test_a_run_waits_wherever_the_disk_is_full_and_ends_with_the_same_numbers(
 def test_a_run_waits_for_a_disk_that_lets_nothing_be_written(
     error: int, words: str, disk: Disk, tmp_path: Path
 ) -> None:
-    disk.error, said, happened = error, list[str](), list[events.Event]()
+    disk.error, reasons, recorded = error, list[str](), list[events.Event]()
     for event in train(setup_in(tmp_path / "a")):
-        happened.append(event)
-        disk.full = disk.full or (isinstance(event, events.StepDone) and not said)
+        recorded.append(event)
+        disk.full = disk.full or (isinstance(event, events.StepDone) and not reasons)
         if isinstance(event, events.Waiting):
-            said.append(event.reason)
+            reasons.append(event.reason)
             disk.full = False
-    assert words in said[0]
-    assert numbers(happened) == undisturbed(tmp_path / "b")
+    assert words in reasons[0]
+    assert numbers(recorded) == undisturbed(tmp_path / "b")
 
 
 def test_a_run_that_waits_can_be_stopped_and_taken_up_again(disk: Disk, tmp_path: Path) -> None:
-    setup, happened = setup_in(tmp_path / "a"), list[events.Event]()
+    setup, recorded = setup_in(tmp_path / "a"), list[events.Event]()
     for event in train(setup):
-        happened.append(event)
+        recorded.append(event)
         disk.full = disk.full or (isinstance(event, events.StepDone) and event.step == 4)
         if isinstance(event, events.Waiting):
             setup.control.stop()
-    assert isinstance(happened[-1], events.RunStopped)
-    assert happened[-1].step == 4
-    assert happened[-1].kept_step == 3  # the point before
+    assert isinstance(recorded[-1], events.RunStopped)
+    assert recorded[-1].step == 4
+    assert recorded[-1].kept_step == 3  # the point before
     disk.full = False
     again = list(train(replace(setup, control=Control())))
     assert numbers(again) == undisturbed(tmp_path / "b")
@@ -144,16 +144,16 @@ def test_a_run_that_waits_can_be_stopped_and_taken_up_again(disk: Disk, tmp_path
 def test_a_run_that_waits_to_take_over_a_stage_trains_it_where_that_is_gone_by_then(disk: Disk, tmp_path: Path) -> None:
     shared = SharedResults(tmp_path / "shared")
     list(train(replace(setup_in(tmp_path / "a"), shared=shared)))
-    happened = list[events.Event]()
+    recorded = list[events.Event]()
     for event in train(replace(setup_in(tmp_path / "b"), shared=shared)):
-        happened.append(event)
+        recorded.append(event)
         disk.full = disk.full or (isinstance(event, events.Evaluated) and event.stage == 0)
         if isinstance(event, events.Waiting):
             shared.clear()
             disk.full = False
     assert disk.refused
-    assert not any(isinstance(event, events.StageStarted) and event.shared for event in happened)
-    assert numbers(happened) == undisturbed(tmp_path / "c")
+    assert not any(isinstance(event, events.StageStarted) and event.shared for event in recorded)
+    assert numbers(recorded) == undisturbed(tmp_path / "c")
 
 
 def test_a_full_disk_is_known_by_what_was_free_before_the_clearing_away(
@@ -181,15 +181,15 @@ def test_another_trouble_is_not_waited_for(error: Exception, tmp_path: Path) -> 
 
 
 def test_a_fisher_goes_on_without_points_while_the_disk_is_full(disk: Disk, tmp_path: Path) -> None:
-    setup, happened = replace(setup_in(tmp_path / "a"), point_seconds=0.001), list[events.Event]()
+    setup, recorded = replace(setup_in(tmp_path / "a"), point_seconds=0.001), list[events.Event]()
     for event in train(setup):
-        happened.append(event)
+        recorded.append(event)
         if isinstance(event, events.Phase) and event.text.startswith("remembering"):
             disk.full = True
         if isinstance(event, events.Waiting):
             disk.full = False
     assert disk.refused >= 2  # a point in the Fisher, and the checkpoint
-    assert numbers(happened) == undisturbed(tmp_path / "b")
+    assert numbers(recorded) == undisturbed(tmp_path / "b")
 
 
 def test_a_run_that_waits_between_stages_can_be_stopped_too(tmp_path: Path, disk: Disk) -> None:
@@ -198,15 +198,15 @@ def test_a_run_that_waits_between_stages_can_be_stopped_too(tmp_path: Path, disk
             raise StoreUnavailableError("no room")
 
     setup = replace(setup_in(tmp_path / "a"), check_room=no_room)
-    happened = []
+    recorded = []
     for event in train(setup):
-        happened.append(event)
+        recorded.append(event)
         if isinstance(event, events.Waiting):
             setup.control.stop()
-    assert isinstance(happened[-1], events.RunStopped)
-    assert happened[-1].stage == 1
+    assert isinstance(recorded[-1], events.RunStopped)
+    assert recorded[-1].stage == 1
     again = list(train(replace(setup, control=Control(), check_room=lambda: None, finished_stages=1)))
-    assert numbers(happened) + numbers(again) == undisturbed(tmp_path / "b")
+    assert numbers(recorded) + numbers(again) == undisturbed(tmp_path / "b")
 
 
 def test_a_journal_keeps_what_a_full_disk_did_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +228,8 @@ def test_a_journal_keeps_what_a_full_disk_did_not_take(tmp_path: Path, monkeypat
     monkeypatch.setattr(journal, "_PENDING_BYTES", 500)
     kept = journal.Journal(tmp_path / "journal.jsonl")
     kept._open = Full(kept._open)  # type: ignore[assignment]
-    told = [events.StepDone(1, n, {"total": n / 3}, 100, 0.1, 1e-3, 1.0) for n in range(60)]
-    for event in told:
+    recorded = [events.StepDone(1, n, {"total": n / 3}, 100, 0.1, 1e-3, 1.0) for n in range(60)]
+    for event in recorded:
         kept.add(event)
     while True:
         try:
@@ -237,7 +237,7 @@ def test_a_journal_keeps_what_a_full_disk_did_not_take(tmp_path: Path, monkeypat
             break
         except OSError:
             pass
-    assert list(kept.said()) == told
+    assert list(kept.recorded_events()) == recorded
     again = journal.Journal.continued(kept.file, mark)
     assert again is not None
     again.close()

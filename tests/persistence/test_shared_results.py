@@ -35,16 +35,16 @@ def setup_of(name: str, folder: Path, shared: SharedResults | None, **changes: A
     return replace(small_setup(strategy, folder, **changes), shared=shared, content="one content")
 
 
-def said(happened: Sequence[events.Event]) -> list[Any]:
+def numbers_of(recorded: Sequence[events.Event]) -> list[Any]:
     """Every number of a run that is not a time."""
     steps = [(e.stage, e.step, e.terms, e.target_tokens, e.gradient_norm, e.learning_rate)
-             for e in happened if isinstance(e, events.StepDone)]  # fmt: skip
-    scores = [(e.stage, e.step, e.sample, e.whole) for e in happened if isinstance(e, events.Evaluated)]
+             for e in recorded if isinstance(e, events.StepDone)]  # fmt: skip
+    scores = [(e.stage, e.step, e.sample, e.whole) for e in recorded if isinstance(e, events.Evaluated)]
     return [steps, scores]
 
 
-def trained_stages(happened: Sequence[events.Event]) -> list[int]:
-    return [e.stage for e in happened if isinstance(e, events.StageStarted) and not e.shared]
+def trained_stages(recorded: Sequence[events.Event]) -> list[int]:
+    return [e.stage for e in recorded if isinstance(e, events.StageStarted) and not e.shared]
 
 
 def weights(folder: Path, stage: int) -> dict[str, torch.Tensor]:
@@ -58,7 +58,7 @@ def test_runs_that_share_equal_runs_that_do_not_bit_for_bit(optimizer_state: str
     for name in NAMES:
         alone = list(train(setup_of(name, tmp_path / "a" / name, None, optimizer_state=optimizer_state)))
         together = list(train(setup_of(name, tmp_path / "b" / name, shared, optimizer_state=optimizer_state)))
-        assert said(alone) == said(together)
+        assert numbers_of(alone) == numbers_of(together)
         for stage in range(1, T + 1):
             one, other = weights(tmp_path / "a" / name, stage), weights(tmp_path / "b" / name, stage)
             assert all(torch.equal(one[key], other[key]) for key in one)
@@ -72,8 +72,8 @@ def test_a_strategy_that_says_it_does_not_act_trains_as_naive_does(name: str, tm
     strategy = strategies.build(name, {})
     if strategy.acts(1):
         pytest.skip(f"{name} acts in the first stage")
-    naive = said(list(train(setup_of("naive", tmp_path / "naive", None, tasks=1))))
-    assert said(list(train(setup_of(name, tmp_path / name, None, tasks=1)))) == naive
+    naive = numbers_of(list(train(setup_of("naive", tmp_path / "naive", None, tasks=1))))
+    assert numbers_of(list(train(setup_of(name, tmp_path / name, None, tasks=1)))) == naive
 
 
 def test_a_second_run_of_the_same_takes_over_every_stage_and_its_seconds(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_second_run_of_the_same_takes_over_every_stage_and_its_seconds(tmp_pat
     first = list(train(setup_of("replay", tmp_path / "a", shared)))
     second = list(train(setup_of("replay", tmp_path / "b", shared)))
     assert (trained_stages(first), trained_stages(second)) == ([1, 2, 3], [])
-    assert said(first) == said(second)
+    assert numbers_of(first) == numbers_of(second)
     spent = [
         sum(e.seconds for e in run if isinstance(e, events.StepDone | events.Evaluated)) for run in (first, second)
     ]
@@ -104,8 +104,8 @@ def test_other_seeds_and_other_contents_share_nothing(tmp_path: Path) -> None:
     setup = setup_of("naive", tmp_path / "a", shared)
     list(train(setup))
     for number, other in enumerate((replace(setup, seed=1), replace(setup, content="another content"))):
-        happened = list(train(replace(other, folder=tmp_path / str(number))))
-        assert trained_stages(happened) == [1, 2, 3]
+        recorded = list(train(replace(other, folder=tmp_path / str(number))))
+        assert trained_stages(recorded) == [1, 2, 3]
 
 
 def test_neutral_weights_are_recognised_as_naive() -> None:
@@ -132,7 +132,7 @@ def test_a_damaged_result_is_trained_again(name: str, tmp_path: Path) -> None:
     damaged.write_bytes(content)
     again = list(train(setup_of("naive", tmp_path / "b", shared)))
     assert trained_stages(again) == [2]
-    assert said(again) == said(whole)
+    assert numbers_of(again) == numbers_of(whole)
 
 
 def test_the_least_recently_used_goes_when_there_is_no_room(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_one_more_value_trains_only_what_is_new(tmp_path: Path) -> None:
 
 def test_an_experiment_shares_within_its_folder(tmp_path: Path) -> None:
     training = {"epochs": 1, "stage_tokens": 200, "block_size": 32, "tokens_per_step": 64, "device": "cpu"}
-    happened: list[events.Event] = []
+    recorded: list[events.Event] = []
     described = experiment(tmp_path, training=training, strategies=["naive", {"ewc": {"fisher_documents": 3}}, "joint"])
-    run_experiment(described, tmp_path / "out", watch=lambda _, event: happened.append(event))
-    assert trained_stages(happened) == [1, 2, 2, 2]
+    run_experiment(described, tmp_path / "out", watch=lambda _, event: recorded.append(event))
+    assert trained_stages(recorded) == [1, 2, 2, 2]

@@ -172,22 +172,22 @@ def test_training_settings_of_two_experiments_are_among_the_differences() -> Non
     assert list(table.loc["training.learning_rate"]) == ["0.0005", "0.001"]
 
 
-def told(*runs: tuple[dict[str, Any], list[list[float]]]) -> str:
+def verdict_on(*runs: tuple[dict[str, Any], list[list[float]]]) -> str:
     return " ".join(verdict(compared(*runs), "bits_per_byte").sentences)
 
 
 def test_what_got_better_is_not_said_to_have_forgotten_a_negative_amount() -> None:
     better = [[4.0, 4.0], [2.0, 3.5], [1.893, 2.2]]
-    text = told((a_run("n", "naive"), NAIVE), (a_run("r", "replay"), better))
+    text = verdict_on((a_run("n", "naive"), NAIVE), (a_run("r", "replay"), better))
     assert "On the earlier tasks it got 0.107 bits per byte better than at its best before" in text
     assert "naive forgot 1.000 bits per byte" in text
-    text = told((a_run("n", "naive"), shifted(better, 0.1)), (a_run("r", "replay"), better))
+    text = verdict_on((a_run("n", "naive"), shifted(better, 0.1)), (a_run("r", "replay"), better))
     assert "; naive got 0.107 bits per byte better." in text
 
 
 def test_operations_stand_beside_tokens_where_they_are_known() -> None:
     dear = a_run("r", "replay", target_tokens=1500, operations=5e12)
-    text = told((a_run("n", "naive", operations=2e12), NAIVE), (dear, REPLAY))
+    text = verdict_on((a_run("n", "naive", operations=2e12), NAIVE), (dear, REPLAY))
     assert "took 1.5 times its tokens and 2.5 times its operations (1,500 tokens and about 5 tera" in text
 
 

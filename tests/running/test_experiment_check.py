@@ -178,7 +178,7 @@ def model_of_another_vocabulary(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "refusal"),
     [
         (model_without_tokenizer, "no tokenizer"),
         (model_of_short_context, "block_size: 256 is longer than the context"),
@@ -187,17 +187,17 @@ def model_of_another_vocabulary(folder: Path) -> str:
     ],
 )
 def test_models_that_would_fail_are_refused_and_the_tasks_are_read_all_the_same(
-    make: Callable[[Path], str], said: str, tmp_path: Path
+    make: Callable[[Path], str], refusal: str, tmp_path: Path
 ) -> None:
     tasks = [{"name": "a", "train": "a.txt"}, {"name": "b", "train": "nowhere.txt"}]
     path = described(tmp_path, {"a.txt": "\n".join(SENTENCES)}, tasks, model=make(tmp_path))
     code, found = checked(path)
     assert code == 1
-    assert any(said in sentence for sentence in found["refused"])
+    assert any(refusal in sentence for sentence in found["refused"])
     assert any("nowhere.txt: there is no such file" in sentence for sentence in found["refused"])
     done = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "out")])
     assert done.exit_code == 1
-    assert said in done.stderr
+    assert refusal in done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -210,10 +210,10 @@ def test_a_wild_learning_rate_is_remarked_on(tmp_path: Path) -> None:
 def test_a_check_says_what_it_reads_and_keeps_the_tokens_for_the_run(tmp_path: Path) -> None:
     path = described(tmp_path, {"a.txt": "\n".join(SENTENCES), "b.jsonl": "\n".join(map(json.dumps, CHAT))},
                      [{"name": "a", "train": "a.txt"}, {"name": "b", "train": "b.jsonl"}])  # fmt: skip
-    said: list[tuple[int, int, str]] = []
+    looks: list[tuple[int, int, str]] = []
     shared = SharedResults(tmp_path / "shared")
-    report = check(load_experiment(path), shared, lambda done, total, name: said.append((done, total, name)))
-    assert said == [(0, 2, ""), (0, 2, "a"), (1, 2, "b"), (2, 2, "")]
+    report = check(load_experiment(path), shared, lambda done, total, name: looks.append((done, total, name)))
+    assert looks == [(0, 2, ""), (0, 2, "a"), (1, 2, "b"), (2, 2, "")]
     assert len(list(shared.folder.iterdir())) == 2
     assert report == check(load_experiment(path))
 

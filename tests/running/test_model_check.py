@@ -13,7 +13,7 @@ from engine.experiments.experiment import Experiment, Training, experiment_from
 from engine.experiments.presets import PRESETS
 from engine.models import hub, loading
 from engine.models.folder_checks import WHOLE
-from engine.running.model_check import check_model, look_at_model, remarks_on_training
+from engine.running.model_check import look_at_model, remarks_on_training
 from tests.builders import tiny_gpt2
 
 TOKENS = 4096
@@ -41,6 +41,13 @@ def experiment(model: object, **training: Any) -> Experiment:
     )  # fmt: skip
 
 
+def check_model(experiment: Experiment, *, download: bool = False) -> list[str]:
+    """The remarks on the experiment's model; it raises all reasons for which a start would fail."""
+    found = look_at_model(experiment, download=download)
+    found.refuse()
+    return found.remarks
+
+
 def test_a_sound_model_is_described_without_a_word(folder: Path) -> None:
     found = look_at_model(experiment(folder))
     assert (found.problems, found.remarks) == ([], [])
@@ -48,7 +55,7 @@ def test_a_sound_model_is_described_without_a_word(folder: Path) -> None:
     assert (found.context, found.revision) == (64, None)
     assert found.tokenizer is not None
     assert len(found.tokenizer) == TOKENS
-    assert check_model(experiment("tiny-gpt2")) == ()
+    assert check_model(experiment("tiny-gpt2")) == []
 
 
 def drop(key: str, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.common.errors import TaskError
-from engine.models.loading import BaseModel, load_base
+from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running import task_tokens as module
 from engine.running.task_tokens import TaskTokens, task_tokens
@@ -23,7 +23,7 @@ from engine.tokens.blocks import EncodedDocument
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> LoadedModel:
     return load_base("tiny-gpt2")
 
 
@@ -34,7 +34,7 @@ def spec(tmp_path: Path) -> TaskSpec:
     return TaskSpec(name="notes", train=(str(path),))
 
 
-def plainly(spec: TaskSpec, base: BaseModel, train: bool) -> list[tuple[list[int], int, int]]:
+def plainly(spec: TaskSpec, base: LoadedModel, train: bool) -> list[tuple[list[int], int, int]]:
     """One document at a time by the tokenizer."""
     task, found = load_task(spec), []
     for d in task.train if train else task.held_out:
@@ -46,14 +46,14 @@ def plainly(spec: TaskSpec, base: BaseModel, train: bool) -> list[tuple[list[int
     return found
 
 
-def said(documents: Sequence[EncodedDocument]) -> list[tuple[list[int], int, int]]:
+def tokens_of(documents: Sequence[EncodedDocument]) -> list[tuple[list[int], int, int]]:
     return [(d.token_ids.tolist(), d.first_target, d.text_bytes) for d in documents]
 
 
-def check(found: TaskTokens, spec: TaskSpec, base: BaseModel) -> None:
+def check(found: TaskTokens, spec: TaskSpec, base: LoadedModel) -> None:
     task = load_task(spec)
-    assert said(found.train) == plainly(spec, base, train=True)
-    assert said(found.held_out) == plainly(spec, base, train=False)
+    assert tokens_of(found.train) == plainly(spec, base, train=True)
+    assert tokens_of(found.held_out) == plainly(spec, base, train=False)
     assert found.texts == (task.name, task.train_fingerprint, task.held_out_fingerprint)
 
 
@@ -67,7 +67,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_texts_are_read_and_encoded_once_whatever_the_tasks_name(
-    base: BaseModel, spec: TaskSpec, tmp_path: Path, counted: list[str]
+    base: LoadedModel, spec: TaskSpec, tmp_path: Path, counted: list[str]
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
     check(task_tokens(spec, base, None, 256), spec, base)
@@ -78,7 +78,7 @@ def test_texts_are_read_and_encoded_once_whatever_the_tasks_name(
 
 
 def test_other_texts_another_reading_or_another_tokenizer_are_other_tokens(
-    base: BaseModel, spec: TaskSpec, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+    base: LoadedModel, spec: TaskSpec, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
     task_tokens(spec, base, shared, 256)
@@ -92,7 +92,7 @@ def test_other_texts_another_reading_or_another_tokenizer_are_other_tokens(
 
 @pytest.mark.parametrize("damage", ["a bit", "cut off", "a file is gone", "no sums"])
 def test_damaged_or_half_written_tokens_are_made_again(
-    damage: str, base: BaseModel, spec: TaskSpec, tmp_path: Path, counted: list[str]
+    damage: str, base: LoadedModel, spec: TaskSpec, tmp_path: Path, counted: list[str]
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
     task_tokens(spec, base, shared, 256)
@@ -115,7 +115,7 @@ def test_damaged_or_half_written_tokens_are_made_again(
 
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_a_task_scored_on_its_training_text_is_encoded_and_counted_once(
-    on_disk: bool, base: BaseModel, tmp_path: Path
+    on_disk: bool, base: LoadedModel, tmp_path: Path
 ) -> None:
     path = tmp_path / "talks.jsonl"
     talks = [
@@ -128,11 +128,11 @@ def test_a_task_scored_on_its_training_text_is_encoded_and_counted_once(
     for _ in range(2):
         found = task_tokens(spec, base, shared, 140)
         assert "3 answers are longer than the block allows; their ends are left out." in found.reading.remarks
-        assert said(found.train) == said(found.held_out)
+        assert tokens_of(found.train) == tokens_of(found.held_out)
         assert found.train_fingerprint == found.held_out_fingerprint
 
 
-def test_equal_files_of_another_task_bring_that_tasks_own_remarks(base: BaseModel, tmp_path: Path) -> None:
+def test_equal_files_of_another_task_bring_that_tasks_own_remarks(base: LoadedModel, tmp_path: Path) -> None:
     library, shared = Library(tmp_path / "data"), SharedResults(tmp_path / "shared")
     documents = tuple(Document(f"note number {n}") for n in range(8))
     for remark, name in (("3 rows were left out.", "first"), ("The encoding is a guess.", "second")):
@@ -141,7 +141,7 @@ def test_equal_files_of_another_task_bring_that_tasks_own_remarks(base: BaseMode
 
 
 def test_what_a_killed_process_left_is_no_hindrance_and_goes_after_a_day(
-    base: BaseModel, spec: TaskSpec, tmp_path: Path
+    base: LoadedModel, spec: TaskSpec, tmp_path: Path
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
     old, new = shared.folder / "a.1.partial", shared.folder / "b.2.partial"
@@ -153,24 +153,24 @@ def test_what_a_killed_process_left_is_no_hindrance_and_goes_after_a_day(
 
 
 def test_tokens_count_into_the_limit_and_are_cleared_with_the_rest(
-    base: BaseModel, spec: TaskSpec, tmp_path: Path
+    base: LoadedModel, spec: TaskSpec, tmp_path: Path
 ) -> None:
     shared = SharedResults(tmp_path / "shared")
     kept = task_tokens(spec, base, shared, 256)
     assert shared.total_bytes() > 4 * kept.train.lengths.sum()
     shared.clear()
-    assert said(kept.train) == plainly(spec, base, train=True)  # who has them open keeps them
+    assert tokens_of(kept.train) == plainly(spec, base, train=True)  # who has them open keeps them
     small = SharedResults(tmp_path / "small", limit_bytes=1000)
     check(task_tokens(spec, base, small, 256), spec, base)
     assert small.total_bytes() <= 1000
 
 
-def test_a_folder_that_cannot_be_written_costs_nobody_a_run(base: BaseModel, spec: TaskSpec, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_nobody_a_run(base: LoadedModel, spec: TaskSpec, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     check(task_tokens(spec, base, SharedResults(tmp_path / "file"), 256), spec, base)
 
 
-def test_a_missing_file_is_named(base: BaseModel, tmp_path: Path) -> None:
+def test_a_missing_file_is_named(base: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"nowhere\.txt: there is no such file"):
         task_tokens(
             TaskSpec(name="a", train=(str(tmp_path / "nowhere.txt"),)), base, SharedResults(tmp_path / "shared"), 256
@@ -180,10 +180,10 @@ def test_a_missing_file_is_named(base: BaseModel, tmp_path: Path) -> None:
 def _encode_in_another_process(spec: dict[str, Any], folder: Path, start: Any, answers: Any) -> None:
     base = load_base("tiny-gpt2")
     start.wait()
-    answers.put([said(task_tokens(TaskSpec(**spec), base, SharedResults(folder), 256).train) for _ in range(3)])
+    answers.put([tokens_of(task_tokens(TaskSpec(**spec), base, SharedResults(folder), 256).train) for _ in range(3)])
 
 
-def test_two_processes_at_once_find_the_same_whole_tokens(base: BaseModel, spec: TaskSpec, tmp_path: Path) -> None:
+def test_two_processes_at_once_find_the_same_whole_tokens(base: LoadedModel, spec: TaskSpec, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start, answers = context.Barrier(2), context.Queue()
     arguments = (spec.model_dump(), tmp_path / "shared", start, answers)

@@ -31,9 +31,9 @@ def workers() -> list[BaseProcess]:
     return [each for each in multiprocessing.active_children() if each.name.startswith("palimpsest-worker")]
 
 
-def numbers(happened: list[events.Event]) -> list[Any]:
-    steps = [(e.step, e.terms, e.gradient_norm) for e in happened if isinstance(e, events.StepDone)]
-    return [*steps, *((e.step, e.sample, e.whole) for e in happened if isinstance(e, events.Evaluated))]
+def numbers(recorded: list[events.Event]) -> list[Any]:
+    steps = [(e.step, e.terms, e.gradient_norm) for e in recorded if isinstance(e, events.StepDone)]
+    return [*steps, *((e.step, e.sample, e.whole) for e in recorded if isinstance(e, events.Evaluated))]
 
 
 def test_a_process_gives_the_numbers_of_the_thread_and_survives_a_kill(tmp_path: Path) -> None:
@@ -70,13 +70,13 @@ def test_pause_stop_and_errors_reach_the_other_side(tmp_path: Path) -> None:
     described = small(tmp_path, epochs=100)
     (run,) = described.runs()
     control = Control()
-    happened: list[events.Event] = []
+    recorded: list[events.Event] = []
     for event in execute_in_process(described, run, tmp_path / "run", control):
-        happened.append(event)
+        recorded.append(event)
         if isinstance(event, events.StepDone) and event.step == 2:
             control.pause()
             threading.Timer(0.5, control.stop).start()
-    assert isinstance(happened[-1], events.RunStopped)
+    assert isinstance(recorded[-1], events.RunStopped)
     wait_until(lambda: not workers())
 
     (tmp_path / "bread.txt").unlink()

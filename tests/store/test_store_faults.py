@@ -56,20 +56,20 @@ def test_a_run_waits_while_the_disk_is_full_and_goes_on_by_itself(
     import tests.fake_runs as fake
 
     monkeypatch.setattr(fake, "STEPS", 300)
-    run_id, disk, told = claimed(store, tmp_path), Disk(store, monkeypatch), list[str]()
+    run_id, disk, reasons = claimed(store, tmp_path), Disk(store, monkeypatch), list[str]()
     execute = FakeRun(step_seconds=0.001)
     execute.before_step = lambda step: setattr(disk, "full", True) if step == 100 else None
-    thread = threading.Thread(target=drive, args=(store, run_id, Control(), execute), kwargs={"tell": told.append})
+    thread = threading.Thread(target=drive, args=(store, run_id, Control(), execute), kwargs={"tell": reasons.append})
     thread.start()
-    wait_until(lambda: told)
-    assert "the disk is full; free some space" in told[0]
-    assert "goes on by itself" in told[0]
+    wait_until(lambda: reasons)
+    assert "the disk is full; free some space" in reasons[0]
+    assert "goes on by itself" in reasons[0]
     recorded = store.steps(run_id)["step"].tolist()
     assert recorded == list(range(1, len(recorded) + 1))  # what was recorded is intact and readable
     disk.full = False
     thread.join(120)
     assert not thread.is_alive()
-    assert told[-1] == ""
+    assert reasons[-1] == ""
     assert store.runs(run_ids=run_id)["status"].item() == "finished"
     assert store.steps(run_id)["step"].tolist() == list(range(1, 300 * STAGES + 1))
 
@@ -131,10 +131,10 @@ def test_a_run_is_alive_as_long_as_this_process_drives_it(
 
 
 def _stop_while_it_waits(store: Store, run_id: str, execute: Execute) -> None:
-    control, told = Control(), list[str]()
-    thread = threading.Thread(target=drive, args=(store, run_id, control, execute), kwargs={"tell": told.append})
+    control, reasons = Control(), list[str]()
+    thread = threading.Thread(target=drive, args=(store, run_id, control, execute), kwargs={"tell": reasons.append})
     thread.start()
-    wait_until(lambda: told)
+    wait_until(lambda: reasons)
     control.stop()
     thread.join(120)
     assert not thread.is_alive()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.common.errors import ModelError
-from engine.models.loading import BaseModel, load_base
+from engine.models.loading import LoadedModel, load_base
 from engine.tasks.documents import Document, Kind, Turn
 from engine.tasks.documents.conversations import NoConversationError, check_turns
 from engine.tasks.spec import TaskSpec
@@ -25,32 +25,32 @@ from tests.tokens.test_chat_templates import CHATML, MARKED, SHORTENS_EARLIER, t
 
 
 @pytest.fixture(scope="module")
-def base() -> BaseModel:
+def base() -> LoadedModel:
     return load_base("tiny-gpt2")
 
 
-def rendering(base: BaseModel, kind: Kind, block_size: int = 256, **fields: Any) -> Tokenisation:
+def rendering(base: LoadedModel, kind: Kind, block_size: int = 256, **fields: Any) -> Tokenisation:
     spec = TaskSpec(name="t", train="t.jsonl", **fields)
     return make_rendering(base.tokenizer, base.bos, base.eos, kind, spec, block_size)
 
 
-def encoded(base: BaseModel, kind: Kind, documents: Sequence[Document], block_size: int = 256, **fields: Any) -> Any:
+def encoded(base: LoadedModel, kind: Kind, documents: Sequence[Document], block_size: int = 256, **fields: Any) -> Any:
     found = rendering(base, kind, block_size, **fields)
     return encode_with(found.encoder, documents), remarks_on(found.encoder.counts)
 
 
-def ids(base: BaseModel, text: str) -> list[int]:
+def ids(base: LoadedModel, text: str) -> list[int]:
     return list(base.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
-def read_and_learnt(base: BaseModel, one: Any) -> tuple[str, str]:
+def read_and_learnt(base: LoadedModel, one: Any) -> tuple[str, str]:
     return base.tokenizer.decode(one.token_ids[~one.mask]), base.tokenizer.decode(one.token_ids[one.mask])
 
 
 PAIR = Document("four tonnes", "How heavy is it?")
 
 
-def test_the_separator_belongs_to_the_prompt_and_the_answer_is_tokenised_apart(base: BaseModel) -> None:
+def test_the_separator_belongs_to_the_prompt_and_the_answer_is_tokenised_apart(base: LoadedModel) -> None:
     (one,), remarks = encoded(base, "pairs", [PAIR])
     prompt, text = ids(base, "How heavy is it?\n"), ids(base, "four tonnes")
     assert one.token_ids.tolist() == [base.bos, *prompt, *text, base.eos]
@@ -61,12 +61,12 @@ def test_the_separator_belongs_to_the_prompt_and_the_answer_is_tokenised_apart(b
     assert before.token_ids.tolist() == [base.bos, *ids(base, "How heavy is it?"), *text, base.eos]
 
 
-def test_a_document_without_a_prompt_gets_no_separator(base: BaseModel) -> None:
+def test_a_document_without_a_prompt_gets_no_separator(base: LoadedModel) -> None:
     (one,), _ = encoded(base, "pairs", [Document("four tonnes")])
     assert one.token_ids.tolist() == [base.bos, *ids(base, "four tonnes"), base.eos]
 
 
-def test_another_separator_template_or_block_is_another_rendering(base: BaseModel) -> None:
+def test_another_separator_template_or_block_is_another_rendering(base: LoadedModel) -> None:
     keys = [
         rendering(base, "pairs").key, rendering(base, "pairs", separator=" ").key, rendering(base, "pairs", 128).key,
         rendering(base, "pairs", separator="", beyond_block="continue").key, rendering(base, "chat").key,
@@ -77,7 +77,7 @@ def test_another_separator_template_or_block_is_another_rendering(base: BaseMode
     assert rendering(base, "pairs", separator="", beyond_block="continue").key == ""
 
 
-def test_no_completion_is_learnt_without_its_prompt_whatever_its_length(base: BaseModel) -> None:
+def test_no_completion_is_learnt_without_its_prompt_whatever_its_length(base: LoadedModel) -> None:
     documents = [
         Document("a " * n + "end", "Q " * m + "ask?") for n in (1, 5, 20, 60) for m in (1, 5, 20, 60)
     ]  # fmt: skip
@@ -108,7 +108,7 @@ EXCHANGES = [("user", f"question {n} about things") for n in range(6)], [("assis
 LONG = talk(("system", "Be kind."), *(turn for both in zip(*EXCHANGES, strict=True) for turn in both))
 
 
-def test_of_a_long_conversation_the_oldest_turns_go_and_the_system_turn_stays(base: BaseModel) -> None:
+def test_of_a_long_conversation_the_oldest_turns_go_and_the_system_turn_stays(base: LoadedModel) -> None:
     (whole,), _ = encoded(base, "chat", [LONG])
     assert read_and_learnt(base, whole)[1].count("answer") == 6
     fewest = len(whole.token_ids)
@@ -131,7 +131,7 @@ def test_of_a_long_conversation_the_oldest_turns_go_and_the_system_turn_stays(ba
             )
 
 
-def test_an_answer_too_long_for_the_block_is_cut_and_a_question_that_fills_it_is_left_out(base: BaseModel) -> None:
+def test_an_answer_too_long_for_the_block_is_cut_and_a_question_that_fills_it_is_left_out(base: LoadedModel) -> None:
     documents = [talk(("user", "short?"), ("assistant", "long " * 60)),
                  talk(("user", "long " * 60), ("assistant", "x")),
                  talk(("user", "ok?"), ("assistant", "ok"))]  # fmt: skip
@@ -147,7 +147,7 @@ def test_an_answer_too_long_for_the_block_is_cut_and_a_question_that_fills_it_is
     )
 
 
-def test_all_turns_are_learnt_where_that_is_chosen(base: BaseModel) -> None:
+def test_all_turns_are_learnt_where_that_is_chosen(base: LoadedModel) -> None:
     (one,), _ = encoded(base, "chat", [LONG], learn="all")
     assert one.mask.tolist() == [False] + [True] * (len(one.token_ids) - 1)
     assert one.text_bytes == sum(len(turn.content) for turn in LONG.turns)
@@ -187,7 +187,7 @@ def test_turns_that_a_template_has_no_branch_for_are_counted_though_their_words_
         )
 
 
-def test_keys_that_a_template_does_not_name_are_said(base: BaseModel) -> None:
+def test_keys_that_a_template_does_not_name_are_said(base: LoadedModel) -> None:
     more = '{"name": "Ann", "thinking": "hm"}'
     turns = (Turn("user", "ask?", '{"name": "Bo"}'), Turn("assistant", "four", more))
     (one,), remarks = encoded(base, "chat", [Document.conversation(turns)])
@@ -200,7 +200,7 @@ def test_keys_that_a_template_does_not_name_are_said(base: BaseModel) -> None:
     assert by_template(written, turns)[1] == ()
 
 
-def test_a_conversation_learnt_whole_has_the_bytes_of_its_tool_calls_and_leaves_none_out(base: BaseModel) -> None:
+def test_a_conversation_learnt_whole_has_the_bytes_of_its_tool_calls_and_leaves_none_out(base: LoadedModel) -> None:
     turns = (Turn("assistant", "Welcome!"), Turn("user", "1+1?"), Turn("assistant", "", CALL), Turn("tool", "2"))
     (one,), remarks = encoded(base, "chat", [Document.conversation(turns)], learn="all")
     calls = json.dumps(json.loads(CALL)["tool_calls"])
@@ -212,7 +212,7 @@ def test_a_conversation_learnt_whole_has_the_bytes_of_its_tool_calls_and_leaves_
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_no_more_exchanges_go_than_must_where_earlier_answers_are_only_read(base: BaseModel, given: bool) -> None:
+def test_no_more_exchanges_go_than_must_where_earlier_answers_are_only_read(base: LoadedModel, given: bool) -> None:
     turns = tuple(replace(t, given=given and t.role == "assistant" and n < 11) for n, t in enumerate(LONG.turns))
     (whole,), _ = encoded(base, "chat", [LONG])
     (one,), remarks = encoded(base, "chat", [Document.conversation(turns)], len(whole.token_ids) - 2)
@@ -220,7 +220,7 @@ def test_no_more_exchanges_go_than_must_where_earlier_answers_are_only_read(base
     assert remarks == ("1 conversation is longer than the block; the oldest turns, 2 turns in all, are left out.",)
 
 
-def test_what_follows_the_last_answer_goes_first_and_is_no_cut_of_an_answer(base: BaseModel) -> None:
+def test_what_follows_the_last_answer_goes_first_and_is_no_cut_of_an_answer(base: LoadedModel) -> None:
     (whole,), _ = encoded(base, "chat", [LONG])
     longer = Document.conversation((*LONG.turns, Turn("user", "and one more question " * 9)))
     (one,), remarks = encoded(base, "chat", [longer], len(whole.token_ids) - 1)
@@ -245,7 +245,7 @@ def test_a_fixed_date_is_part_of_the_rendering_and_is_said() -> None:
     assert keys == [["chat", dated, "assistant", 64, "2024-07-26"], ["chat", CHATML, "assistant", 64]]
 
 
-def test_pairs_are_conversations_where_a_template_is_chosen(base: BaseModel) -> None:
+def test_pairs_are_conversations_where_a_template_is_chosen(base: LoadedModel) -> None:
     (one,), _ = encoded(base, "pairs", [PAIR], template="plain")
     assert read_and_learnt(base, one) == (
         "<|endoftext|>User:\nHow heavy is it?\n\nAssistant:\n", "four tonnes<|endoftext|>"
@@ -254,7 +254,7 @@ def test_pairs_are_conversations_where_a_template_is_chosen(base: BaseModel) -> 
         rendering(base, "pairs", template="model")
 
 
-def test_packed_rows_have_exactly_the_targets_that_are_marked(base: BaseModel) -> None:
+def test_packed_rows_have_exactly_the_targets_that_are_marked(base: LoadedModel) -> None:
     documents = [LONG, talk(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")), LONG]
     found, _ = encoded(base, "chat", documents, 128)
     rows = pack_documents(found, 128)

@@ -29,7 +29,7 @@ class Session:
     socket: Any
     xsrf: str
     session_id: str = ""
-    said: list[ForwardMsg] = field(default_factory=list)
+    messages: list[ForwardMsg] = field(default_factory=list)
 
     def draw(self, page: str, pressed: str = "") -> None:
         """Run a page, as a browser does that has opened it, or in which the button of the key `pressed` was clicked."""
@@ -37,13 +37,13 @@ class Session:
         asked.rerun_script.page_name = page
         if pressed:
             asked.rerun_script.widget_states.widgets.add(id=self._id_of(pressed), trigger_value=True)
-        self.said.clear()
+        self.messages.clear()
         self.socket.send(asked.SerializeToString())
-        while not self.said or not self._is_last(self.said[-1]):
+        while not self.messages or not self._is_last(self.messages[-1]):
             message = ForwardMsg()
             message.ParseFromString(self.socket.recv(timeout=3000))
             self.session_id = message.new_session.initialize.session_id or self.session_id
-            self.said.append(message)
+            self.messages.append(message)
 
     @staticmethod
     def _is_last(message: ForwardMsg) -> bool:
@@ -52,7 +52,7 @@ class Session:
 
     def text(self) -> str:
         """Everything that was said, to search in."""
-        return "\n".join(str(message) for message in self.said)
+        return "\n".join(str(message) for message in self.messages)
 
     def is_disabled(self, key: str) -> bool:
         """Whether the button of this key is shown so."""
@@ -60,13 +60,13 @@ class Session:
 
     def redirect(self) -> str:
         """Where the page sent its browser."""
-        return next(message.auth_redirect.url for message in self.said if message.HasField("auth_redirect"))
+        return next(message.auth_redirect.url for message in self.messages if message.HasField("auth_redirect"))
 
     def _id_of(self, key: str) -> str:
         return str(self._button(key).id)
 
     def _button(self, key: str) -> Any:
-        buttons = [m.delta.new_element.button for m in self.said if m.delta.new_element.HasField("button")]
+        buttons = [m.delta.new_element.button for m in self.messages if m.delta.new_element.HasField("button")]
         return next(button for button in buttons if button.id.endswith(f"-{key}"))
 
     def media(self) -> str:

@@ -1,2 +1,2 @@
-"""What the Compare page and its report are made of: runs come in; tables, figures and files go out. It imports
+"""The Compare page and its report are made of these parts: runs come in; tables, figures and files go out. It imports
 `ui/widgets`, `figures` and the engine."""

@@ -1,4 +1,4 @@
-"""What the compare page looks at: the chosen runs with their scores, findings and verdict, read from the store."""
+"""The data of the compare page: the chosen runs with their scores, findings and verdict, read from the store."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Everything:
     matrix: pd.DataFrame
     stages: pd.DataFrame
     conditions: dict[str, Conditions]
-    """What each run's scores rest on, by run id."""
+    """The conditions that each run's scores rest on, by run id."""
 
     @property
     def unfair(self) -> dict[str, tuple[str, ...]]:
-        """By run id, what differs from most of all these runs, chosen or not."""
+        """The differences from most of all these runs, chosen or not, by run id."""
         return unfair_runs(unfair(self.runs, self.conditions))
 
 

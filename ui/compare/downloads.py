@@ -1,4 +1,4 @@
-"""What a user takes away from the compare page. Every file is made when its button is pressed, not before."""
+"""The files that a user takes away from the compare page. Each is made when its button is pressed, not before."""
 
 import io
 import json
@@ -34,7 +34,7 @@ def kept_checkpoints(stages: pd.DataFrame) -> pd.DataFrame:
 
 
 def checkpoint_name(experiment: str, label: str, seed: int, stage: int) -> str:
-    """What the weights of one run after one stage are called: `support-then-recipes · naive · seed 0 · stage 3`."""
+    """The name of the weights of one run after one stage: `support-then-recipes · naive · seed 0 · stage 3`."""
     return safe_name(" · ".join([safe_name(experiment, 70), label, f"seed {seed}", f"stage {stage}"]))
 
 

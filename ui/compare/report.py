@@ -74,7 +74,7 @@ def curve_sections(store: Store, comparison: Comparison) -> Iterator[Section]:
 
 
 def machine_section(store: Store, comparison: Comparison) -> Section:
-    """What the runs were trained with: a row a fact, a column for each machine or version that differs."""
+    """The machine that the runs were trained on: a row a fact, a column for each machine or version that differs."""
     columns: dict[str, dict[str, Any]] = {}
     of_runs: dict[str, list[str]] = {}
     for run in comparison.runs.to_dict("records"):

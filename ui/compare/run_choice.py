@@ -24,7 +24,7 @@ def choose(run_ids: Collection[str], among: Collection[str]) -> None:
 
 
 def left_out_after(left_out: Collection[str], shown: Collection[str], chosen: Collection[str]) -> frozenset[str]:
-    """What is left out once `chosen` of the `shown` runs are ticked; runs not shown keep their place."""
+    """The runs that are left out once `chosen` of the `shown` ones are ticked; runs not shown keep their place."""
     return frozenset(left_out) - frozenset(shown) | (frozenset(shown) - frozenset(chosen))
 
 

@@ -1,4 +1,4 @@
-"""What the compare page and the report show in common, figure by figure."""
+"""The parts that the compare page and the report show in common, figure by figure."""
 
 from collections.abc import Iterator
 

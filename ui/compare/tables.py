@@ -24,7 +24,7 @@ COST_HELPS = {
     ),
     "Seconds": "Of all stages together, with what other work on the machine added: no price of the strategy by itself.",
 }
-"""What a run cost: first what is the strategy's own, then the time."""
+"""The cost of a run: first the strategy's own, then the time."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ MAIN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy", "average")
 
 
 def summary_cost_helps() -> dict[str, str]:
-    """As `COST_HELPS`, by the columns of the summary."""
+    """The texts of `COST_HELPS`, by the columns of the summary."""
     tokens, operations, seconds = COST_HELPS.values()
     return {"Tokens a run": tokens, f"{OPERATIONS} a run": operations, "Time a run": seconds}
 
@@ -134,7 +134,8 @@ def summary_view(table: pd.DataFrame, front: pd.Series, score: str, measures: Se
 
 
 def column_helps(table: pd.DataFrame, score: str, measures: Sequence[str]) -> dict[str, str]:
-    """By column title, what it means, its unit and direction, and why some of its cells are empty (Markdown)."""
+    """The meaning of each column by its title, its unit and direction, and why some of its cells are empty
+    (Markdown)."""
     helps = {}
     for name in measures:
         column = MEASURE_COLUMNS[name]
@@ -190,7 +191,7 @@ def _unit(name: str, score: str) -> str:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """How many, and which."""
+    """The number of seeds, and which they are."""
     return f"{len(seeds)} ({', '.join(map(str, seeds))})" if len(seeds) else NOTHING
 
 

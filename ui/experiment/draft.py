@@ -48,14 +48,14 @@ class Card:
 
 
 @dataclass
-class Draft:
+class ExperimentDraft:
     """Everything the page asks for, valid or not yet."""
 
     version: int
     """Part of every widget's key: a draft that replaces another gets fresh widgets."""
     name: str = ""
     task_names: list[str] = field(default_factory=list)
-    """In the order they are learnt."""
+    """The names in the order in which the tasks are learnt."""
     file_tasks: dict[str, TaskSpec] = field(default_factory=dict)
     """Tasks that came with a loaded experiment and are not in the library."""
     model: str = "tiny-gpt2"
@@ -64,9 +64,9 @@ class Draft:
     preset: str = "standard"
     training: dict[str, Any] = field(default_factory=dict)
     moves: int = 0
-    """How often the tasks were put into another order by their arrows."""
+    """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
-    """How often a preset was taken."""
+    """The number of times that a preset was taken."""
 
     def key(self, name: str) -> str:
         """A widget's key."""
@@ -119,15 +119,15 @@ class Draft:
         return [known[name] for name in self.task_names if name in known]
 
 
-def current() -> Draft:
+def current() -> ExperimentDraft:
     """The session's draft, begun at the first call."""
     if _KEY not in st.session_state:
         replace(_new())
-    draft: Draft = st.session_state[_KEY]
+    draft: ExperimentDraft = st.session_state[_KEY]
     return draft
 
 
-def replace(draft: Draft) -> None:
+def replace(draft: ExperimentDraft) -> None:
     """Put another draft in the session's place."""
     old = st.session_state.get(_KEY)
     draft.version = old.version + 1 if old else 1
@@ -139,9 +139,9 @@ def start_afresh() -> None:
     replace(_new())
 
 
-def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Draft:
+def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> ExperimentDraft:
     """The draft that describes `experiment`; tasks that the library doesn't have come along by their files."""
-    draft = Draft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
+    draft = ExperimentDraft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
     draft.file_tasks = {task.name: task for task in experiment.tasks if known_tasks.get(task.name) != task}
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
@@ -170,12 +170,12 @@ def declared_parameters(strategy: str) -> tuple[Parameter, ...]:
 
 
 def suggested_name(task_names: list[str]) -> str:
-    """What an experiment without a name is called."""
+    """The name of an experiment that was given none."""
     return " → ".join(task_names)[:120]
 
 
-def _new() -> Draft:
-    draft = Draft(0, training=training_values(PRESETS["standard"]))
+def _new() -> ExperimentDraft:
+    draft = ExperimentDraft(0, training=training_values(PRESETS["standard"]))
     for name in strategies.offered():
         draft.add_card(name)
         draft.cards[-1].on = name in FIRST_ON

@@ -1,4 +1,4 @@
-"""What runs were estimated to take, from the estimate that a session has seen to the start of the experiment."""
+"""The time that runs were estimated to take, from the estimate that a session has seen to the experiment's start."""
 
 from collections.abc import Mapping
 

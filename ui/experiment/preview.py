@@ -1,4 +1,4 @@
-"""What an experiment will cost and what can be seen of its tasks, on demand."""
+"""The cost of an experiment, and facts about its tasks, on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ui.widgets.text import bytes_size, count, duration, plain, plural
 
 if TYPE_CHECKING:
     from engine.forecast.estimate import Estimate
-    from engine.forecast.task_overlap import Shared
+    from engine.forecast.task_overlap import SharedDocument
     from ui.experiment.preview_data import Identity
 
 _WANTED = "experiment_estimate_wanted"
@@ -71,22 +71,22 @@ def show_estimate(experiment: Experiment) -> None:
 
 
 def _show_room(result: Estimate) -> None:
-    """How much of the disk is used, and whether the checkpoints will fit."""
+    """Show how much of the disk is used, and whether the checkpoints will fit."""
     found = room(store().folder)
     limit = f" of the {bytes_size(found.limit)} that may be" if found.limit is not None else ""
-    said = f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
+    usage = f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
     if result.disk_bytes > found.free:
         st.warning(
-            f"{said} The checkpoints of this experiment won't fit: delete experiments that are no longer needed, or "
+            f"{usage} The checkpoints of this experiment won't fit: delete experiments that are no longer needed, or "
             "choose fewer runs.",
             icon=":material/hard_drive:",
         )
     else:
-        st.caption(said)
+        st.caption(usage)
 
 
 def _show_shared(shared: SharedResults) -> None:
-    """How much is kept of earlier runs, and the way to be rid of it."""
+    """Show how much is kept of earlier runs, and the way to be rid of it."""
     size = shared.total_bytes()
     if not size:
         return
@@ -205,7 +205,7 @@ def _overlap(matrix: pd.DataFrame) -> None:
     )
 
 
-def _duplicates(found: tuple[Shared, ...]) -> None:
+def _duplicates(found: tuple[SharedDocument, ...]) -> None:
     if not found:
         st.success("No document stands in two tasks or on both sides of a split.", icon=":material/check:")
         return

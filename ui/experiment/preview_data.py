@@ -1,4 +1,4 @@
-"""What the preview of an experiment shows, cached by task, model and settings. Loads the model and what trains it."""
+"""The data of an experiment's preview, cached by task, model and settings. It loads the model and what trains it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import streamlit as st
 from engine.events.scores import Score
 from engine.experiments.experiment import Experiment
 from engine.forecast.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
-from engine.forecast.task_overlap import Shared, base_score, shared_documents, token_counts, vocabulary_overlap
-from engine.models.loading import BaseModel, load_base
+from engine.forecast.task_overlap import SharedDocument, base_score, shared_documents, token_counts, vocabulary_overlap
+from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import is_known
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
@@ -25,12 +25,12 @@ Identity = tuple[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class LookAhead:
-    """What can be known of the tasks before training."""
+    """Facts about the tasks that can be known before training."""
 
     scores: list[Score]
-    """Of the base model, by task."""
+    """The scores of the base model, by task."""
     overlap: pd.DataFrame
-    duplicates: tuple[Shared, ...]
+    duplicates: tuple[SharedDocument, ...]
 
 
 def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResults) -> tuple[Estimate, Speed]:
@@ -56,12 +56,12 @@ def _task(spec: str, changed_at: tuple[float, ...]) -> Task:  # a part of the ca
 
 
 @st.cache_resource(show_spinner=False, max_entries=1, ttl=600)
-def _base(model: str) -> BaseModel:
+def _base(model: str) -> LoadedModel:
     return load_base(model)
 
 
 def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskTokens:
-    """From the same files that a run takes them from."""
+    """Return the tokens of a task, from the same files that a run takes them from."""
     shared = SharedResults(store().shared_folder)
     return task_tokens(TaskSpec.model_validate_json(spec), _base(model), shared, block_size)
 

@@ -29,14 +29,14 @@ _WANTED = "experiment_check_wanted"
 _REFUSED = "experiment_check_refused"
 """Why the last start was refused, with the experiment that it was of."""
 _AT_ONCE_SECONDS = 1.0
-"""So long the page waits for a check before it shows how far it is: most are over by then."""
+"""The page waits so long for a check before it shows how far it is: most are over by then."""
 _log = logging.getLogger(__name__)
 
 Files = tuple[tuple[str, int, float], ...]
 """Paths, sizes and times of change: what tells whether a file is still the one that was read."""
 Key = tuple[str, Files]
 Started = Callable[[str], None]
-"""Called with the id of the experiment that was queued."""
+"""It is called with the id of the experiment that was queued."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Check:
     name: str = ""
     report: Report | None = None
     failure: str = ""
-    """What kept it from being made at all."""
+    """The reason why it could not be made at all."""
     over: threading.Event = field(default_factory=threading.Event)
 
     def make(self, experiment: Experiment, shared: SharedResults) -> None:
@@ -87,7 +87,7 @@ def start_button(experiment: Experiment | None, label: str) -> None:
 
 
 def start_answer(experiment: Experiment | None, started: Started) -> None:
-    """What came of a click on Start: how far the reading is, why it can't start, what to confirm; or it starts."""
+    """Answer a click on Start: how far the reading is, why it can't start, what to confirm; or start it."""
     key = _key(experiment) if experiment is not None else None
     wanted = st.session_state.get(_WANTED)
     if wanted == key and key is not None and experiment is not None:

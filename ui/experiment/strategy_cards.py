@@ -4,20 +4,20 @@ import streamlit as st
 
 from engine import strategies
 from engine.common.errors import ConfigError
-from ui.experiment.draft import Card, Draft, declared_parameters
+from ui.experiment.draft import Card, ExperimentDraft, declared_parameters
 from ui.widgets.forms import as_text, one_value, several_values
 from ui.widgets.text import plain, plural
 
 
-def strategy_cards(draft: Draft) -> None:
+def strategy_cards(draft: ExperimentDraft) -> None:
     """A card for each strategy of the draft; what is entered goes to the draft."""
     for card in draft.cards:
         with st.container(border=True):
             _card(draft, card)
 
 
-def _card(draft: Draft, card: Card) -> None:
-    """What it is on the left, what can be set on the right."""
+def _card(draft: ExperimentDraft, card: Card) -> None:
+    """Draw the strategy's description on the left and its settings on the right."""
     title, summary = _title_and_summary(card.strategy)
     key = draft.key(f"card{card.number}")
     declared = declared_parameters(card.strategy)
@@ -57,8 +57,8 @@ def _fields(card: Card, names: list[str], key: str) -> None:
             card.values[parameter.name] = one_value(parameter, value, f"{key}_{parameter.name}")
 
 
-def _footer(draft: Draft, card: Card, key: str) -> None:
-    """How many runs the card makes, or what is wrong with it, and the buttons for variants."""
+def _footer(draft: ExperimentDraft, card: Card, key: str) -> None:
+    """Say how many runs the card makes, or what is wrong with it, and draw the buttons for variants."""
     try:
         runs = len(card.spec().build_all())
         st.caption(f"{plural(runs, 'run')} for each seed")

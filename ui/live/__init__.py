@@ -1,2 +1,2 @@
-"""What the Live page is made of: the store comes in, fragments that are sent when they change go out. It imports
+"""The Live page is made of these parts: the store comes in, fragments that are sent when they change go out. It imports
 `ui/server`, `ui/widgets`, `figures` and the engine."""

@@ -16,7 +16,7 @@ from ui.widgets.text import plain
 
 
 def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]", controls: bool) -> None:
-    """What can be done with a run and with all of them.
+    """Draw the controls of a run and of all of them.
 
     Every control has a place of its own, which is emptied where there is none: a control that took the place of another
     one would stand twice, here and where it was before, until all of the page is drawn.
@@ -87,7 +87,7 @@ def show_reason(run: "pd.Series[Any]") -> None:
 
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
     """Pass a wish on to the runner, and say what comes of it."""
-    act, said = {
+    act, notice = {
         "pause": (actions.pause, "Pausing after the current step."),
         "stop": (actions.stop, "Stopping."),
         "resume": (actions.resume, "Going on."),
@@ -101,7 +101,7 @@ def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
     if refused:
         st.toast(plain(refused), icon=":material/error:")
     else:
-        st.toast(said)
+        st.toast(notice)
     with suppress(StoreError):
         data.feed().look_again()
 

@@ -1,4 +1,4 @@
-"""What the Live page shows unless the user chooses, and what has changed since a browser was sent it."""
+"""The data of the Live page unless the user chooses, and what has changed since a browser was sent it."""
 
 import secrets
 from collections.abc import Hashable, Iterable, Mapping
@@ -45,7 +45,7 @@ def followed(runs: pd.DataFrame) -> str:
 
 
 def watchers() -> int:
-    """How many browsers look on, this one among them."""
+    """The number of browsers that look on, this one among them."""
     return feed().watched_by(st.session_state.setdefault("live_watcher", secrets.token_hex(8)))
 
 
@@ -55,7 +55,7 @@ def is_active(runs: pd.DataFrame) -> bool:
 
 
 def feed() -> Feed:
-    """What all browsers share of the runs that they watch."""
+    """The feed that all browsers share of the runs that they watch."""
     store = session.store()
     return _feed(store.folder, store)
 
@@ -66,13 +66,13 @@ def _feed(folder: Path, _store: Store) -> Feed:
 
 
 def outline(runs: pd.DataFrame) -> Hashable:
-    """All that decides which controls there are and what they say; it stays the same while runs merely train."""
+    """The facts that decide which controls there are and what they say; it stays the same while runs merely train."""
     columns = [runs[name].tolist() for name in ("run_id", "status", "attempt", "reason")]
     return tuple(zip(*columns, runs["position"].fillna(0).tolist(), strict=True))
 
 
 def reached(experiment_ids: Iterable[str]) -> Hashable:
-    """How far all runs of some experiments are: status and stage, not the step."""
+    """The progress of all runs of some experiments: status and stage, not the step."""
     return tuple(feed().view(each, _reached) for each in experiment_ids)
 
 
@@ -104,12 +104,12 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def overview_rows(runs: pd.DataFrame) -> Hashable:
-    """All that the overview says."""
+    """The facts that the overview shows."""
     return tuple(overview(runs).itertuples(index=False, name=None)), runs["seconds_left"].sum() // 10
 
 
 def share(run: Any) -> float:
-    """How much of a run is done, from 0 to 1."""
+    """The share of a run that is done, from 0 to 1."""
     if run["status"] == "finished":
         return 1.0
     return min(1.0, run["step"] / run["steps"]) if run["steps"] else 0.0
@@ -121,7 +121,7 @@ def _status(row: dict[str, Any]) -> str:
 
 
 def state(run: "pd.Series[Any]") -> Hashable:
-    """All that the numbers of a run show."""
+    """The facts that the numbers of a run show."""
     return tuple(None if pd.isna(run[name]) else run[name] for name in _STATE)
 
 

@@ -1,4 +1,4 @@
-"""What all browsers share of the runs they watch: one reading and one drawing for every new version of the data."""
+"""All browsers share this of the runs they watch: one reading and one drawing for every new version of the data."""
 
 import threading
 import time
@@ -19,13 +19,13 @@ from figures.matrix import matrix_figure
 from ui.widgets.live_chart import Drawn, drawn
 
 KEEP_SECONDS = 0.5
-"""What was read is good for so long: a browser looks every second or two, many of them must not look many times."""
+"""Data that was read is good for so long: a browser looks every second or two, many must not look many times."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
 LOOKS_ON_SECONDS = 30.0
-"""Who has not looked for so long has left."""
+"""A browser that has not looked for so long has left."""
 ENDED = ("finished", "failed", "interrupted", "stopped")
-"""Nothing more comes of such runs by itself."""
+"""Runs with these statuses record nothing more by themselves."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """All that a run has said so far."""
+    """All that a run has recorded so far."""
 
     lines: dict[str, Line]
     curve: pd.DataFrame
@@ -56,7 +56,7 @@ class _Read:
     looked_at: float
     value: Any
     views: dict[Callable[[Any], Any], Any] = field(default_factory=dict)
-    """What was made of it."""
+    """The values that were made of it."""
 
 
 class Feed:
@@ -75,7 +75,7 @@ class Feed:
         return self.view(experiment_id, _as_it_is)
 
     def view(self, experiment_id: str, make: Callable[[pd.DataFrame], T]) -> T:
-        """What `make`, which must be a function of a module, makes of these runs; made once for all who ask."""
+        """Return what `make`, a function of a module, makes of these runs; it is made once for all who ask."""
         with self._lock:
             read = self._fresh(
                 self._runs, experiment_id, _EXPERIMENTS, lambda _: self._store.runs(experiment_id), STALE_SECONDS
@@ -86,7 +86,7 @@ class Feed:
             return view
 
     def followed(self, run_id: str, attempt: int) -> Followed:
-        """All that a run has said; what is new is read. A new attempt may train a stage again: it starts afresh."""
+        """All that a run has recorded; what is new is read. A new attempt may train a stage again: it starts afresh."""
 
         def read(before: Followed | None) -> Followed:
             return self._read(run_id, before)
@@ -101,14 +101,14 @@ class Feed:
         ended = str(run["status"]) in ENDED
         expected = set(strategies.pull_names(str(run["strategy"])))
         with self._lock:
-            said = self.followed(run_id, attempt)
+            followed = self.followed(run_id, attempt)
 
             def draw() -> go.Figure:
                 # A run of an earlier version reports its pull as "penalty".
-                terms = sorted(set(said.lines) | (expected if "penalty" not in said.lines else set()))
-                return loss_figure(said.lines, said.curve, said.stages, tasks, score, terms, steps, ended)
+                terms = sorted(set(followed.lines) | (expected if "penalty" not in followed.lines else set()))
+                return loss_figure(followed.lines, followed.curve, followed.stages, tasks, score, terms, steps, ended)
 
-            return self._drawn(("losses", run_id, attempt, score, steps, said.size, ended), draw)
+            return self._drawn(("losses", run_id, attempt, score, steps, followed.size, ended), draw)
 
     def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The score matrix of a run, drawn once for every state of it."""
@@ -137,7 +137,7 @@ class Feed:
     def _fresh(
         self, kept: OrderedDict[Any, _Read], key: Any, limit: int, read: Callable[[Any], Any], good_for: float = 1e9
     ) -> _Read:
-        """What is kept under `key`, read again where the store has changed since."""
+        """Return the value kept under `key`, read again where the store has changed since."""
         now, known = time.monotonic(), kept.get(key)
         if known is None or now - known.looked_at >= KEEP_SECONDS:
             version = self._store.version()

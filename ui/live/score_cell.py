@@ -1,4 +1,4 @@
-"""What lies behind one cell of a run's score matrix."""
+"""The details of one cell of a run's score matrix."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def open_cell(experiment_id: str, tasks: list[str]) -> None:
 
 
 def show_cell(
-    experiment_id: str, said: Followed, tasks: list[str], score: str, revision: str, ended: bool = False
+    experiment_id: str, followed: Followed, tasks: list[str], score: str, revision: str, ended: bool = False
 ) -> None:
     """Numbers, curve and checkpoint behind one cell of the matrix; a new `revision` is another run's chart. Of a run
     that has `ended` no further score is promised."""
@@ -41,7 +41,7 @@ def show_cell(
         st.caption("Nothing chosen yet. Click a cell, or choose its stage and task here.")
         return
     own = tasks.index(task) + 1
-    of_task = said.matrix[said.matrix["task"] == task].set_index("stage")
+    of_task = followed.matrix[followed.matrix["task"] == task].set_index("stage")
     if stage not in of_task.index and ended:
         st.info(f"{plain(task)} was not scored here: the run ended before.")
         return
@@ -54,9 +54,9 @@ def show_cell(
     cell = of_task.loc[stage]
     st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
     if stage:
-        figure = cell_figure(said.curve, tasks, stage, task, score)
+        figure = cell_figure(followed.curve, tasks, stage, task, score)
         live_chart(figure, "live_cell_chart", height=200, revision=f"{revision} {stage} {task} {score}")
-        checkpoint = said.stages.set_index("stage")["checkpoint"].get(stage)
+        checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
         if checkpoint:
             _show_checkpoint(Path(checkpoint), stage)
 

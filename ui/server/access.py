@@ -1,4 +1,4 @@
-"""Who may see and who may change what a server has, decided from its address, its secrets and what is known of a user.
+"""Rules of who may see and who may change what a server has, from its address, its secrets and what is known of a user.
 
 A server that only its own machine can reach is open to that machine. Any other needs a log-in with an OpenID Connect
 provider (`[auth]`, as Streamlit reads it) and lists of the addresses that may enter (`[palimpsest.access]`), or its
@@ -30,7 +30,7 @@ _UNGUARDED = (
 
 
 class Role(Enum):
-    """What a visitor may do."""
+    """The rights of a visitor."""
 
     NOTHING = "nothing"
     SEE = "see"
@@ -39,7 +39,7 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Rules:
-    """Who may do what. Addresses are in lower case."""
+    """The addresses of those who may do something, in lower case."""
 
     log_in: bool = False
     """Without a log-in everybody who reaches the server may change everything."""
@@ -91,7 +91,7 @@ def rules_of(secrets: Mapping[str, Any], private: bool, open_to_all: bool) -> Ru
 
 
 def visitor_of(rules: Rules, claims: Mapping[str, Any]) -> Visitor:
-    """Who somebody is by the claims of the provider, such as `email` and `email_verified`."""
+    """Tell who somebody is by the claims of the provider, such as `email` and `email_verified`."""
     if not rules.log_in:
         return Visitor("somebody (no log-in)", Role.CHANGE)
     address = claims.get("email")

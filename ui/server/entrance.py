@@ -69,7 +69,7 @@ def enter() -> None:
 
 
 def show_visitor() -> None:
-    """In the sidebar: as whom one is here, and the way out. Nothing where nobody logs in."""
+    """Show in the sidebar as whom one is here, and the way out; nothing where nobody logs in."""
     if not _rules().log_in:
         return
     visitor = _visitor()

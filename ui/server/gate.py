@@ -1,5 +1,5 @@
-"""What of all requests reaches the app: those to its own names and from its own pages; uploads of those who may change.
-And what its pages may ask of others: nothing.
+"""The gate lets only some requests reach the app: those to its own names and from its own pages, and uploads of those
+who may change things. Its pages may ask nothing of other servers.
 
 Streamlit checks the host and the origin of its WebSocket alone, and lets pages of every other port of this machine in.
 A page elsewhere whose name was made to point here (DNS rebinding) could read all that is not the WebSocket; one at

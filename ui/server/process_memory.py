@@ -1,4 +1,4 @@
-"""What keeps a server's memory small that runs for days."""
+"""Settings that keep the memory of a server small that runs for days."""
 
 import ctypes
 import gc
@@ -23,6 +23,6 @@ def share_arenas() -> None:
 
 @cache
 def settle() -> None:
-    """What is loaded now stays for good. As long as the interpreter looks through all of torch for garbage it does so
+    """Keep what is loaded now for good. As long as the interpreter looks through all of torch for garbage it does so
     rarely: not before hundreds of megabytes of figures lie about."""
     gc.freeze()

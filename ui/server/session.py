@@ -1,4 +1,4 @@
-"""What every page shares: the store, the runner and the library of this server, and the experiment in the URL."""
+"""Every page shares these: the store, the runner and the library of this server, and the experiment in the URL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.tasks.library import Library
 
 WITH_LIBRARY = "library"
-"""In the address of the Experiment page: begin with all tasks of the library."""
+"""The part of the Experiment page's address that says: begin with all tasks of the library."""
 
 _APP_ASKED_FOR = "app_asked_for"
 

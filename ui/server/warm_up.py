@@ -10,7 +10,7 @@ from typing import Any
 from ui.server import process_memory
 
 DELAY_SECONDS = 0.3
-"""After the first page's script has ended: until then the server sends that page to the browser."""
+"""The delay after the first page's script has ended: until then the server sends that page to the browser."""
 _OF_PAGES = (
     "pandas",
     "ui.live.feed",
@@ -19,9 +19,9 @@ _OF_PAGES = (
     "ui.compare.download_buttons",
     "engine.running.queue",
 )
-"""What pages are made of: tables, the store, figures. The server is idle while the browser loads Streamlit."""
+"""Pages are made of these: tables, the store, figures. The server is idle while the browser loads Streamlit."""
 _OF_RUNS = ("engine.running.execute", "engine.forecast.estimate", "transformers.models.gpt2.modeling_gpt2")
-"""What a run and an estimate import: torch, transformers and the kind of model that most begin with."""
+"""A run and an estimate import these: torch, transformers and the kind of model that most begin with."""
 
 
 @asynccontextmanager

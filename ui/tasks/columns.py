@@ -1,4 +1,4 @@
-"""What is learnt from tables, and how pairs and conversations become one text: the choices of the form."""
+"""The form's choices of what is learnt from tables, and of how pairs and conversations become one text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from engine.tasks.documents import Kind
 from engine.tasks.files.contents import Table
 from engine.tasks.load import unused_remark
 from ui.tasks import upload_draft
-from ui.tasks.upload_draft import Draft
+from ui.tasks.upload_draft import UploadDraft
 from ui.widgets.text import plain
 
 ONE_TEXT, PAIR, CHAT = "One text", "Prompt and completion", "Conversations"
@@ -22,8 +22,8 @@ _ESCAPES = {"\\n": "\n", "\\t": "\t"}
 
 
 @dataclass(frozen=True)
-class Rendering:
-    """How pairs and conversations become one text: fields of a task's specification."""
+class RenderingChoice:
+    """The way that pairs and conversations become one text: fields of a task's specification."""
 
     separator: str = "\n"
     template: str = "auto"
@@ -31,10 +31,10 @@ class Rendering:
 
     def changed(self) -> dict[str, str]:
         """Those that are not at their defaults."""
-        return {name: value for name, value in vars(self).items() if value != getattr(Rendering(), name)}
+        return {name: value for name, value in vars(self).items() if value != getattr(RenderingChoice(), name)}
 
 
-def columns_form(draft: Draft, tables: Sequence[Table]) -> Columns | None:
+def columns_form(draft: UploadDraft, tables: Sequence[Table]) -> Columns | None:
     """Which columns are learnt; None while a question about them is open, or where none can be."""
     if not tables:
         return Columns()
@@ -67,39 +67,39 @@ def columns_form(draft: Draft, tables: Sequence[Table]) -> Columns | None:
     return None if is_open else chosen
 
 
-def rendering_form(draft: Draft, kind: Kind) -> Rendering:
-    """How prompt and completion, or the turns of a conversation, become one text."""
+def rendering_form(draft: UploadDraft, kind: Kind) -> RenderingChoice:
+    """Ask how prompt and completion, or the turns of a conversation, become one text."""
     if kind == "text":
-        return Rendering()
+        return RenderingChoice()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         template = _template(draft, kind)
         if kind == "pairs" and template == "auto":
-            return Rendering(separator=_separator(draft))
+            return RenderingChoice(separator=_separator(draft))
         learn = st.segmented_control(
             "What is learnt of a conversation", ["assistant", "all"], default="assistant", required=True,
             format_func={"assistant": "The assistant's turns", "all": "All turns"}.__getitem__,
             key=draft.key("learn"), persist_state="session",
             help="The other turns are read, and never scored.",
         )  # fmt: skip
-    return Rendering(template=template, learn=str(learn))
+    return RenderingChoice(template=template, learn=str(learn))
 
 
 def _kind_of(columns: Columns) -> str:
     return CHAT if columns.messages else PAIR if columns.prompt else ONE_TEXT
 
 
-def _text(draft: Draft, names: list[str], first: Columns) -> Columns:
+def _text(draft: UploadDraft, names: list[str], first: Columns) -> Columns:
     proposed = first.text or first.completion
     return Columns(text=_column(draft, "Text column", names, proposed, "Each row's text is one document."))
 
 
-def _chat(draft: Draft, names: list[str], first: Columns) -> Columns:
+def _chat(draft: UploadDraft, names: list[str], first: Columns) -> Columns:
     help = "Lists of messages with their roles; each row is one conversation."
     messages = _column(draft, "Column of conversations", names, first.messages, help)
     return Columns(messages=messages, **_beside(draft, names, first, ("system",)))
 
 
-def _pair(draft: Draft, names: list[str], first: Columns) -> Columns:
+def _pair(draft: UploadDraft, names: list[str], first: Columns) -> Columns:
     proposed = list(first.prompt) or [next((name for name in names if name != first.text), names[0])]
     key = draft.key("prompts")
     if any(name not in names for name in st.session_state.get(key) or ()):
@@ -116,7 +116,7 @@ def _pair(draft: Draft, names: list[str], first: Columns) -> Columns:
     return Columns(prompt=tuple(prompt), completion=completion, **more)
 
 
-def _beside(draft: Draft, names: list[str], first: Columns, fields: Sequence[str]) -> dict[str, Any]:
+def _beside(draft: UploadDraft, names: list[str], first: Columns, fields: Sequence[str]) -> dict[str, Any]:
     """The proposed columns of what is said before, each to be changed or left out."""
     more: dict[str, Any] = {}
     for field in fields:
@@ -129,7 +129,7 @@ def _beside(draft: Draft, names: list[str], first: Columns, fields: Sequence[str
     return more
 
 
-def _column(draft: Draft, label: str, names: list[str], first: str | None, help: str) -> str:
+def _column(draft: UploadDraft, label: str, names: list[str], first: str | None, help: str) -> str:
     key = draft.key(label.split()[0].lower() + label.split()[-1].lower())
     if st.session_state.get(key) not in (None, *names):
         del st.session_state[key]  # a column of a file that was removed
@@ -137,22 +137,22 @@ def _column(draft: Draft, label: str, names: list[str], first: str | None, help:
     return st.selectbox(label, names, index=index, key=key, width=240, persist_state="session", help=help)
 
 
-def _asked(draft: Draft, guess: Guess, chosen: Columns) -> Columns | None:
+def _asked(draft: UploadDraft, guess: Guess, chosen: Columns) -> Columns | None:
     """The columns, once it is said which of the two is the prompt."""
     prompt, completion = guess.columns.prompt[0], str(guess.columns.completion)
     if (chosen.prompt, chosen.completion) != (guess.columns.prompt, completion):
         return chosen  # chosen by hand
     st.warning(plain(guess.question[:1].upper() + guess.question[1:]), icon=":material/help:")
-    said = st.segmented_control(
+    answer = st.segmented_control(
         "Which is the prompt?", [prompt, completion], default=None, key=draft.key("which_prompt"),
         persist_state="session", help="The other one is what is learnt.",
     )  # fmt: skip
-    if said is None:
+    if answer is None:
         return None
-    return chosen if said == prompt else replace(chosen, prompt=(completion,), completion=prompt)
+    return chosen if answer == prompt else replace(chosen, prompt=(completion,), completion=prompt)
 
 
-def _asked_about_system(draft: Draft, guess: Guess, chosen: Columns) -> Columns | None:
+def _asked_about_system(draft: UploadDraft, guess: Guess, chosen: Columns) -> Columns | None:
     """The columns, once it is said whether one of them is what conversations begin with."""
     st.warning(plain(guess.about_system[:1].upper() + guess.about_system[1:]), icon=":material/help:")
     said = st.segmented_control(
@@ -164,7 +164,7 @@ def _asked_about_system(draft: Draft, guess: Guess, chosen: Columns) -> Columns 
     return chosen if said == _YES else replace(chosen, system=None)
 
 
-def _template(draft: Draft, kind: Kind) -> str:
+def _template(draft: UploadDraft, kind: Kind) -> str:
     words = {
         "auto": "The model's own, else a plain one" if kind == "chat" else "None: joined by a separator",
         "plain": "The plain one",
@@ -179,7 +179,7 @@ def _template(draft: Draft, kind: Kind) -> str:
     )  # fmt: skip
 
 
-def _separator(draft: Draft) -> str:
+def _separator(draft: UploadDraft) -> str:
     chosen = st.selectbox(
         "Between prompt and completion", list(SEPARATORS), format_func=lambda s: SEPARATORS.get(s, s),
         accept_new_options=True, key=draft.key("separator"), width=240, persist_state="session",

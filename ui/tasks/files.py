@@ -11,16 +11,15 @@ from engine.tasks.files.front_matter import REMARK as FRONT_MATTER
 from engine.tasks.files.kinds import format_of, refusal
 from ui.server.entrance import for_editors
 from ui.tasks import upload_draft
-from ui.tasks.upload_draft import Draft, DraftFile, Reading
+from ui.tasks.upload_draft import DraftFile, Reading, UploadDraft
 from ui.widgets.text import bytes_size, plain, plural
 
 SHOWN_FILES = 6
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_FORMATS = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet", "xlsx": "Excel"}
 _SNIPPET = 120
 
 
-def upload_area(draft: Draft, side: str, label: str, help: str) -> None:
+def upload_area(draft: UploadDraft, side: str, label: str, help: str) -> None:
     """A place to drop files; what is dropped moves into the draft and is listed below."""
     key = draft.key(f"upload_{side}_{draft.uploads}")
     st.file_uploader(
@@ -29,7 +28,7 @@ def upload_area(draft: Draft, side: str, label: str, help: str) -> None:
     )  # fmt: skip
 
 
-def file_rows(draft: Draft, side: str) -> list[Reading]:
+def file_rows(draft: UploadDraft, side: str) -> list[Reading]:
     """The draft's files, those that need a look first, the rest folded away where they are many."""
     readings = upload_draft.read(draft.side(side))
     doubtful = [reading for reading in readings if _needs_a_look(reading)]
@@ -57,7 +56,7 @@ def _needs_a_look(reading: Reading) -> bool:
     )
 
 
-def _row(draft: Draft, side: str, reading: Reading) -> None:
+def _row(draft: UploadDraft, side: str, reading: Reading) -> None:
     file = reading.file
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -71,12 +70,12 @@ def _row(draft: Draft, side: str, reading: Reading) -> None:
         _front_matter_choice(draft, side, reading)
         if reading.error:
             st.error(plain(reading.error), icon=":material/error:")
-        _said(reading)
+        _remarks(reading)
         for content in reading.contents:
             _doubts(content)
 
 
-def _encoding_choice(draft: Draft, side: str, reading: Reading) -> None:
+def _encoding_choice(draft: UploadDraft, side: str, reading: Reading) -> None:
     file = reading.file
     _, format = format_of(file.name)
     if not file.data or format in ("parquet", "xlsx") or refusal(format):
@@ -100,8 +99,8 @@ def _choose_encoding(file: DraftFile, key: str) -> None:
     file.choose_encoding(st.session_state[key])
 
 
-def _reading_choice(draft: Draft, side: str, reading: Reading) -> None:
-    """How a delimited table or a workbook is read, in words; another choice reads it again."""
+def _reading_choice(draft: UploadDraft, side: str, reading: Reading) -> None:
+    """Say how a delimited table or a workbook is read; another choice reads it again."""
     file = reading.file
     table = reading.contents[0] if len(reading.contents) == 1 else None
     if isinstance(table, Table) and table.reading and not file.offered:
@@ -135,7 +134,7 @@ def reading_in_words(reading: TableReading) -> str:
     return ", ".join(parts)
 
 
-def _front_matter_choice(draft: Draft, side: str, reading: Reading) -> None:
+def _front_matter_choice(draft: UploadDraft, side: str, reading: Reading) -> None:
     file = reading.file
     if not (file.front_matter or any(FRONT_MATTER in content.remarks for content in reading.usable)):
         return
@@ -187,7 +186,7 @@ def describe(content: Content) -> str:
     return "not readable"
 
 
-def _said(reading: Reading) -> None:
+def _remarks(reading: Reading) -> None:
     """The remarks on the contents, each once."""
     places: dict[str, list[str]] = {}
     for content in reading.usable:

@@ -19,10 +19,10 @@ from engine.tasks.splitting import Division, TooLittleError, resolve_split, spli
 from ui.server import actions
 from ui.server.entrance import for_editors
 from ui.tasks import upload_draft
-from ui.tasks.columns import Rendering, columns_form, rendering_form
+from ui.tasks.columns import RenderingChoice, columns_form, rendering_form
 from ui.tasks.files import file_rows, upload_area
 from ui.tasks.preview import task_preview
-from ui.tasks.upload_draft import Draft, Reading
+from ui.tasks.upload_draft import Reading, UploadDraft
 from ui.widgets.text import plain
 
 UPLOAD, PASTE = "Upload files", "Paste text"
@@ -54,7 +54,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Cutting:
-    """How contents become the two sides of a task."""
+    """The way that contents become the two sides of a task."""
 
     split: str
     columns: Columns
@@ -92,14 +92,14 @@ def task_form() -> None:
     _result(draft, name, sources, Cutting(split, columns, share, on_training))
 
 
-def _uploaded(draft: Draft) -> list[Reading]:
+def _uploaded(draft: UploadDraft) -> list[Reading]:
     upload_area(draft, "train", "Files to train on", _KINDS + " Several files make one task.")
     if not draft.train:
         st.caption(_KINDS + " Nothing leaves this machine.")
     return file_rows(draft, "train")
 
 
-def _pasted(draft: Draft) -> list[Reading]:
+def _pasted(draft: UploadDraft) -> list[Reading]:
     text = st.text_area(
         "Text to train on", key=draft.key("paste"), height=260, persist_state="session",
         placeholder="Paste text here, documents separated by blank lines, then press Ctrl+Enter.",
@@ -116,7 +116,7 @@ def _pasted(draft: Draft) -> list[Reading]:
     return [Reading(file, (Text(file.name, clean(text), "utf-8", "pasted"),))]
 
 
-def _split(draft: Draft, texts: Sequence[Text]) -> str:
+def _split(draft: UploadDraft, texts: Sequence[Text]) -> str:
     if not texts:
         return "auto"
     counts = {split: _count(texts, split) for split in _SPLIT_NAMES}
@@ -145,7 +145,7 @@ def _pieces(text: Text, split: str) -> int:
     return len(split_text(text.text, split))  # type: ignore[arg-type]
 
 
-def _held_out(draft: Draft, brings: bool) -> tuple[list[Reading] | None, float]:
+def _held_out(draft: UploadDraft, brings: bool) -> tuple[list[Reading] | None, float]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.segmented_control(
             "Held-out text", (SHARE, FILES, TRAINING), default=SHARE, required=True, key=draft.key("held_out"),
@@ -183,7 +183,7 @@ def _sources(readings: Sequence[Reading], held_out: Sequence[Reading] | None, co
     )
 
 
-def _name(draft: Draft, readings: Sequence[Reading]) -> str:
+def _name(draft: UploadDraft, readings: Sequence[Reading]) -> str:
     first = next(reading.file.name for reading in readings if reading.usable)
     stem = "" if first == "pasted text" else first.split(".")[0].replace("_", " ")[:MAX_NAME]
     typed = st.text_input(
@@ -194,7 +194,7 @@ def _name(draft: Draft, readings: Sequence[Reading]) -> str:
     return clean_name(typed or "") or clean_name(stem)
 
 
-def _result(draft: Draft, name: str, sources: Sources, cutting: Cutting) -> None:
+def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -> None:
     try:
         divided = _divided(sources, cutting)
     except TooLittleError as error:
@@ -235,7 +235,7 @@ def _score_on_training(key: str) -> None:
     st.session_state[key] = TRAINING
 
 
-def _keep(task: Task, sources: Sources, rendering: Rendering) -> None:
+def _keep(task: Task, sources: Sources, rendering: RenderingChoice) -> None:
     try:
         kept = actions.add_task(task, sources.names, rendering.changed())
     except PalimpsestError as error:
@@ -243,7 +243,7 @@ def _keep(task: Task, sources: Sources, rendering: Rendering) -> None:
         return
     upload_draft.start_afresh()
     st.session_state.pop(_DIVISION, None)
-    st.session_state["tasks_said"] = f"'{kept.name}' is in the library."
+    st.session_state["tasks_notice"] = f"'{kept.name}' is in the library."
     st.rerun()
 
 

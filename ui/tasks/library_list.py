@@ -104,7 +104,7 @@ def _delete(task: LibraryTask) -> None:
             except PalimpsestError as error:
                 st.error(plain(str(error)), icon=":material/error:")
             else:
-                st.session_state["tasks_said"] = f"'{task.name}' is deleted."
+                st.session_state["tasks_notice"] = f"'{task.name}' is deleted."
                 st.rerun()
 
 

@@ -27,7 +27,7 @@ _LEGEND = 'style="font-size:.85rem;margin:0"'
 
 
 def task_preview(task: Task, spec: TaskSpec, train_bytes: int, held_out_bytes: int, key: str) -> None:
-    """Everything about a task at a glance; of `spec` counts how pairs and conversations are rendered. `key` keeps
+    """Show a task at a glance; `spec` counts for how pairs and conversations are rendered. `key` keeps
     several previews of a page apart."""
     model = st.selectbox(
         "Count tokens as this model does",

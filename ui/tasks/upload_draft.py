@@ -52,8 +52,8 @@ class DraftFile:
 
 
 @dataclass
-class Draft:
-    """What was uploaded for the next task. `number` gives the widgets of each new draft fresh keys."""
+class UploadDraft:
+    """The files uploaded for the next task. `number` gives the widgets of each new draft fresh keys."""
 
     number: int = 0
     uploads: int = 0
@@ -80,17 +80,17 @@ class Reading:
         return tuple(content for content in self.contents if not isinstance(content, Unreadable))
 
 
-def current() -> Draft:
+def current() -> UploadDraft:
     """The draft of this browser session."""
     draft = st.session_state.get(_DRAFT)
     if draft is None:
-        draft = st.session_state[_DRAFT] = Draft()
+        draft = st.session_state[_DRAFT] = UploadDraft()
     return draft
 
 
 def start_afresh() -> None:
     """Forget the draft, with everything entered for it."""
-    st.session_state[_DRAFT] = Draft(number=current().number + 1)
+    st.session_state[_DRAFT] = UploadDraft(number=current().number + 1)
     st.session_state.pop(_READ, None)
 
 

@@ -14,7 +14,7 @@ AGAIN_SECONDS = 5.0
 P = ParamSpec("P")
 
 
-def told(draw: Callable[P, None]) -> Callable[P, None]:
+def with_error_notes(draw: Callable[P, None]) -> Callable[P, None]:
     """`draw`, a page or a fragment, that says an error of ours where it would have drawn.
 
     While the store can't be used the page is drawn again every few seconds, until it can.

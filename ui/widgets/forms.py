@@ -38,7 +38,7 @@ def one_value(parameter: Parameter, value: Any, key: str) -> Any:
 
 
 def exact_value(parameter: Parameter, value: Any, key: str) -> Any:
-    """As `one_value`, numbers by exact entry alone: for long forms."""
+    """Do the same as `one_value` with exact entry of numbers alone: for long forms."""
     if parameter.choices or parameter.type not in (int, float):
         return one_value(parameter, value, key)
     return _number(parameter, value, key)
@@ -121,8 +121,8 @@ def _parse(parameter: Parameter, part: str) -> Any:
 
 
 def _label(parameter: Parameter) -> str:
-    said = parameter.unit.lower() in parameter.label.lower()
-    return parameter.label if said else f"{parameter.label} ({parameter.unit})"
+    named = parameter.unit.lower() in parameter.label.lower()
+    return parameter.label if named else f"{parameter.label} ({parameter.unit})"
 
 
 def _choice(parameter: Parameter, value: Any, key: str) -> str:
@@ -151,7 +151,7 @@ def _number(parameter: Parameter, value: Any, key: str, changed: Callable[[], No
 
 
 def _step(parameter: Parameter) -> float:
-    """What the entry's − and + buttons add: a hundredth of what a slider offers, a power of ten."""
+    """The amount that the entry's − and + buttons add: a hundredth of what a slider offers, a power of ten."""
     if parameter.scale == "log" and parameter.low:
         return float(parameter.low)
     span = (parameter.high or 1.0) - (parameter.low or 0.0)
@@ -160,7 +160,7 @@ def _step(parameter: Parameter) -> float:
 
 @dataclass
 class _Pair:
-    """The value that a slider and an entry share, and how often each was made anew to show what the other one said."""
+    """The value that a slider and an entry share, and how often each was made anew to show the other one's."""
 
     value: Any
     sliders: int = 0
@@ -190,8 +190,8 @@ def _slider_with_entry(parameter: Parameter, value: Any, key: str) -> Any:
 
 
 def slider_stops(parameter: Parameter) -> list[Any]:
-    """What a parameter's slider offers: 1, 2 and 5 of every power of ten on a logarithmic scale, 0 first where it is
-    valid; round steps, at most a hundred, on a linear one."""
+    """The values that a parameter's slider offers: 1, 2 and 5 of every power of ten on a logarithmic scale, 0 first
+    where it is valid; round steps, at most a hundred, on a linear one."""
     low, high = float(parameter.low or 0), float(parameter.high or 0)
     if parameter.scale == "log" and low > 0:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -1,9 +1,9 @@
-"""What tables of runs share: a column of names that wraps, where it would be cut or fill a phone."""
+"""Tables of runs share this: a column of names that wraps, where it would be cut or fill a phone."""
 
 from collections.abc import Iterable
 
 _NARROWEST, _WIDEST = 90, 196
-"""On a phone a pinned column stays in place only up to 60% of the table's width."""
+"""A pinned column stays in place on a phone only up to 60% of the table's width."""
 _PADDING, _LETTER, _LINE, _ONE_LINE = 16, 6.2, 17, 35
 _WRAPS_FROM = 65
 """Streamlit breaks text into lines only in rows of more than 64 pixels."""

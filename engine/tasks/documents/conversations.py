@@ -182,7 +182,7 @@ def _turn(item: Any, unused: Counter[str]) -> Turn:
             unused[str(key)] += 1
     content = _content(item[content_key]) if content_key else ""
     given = role == "assistant" and not _weight(item.get("weight"))
-    return Turn(role, content, json.dumps(more, ensure_ascii=False, sort_keys=True) if more else "", given)
+    return Turn(role, content, json.dumps(more, ensure_ascii=False) if more else "", given)
 
 
 def _weight(value: Any) -> bool:

@@ -98,15 +98,15 @@ def test_machines_and_versions_stand_beside_each_other_where_runs_differ_in_them
     every = {"device": "cpu (x86_64)", "python": "3.11.9", "torch": "2.9", "transformers": "5.1", "threads": 2,
              "precision": "float32"}  # fmt: skip
     first, second = comparison.runs["run_id"]
-    said = {first: every, second: every}
-    monkeypatch.setattr(store, "environment", lambda run_id: said[run_id])
+    environments = {first: every, second: every}
+    monkeypatch.setattr(store, "environment", lambda run_id: environments[run_id])
     table = machine_section(store, comparison).table
     assert isinstance(table, pd.DataFrame)
     facts = dict(zip(table[""], table["Trained with"], strict=True))
     assert [facts[name] for name in ("Device", "Python", "PyTorch", "Transformers", "Threads", "Precision")] == [
         "cpu (x86_64)", "3.11.9", "2.9", "5.1", "2", "float32",
     ]  # fmt: skip
-    said[second] = every | {"torch": "2.8"}
+    environments[second] = every | {"torch": "2.8"}
     table = machine_section(store, comparison).table
     assert isinstance(table, pd.DataFrame)
     row = table.set_index("").loc["PyTorch"]

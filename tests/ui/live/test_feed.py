@@ -63,14 +63,14 @@ class Run:
         self.run_id = store.claim_next() or ""
         self._store = store
         _, spec = store.run_spec(self.run_id)
-        said = FakeRun()(store.experiment(self.experiment_id), spec, store.run_folder(self.run_id), Control(), 0)
-        self._events = iter(said)
+        recorded = FakeRun()(store.experiment(self.experiment_id), spec, store.run_folder(self.run_id), Control(), 0)
+        self._events = iter(recorded)
 
     def says(self, kind: type[events.Event]) -> None:
         """All up to and with the next event of that kind."""
-        for said in self._events:
-            self._store.record(self.run_id, said)
-            if isinstance(said, kind):
+        for recorded in self._events:
+            self._store.record(self.run_id, recorded)
+            if isinstance(recorded, kind):
                 return
 
 
@@ -165,12 +165,12 @@ def test_what_is_read_piece_by_piece_is_what_the_store_holds(store: Store, run: 
     for kind in (events.Evaluated, events.StepDone, events.StepDone, events.Evaluated, events.StageFinished):
         run.says(kind)
         clock.seconds += 1
-        said = feed.followed(run.run_id, 1)
+        followed = feed.followed(run.run_id, 1)
     whole = Feed(store).followed(run.run_id, 1)
-    assert said.size == whole.size
-    assert said.lines["new"].steps.tolist() == whole.lines["new"].steps.tolist() == [1, 2, 3, 4]
-    pd.testing.assert_frame_equal(said.curve, whole.curve)
-    assert said.matrix.to_dict("list") == whole.matrix.to_dict("list")
+    assert followed.size == whole.size
+    assert followed.lines["new"].steps.tolist() == whole.lines["new"].steps.tolist() == [1, 2, 3, 4]
+    pd.testing.assert_frame_equal(followed.curve, whole.curve)
+    assert followed.matrix.to_dict("list") == whole.matrix.to_dict("list")
 
 
 def test_a_new_attempt_starts_afresh(store: Store, run: Run) -> None:

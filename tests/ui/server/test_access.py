@@ -75,7 +75,7 @@ def test_a_configured_log_in_is_asked_for_everywhere_whatever_the_operator_s_wor
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "complaint"),
     [
         (secrets(client_secret=""), "lacks client_secret"),
         ({"auth": {"client_id": "x"}}, "lacks redirect_uri, cookie_secret, client_secret, server_metadata_url"),
@@ -90,8 +90,8 @@ def test_a_configured_log_in_is_asked_for_everywhere_whatever_the_operator_s_wor
         ({"palimpsest": {"access": LISTS}}, r"\[auth\] is missing"),
     ],
 )
-def test_secrets_that_are_wrong_let_nobody_in(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(AccessError, match=said):
+def test_secrets_that_are_wrong_let_nobody_in(wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(AccessError, match=complaint):
         rules_of(wrong, private=True, open_to_all=True)
 
 

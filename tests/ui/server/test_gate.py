@@ -49,17 +49,17 @@ def test_an_origin_is_own_where_it_names_the_host_of_the_request_with_its_port()
 
 def status(path: str, server: tuple[str, int] | None, method: str = "PUT") -> int:
     """What a private server's gate answers to a request that arrives at the address `server`."""
-    said: list[Any] = []
+    messages: list[Any] = []
 
     async def send(message: Any) -> None:
-        said.append(message)
+        messages.append(message)
 
     async def receive() -> Any:
         return {"type": "http.request"}
 
     scope = {"type": "http", "method": method, "path": path, "headers": [(b"host", b"localhost")], "server": server}
     asyncio.run(Gate(PlainTextResponse("the app"))(scope, receive, send))
-    return int(said[0]["status"])
+    return int(messages[0]["status"])
 
 
 def test_a_private_server_answers_nobody_who_reaches_it_by_another_address() -> None:
