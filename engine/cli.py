@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self
 import typer
 from tqdm import tqdm
 
+from engine import events
 from engine.common.errors import PalimpsestError
 from engine.common.parameters import Parameter, parameters_of
 from engine.common.quoting import visible
-from engine.events import Event
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import load_experiment
@@ -156,24 +156,23 @@ class _Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def see(self, run_id: str, event: Event) -> None:
-        kind, fields = type(event).__name__, vars(event)
+    def see(self, run_id: str, event: events.Event) -> None:
         if run_id != self._run_id:
             self.__exit__()
             self._run_id, number = run_id, int(run_id.rsplit("-", 1)[1])
             name = f"[{number + 1}/{len(self._labels)}] {self._labels[number]}"
             self._bar = tqdm(desc=name, unit="step", file=sys.stderr, dynamic_ncols=True)
-        if kind == "RunStarted":
-            self._bar.total = fields["steps"]
-        elif kind == "StageStarted":
-            self._bar.n = fields["first_step"] - 1  # a resumed run begins further on
-            self._bar.set_postfix_str(fields["task"])
-        elif kind == "StepDone":
-            self._bar.update(fields["step"] - self._bar.n)
-        elif kind == "Phase":
-            self._bar.set_postfix_str(fields["text"])
-        elif kind == "Waiting" and fields["reason"]:
-            self._bar.write(fields["reason"], file=sys.stderr)
+        if isinstance(event, events.RunStarted):
+            self._bar.total = event.steps
+        elif isinstance(event, events.StageStarted):
+            self._bar.n = event.first_step - 1  # a resumed run begins further on
+            self._bar.set_postfix_str(event.task)
+        elif isinstance(event, events.StepDone):
+            self._bar.update(event.step - self._bar.n)
+        elif isinstance(event, events.Phase):
+            self._bar.set_postfix_str(event.text)
+        elif isinstance(event, events.Waiting) and event.reason:
+            self._bar.write(event.reason, file=sys.stderr)
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from engine.experiment_file import load_experiment
-from engine.headless import run_experiment
-
+from engine.experiments.yaml_file import load_experiment
+from engine.running.headless import run_experiment
 from tests.torture.__main__ import attempt
 from tests.torture.outcome import differences, outcome
 

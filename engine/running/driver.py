@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import PalimpsestError, StoreError, StoreUnavailableError
-from engine.events import Event
+from engine.events import Event, RunFinished, RunStarted, RunStopped, StageStarted, StepDone
 from engine.events.control import Control
 from engine.persistence.checkpoints import last_whole_stage
 from engine.running.worker_process import Execute, chosen_worker
@@ -111,12 +111,12 @@ def _follow(
     events = execute(experiment, spec, store.run_folder(run_id), control, finished_stages, store.shared_folder)
     try:
         for event in events:
-            kind = type(event).__name__
-            if kind == "RunStarted":  # by name: a reloaded module's events are other classes
-                _refuse_other_texts(own, event.tasks, _RUN_BEGAN)  # type: ignore[union-attr]
-                _refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)  # type: ignore[union-attr]
-                _refuse_other_model(experiment.model, model, event.environment)  # type: ignore[union-attr]
-            status = {"RunFinished": "finished", "RunStopped": "stopped"}.get(kind, status)
+            if isinstance(event, RunStarted):
+                _refuse_other_texts(own, event.tasks, _RUN_BEGAN)
+                _refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)
+                _refuse_other_model(experiment.model, model, event.environment)
+            elif isinstance(event, RunFinished | RunStopped):
+                status = "finished" if isinstance(event, RunFinished) else "stopped"
             recorder.add(event)
             if watch is not None:
                 watch(event)
@@ -166,11 +166,11 @@ class _Recorder:
 
     def add(self, event: Event) -> None:
         self._pace.see(event)
-        self.ended = type(event).__name__ in ("RunFinished", "RunStopped")
+        self.ended = isinstance(event, RunFinished | RunStopped)
         with self._adding:
             self._events.append(event)
             many = len(self._events) >= MOST_WAITING
-        if many or type(event).__name__ != "StepDone":
+        if many or not isinstance(event, StepDone):
             self.insist()
 
     def insist(self, write: Callable[[], None] | None = None) -> None:
@@ -224,14 +224,13 @@ class _Pace:
 
     def see(self, event: Event) -> None:
         active = time.monotonic() - self._control.paused_seconds
-        kind = type(event).__name__
-        if kind == "StageStarted":
-            self._trains, self._steps_repeated = not event.shared, event.steps_before  # type: ignore[union-attr]
+        if isinstance(event, StageStarted):
+            self._trains, self._steps_repeated = not event.shared, event.steps_before
             if self._trains and self._since is None:
                 self._since = active
-        if kind == "StepDone" and self._steps_repeated:
+        if isinstance(event, StepDone) and self._steps_repeated:
             self._steps_repeated -= 1
-        elif kind == "StepDone" and self._trains and self._since is not None:
+        elif isinstance(event, StepDone) and self._trains and self._since is not None:
             self.steps += 1
             self.seconds_per_step = (active - self._since) / self.steps
 

@@ -177,8 +177,7 @@ class Runner:
         if not self.store.has_waiting():
             return LOOK_SECONDS
         try:
-            # fetched for every run: after a reload of modules, this thread and what it calls must not be of two ages;
-            # before the claim: loading torch may take longer than a claimed run can be without a heartbeat
+            # Before the claim: loading torch may take longer than a claimed run can be without a heartbeat.
             module = importlib.import_module("engine.running.driver")
             if self._execute is None:
                 module.chosen_worker()

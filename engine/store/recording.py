@@ -17,7 +17,7 @@ _OLD_SHARE = 0.8
 
 def record_event(connection: Connection, run_id: str, event: events.Event, folder: Path) -> None:
     """Write down any event but StepDone; checkpoints are kept relative to `folder`."""
-    _RECORDERS[type(event).__name__](connection, run_id, event, folder)
+    _RECORDERS[type(event)](connection, run_id, event, folder)
 
 
 def record_steps(connection: Connection, run_id: str, batch: Sequence[events.StepDone]) -> None:
@@ -153,14 +153,14 @@ def _relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
-_RECORDERS: dict[str, Callable[[Connection, str, Any, Path], None]] = {
-    "RunStarted": _run_started,
-    "StageStarted": _stage_started,
-    "Evaluated": _evaluated,
-    "Phase": _phase,
-    "Waiting": _waiting,
-    "PointKept": _point_kept,
-    "StageFinished": _stage_finished,
-    "RunFinished": _run_finished,
-    "RunStopped": _run_stopped,
+_RECORDERS: dict[type, Callable[[Connection, str, Any, Path], None]] = {
+    events.RunStarted: _run_started,
+    events.StageStarted: _stage_started,
+    events.Evaluated: _evaluated,
+    events.Phase: _phase,
+    events.Waiting: _waiting,
+    events.PointKept: _point_kept,
+    events.StageFinished: _stage_finished,
+    events.RunFinished: _run_finished,
+    events.RunStopped: _run_stopped,
 }

@@ -82,9 +82,8 @@ class Writer(Database):
         with self._writing() as connection:
             pending: list[StepDone] = []
             for event in events:
-                # by name: the thread that runs may be older than this module, where Streamlit reloaded it
-                if type(event).__name__ == "StepDone":
-                    pending.append(event)  # type: ignore[arg-type]
+                if isinstance(event, StepDone):
+                    pending.append(event)
                     continue
                 record_steps(connection, run_id, pending)
                 pending = []

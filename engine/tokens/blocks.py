@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.common.device_transfers import sent
-from engine.common.ranges import Ints
+from engine.common.ranges import Ints, ranges, sums
 
 IGNORED = -100
 """Target of positions that predict nothing: prompts and padding."""
@@ -128,21 +128,31 @@ def cut(document: EncodedDocument, block_size: int) -> list[Piece]:
 
 def pack(pieces: Sequence[Piece], block_size: int, together: bool = True) -> Blocks:
     """Pack pieces into rows of `block_size` by best-fit decreasing; with `together` false one piece a row."""
-    rows = [[i] for i in range(len(pieces))]
+    lengths = np.array([len(piece.input_ids) for piece in pieces], np.int64)
     if together:
-        order, counts = best_fit(np.array([len(p.input_ids) for p in pieces], np.int64), block_size)
-        rows = [part.tolist() for part in np.split(order, np.cumsum(counts)[:-1])] if len(counts) else []
-    shape = (len(rows), block_size)
-    input_ids, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    targets = torch.full(shape, IGNORED)
-    for row, members in enumerate(rows):
-        start = 0
-        for piece in (pieces[i] for i in members):
-            span = slice(start, start + len(piece.input_ids))
-            input_ids[row, span], targets[row, span] = piece.input_ids, piece.targets
-            positions[row, span] = torch.arange(len(piece.input_ids))
-            start = span.stop
-    return Blocks(input_ids, targets, positions)
+        order, pieces_of = best_fit(lengths, block_size)
+    else:
+        order, pieces_of = np.arange(len(pieces)), np.ones(len(pieces), np.int64)
+    ordered = [pieces[number] for number in order.tolist()]
+    none = [torch.zeros(0, dtype=torch.int64)]
+    inputs = torch.cat([*none, *(piece.input_ids for piece in ordered)]).numpy()
+    targets = torch.cat([*none, *(piece.targets for piece in ordered)]).numpy()
+    return laid_out(inputs, targets, lengths[order], pieces_of, block_size)
+
+
+def laid_out(inputs: Ints, targets: Ints, lengths: Ints, pieces_of: Ints, width: int) -> Blocks:
+    """Rows of `width` whose pieces stand one after the other, filled up with zeros that predict nothing.
+
+    `inputs` and `targets` hold the pieces of all rows joined [N], `lengths` [P] says how long each is and `pieces_of`
+    [B] how many each row has; positions restart with each piece.
+    """
+    used = sums(lengths, pieces_of)
+    places = ranges(np.arange(len(pieces_of)) * width, used)
+    found = np.zeros((3, len(pieces_of) * width), np.int64)
+    found[1] = IGNORED
+    found[0, places], found[1, places] = inputs, targets
+    found[2, places] = ranges(np.zeros(len(lengths), np.int64), lengths)
+    return Blocks(*torch.from_numpy(found.reshape(3, len(pieces_of), width)))
 
 
 def best_fit(lengths: Ints, capacity: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

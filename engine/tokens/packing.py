@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.common.ranges import ranges, sums
-from engine.tokens.blocks import IGNORED, Blocks, best_fit
+from engine.tokens.blocks import IGNORED, Blocks, best_fit, laid_out
 from engine.tokens.chat_templates import Mask
 from engine.tokens.encoded_documents import EncodedDocuments, TokenFile
 from engine.tokens.tokenisation import Counts, Ids
@@ -82,20 +82,14 @@ class PackedRows:
         pieces_of = self.first_pieces[chosen + 1] - self.first_pieces[chosen]
         pieces = ranges(self.first_pieces[chosen], pieces_of)
         lengths = self.lengths[pieces].astype(np.int64)
-        used = sums(lengths, pieces_of)
-        shape = (len(chosen), int(used.max(initial=1)))
-        places = ranges(np.arange(len(chosen)) * shape[1], used)
         positions = ranges(np.zeros(len(pieces), np.int64), lengths)
         sources = ranges(self.starts[pieces], lengths)
-        found = np.zeros((3, shape[0] * shape[1]), np.int64)
-        found[1] = IGNORED
-        found[0, places] = self.tokens[sources]
         ignored = positions < np.repeat(self.unscored[pieces], lengths)
         if self.learnt is not None:
             ignored |= ~self.learnt[sources + 1]
-        found[1, places] = np.where(ignored, IGNORED, self.tokens[sources + 1])
-        found[2, places] = positions
-        return Blocks(*torch.from_numpy(found.reshape(3, *shape)))
+        targets = np.where(ignored, IGNORED, self.tokens[sources + 1])
+        width = int(sums(lengths, pieces_of).max(initial=1))
+        return laid_out(self.tokens[sources], targets, lengths, pieces_of, width)
 
     def split(self, rows: int) -> Iterator[Blocks]:
         for start in range(0, len(self), rows):

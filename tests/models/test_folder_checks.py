@@ -18,7 +18,7 @@ from engine.common.foreign_errors import model_errors
 from engine.common.paths import MODEL_ROOTS
 from engine.models import loading
 from engine.models.folder_checks import INDEX, WHOLE, check_sizes, local_folder
-from engine.persistence.checkpoints import STATE_FILE, load_resumable
+from engine.persistence.checkpoints import STATE_FILE, load_state
 from tests.builders import tiny_gpt2
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,13 +189,13 @@ class Harm:
 def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / STATE_FILE).write_bytes(content)
     with pytest.raises(StoreError, match="missing or damaged"):
-        load_resumable(tmp_path, ())
+        load_state(tmp_path)
 
 
 def test_a_state_with_code_in_torchs_own_form_is_refused(tmp_path: Path) -> None:
     torch.save({"state": Harm()}, tmp_path / STATE_FILE)
     with pytest.raises(StoreError, match="missing or damaged"):
-        load_resumable(tmp_path, ())
+        load_state(tmp_path)
 
 
 def calls(module: Path) -> Iterator[tuple[str, dict[str, Any]]]:
