@@ -80,7 +80,8 @@ def encoded_task(name: str, seed: int, count: int = 24, **drawn: int) -> Encoded
     """A task of random documents, a quarter of them held out."""
     documents = random_documents(count, seed, **drawn)
     train, held_out = documents[count // 4 :], documents[: count // 4]
-    return EncodedTask(name, tuple(train), blocks_of(train), prepare(held_out, BLOCK, 40), {"name": name})
+    key = f"{name} {seed} {count} {drawn}"
+    return EncodedTask(name, tuple(train), blocks_of(train), prepare(held_out, BLOCK, 40), {"name": name}, key, key)
 
 
 def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: object) -> RunSetup:

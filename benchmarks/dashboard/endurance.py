@@ -124,7 +124,7 @@ def _experiment(folder: Path, steps: int) -> Experiment:
         file.write_text("\n\n".join(texts), encoding="utf-8")
         tasks.append(TaskSpec(name=name, train=(str(file),)))
     training = Training(
-        epochs=_EPOCHS, block_size=_BLOCK, tokens_per_step=_BLOCK, evaluation_tokens=512, learning_rate=1e-4,
+        epochs=_EPOCHS, block_size=_BLOCK, tokens_per_step=_BLOCK, evaluation_tokens=256, learning_rate=1e-4,
         evaluations_per_stage=50, precision="float32", device="cpu", held_out_tokens=2_048,
     )  # fmt: skip
     strategies = (StrategySpec(name="naive"),)

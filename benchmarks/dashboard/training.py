@@ -62,7 +62,7 @@ def long_run() -> Experiment:
         name="long",
         model="tiny-gpt2",
         tasks=tuple(sample.spec for sample in samples()[:2]),
-        training=Training(epochs=500, learning_rate=1e-4, tokens_per_step=512, evaluation_tokens=1_024),
+        training=Training(epochs=500, learning_rate=1e-4, tokens_per_step=512, evaluation_tokens=512),
         strategies=(StrategySpec(name="naive"),),
         seeds=(0,),
     )

@@ -18,7 +18,7 @@ def demo_experiment() -> Experiment:
             stage_tokens=14_000,
             tokens_per_step=512,
             evaluations_per_stage=4,
-            evaluation_tokens=1_024,
+            evaluation_tokens=341,
         ),
         # Naive comes first: it shows the forgetting that the others cure.
         strategies=(

@@ -78,8 +78,8 @@ class Training:
         help="How often held-out text is scored inside a stage, its end included.",
     )  # fmt: skip
     evaluation_tokens: int = parameter(
-        1024, label="Held-out tokens inside stages", minimum=1, low=512, high=65_536, scale="log", unit="tokens",
-        help="How much held-out text of all tasks together each point of the curves is measured on.",
+        256, label="Held-out tokens inside stages", minimum=1, low=64, high=16_384, scale="log", unit="tokens",
+        help="How much of each task's held-out text the points of the curves are measured on.",
     )  # fmt: skip
     held_out_tokens: int = parameter(
         20_000, label="Held-out tokens a task", minimum=1, low=1024, high=1_000_000, scale="log", unit="tokens",

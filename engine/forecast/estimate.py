@@ -142,7 +142,7 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
     """Tokens that all stages train on, that are read at their ends, and that are scored."""
     held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
     whole = sum(held_out)
-    share = training.evaluation_tokens // len(sizes)
+    share = training.evaluation_tokens
     sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
     trained = read = 0
     scored = whole if seen.first("base model") else 0

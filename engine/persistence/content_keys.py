@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ def content_key(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def stage_key(content: str, seed: int, parts: Hashable) -> str:
-    """The name of a stage's result: `content` for what its runs have in common, `parts` from `stage_key_parts`."""
-    return content_key(content, seed, repr(parts))
+def stage_key(content: str, seed: int, parts: Hashable, texts: Sequence[str]) -> str:
+    """The name of a stage's result.
+
+    `content` stands for what all runs of an experiment have in common whatever its tasks are, `parts` is of
+    `stage_key_parts`, `texts` are the fingerprints of the training texts of the tasks so far: what comes later
+    determines nothing here.
+    """
+    return content_key(content, seed, repr(parts), list(texts))

@@ -60,15 +60,10 @@ def execute_run(
     tasks = [
         with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
     ]
-    encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
-
-    chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
+    encoded = tuple(pack_task(base, task, training, run.seed) for task in tasks)
 
     def load(checkpoint: Path | None) -> LoadedModel:
-        found = load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
-        if chat_template is not None:  # checkpoints answer by the template that they were trained with
-            found.tokenizer.chat_template = chat_template
-        return found
+        return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
 
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
@@ -85,7 +80,7 @@ def execute_run(
         precision=precision,
         finished_stages=finished_stages,
         shared=shared,
-        content=_content(experiment, [task.texts for task in tasks], machine),
+        content=_content(experiment, machine),
         point_seconds=point_seconds(),
         check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(base)),
     )
@@ -114,19 +109,30 @@ def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResul
     """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
     device = choose_device(experiment.training.device)
     machine = environment(device, choose_precision(experiment.training.precision, device))
-    content = _content(experiment, texts, machine)
-    return lambda seed, key_parts: shared.has(stage_key(content, seed, key_parts))
+    content, trained = _content(experiment, machine), [train for _, train, _ in texts]
+
+    def known(seed: int, parts: Hashable) -> bool:
+        if not (isinstance(parts, tuple) and len(parts) > 1 and isinstance(parts[1], int)):
+            return False  # the parts of something else than a stage
+        return shared.has(stage_key(content, seed, parts, trained[: parts[1]]))
+
+    return known
 
 
-def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[str, Any]) -> str:
-    """What determines a run's numbers apart from its strategy and its seed."""
+_NOT_TRAINED_WITH = ("evaluations_per_stage", "evaluation_tokens", "held_out_tokens", "precision", "device")
+"""The settings that determine nothing about the weights, or by way of the machine's facts."""
+
+
+def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
+    """The part of every stage's key that depends neither on the tasks nor on strategy and seed."""
     arithmetic = [machine[name] for name in _ARITHMETIC]
-    model = folder_hash(locate(experiment.model))
-    return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
+    settings = dataclasses.asdict(experiment.training)
+    trained_with = {name: value for name, value in settings.items() if name not in _NOT_TRAINED_WITH}
+    return content_key(folder_hash(locate(experiment.model)), trained_with, arithmetic)
 
 
-def pack_task(base: LoadedModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
-    """Pack one of `tasks` tasks for `base`, with the facts that a run records about it."""
+def pack_task(base: LoadedModel, task: TaskTokens, training: Training, seed: int) -> EncodedTask:
+    """Pack a task for `base`, with the facts that a run records about it."""
     rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {
         "name": task.name,
@@ -146,7 +152,10 @@ def pack_task(base: LoadedModel, task: TaskTokens, training: Training, tasks: in
         "separator": task.separator,
         "chat_template": task.chat_template,
     }
-    draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens // tasks
+    draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens
     held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)
     facts["scored_target_tokens"] = held_out.target_tokens
-    return EncodedTask(task.name, task.train, rows, held_out, facts)
+    is_drawn = held_out.target_tokens != task.held_out.target_tokens
+    limits = [training.block_size, sample, training.held_out_tokens if is_drawn else None, seed if is_drawn else None]
+    held_out_key = content_key(task.name, task.held_out_fingerprint, limits)
+    return EncodedTask(task.name, task.train, rows, held_out, facts, task.train_fingerprint, held_out_key)

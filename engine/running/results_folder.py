@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import ConfigError
-from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.experiment import Experiment, Training, to_data
 from engine.running.queue import RunnerLock
 from engine.store import Store
-from engine.store.migrations import as_before_4
+from engine.store.migrations import as_before_4, sampled_as_before_6
 
 RESULTS = "results.json"
 DATABASE = "palimpsest.db"
@@ -68,13 +68,26 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
 def _same(store: Store, experiment: Experiment) -> str | None:
     wanted = to_data(experiment)
     before = wanted | {"tasks": _tasks_of_before(experiment)}
+    sampled = _sampled_as_before(experiment)
     for experiment_id in map(str, store.experiments()["experiment_id"]):
         kept = to_data(store.experiment(experiment_id))
         if not Path(kept["model"]).is_absolute() and str(Path(kept["model"]).resolve()) == wanted["model"]:
             kept["model"] = wanted["model"]  # of before, when folders of models were kept as they were written
+        if any(kept["training"] == training for training in sampled):
+            kept["training"] = wanted["training"]
         if kept == wanted or (kept == before and store.joined_as_before(experiment_id)):
             return experiment_id
     return None
+
+
+def _sampled_as_before(experiment: Experiment) -> list[dict[str, Any]]:
+    """The training settings as experiments of earlier versions are kept, whose curves had one sample for all tasks."""
+    training = to_data(experiment)["training"]
+    given = {name: value for name, value in training.items() if name != "evaluation_tokens"}
+    is_default = experiment.training.evaluation_tokens == Training().evaluation_tokens
+    return [
+        sampled_as_before_6(each, len(experiment.tasks)) for each in ([training, given] if is_default else [training])
+    ]
 
 
 def _tasks_of_before(experiment: Experiment) -> list[dict[str, Any]]:

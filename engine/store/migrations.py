@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 5
+VERSION = 6
 """The newest."""
 
 
@@ -75,6 +75,25 @@ def _to_5(operations: Any) -> None:
     _add_missing(operations, "experiments", _joined_as_before())
 
 
+def _to_6(operations: Any) -> None:
+    """Experiments of before keep their samples: `evaluation_tokens` counted all tasks together, and now counts each."""
+    connection = operations.get_bind()
+    for experiment_id, text in connection.execute(
+        sa.text("SELECT experiment_id, configuration FROM experiments")
+    ).all():
+        configuration = json.loads(text)
+        configuration["training"] = sampled_as_before_6(configuration.get("training", {}), len(configuration["tasks"]))
+        connection.execute(
+            sa.text("UPDATE experiments SET configuration = :kept WHERE experiment_id = :id"),
+            {"kept": json.dumps(configuration), "id": experiment_id},
+        )
+
+
+def sampled_as_before_6(training: dict[str, Any], tasks: int) -> dict[str, Any]:
+    """The training settings that give the same samples now, of those that versions before 6 took for all tasks."""
+    return training | {"evaluation_tokens": max(1, training.get("evaluation_tokens", 1024) // tasks)}
+
+
 def _joined_as_before() -> sa.Column[bool]:
     return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
 
@@ -91,4 +110,4 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
     return {"separator": "", "beyond_block": "continue"} | task
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
+_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}

@@ -12,16 +12,14 @@ from pathlib import Path
 from engine import events
 from engine.common.durable_files import writing
 from engine.events.control import Stopped
-from engine.events.scores import DocumentSums, Score
-from engine.models.loading import LoadedModel
 from engine.persistence.checkpoints import complete, save_checkpoint, save_stage_state, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
 from engine.strategies.base import State
+from engine.training.evaluation import evaluate, keep_scores
 from engine.training.opening import begin_run, data_of, open_stage, stage_end, steps_of
 from engine.training.resuming import save_point, stopped
 from engine.training.run_state import Progress, RunSetup
-from engine.training.scoring import score, score_sample
 from engine.training.stage_data import StageData
 from engine.training.step import TakenStep, report, steps_in_flight, take_step
 
@@ -103,7 +101,7 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
             if evaluates:
                 if number == steps:
                     yield events.Phase(f"scoring after {task.name}")
-                scored = _evaluate(setup, progress.base, at.stage, at.step, whole=number == steps)
+                scored = evaluate(setup, progress.base, setup.tasks, at.stage, at.step, whole=number == steps)
                 yield progress.recorded(scored)
                 at.evaluated = number
             if saves:
@@ -118,37 +116,16 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
 def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | events.Evaluated]:
     """Row 0 of the score matrix, scored once for all runs that start from the same model."""
     yield events.Phase("scoring the base model")
-    drawn = any(
-        task.facts.get("scored_target_tokens") != task.facts.get("held_out_target_tokens") for task in setup.tasks
-    )
-    key = content_key(setup.content, "base model", setup.seed if drawn else None)
+    key = content_key(setup.content, "base model", [task.held_out_key for task in setup.tasks])
     known = progress.points.row_0(key) or (setup.shared.recorded_events(key) if setup.shared is not None else None)
     scored = next((event for event in known or () if isinstance(event, events.Evaluated)), None)
     if scored is None:
         base = progress.base if progress.position.stage == 0 else setup.load_model(None)
-        scored = _evaluate(setup, base, stage=0, step=0, whole=True)
+        scored = evaluate(setup, base, setup.tasks, stage=0, step=0, whole=True)
         if setup.shared is not None:
             setup.shared.keep(key, [scored])
     progress.points.keep_row_0(key, scored)
     yield scored
-
-
-def _evaluate(setup: RunSetup, base: LoadedModel, stage: int, step: int, whole: bool) -> events.Evaluated:
-    """Score every task's held-out sample, and all of it where `whole`."""
-    started = setup.control.active_time()
-    samples: dict[str, Score] = {}
-    wholes: dict[str, Score] = {}
-    documents: dict[str, DocumentSums] = {}
-    check, packed = setup.control.check, base.packed
-    for task in setup.tasks:
-        held_out = task.held_out
-        samples[task.name], documents[task.name] = score_sample(base.model, held_out, check, packed)
-        if whole:
-            wholes[task.name] = samples[task.name]
-            if held_out.rest is not None:
-                wholes[task.name] += score(base.model, held_out.rest, held_out.rest_bytes, check, packed)
-    seconds = setup.control.active_time() - started
-    return events.Evaluated(stage, step, samples, wholes if whole else None, seconds, documents)
 
 
 def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, object], reached: State) -> None:
@@ -156,10 +133,16 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
     strategy's state after the stage's last step."""
     base, keeps = progress.base, setup.training.optimizer_state == "keep"
     optimizer_state = progress.optimizer.state_dict() if keeps else None
+    so_far = [task.facts.get("chat_template") for task in setup.tasks[: progress.position.stage]]
+    if any(so_far):  # a checkpoint answers by the template that it was last trained with
+        base.tokenizer.chat_template = next(template for template in reversed(so_far) if template)
     more = partial(save_stage_state, state=reached) if setup.strategy.overrides("begin_stage", "after_step") else None
     files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more)
     # Passes of other sizes round otherwise: what follows a lack of memory is nobody else's result.
     if setup.shared is not None and progress.journal is not None and progress.most_rows is None:
         with writing(folder):
-            recorded = progress.journal.recorded_events()
-        setup.shared.keep(progress.position.key, recorded, files)
+            recorded = list(progress.journal.recorded_events())
+        steps = [event for event in recorded if not isinstance(event, events.Evaluated)]
+        key = setup.stage_keys[progress.position.stage - 1]
+        setup.shared.keep(key, steps, files)
+        keep_scores(setup, key, recorded)

@@ -21,6 +21,7 @@ from engine.persistence.journal import Kept
 from engine.persistence.resume_points import Position, ResumePoints
 from engine.strategies.base import StageView, State, Work
 from engine.tokens.packing import Rows
+from engine.training.evaluation import keep_scores, recorded_with_scores, score_missing
 from engine.training.optimizer import carried_over, make_optimizer
 from engine.training.resuming import WorkInPoints, repeat_events, resume_from
 from engine.training.run_state import Progress, RunSetup
@@ -48,7 +49,7 @@ def begin_run(setup: RunSetup) -> Progress:
     points = ResumePoints(setup.folder, setup.point_seconds)
     point = None
     if done < stages:
-        point = points.newest(done + 1, setup.stage_keys[done])
+        point = points.newest(done + 1, setup.point_keys[done])
     else:  # it was ended between its last stage and its end
         points.clear()
     before = stage_folder(setup.folder, done) if done else None
@@ -102,7 +103,7 @@ def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[eve
         return False
     key = setup.stage_keys[stage - 1]
     journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
-    progress.enter(stage, key, journal, setup.control.active_time())
+    progress.enter(stage, setup.point_keys[stage - 1], journal, setup.control.active_time())
     recorded = setup.shared.recorded_events(key) if setup.shared is not None else None
     if recorded is not None and (yield from written(setup.control, partial(_take_files, setup, key, stage))):
         yield from _take_over(setup, progress, recorded)
@@ -145,16 +146,25 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     reached = load_stage_state(folder)
     if reached is not None:
         progress.state = moved(reached, progress.base.model.device)
-    steps, last = 0, at.step
-    for event in recorded:
+    steps, step, last = 0, at.step, None
+    for event in recorded_with_scores(setup, setup.stage_keys[at.stage - 1], recorded):
         setup.control.check()
+        progress.stage_began -= 0.0 if isinstance(event, events.StageStarted) else event.seconds
         if isinstance(event, events.StageStarted):
             event, steps = replace(event, shared=True), event.steps
+        elif isinstance(event, events.StepDone):
+            step, last = event.step, None
         else:
-            last = event.step
-            progress.stage_began -= event.seconds
+            last = event if event.whole is not None else None
+            if last is not None:
+                continue  # it waits for the scores of tasks that it lacks
         yield progress.recorded(event)
-    at.step, at.stage_step, at.evaluated = last, steps, steps
+    whole = score_missing(setup, progress.base, last, at.stage, step) or last
+    assert whole is not None
+    yield progress.recorded(whole)
+    if setup.shared is not None and whole is not last:
+        keep_scores(setup, setup.stage_keys[at.stage - 1], progress.journal_events())
+    at.step, at.stage_step, at.evaluated = step, steps, steps
 
 
 def _take_files(setup: RunSetup, key: str, stage: int) -> bool:

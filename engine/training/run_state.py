@@ -11,7 +11,7 @@ from engine.events import StepDone
 from engine.events.control import Control
 from engine.experiments.experiment import Training
 from engine.models.loading import LoadedModel
-from engine.persistence.content_keys import stage_key, stage_key_parts
+from engine.persistence.content_keys import content_key, stage_key, stage_key_parts
 from engine.persistence.journal import Journal, Kept
 from engine.persistence.resume_points import SECONDS_APART, Position, ResumePoints
 from engine.persistence.shared_results import SharedResults
@@ -31,6 +31,10 @@ class EncodedTask:
     blocks: Rows
     held_out: HeldOut
     facts: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    """Tells the training texts from all others: the results of stages are named by it."""
+    held_out_key: str = ""
+    """Tells the held-out text that is scored from all others: the results of scoring are named by it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,7 @@ class RunSetup:
     shared: SharedResults | None = None
     """Where results lie that runs have in common; None shares nothing."""
     content: str = ""
-    """What determines the run apart from its strategy: `execute` makes it."""
+    """The part of the stages' keys that does not depend on tasks, strategy or seed: `execute` makes it."""
     point_seconds: float = SECONDS_APART
     """At most so long apart are the points inside a stage that the run can go on from."""
     check_room: Callable[[], None] = lambda: None
@@ -61,7 +65,14 @@ class RunSetup:
     def stage_keys(self) -> tuple[str, ...]:
         """A name for the result of every stage, from all that determines it."""
         parts = stage_key_parts(self.strategy, len(self.tasks))
-        return tuple(stage_key(self.content, self.seed, each) for each in parts)
+        texts = [task.fingerprint for task in self.tasks]
+        return tuple(stage_key(self.content, self.seed, each, texts[:stage]) for stage, each in enumerate(parts, 1))
+
+    @property
+    def point_keys(self) -> tuple[str, ...]:
+        """The same for resume points, which hold the stage's scores as well."""
+        scored = [[task.name, task.held_out_key] for task in self.tasks]
+        return tuple(content_key(key, scored, self.training.evaluations_per_stage) for key in self.stage_keys)
 
 
 @dataclass
@@ -99,6 +110,11 @@ class Progress:
         self.journal.close()
         self.points.clear()
         self.position.stage_step = 0
+
+    def journal_events(self) -> list[Kept]:
+        """The stage's events so far."""
+        assert self.journal is not None
+        return list(self.journal.recorded_events())
 
     def recorded(self, event: Kept) -> Kept:
         """The event, once it stands in the stage's journal."""

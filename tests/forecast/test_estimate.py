@@ -20,7 +20,7 @@ SPEED = Speed(
 
 def experiment(*strategies: object, seeds: tuple[int, ...] = (0,), **training: object) -> Experiment:
     tasks = [{"name": size.name, "train": f"{size.name}.txt"} for size in SIZES]
-    settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 180} | training
+    settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 60} | training
     return experiment_from(
         {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
     )

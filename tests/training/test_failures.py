@@ -56,8 +56,8 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_as_they_were(
     before = [weight.clone() for weight in loaded.model.parameters()]
     real = gradients.accumulate_gradients
 
-    def spoiled(base: Any, *args: Any) -> Any:
-        found = real(base, *args)
+    def spoiled(base: Any, *args: Any, **settings: Any) -> Any:
+        found = real(base, *args, **settings)
         next(base.model.parameters()).grad[0] = float("inf")
         return found
 

@@ -57,8 +57,8 @@ def test_training_learns_and_naive_training_forgets(tmp_path: Path) -> None:
 @pytest.fixture
 def two_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps are reported late, as on an accelerator."""
-    for module in ("step", "training"):
-        monkeypatch.setattr(f"engine.{module}.steps_in_flight", lambda device: 2)
+    for module in ("step", "loop"):
+        monkeypatch.setattr(f"engine.training.{module}.steps_in_flight", lambda device: 2)
 
 
 @pytest.mark.parametrize("name", ["naive", "replay+ewc"])
