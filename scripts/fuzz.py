@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 FOUND = ROOT / ".fuzz"
 MEGABYTES, SECONDS_AN_INPUT = 2048, 20
 CAP_BYTES, CAP_PIECES = 4_000_000, 100_000
-"""The bytes that one upload may hold while fuzzing."""
+"""The bytes and the pieces that one upload may hold while fuzzing."""
 _HARMFUL = ("subprocess.Popen", "os.system", "os.exec", "os.remove", "os.rename", "os.mkdir", "socket.connect")
 
 
