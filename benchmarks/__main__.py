@@ -26,7 +26,7 @@ _SECTIONS = ("embedded", "strategies", "many-tasks", "run", "gpt2", "gpt2-arithm
 
 @dataclass
 class _Report:
-    """What there is to say, said as soon as it is known."""
+    """The lines of the report, printed as soon as they are known."""
 
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -42,7 +42,8 @@ def python_of(name: str) -> Path:
 
 
 def _steps(name: str) -> tuple[tuple[str, ...], ...]:
-    """What pip installs, call by call: torch first and alone, as for the product, so that a CPU build at hand stays."""
+    """The installations by pip, call by call: torch first and alone, as for the product, so that a CPU build at hand
+    stays."""
     lines = (_ROOT / "requirements.txt").read_text().splitlines()
     ours = {line.partition("==")[0]: line for line in lines if "==" in line}
     return (ours["torch"],), (ours["transformers"], ours["numpy"]), *_OWN[name]

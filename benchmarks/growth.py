@@ -46,7 +46,7 @@ class Curve:
 
     @property
     def slope(self) -> float | None:
-        """Of the straight line through the values themselves."""
+        """The slope of the straight line through the values themselves."""
         return float(np.polyfit(self.x, self.y, 1)[0]) if len(self.x) > 1 else None
 
 
@@ -222,7 +222,7 @@ def _models(effort: _Effort) -> list[Curve]:
 
 
 def ask(**request: Any) -> dict[str, Any]:
-    """What a fresh process answers. Raises CalledProcessError, its complaint printed, where it fails."""
+    """Return the answer of a fresh process. Raises CalledProcessError, its complaint printed, where it fails."""
     command = [sys.executable, "-m", "benchmarks.growing", json.dumps(request)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
     done = subprocess.run(command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)

@@ -1,4 +1,4 @@
-"""What is timed, section by section. Participants take turns: ours, a peer, ours, the next peer, and again."""
+"""The timings, section by section. Participants take turns: ours, a peer, ours, the next peer, and again."""
 
 import time
 from collections.abc import Iterator

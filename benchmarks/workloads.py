@@ -1,4 +1,4 @@
-"""What every participant trains on: a model folder and texts in its tokens, written as one JSON file.
+"""Every participant trains on the same: a model folder and texts in its tokens, written as one JSON file.
 
     {"model": folder, "learning_rate": 1e-4, "block_size": 256,
      "tasks": [{"texts": [[token, …], …], "input_ids": [[…], …], "targets": [[…], …]}, …]}

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 FOUND = ROOT / ".fuzz"
 MEGABYTES, SECONDS_AN_INPUT = 2048, 20
 CAP_BYTES, CAP_PIECES = 4_000_000, 100_000
-"""What one upload may hold while fuzzing."""
+"""The bytes and the pieces that one upload may hold while fuzzing."""
 _HARMFUL = ("subprocess.Popen", "os.system", "os.exec", "os.remove", "os.rename", "os.mkdir", "socket.connect")
 
 
@@ -96,7 +96,7 @@ def take_configuration(data: bytes) -> None:
 
 
 def take_fields(data: bytes) -> None:
-    """What is typed as a name, as seeds and as lists of values."""
+    """Take what is typed as a name, as seeds and as lists of values."""
     from engine.common.parameters import parameters_of
     from engine.experiments.experiment import Training
     from engine.strategies import registry

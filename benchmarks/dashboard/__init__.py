@@ -1,1 +1,1 @@
-"""What the dashboard costs: pages, refreshes, bytes, latency, and the training beside it."""
+"""The cost of the dashboard: pages, refreshes, bytes, latency, and the training beside it."""

@@ -25,7 +25,7 @@ _SAMPLE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Moment:
-    """What was taken at one time."""
+    """The measurements of one moment."""
 
     seconds: float
     step: int
@@ -141,7 +141,7 @@ def _line(moment: Moment) -> str:
 
 
 def endurance_summary(found: Endurance) -> str:
-    """What was seen, in words."""
+    """Say what was seen."""
     last, middle = found.moments[-1], found.moments[len(found.moments) // 2]
     steps, megabytes = last.step - middle.step, last.database_mb - middle.database_mb
     return "\n".join(

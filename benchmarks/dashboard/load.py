@@ -25,7 +25,7 @@ _LIGHT_SECONDS, _BROWSER_SECONDS = (2.0, 40.0), (40.0, 160.0)
 
 @dataclass
 class Load:
-    """What was seen."""
+    """The measurements under load."""
 
     tally: Tally = field(default_factory=Tally)
     memory: list[tuple[float, float]] = field(default_factory=list)
@@ -115,7 +115,7 @@ def _compare(load: Load, store: Store, undisturbed: Store) -> None:
 
 
 def load_summary(load: Load, minutes: float, sessions: int) -> str:
-    """What was seen, in words."""
+    """Say what was seen."""
     memory = [megabytes for _, megabytes in load.memory]
     half, most = np.quantile(load.tally.opening_seconds, [0.5, 0.95])
     lines = [

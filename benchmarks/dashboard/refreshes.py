@@ -1,4 +1,4 @@
-"""What a refresh of the Live page costs the server, in processor time and in bytes."""
+"""The cost of a refresh of the Live page for the server, in processor time and in bytes."""
 
 import asyncio
 import bisect
@@ -40,7 +40,7 @@ async def measure_refreshes(folder: Path, steps: int, counts: Sequence[int]) -> 
 
 
 async def _watch(server: Server, count: int) -> tuple[list[Watched], float]:
-    """What that many see, and the processor seconds of the server meanwhile."""
+    """Return what that many watchers see, and the processor seconds of the server meanwhile."""
     watchers, tasks = await opened([Watcher(server.address, "live", reads_charts=not n) for n in range(count)])
     await asyncio.sleep(_SETTLE_SECONDS)
     for each in watchers:

@@ -34,7 +34,7 @@ class Server:
         return _cpu_seconds(self.process)
 
     def cpu_seconds_of_others(self) -> float:
-        """What the machine did so far for anything but the app and this measurement."""
+        """The time that the machine has worked so far for anything but the app and this measurement."""
         user, nice, system, _, _, interrupts, soft, *_ = Path("/proc/stat").read_text().split()[1:]
         return (
             sum(map(int, (user, nice, system, interrupts, soft))) / _TICKS

@@ -54,7 +54,7 @@ def add_finished_runs(store: Store, folder: Path, experiments: int, seeds: int, 
 
 
 def _story(steps: int, evaluations: int, until: int) -> Iterator[events.Event]:
-    """What a run says up to step `until`: `evaluations` looks a stage at the held-out text."""
+    """The events of a run up to step `until`, with `evaluations` looks a stage at the held-out text."""
     draw = random.Random(steps)
     facts = tuple({"name": t, "documents": 18, "fingerprint": t, "target_tokens": 90_000} for t in TASKS)
     yield events.RunStarted(steps, len(TASKS), 0, {"device": "cpu"}, facts)

@@ -46,7 +46,7 @@ class Recorded:
 
 @dataclass
 class Window:
-    """What was measured while some watched."""
+    """The measurements while some watched."""
 
     watchers: int
     tokens_per_second: float

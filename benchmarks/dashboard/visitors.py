@@ -19,7 +19,7 @@ from benchmarks.dashboard.server import Server
 from benchmarks.dashboard.watchers import Watcher
 
 FAILURES = (TimeoutError, httpx.HTTPError, WebSocketException, PlaywrightError)
-"""What a visit may end with."""
+"""The outcomes that a visit may have."""
 PATIENCE_SECONDS = 120.0
 _FILE = b"word " * 200_000
 

@@ -21,7 +21,7 @@ _SIZE_LIMIT = 1 << 28
 
 @dataclass
 class Watched:
-    """What one watcher has seen."""
+    """The measurements of one watcher."""
 
     opened_seconds: float = 0.0
     """From the first message to the end of the page's first run."""

@@ -54,7 +54,7 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
     ranked = rivals.loc[(rivals[measure] * sign(score)).sort_values(ascending=False).index]
     winner, others = ranked.iloc[0], ranked.iloc[1:]
     within = [str(row["configuration"]) for _, row in others.iterrows() if not _apart(winner, row, measure)]
-    sentences = [_kept(winner, others, measure, score), _certainty(winner, others, within, seeds)]
+    sentences = [_kept(winner, others, measure, score), _certainty(others, within, seeds)]
     naive = _naive_beside(table, winner)
     sentences += [_forgot(winner, naive, score), _price(winner, naive, score)]
     sentences += [_reference(table, winner, measure, score), _still_open(rows)]
@@ -85,7 +85,7 @@ def _kept(winner: pd.Series, others: pd.DataFrame, measure: str, score: str) -> 
     return f"{text}; next is {runner_up['configuration']} with {_with_interval(runner_up, measure, score, False)}."
 
 
-def _certainty(winner: pd.Series, others: pd.DataFrame, within: Sequence[str], seeds: frozenset[int]) -> str:
+def _certainty(others: pd.DataFrame, within: Sequence[str], seeds: frozenset[int]) -> str:
     if others.empty:
         return ""
     if len(seeds) == 1:

@@ -62,13 +62,6 @@ class ModelCheck:
             if str(error) not in map(str, self.problems):
                 self.problems.append(error)
 
-    def refuse(self) -> None:
-        """Raises ModelError or ConfigError with all problems, where there are any."""
-        if len(self.problems) == 1:
-            raise self.problems[0]
-        if self.problems:
-            raise ModelError(" ".join(map(str, self.problems)))
-
 
 def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelCheck:
     """Look at the model's folder, its config, its tokenizer and the headers of its weights; nothing is loaded.

@@ -42,9 +42,12 @@ def experiment(model: object, **training: Any) -> Experiment:
 
 
 def check_model(experiment: Experiment, *, download: bool = False) -> list[str]:
-    """The remarks on the experiment's model; it raises all reasons for which a start would fail."""
+    """The remarks on the experiment's model; it raises the reason for which a start would fail, all of them as one."""
     found = look_at_model(experiment, download=download)
-    found.refuse()
+    if len(found.problems) > 1:
+        raise ModelError(" ".join(map(str, found.problems)))
+    for problem in found.problems:
+        raise problem
     return found.remarks
 
 
