@@ -36,6 +36,11 @@ def test_forgetting_is_negative_where_the_last_stage_improved_everything() -> No
     assert summarize([[0.1, 0.1], [0.5, 0.1], [0.7, 0.6]], lower_is_better=False).forgetting == pytest.approx(-0.2)
 
 
+def test_what_the_base_model_knew_and_the_first_stage_undid_is_not_forgetting() -> None:
+    # max over 1 ≤ t < T of 0.5 and 0.4, not the 0.9 of row 0
+    assert summarize([[0.9, 0.1], [0.5, 0.1], [0.4, 0.6]], lower_is_better=False).forgetting == pytest.approx(0.1)
+
+
 def test_a_loss_and_its_negative_as_a_score_give_the_same_summaries() -> None:
     losses = [[-x for x in row] for row in ACCURACY]
     assert summarize(losses, lower_is_better=True) == summarize(ACCURACY, lower_is_better=False)

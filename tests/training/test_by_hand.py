@@ -207,7 +207,8 @@ def test_the_reported_means_are_each_over_their_own_tokens() -> None:
     model = tiny_gpt2().eval()
     new, old = token_rows(0), token_rows(1)[:2, :5]
     terms = [Term("new", blocks_of([document(row) for row in new.tolist()])),
-             Term("replay", blocks_of([document(row) for row in old.tolist()]), 0.3)]  # fmt: skip
+             Term("replay", blocks_of([document(row) for row in old.tolist()]).select(torch.arange(1)), 0.3)]  # fmt: skip
+    assert terms[1].blocks.width < terms[0].blocks.width
     found = accumulate_gradients(base_of(model), terms)
     assert float(found["new"]) == pytest.approx(float(nats(model, new).detach()) / (ROWS * BLOCK), rel=1e-5)
     assert float(found["replay"]) == pytest.approx(float(nats(model, old).detach()) / (2 * 4), rel=1e-5)
