@@ -95,9 +95,6 @@ TEXTS: dict[str, Mutant] = {
         document_encoding, 'self._separator if d.prompt else ""', "self._separator", _PAIR
     ),
     "a prompt that loses its end": mutant(document_encoding, "before + 1 + prompt - kept_prompt", "before + 1", _LONG),
-    "a block that is a token smaller for pairs": mutant(
-        document_encoding, "found.lengths > self._longest", "found.lengths >= self._longest", _LONG
-    ),
     "bytes of what was cut off": mutant(
         document_encoding, "int(text_bytes[i]) - self._bytes_of(lost)", "int(text_bytes[i])", _LONG
     ),
@@ -108,7 +105,7 @@ TEXTS: dict[str, Mutant] = {
         tokenisation, 'f"[{_SPACE}]*[^{_SPACE}]+|[{_SPACE}]+"', 'f"[^{_SPACE}]+|[{_SPACE}]+"', _SPECIAL
     ),
     "separators of files that are taken for spaces": mutant(
-        tokenisation, '_SPACE = "\\t-\\r ', '_SPACE = "\\t-\\r\\x1c-\\x1f ',
+        tokenisation, '_PIECE = re.compile(f"[{_SPACE}]*[^{_SPACE}]+', '_PIECE = re.compile(f"[{_SPACE}\\x1c-\\x1f]*[^{_SPACE}\\x1c-\\x1f]+',
         test_tokenisation.test_every_character_is_space_here_where_it_is_in_the_tokenizer,
     ),
 }  # fmt: skip

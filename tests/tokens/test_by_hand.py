@@ -89,7 +89,14 @@ def test_a_pair_too_long_by_hand_keeps_the_end_of_its_prompt() -> None:
 def test_tokens_of_odd_texts_are_the_tokenizers_own() -> None:
     tokenizer = load_tokenizer("tiny-gpt2")
     encode = make_encoder(tokenizer)
-    for text in ("a  b\n\n c", "one <|endoftext|> two", " \t don't\r\nstop", "line\n\nline\x0bend ", "中文。 é", "a b a b"):
+    for text in (
+        "a  b\n\n c",
+        "one <|endoftext|> two",
+        " \t don't\r\nstop",
+        "line\n\nline\x0bend ",
+        "中文。 é",
+        "a b a b",
+    ):
         ids, counts = encode([text, text])
         own = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         assert ids.tolist() == own + own
