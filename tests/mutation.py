@@ -1,4 +1,4 @@
-"""Plants one deliberate mistake in a module: its functions and methods run the code of the changed source for a while."""
+"""Plants one deliberate mistake in a module: for a while its functions and methods run the changed source."""
 
 import ast
 import inspect
@@ -37,7 +37,7 @@ def planted(mistake: Mutant) -> Iterator[None]:
 
     The code of the very function objects that exist is exchanged, so that every user meets it whatever way it was
     imported: functions, methods, static and class methods, properties, and what a decorator wraps. Constants and
-    default values whose expression has changed are exchanged too. Fails where a passage no longer stands in the
+    default values whose expression has changed are exchanged too; what was made from a constant on import is not. Fails where a passage no longer stands in the
     source exactly once, and where the change reaches nothing.
     """
     module = mistake.module

@@ -206,8 +206,8 @@ def test_the_learning_rate_is_a_line_up_and_half_a_cosine_or_a_line_down() -> No
 def test_the_reported_means_are_each_over_their_own_tokens() -> None:
     model = tiny_gpt2().eval()
     new, old = token_rows(0), token_rows(1)[:2, :5]
-    terms = [Term("new", blocks_of([document(row) for row in new.tolist()])),
-             Term("replay", blocks_of([document(row) for row in old.tolist()]).select(torch.arange(1)), 0.3)]  # fmt: skip
+    rows = [blocks_of([document(row) for row in part.tolist()]) for part in (new, old)]
+    terms = [Term("new", rows[0]), Term("replay", rows[1].select(torch.arange(1)), 0.3)]
     assert terms[1].blocks.width < terms[0].blocks.width
     found = accumulate_gradients(base_of(model), terms)
     assert float(found["new"]) == pytest.approx(float(nats(model, new).detach()) / (ROWS * BLOCK), rel=1e-5)
