@@ -37,8 +37,8 @@ def planted(mistake: Mutant) -> Iterator[None]:
 
     The code of the very function objects that exist is exchanged, so that every user meets it whatever way it was
     imported: functions, methods, static and class methods, properties, and what a decorator wraps. Constants and
-    default values whose expression has changed are exchanged too; what was made from a constant on import is not. Fails where a passage no longer stands in the
-    source exactly once, and where the change reaches nothing.
+    default values whose expression has changed are exchanged too; what was made from a constant on import is not.
+    Fails where a passage no longer stands in the source exactly once, and where the change reaches nothing.
     """
     module = mistake.module
     source = Path(inspect.getfile(module)).read_text(encoding="utf-8")
