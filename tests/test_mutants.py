@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.mutation import planted
+from engine.events.scores import Score
+from engine.persistence import resume_points
+from engine.persistence.resume_points import ResumePoints
+from tests.mutation import Mutant, planted
 from tests.persistence import mutants as persistence
 from tests.results import mutants as results
 from tests.strategies import mutants as strategies
@@ -21,6 +24,19 @@ MUTANTS = {name: mistake for room in ROOMS for name, mistake in room.items()}
 
 def test_no_two_mistakes_share_a_name() -> None:
     assert len(MUTANTS) == sum(map(len, ROOMS))
+
+
+def test_a_planted_mistake_is_gone_afterwards_and_one_that_changes_nothing_is_refused() -> None:
+    before = (Score.bits_per_byte.fget.__code__, ResumePoints.save.__code__, resume_points.KEPT)  # type: ignore[attr-defined]
+    with planted(MUTANTS["nats for bits"]), planted(MUTANTS["one point alone"]):
+        assert Score(2.0, 1, 1, 0).bits_per_byte == 2.0
+        assert resume_points.KEPT == 1
+    assert Score(2.0, 1, 1, 0).bits_per_byte != 2.0
+    assert before == (Score.bits_per_byte.fget.__code__, ResumePoints.save.__code__, 2)  # type: ignore[attr-defined]
+    for old, word in (("no such passage", "no longer stands once"), ("SECONDS_APART = 120.0", "reaches no function")):
+        void = Mutant(resume_points, ((old, old),), ask)
+        with pytest.raises(AssertionError, match=word), planted(void):
+            pass
 
 
 def ask(oracle: Callable[..., None], arguments: tuple[tuple[str, Any], ...], folder: Path) -> None:

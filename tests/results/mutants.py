@@ -72,7 +72,7 @@ SUMMARIES: dict[str, Mutant] = {
     "intransigence upside down": mutant(
         summaries, "else a - b", "else b - a", test_summaries.test_intransigence_is_what_joint_learned_beyond
     ),
-    "an interval of the normal distribution": mutant(summaries, "half = quantile *", "half = 1.96 *", _SEEDS),
+    "an interval of the normal distribution": mutant(summaries, "quantile(0.975, freedom)", "1.96", _SEEDS),
     "an interval with a degree of freedom too many": mutant(
         summaries, "freedom = len(values) - 1", "freedom = len(values)", _SEEDS
     ),
