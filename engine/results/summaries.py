@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
+from engine.store.student_t import quantile
+
 Matrix = Sequence[Sequence[float | None]]
 
 
@@ -83,32 +85,11 @@ def stability_gap(after_own_stage: float, inside_later_stages: Sequence[float], 
     return max(0.0, worst - after_own_stage if lower_is_better else after_own_stage - worst)
 
 
-_STUDENT_975 = (
-    12.706,
-    4.303,
-    3.182,
-    2.776,
-    2.571,
-    2.447,
-    2.365,
-    2.306,
-    2.262,
-    2.228,
-    2.201,
-    2.179,
-    2.160,
-    2.145,
-    2.131,
-)
-"""97.5% quantiles of Student's t at 1, 2, … degrees of freedom."""
-
-
 def mean_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
     """Mean over seeds with its 95% interval by Student's t; no bounds for a single value. Empty input is an error."""
     mean = fmean(values)
     if len(values) < 2:
         return mean, None, None
     freedom = len(values) - 1
-    quantile = _STUDENT_975[freedom - 1] if freedom <= len(_STUDENT_975) else 1.96 + 2.4 / freedom
-    half = quantile * stdev(values) / math.sqrt(len(values))
+    half = quantile(0.975, freedom) * stdev(values) / math.sqrt(len(values))
     return mean, mean - half, mean + half

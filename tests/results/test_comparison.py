@@ -9,6 +9,7 @@ from engine.results.comparison import (
     best_checkpoint,
     configuration_differences,
     configuration_frame,
+    matrices,
     pareto_front,
     run_frame,
     with_configurations,
@@ -75,6 +76,27 @@ def test_intransigence_is_what_joint_with_the_same_seed_learned_better() -> None
     assert rows.loc["r", "intransigence"] == pytest.approx(((2.0 - 2.0) + (2.2 - 1.9)) / 2)
     assert math.isnan(rows.loc["j", "intransigence"])
     assert "joint" in rows.loc["j", "intransigence_reason"]
+
+
+def test_intransigence_is_taken_from_the_joint_run_of_the_same_seed() -> None:
+    runs = [(a_run(f"r{seed}", "replay", seed), REPLAY) for seed in (0, 1)]
+    runs += [(a_run(f"j{seed}", "joint", seed), shifted(JOINT, -0.1 * seed)) for seed in (0, 1)]
+    rows = compared(*runs).set_index("run_id")
+    assert rows.loc["r0", "intransigence"] == pytest.approx(((2.0 - 2.0) + (2.2 - 1.9)) / 2)
+    assert rows.loc["r1", "intransigence"] == pytest.approx(((2.0 - 1.9) + (2.2 - 1.8)) / 2)
+
+
+def test_a_fall_is_taken_from_the_end_of_the_task_s_own_stage() -> None:
+    points = [(1, 4, 4.0), (1, 5, 2.0), (2, 6, 2.6), (2, 7, 2.5)]
+    curve = pd.DataFrame(
+        [{"run_id": "n", "stage": s, "step": x, "task": "task 1", "bits_per_byte": v} for s, x, v in points]
+    )
+    assert compared((a_run("n", "naive"), NAIVE), curve=curve)["stability_gap"].iloc[0] == pytest.approx(0.6)
+
+
+def test_a_matrix_ends_before_a_stage_that_is_missing() -> None:
+    cells = pd.DataFrame([cell for cell in a_matrix("n", NAIVE) if cell["stage"] != 1])
+    assert matrices(cells, "bits_per_byte") == {"n": [[4.0, 4.0]]}
 
 
 def test_the_stability_gap_is_the_deepest_fall_inside_later_stages() -> None:

@@ -36,6 +36,11 @@ def test_forgetting_is_negative_where_the_last_stage_improved_everything() -> No
     assert summarize([[0.1, 0.1], [0.5, 0.1], [0.7, 0.6]], lower_is_better=False).forgetting == pytest.approx(-0.2)
 
 
+def test_what_the_base_model_knew_and_the_first_stage_undid_is_not_forgetting() -> None:
+    # max over 1 ≤ t < T of 0.5 and 0.4, not the 0.9 of row 0
+    assert summarize([[0.9, 0.1], [0.5, 0.1], [0.4, 0.6]], lower_is_better=False).forgetting == pytest.approx(0.1)
+
+
 def test_a_loss_and_its_negative_as_a_score_give_the_same_summaries() -> None:
     losses = [[-x for x in row] for row in ACCURACY]
     assert summarize(losses, lower_is_better=True) == summarize(ACCURACY, lower_is_better=False)
@@ -76,9 +81,15 @@ def test_the_stability_gap_is_the_worst_fall_inside_later_stages() -> None:
 
 def test_the_interval_over_three_seeds_is_students() -> None:
     mean, low, high = mean_interval([1.0, 2.0, 3.0])
-    half = 4.303 * 1.0 / math.sqrt(3)
+    half = 4.302653 * 1.0 / math.sqrt(3)
     assert (mean, low, high) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
     assert mean_interval([1.5]) == (1.5, None, None)
+
+
+def test_the_interval_over_seventeen_seeds_has_the_quantile_of_sixteen_degrees() -> None:
+    mean, low, high = mean_interval([float(n) for n in range(17)])  # variance 17 · 18 / 12
+    half = 2.119905 * math.sqrt(25.5 / 17)
+    assert (mean, low, high) == pytest.approx((8.0, 8.0 - half, 8.0 + half))
 
 
 def test_the_interval_narrows_without_a_jump_beyond_the_table() -> None:

@@ -47,6 +47,27 @@ def test_a_point_inside_a_stage_leads_from_the_matrix_by_the_sample_s_change() -
     assert point.lows["perplexity"] == pytest.approx(math.exp(2.1 + 9 / 40 - half), rel=1e-4)
 
 
+def test_every_score_s_interval_is_the_one_of_its_own_ratio() -> None:
+    before, now = sums([30, 20, 50], [10, 10, 20], hits=[1, 1, 2]), sums([31, 22, 56], [10, 10, 20], hits=[2, 2, 6])
+    point = inside(Score(2100.0, 1000, 2000, 100), total(before), total(now), before, now)
+    t_and_share = 4.3027 * math.sqrt((1 - 3 / 100) * 3 / 2)
+    halves = {name: point.highs[name] - point.values[name] for name in ("bits_per_byte", "accuracy")}
+    # z = 1, 2, 6 nats over 20, 20, 40 bytes: as per token, by 2 and by ln 2; hits 1, 1, 4: 6/40, residuals −½, −½, 1
+    assert halves["bits_per_byte"] == pytest.approx(t_and_share * math.sqrt(3.875) / 80 / math.log(2), rel=1e-4)
+    assert halves["accuracy"] == pytest.approx(t_and_share * math.sqrt(1.5) / 40, rel=1e-4)
+
+
+def test_a_change_has_the_interval_of_its_number_of_looks_by_hand() -> None:
+    before, now = sums([30, 20, 50], [10, 10, 20], out_of=12), sums([31, 22, 56], [10, 10, 20], out_of=12)
+    # t of two degrees of freedom at 1 − 0.025 / looks is (2p − 1) √(2 / (4p(1 − p)))
+    for looks in (1, 5):
+        p = 1 - 0.025 / looks
+        t = (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
+        found = change(before, now, looks)
+        assert found.value == pytest.approx(9 / 40)
+        assert found.half_width == pytest.approx(t * math.sqrt(3 / 2 * 3.875) / 40)
+
+
 def test_where_nothing_changed_the_curve_stays_on_the_matrix_without_an_error() -> None:
     one, whole = sums([30, 20, 50], [10, 10, 20]), Score(2100.0, 1000, 2000, 100)
     point = inside(whole, total(one), total(one), one, one)

@@ -180,6 +180,14 @@ def test_rows_become_documents_and_empty_ones_are_reported() -> None:
         rows_to_documents(table([{"c": "", "d": "x"}]), Columns(text="c"))
 
 
+def test_several_prompt_columns_are_joined_by_a_blank_line_without_the_empty_ones() -> None:
+    read = table(
+        [{"i": "Say.", "x": "Why?", "c": "a"}, {"i": "Say.", "x": " ", "c": "b"}, {"i": "", "x": "", "c": "d"}]
+    )
+    rows = rows_to_documents(read, Columns(prompt=("i", "x"), completion="c"))
+    assert rows.documents == [Document("a", "Say.\n\nWhy?"), Document("b", "Say."), Document("d", "")]
+
+
 def test_conversations_that_cannot_be_learnt_are_left_out_with_the_reason() -> None:
     rows = [
         {"messages": MESSAGES}, {"messages": MESSAGES[:1]}, {"messages": [{"role": "narrator", "content": "x"}]},

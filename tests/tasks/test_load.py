@@ -46,6 +46,13 @@ def test_several_files_of_several_kinds_make_one_task(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_file_of_both_sides_is_trained_on_one_and_scored_on_the_other(tmp_path: Path) -> None:
+    both = {"train": [f"learnt {i}" for i in range(9)], "test": [f"scored {i}" for i in range(3)]}
+    task = load_task(TaskSpec(name="a", train=written(tmp_path, "a.json", json.dumps(both))))
+    assert [d.text for d in task.train] == both["train"]
+    assert [d.text for d in task.held_out] == both["test"]
+
+
 def test_prompt_and_completion_columns_are_kept_apart(tmp_path: Path) -> None:
     rows = [{"q": f"question {i}?", "a": f" answer {i}"} for i in range(10)]
     path = written(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))

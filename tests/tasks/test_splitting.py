@@ -67,6 +67,13 @@ def test_the_held_out_side_is_the_same_for_the_same_seed_whatever_the_order() ->
     assert list(first.train) == [d for d in many if d in set(first.train)]
 
 
+def test_a_share_is_rounded_and_leaves_a_document_on_each_side() -> None:
+    wanted = [(10, 0.2, 2), (10, 0.24, 2), (10, 0.26, 3), (10, 0.01, 1), (10, 0.99, 9), (2, 0.9, 1)]
+    for count, share, held_out in wanted:
+        division = divide("t", documents(*(f"document {i}" for i in range(count))), None, share, 0)
+        assert (len(division.train), len(division.held_out)) == (count - held_out, held_out)
+
+
 def test_repeated_documents_stand_on_one_side_once() -> None:
     division = divide("t", documents("a", "b", "a", " a\n", "c"), None, 0.5, 0)
     both = [d.text for d in division.train + division.held_out]

@@ -129,6 +129,16 @@ def test_the_sample_is_the_same_for_every_run_and_every_document_as_likely() -> 
     assert torch.equal(*(each.sample.select(torch.arange(2)).input_ids for each in samples))
 
 
+def test_a_sample_of_sorted_documents_has_their_mean_length() -> None:
+    documents = [document([0] * n) for n in range(2, 402)]  # lengths 2 … 401: mean 201.5, variance (400² − 1) / 12
+    sums = scoring.prepare(documents, 512, sample_tokens=10_000).units
+    assert sums.documents == round(10_000 / 200.5)
+    mean = sum(sums.text_bytes) / sums.documents
+    assert abs(mean - 201.5) < 4 * (400**2 / 12 / sums.documents) ** 0.5
+    assert min(sums.text_bytes) < 50
+    assert max(sums.text_bytes) > 350
+
+
 def test_of_long_held_out_text_every_seed_draws_its_own_documents() -> None:
     documents = random_documents(200, seed=8)
 

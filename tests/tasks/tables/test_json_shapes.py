@@ -100,6 +100,14 @@ def test_frames_with_names_as_index_and_series_and_lists_by_column_are_read() ->
     assert one("a.json", pd.Series(["a", "b"]).to_json()).frame.to_dict("list") == {"text": ["a", "b"]}
 
 
+def test_a_frame_with_its_schema_has_no_column_of_its_index() -> None:
+    frame = pd.DataFrame({"text": ["a", "b"], "n": [1, 2]})
+    read = one("a.json", frame.to_json(orient="table"))
+    assert read.frame.to_dict("list") == {"text": ["a", "b"], "n": ["1", "2"]}
+    named = one("a.json", frame.set_index("text").to_json(orient="table"))
+    assert named.frame.to_dict("list") == {"text": ["a", "b"], "n": ["1", "2"]}
+
+
 def test_what_is_no_number_is_empty() -> None:
     assert one("a.json", '[{"text": NaN, "n": 1}, {"text": "x", "n": NaN}]').frame.to_numpy().tolist() == [
         ["", "1"], ["x", ""],

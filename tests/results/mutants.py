@@ -1,0 +1,217 @@
+"""Mistakes in what is said of scores: summaries, comparisons, intervals and curves, each with the test that must catch
+it."""
+
+from engine.events import scores
+from engine.results import comparison, summaries, verdict
+from engine.store import paired, student_t
+from tests.mutation import Mutant, mutant
+from tests.results import test_comparison, test_summaries
+from tests.store import test_paired
+
+_MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
+_PEAK = test_summaries.test_forgetting_counts_from_a_late_peak
+_FORWARD = test_summaries.test_forward_transfer_is_measured_against_the_base_model
+_SEEDS = test_summaries.test_the_interval_over_three_seeds_is_students
+_TABLE = test_paired.test_a_quantile_is_the_one_of_the_tables
+_RATIO = test_paired.test_the_error_of_a_change_is_that_of_a_ratio_over_documents_by_hand
+_POINT = test_paired.test_a_point_inside_a_stage_leads_from_the_matrix_by_the_sample_s_change
+_CHANGE = test_paired.test_a_change_has_the_interval_of_its_number_of_looks_by_hand
+_LEVELS = test_comparison.test_levels_are_in_the_scores_own_unit_and_losses_above_zero_where_something_was_lost
+_GAP = test_comparison.test_the_stability_gap_is_the_deepest_fall_inside_later_stages
+_FRONT = test_comparison.test_the_pareto_front_holds_what_nothing_beats_in_everything
+_BEST = test_comparison.test_the_checkpoint_that_kept_most_is_not_the_reference
+_JOINT = test_comparison.test_intransigence_is_taken_from_the_joint_run_of_the_same_seed
+_PACKED = test_paired.test_sums_come_back_from_their_packing_and_take_a_few_bytes_a_document
+
+SUMMARIES: dict[str, Mutant] = {
+    "the previous stage as the baseline of forward transfer": mutant(
+        summaries, "s[j][j] - s[0][j]", "s[j][j] - s[j - 1][j]", _FORWARD
+    ),
+    "forward transfer after the task's own stage": mutant(
+        summaries, "s[j][j] - s[0][j]", "s[j + 1][j] - s[0][j]", _FORWARD
+    ),
+    "forgetting counted from a task's own stage": mutant(
+        summaries, "max(s[t][j] for t in range(1, tasks))", "own[j]", _PEAK
+    ),
+    "forgetting that can't be negative": mutant(
+        summaries,
+        "for t in range(1, tasks))",
+        "for t in range(1, tasks + 1))",
+        test_summaries.test_forgetting_is_negative_where_the_last_stage_improved_everything,
+    ),
+    "forgetting counted from the base model": mutant(
+        summaries,
+        "for t in range(1, tasks))",
+        "for t in range(tasks))",
+        test_summaries.test_what_the_base_model_knew_and_the_first_stage_undid_is_not_forgetting,
+    ),
+    "forgetting over all tasks": mutant(
+        summaries,
+        "for t in range(1, tasks)) - last[j] for j in past)",
+        "for t in range(1, tasks)) - last[j] for j in range(tasks))",
+        _PEAK,
+    ),
+    "backward transfer from the base model": mutant(summaries, "last[j] - own[j]", "last[j] - s[0][j]", _MATRIX),
+    "the last row as what was learnt": mutant(summaries, "[s[j + 1][j] for", "[s[tasks][j] for", _MATRIX),
+    "the row before as what was learnt": mutant(summaries, "[s[j + 1][j] for", "[s[j][j] for", _MATRIX),
+    "losses that are not turned": mutant(
+        summaries,
+        "(-x if lower_is_better",
+        "(x if lower_is_better",
+        test_summaries.test_a_loss_and_its_negative_as_a_score_give_the_same_summaries,
+    ),
+    "forgetting relative to the score itself": mutant(
+        summaries, "(own[j] - last[j]) / learned", "(own[j] - last[j]) / own[j]", _MATRIX
+    ),
+    "the last fall for the deepest": mutant(
+        summaries,
+        "max(inside_later_stages) if",
+        "inside_later_stages[-1] if",
+        test_summaries.test_the_stability_gap_is_the_worst_fall_inside_later_stages,
+    ),
+    "intransigence upside down": mutant(
+        summaries, "else a - b", "else b - a", test_summaries.test_intransigence_is_what_joint_learned_beyond
+    ),
+    "an interval of the normal distribution": mutant(summaries, "quantile(0.975, freedom)", "1.96", _SEEDS),
+    "an interval with a degree of freedom too many": mutant(
+        summaries, "freedom = len(values) - 1", "freedom = len(values)", _SEEDS
+    ),
+    "an interval of the values and not of their mean": mutant(
+        summaries, "stdev(values) / math.sqrt(len(values))", "stdev(values)", _SEEDS
+    ),
+    "a deviation over n": mutant(
+        summaries,
+        "stdev(values) / math.sqrt(len(values))",
+        "stdev(values) / math.sqrt(len(values)) * math.sqrt(freedom / len(values))",
+        _SEEDS,
+    ),
+    "a quantile of one side": mutant(
+        student_t, "if _within(middle, freedom) < 2 * share - 1", "if _within(middle, freedom) < share", _TABLE
+    ),
+    "a normal distribution from ten degrees on": mutant(student_t, "_NORMAL_FROM = 1000", "_NORMAL_FROM = 10", _TABLE),
+    "a series without its coefficients": mutant(student_t, "cosine**2 * power / (power + 1)", "cosine**2", _TABLE),
+}
+
+CURVES: dict[str, Mutant] = {
+    "a sample that is taken for an endless population's": mutant(paired, "(1 - documents / out_of) *", "", _RATIO),
+    "an error that divides by n": mutant(paired, "len(z) / (len(z) - 1)", "1.0", _RATIO),
+    "residuals around the mean of documents": mutant(paired, "(z - value * x) ** 2", "(z - z.mean()) ** 2", _RATIO),
+    "an error of the single document": mutant(paired, "* squares)) / total", "* squares / len(z))) / total", _RATIO),
+    "a mean of documents for one of tokens": mutant(
+        paired, "value = float(z.sum()) / total if", "value = float((z / x).mean()) if", _RATIO
+    ),
+    "a curve on the sample's own level": mutant(
+        paired,
+        "whole.nats_per_token + nats / now.target_tokens",
+        "before.nats_per_token + nats / now.target_tokens",
+        _POINT,
+    ),
+    "nats for bits in a curve": mutant(paired, "nats / math.log(2) / now.text_bytes", "nats / now.text_bytes", _POINT),
+    "nats for bits in a curve's interval": mutant(
+        paired,
+        "half(nats / math.log(2), text_bytes)",
+        "half(nats, text_bytes)",
+        test_paired.test_every_score_s_interval_is_the_one_of_its_own_ratio,
+    ),
+    "bytes for tokens in an accuracy's interval": mutant(
+        paired,
+        "half(hits, tokens)",
+        "half(hits, text_bytes)",
+        test_paired.test_every_score_s_interval_is_the_one_of_its_own_ratio,
+    ),
+    "a perplexity's interval put around it": mutant(
+        paired,
+        '"perplexity": _exp(values["nats_per_token"])',
+        '"perplexity": _exp(middles["nats_per_token"]) + by * half["nats_per_token"]',
+        _POINT,
+    ),
+    "an interval with one degree of freedom too many": mutant(
+        paired, "2, len(nats) - 1) if", "2, len(nats)) if", _POINT
+    ),
+    "looks that are not counted": mutant(paired, "/ 2 / max(1, looks)", "/ 2", _CHANGE),
+    "an interval of one side": mutant(paired, "(1 - CONFIDENCE) / 2 / max", "(1 - CONFIDENCE) / max", _CHANGE),
+    "a change's interval with one degree too many": mutant(
+        paired, "quantile(share, len(z) - 1)", "quantile(share, len(z))", _CHANGE
+    ),
+    "a change as of the sample's own text alone": mutant(
+        paired, "difference(z, x, 0, 1)", "difference(z, x, now.documents, now.out_of)", _CHANGE
+    ),
+    "a change that is called worse within its interval": mutant(
+        paired,
+        "self.value - self.half_width > 0",
+        "self.value > 0",
+        test_paired.test_more_looks_ask_for_a_larger_change_and_one_document_for_none,
+    ),
+    "columns exchanged in their packing": mutant(
+        scores,
+        "np.array([self.tokens, self.text_bytes, self.hits]",
+        "np.array([self.text_bytes, self.tokens, self.hits]",
+        _PACKED,
+    ),
+    "nats packed in half precision": mutant(
+        scores, 'np.array(self.nats, "<f4")', 'np.array(self.nats, "<f2").astype("<f4")', _PACKED
+    ),
+}
+
+COMPARED: dict[str, Mutant] = {
+    "a loss that is taken for a gain": mutant(
+        comparison, "-1.0 if score in LOWER_IS_BETTER", "1.0 if score in LOWER_IS_BETTER", _LEVELS
+    ),
+    "the last task among the earlier ones": mutant(
+        comparison, "earlier = rows[-1][:-1]", "earlier = rows[-1]", _LEVELS
+    ),
+    "the first look for what was learnt": mutant(
+        comparison,
+        "stability_gap(learned[-1]",
+        "stability_gap(learned[0]",
+        test_comparison.test_a_fall_is_taken_from_the_end_of_the_task_s_own_stage,
+    ),
+    "looks inside the task's own stage as falls": mutant(
+        comparison,
+        "if stage > own_stage]",
+        "if stage >= own_stage]",
+        test_comparison.test_a_fall_is_taken_from_the_end_of_the_task_s_own_stage,
+    ),
+    "a front of what is best in one thing": mutant(
+        comparison, "(values <= row).all(axis=1)", "(values <= row).any(axis=1)", _FRONT
+    ),
+    "a front with gaps": mutant(comparison, "bool(row.notna().all()) and not", "not", _FRONT),
+    "the worst checkpoint": mutant(comparison, "kept.idxmax()", "kept.idxmin()", _BEST),
+    "the joint reference as the best": mutant(
+        comparison, "done = others if len(others) else done", "others = done", _BEST
+    ),
+    "the joint run of another seed": Mutant(
+        comparison,
+        (
+            ("(run.experiment_id, run.seed): scored", "run.experiment_id: scored"),
+            ("learned.get((run.experiment_id, run.seed))", "learned.get(run.experiment_id)"),
+        ),
+        _JOINT,
+    ),
+    "stages that are missing in the middle": mutant(
+        comparison,
+        "if stage != len(rows) or any(",
+        "if any(",
+        test_comparison.test_a_matrix_ends_before_a_stage_that_is_missing,
+    ),
+    "seeds that only one configuration has": mutant(
+        verdict,
+        "frozenset.intersection(*seeds)",
+        "frozenset.union(*seeds)",
+        test_comparison.test_only_seeds_that_every_configuration_completed_are_judged,
+    ),
+    "joint among the rivals": mutant(
+        verdict,
+        'table[table["strategy"] != REFERENCE] if len(table)',
+        "table if len(table)",
+        test_comparison.test_joint_is_the_reference_and_never_the_winner,
+    ),
+    "a winner that scores worst": mutant(
+        verdict,
+        "sort_values(ascending=False)",
+        "sort_values(ascending=True)",
+        test_comparison.test_the_verdict_names_what_kept_most_and_its_price,
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED
