@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine import strategies
 from engine.common.random_streams import Streams
-from engine.strategies.base import Batch, StageEnd
+from engine.strategies.base import Batch, StageView
 from engine.strategies.tools import fisher
 from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
@@ -93,7 +93,7 @@ def chosen_for_the_fisher(count: int, stage: int = 1, **parameters: Any) -> list
         seen.extend((rows[1:61] > 0.05 * rows[1:61].max()).nonzero().flatten().add(1).tolist())
         return found
 
-    end = StageEnd(stage, model, documents, BLOCK, packed=True, check=lambda: None, once=once)  # type: ignore[arg-type]
+    end = StageView(stage, model, documents, BLOCK, packed=True, check=lambda: None, once=once)  # type: ignore[arg-type]
     strategy.end_stage(end, strategy.initial_state(), Streams(0))
     return seen
 
