@@ -54,7 +54,10 @@ def execute_run(
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     tasks = [task_tokens(spec, base, shared, training.block_size) for spec in experiment.tasks]
-    encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
+    encoded = tuple(
+        dataclasses.replace(pack_task(base, task, training, len(tasks), run.seed), overrides=spec.overrides)
+        for spec, task in zip(experiment.tasks, tasks, strict=True)
+    )
 
     chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
 
@@ -77,6 +80,7 @@ def execute_run(
         control=control,
         environment=machine,
         precision=precision,
+        overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=finished_stages,
         shared=shared,
         content=_content(experiment, [task.texts for task in tasks], machine),

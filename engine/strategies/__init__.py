@@ -1,4 +1,5 @@
-"""The registry of strategies: adding one is a file in this folder and a line in `_STRATEGIES`."""
+"""The registry of strategies: adding one is a file in this folder and a line in `_STRATEGIES`. A name and parameter
+values come in, a strategy and its overrides of training settings go out. It imports `models`, `tokens` and `common`."""
 
 from typing import Any
 
@@ -6,6 +7,7 @@ from pydantic import ValidationError
 
 from engine.common.errors import ConfigError
 from engine.common.explanations import did_you_mean, in_words
+from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Strategy
 from engine.strategies.combined import Combined
@@ -18,6 +20,8 @@ _STRATEGIES: tuple[type[Strategy], ...] = (Naive, Replay, EWC, Joint)
 _BY_NAME = {strategy.name: strategy for strategy in _STRATEGIES}
 if len(_BY_NAME) < len(_STRATEGIES):
     raise RuntimeError("two strategies share a name")
+if any(set(OVERRIDES) & set(strategy.__pydantic_fields__) for strategy in _STRATEGIES):  # type: ignore[attr-defined]
+    raise RuntimeError("a strategy declares a parameter that every strategy takes as an override")
 
 
 def registry() -> dict[str, type[Strategy]]:
@@ -53,16 +57,18 @@ def penalises(name: str) -> bool:
 
 
 def build(name: str, parameters: dict[str, Any]) -> Strategy:
-    """The strategy with these parameter values, the others at their defaults.
+    """The strategy with these parameter values, the others at their defaults. The overrides among the values are
+    checked and no part of it: `overrides_of` has them.
 
     Raises ConfigError, which names the parameter, for what is unknown or out of range.
     """
     classes = parts_of(name)
     declared = [set(cls.__pydantic_fields__) for cls in classes]  # type: ignore[attr-defined]
-    unknown = sorted(set(parameters) - set().union(*declared))
+    every = set(OVERRIDES).union(*declared)
+    unknown = sorted(set(parameters) - every)
     if unknown:
-        known = ", ".join(sorted(set().union(*declared))) or "none"
-        near = did_you_mean(unknown[0], set().union(*declared)).rstrip("?")
+        known = ", ".join(sorted(every))
+        near = did_you_mean(unknown[0], every).rstrip("?")
         raise ConfigError(f"{name}.{shortened(unknown[0])}: there is no such parameter{near}; {name} has: {known}")
     parts = []
     for cls, names in zip(classes, declared, strict=True):
@@ -71,4 +77,20 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
         except ValidationError as error:
             problem = error.errors()[0]
             raise ConfigError(f"{name}.{problem['loc'][0]}: {in_words(problem)}") from error
+    overrides_of(name, parameters)
     return parts[0] if len(parts) == 1 else Combined(tuple(parts))
+
+
+def overrides_of(name: str, parameters: dict[str, Any]) -> Overrides:
+    """The training settings among the parameter values of the strategy `name`. Raises ConfigError, which names the one
+    that is out of range."""
+    try:
+        return Overrides(**{key: value for key, value in parameters.items() if key in OVERRIDES})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{name}.{problem['loc'][0]}: {in_words(problem)}") from error
+
+
+def resolved(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The value of every parameter, and the overrides that are set. Raises ConfigError as `build` does."""
+    return build(name, parameters).parameters | overrides_of(name, parameters).given

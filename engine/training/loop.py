@@ -66,7 +66,8 @@ def _stages(setup: RunSetup) -> range:
 
 
 def _steps_of(setup: RunSetup, stage: int) -> int:
-    return stage_steps(_blocks(setup, stage), setup.training, Streams(setup.seed), stage)
+    settings = setup.stage_settings[stage - 1]
+    return stage_steps(_blocks(setup, stage), settings, setup.training, Streams(setup.seed), stage)
 
 
 def _blocks(setup: RunSetup, stage: int) -> list[Rows]:
@@ -102,7 +103,8 @@ def _begin(setup: RunSetup) -> Progress:
 
 
 def _data(setup: RunSetup, stage: int) -> StageData:
-    return stage_data(_blocks(setup, stage), setup.training, Streams(setup.seed), stage)
+    settings = setup.stage_settings[stage - 1]
+    return stage_data(_blocks(setup, stage), settings, setup.training, Streams(setup.seed), stage)
 
 
 def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[events.Event]:
@@ -153,7 +155,7 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
             if number > first:
                 rows = data.rows.select(data.step(number))
                 most_rows = progress.most_rows
-                in_flight.append(take_step(setup, progress, rows, number, steps))
+                in_flight.append(take_step(setup, progress, rows, number, steps, data.peak_rate(number)))
                 if progress.most_rows != most_rows:
                     yield events.Phase(f"training {progress.most_rows} rows at a time, since memory ran out")
             evaluates = number in evaluations and progress.evaluated < number

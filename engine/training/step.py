@@ -35,6 +35,7 @@ class TakenStep:
     new_tokens: int
     target_tokens: int
     learning_rate: float
+    peak_rate: float
     started: float
 
 
@@ -43,7 +44,9 @@ def steps_in_flight(device: torch.device) -> int:
     return 0 if device.type == "cpu" else 1
 
 
-def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, steps: int) -> TakenStep:
+def take_step(
+    setup: RunSetup, progress: Progress, blocks: Blocks, number: int, steps: int, peak_rate: float
+) -> TakenStep:
     """Step `number` of the stage's `steps`. Raises TrainingError before the weights change, where that is known."""
     started = setup.control.active_time()
     training, strategy, model = setup.training, setup.strategy, progress.base.model
@@ -58,22 +61,21 @@ def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, 
     minimised = {term.name: term.weight for term in terms} | dict.fromkeys(penalties, 1.0)
     norm = Readback({"norm": clip(weights.values(), training.gradient_clip)})
     if not steps_in_flight(model.device):
-        check_finite(values.numbers() | norm.numbers(), progress.stage, number, training.learning_rate)
-    rate = learning_rate_at(number, steps, training)
+        check_finite(values.numbers() | norm.numbers(), progress.stage, number, peak_rate)
+    rate = learning_rate_at(number, steps, peak_rate, training)
     set_learning_rate(progress.optimizer, rate)
     progress.optimizer.step()
     strategy.proximal_step(weights, metric_of(progress.optimizer), progress.state)
     progress.step, progress.stage_step = progress.step + 1, number
     tokens = [term.blocks.target_tokens for term in terms]
     return TakenStep(
-        progress.stage, progress.step, number, minimised, values, norm, tokens[0], sum(tokens), rate, started
+        progress.stage, progress.step, number, minimised, values, norm, tokens[0], sum(tokens), rate, peak_rate, started
     )
 
 
 def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.StepDone:
     """What a step did, once its numbers are there. Raises TrainingError where the loss is not finite."""
-    values, norm = taken.values.numbers(), taken.norm.numbers()
-    rate = setup.training.learning_rate
+    values, norm, rate = taken.values.numbers(), taken.norm.numbers(), taken.peak_rate
     check_finite(values | norm, taken.stage, taken.stage_step, rate)
     if progress.divergence is None:
         progress.divergence = Divergence(progress.base.model.config.get_text_config().vocab_size)

@@ -60,7 +60,7 @@ def _fields(card: Card, names: list[str], key: str) -> None:
 def _footer(draft: Draft, card: Card, key: str) -> None:
     """How many runs the card makes, or what is wrong with it, and the buttons for variants."""
     try:
-        runs = len(card.spec().build_all())
+        runs = len(card.spec().resolve_all())
         st.caption(f"{plural(runs, 'run')} for each seed")
     except ConfigError as error:
         st.error(plain(str(error)), icon=":material/error:")
