@@ -3,10 +3,11 @@ override."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from engine.common.overrides import Overrides
-from engine.experiments.experiment import Training
+from engine.experiments.experiment import Experiment, Training
+from engine.strategies import overrides_of
 from engine.strategies.base import Strategy
 
 _Number = TypeVar("_Number", int, float)
@@ -48,6 +49,12 @@ def settings_of_stages(
     """The settings of every stage of a run over the tasks that set `of_tasks`."""
     plans = [strategy.plan(stage).tasks for stage in range(1, len(of_tasks) + 1)]
     return tuple(settings_of_stage(training, of_strategy, [of_tasks[task - 1] for task in plan]) for plan in plans)
+
+
+def settings_of_run(experiment: Experiment, strategy: str, parameters: dict[str, Any]) -> StageSettings:
+    """The epochs and the learning rate of every task of an experiment, in its order, in a run of the strategy."""
+    of_tasks = [task.overrides for task in experiment.tasks]
+    return settings_of_stage(experiment.training, overrides_of(strategy, parameters), of_tasks)
 
 
 def _first(of_task: _Number | None, of_strategy: _Number | None, of_experiment: _Number) -> _Number:

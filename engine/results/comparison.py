@@ -181,6 +181,11 @@ def settings(experiment: Experiment, run: Mapping[str, Any]) -> dict[str, str]:
     data = to_data(experiment)
     flat = {"model": str(data["model"]), "tasks": " → ".join(task["name"] for task in data["tasks"])}
     flat |= {f"training.{name}": _text(value) for name, value in data["training"].items()}
+    flat |= {
+        f"tasks.{task.name}.{name}": _text(value)
+        for task in experiment.tasks
+        for name, value in task.overrides.given.items()
+    }
     flat["strategy"] = str(run["strategy"])
     flat |= {f"parameters.{name}": _text(value) for name, value in dict(run["parameters"]).items()}
     flat["seeds"] = ", ".join(str(seed) for seed in data["seeds"])

@@ -16,6 +16,7 @@ from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
 from engine.results.comparison import matrices, stability_gaps, task_orders
 from engine.results.operations import operations_of
@@ -66,9 +67,12 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         described.append(
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
+                "training": _training_of(experiment, run),
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
                 "summary": summary, "seconds": run.seconds, "tokens": int(run.target_tokens),
-                "operations": operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]),
+                "operations": operations_of(
+                    run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
+                ),
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip
@@ -81,6 +85,15 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     }
     plain: dict[str, Any] = _plain(whole)
     return plain
+
+
+def _training_of(experiment: Experiment, run: Any) -> list[dict[str, Any]]:
+    """The epochs and the learning rate of every task in a run, its strategy's and the tasks' own values included."""
+    settings = settings_of_run(experiment, run.strategy, run.parameters)
+    return [
+        {"task": task.name, "epochs": epochs, "learning_rate": rate}
+        for task, epochs, rate in zip(experiment.tasks, settings.epochs, settings.learning_rates, strict=True)
+    ]
 
 
 def _named(facts: Sequence[Mapping[str, Any]], experiment: Experiment) -> list[dict[str, Any]]:
