@@ -1,5 +1,8 @@
-"""The registry of strategies: adding one is a file in this folder and a line in `_STRATEGIES`. A name and parameter
-values come in, a strategy and its overrides of training settings go out. It imports `models`, `tokens` and `common`."""
+"""A name and parameters come in; a strategy goes out: what a step minimises and what is remembered between stages.
+
+This is the registry: adding a strategy is a file in this folder and a line in `_STRATEGIES`. The room imports `models`,
+`tokens` and `common`.
+"""
 
 from typing import Any
 

@@ -164,6 +164,16 @@ def test_only_settings_that_differ_are_listed() -> None:
     assert list(table.loc["parameters.replay_weight"]) == ["–", "0.5"]
 
 
+def test_epochs_and_rates_of_tasks_and_strategies_are_among_the_differences() -> None:
+    plain = an_experiment()
+    tasks = (plain.tasks[0].model_copy(update={"epochs": 9}), *plain.tasks[1:])
+    slow = a_run("m", "naive", experiment_id="e2", parameters={"learning_rate": 1e-4})
+    runs = with_configurations(pd.DataFrame([a_run("n", "naive"), slow]))
+    table = configuration_differences(runs, {"e1": plain, "e2": plain.model_copy(update={"tasks": tasks})})
+    assert table.loc[f"tasks.{tasks[0].name}.epochs"].tolist() == ["–", "9"]
+    assert table.loc["parameters.learning_rate"].tolist() == ["–", "0.0001"]
+
+
 def test_training_settings_of_two_experiments_are_among_the_differences() -> None:
     runs = with_configurations(pd.DataFrame([a_run("n", "naive"), a_run("m", "naive", experiment_id="e2")]))
     other = an_experiment(training={"learning_rate": 1e-3})
