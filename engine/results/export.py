@@ -18,7 +18,7 @@ from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
-from engine.results.comparison import matrices, stability_gaps, task_orders
+from engine.results.comparison import REFERENCE, joint_beside, matrices, stability_gaps, task_orders
 from engine.results.operations import operations_of
 from engine.results.summaries import intransigence, summarize
 from engine.store import Store
@@ -50,16 +50,16 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     stages, matrix = store.stages(run_ids), store.matrix(run_ids)
     curve = store.curve(run_ids)
     scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
-    joint = {run.seed: run.run_id for run in runs.itertuples() if run.strategy == "joint" and run.status == "finished"}
+    joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts = store.task_facts_by_run(run_ids)
     described = []
     for run in runs.itertuples():
-        of_joint = joint.get(run.seed) if run.strategy != "joint" else None
+        joint = joint_beside(run, joint_runs)
         matrix_of = {name: _whole(scores[name].get(run.run_id, []), len(experiment.tasks)) for name in SCORE_NAMES}
         summary = {}
         for name in SUMMARIZED:
-            against = scores[name].get(of_joint, []) if of_joint else []
+            against = scores[name].get(joint.run_id, []) if joint else []
             summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
             gap = gaps[name].get(run.run_id)
             summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None

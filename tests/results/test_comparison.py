@@ -77,6 +77,17 @@ def test_intransigence_is_what_joint_with_the_same_seed_learned_better() -> None
     assert "joint" in rows.loc["j", "intransigence_reason"]
 
 
+def test_of_several_joint_runs_the_one_trained_alike_is_the_measure_and_else_the_first() -> None:
+    slow, other = {"parameters": {"learning_rate": 1e-4}}, {"parameters": {"learning_rate": 1e-3}}
+    better = [[value - 0.5 for value in row] for row in JOINT]
+    rows = compared(
+        (a_run("r", "replay"), REPLAY), (a_run("s", "replay", **slow), REPLAY), (a_run("o", "replay", **other), REPLAY),
+        (a_run("j", "joint"), JOINT), (a_run("k", "joint", **slow), better),
+    ).set_index("run_id")  # fmt: skip
+    assert rows.loc["o", "intransigence"] == rows.loc["r", "intransigence"]
+    assert rows.loc["s", "intransigence"] == pytest.approx(rows.loc["r", "intransigence"] + 0.5)
+
+
 def test_the_stability_gap_is_the_deepest_fall_inside_later_stages() -> None:
     points = [(1, 5, 2.0), (2, 6, 3.5), (2, 7, 2.5)]
     curve = pd.DataFrame(
