@@ -24,6 +24,7 @@ from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.tasks.spec import TaskSpec
 from engine.tokens.packing import pack_documents
 from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
@@ -60,7 +61,8 @@ def execute_run(
     tasks = [
         with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
     ]
-    encoded = tuple(pack_task(base, task, training, len(tasks), run.seed) for task in tasks)
+    pairs = zip(experiment.tasks, tasks, strict=True)
+    encoded = tuple(pack_task(base, spec, task, training, len(tasks), run.seed) for spec, task in pairs)
 
     chat_template = next((task.chat_template for task in reversed(tasks) if task.chat_template), None)
 
@@ -83,6 +85,7 @@ def execute_run(
         control=control,
         environment=machine,
         precision=precision,
+        overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=finished_stages,
         shared=shared,
         content=_content(experiment, [task.texts for task in tasks], machine),
@@ -125,7 +128,9 @@ def _content(experiment: Experiment, texts: Sequence[Texts], machine: Mapping[st
     return content_key(model, [list(each) for each in texts], dataclasses.asdict(experiment.training), arithmetic)
 
 
-def pack_task(base: LoadedModel, task: TaskTokens, training: Training, tasks: int, seed: int) -> EncodedTask:
+def pack_task(
+    base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Training, tasks: int, seed: int
+) -> EncodedTask:
     """Pack one of `tasks` tasks for `base`, with the facts that a run records about it."""
     rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {
@@ -149,4 +154,4 @@ def pack_task(base: LoadedModel, task: TaskTokens, training: Training, tasks: in
     draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens // tasks
     held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)
     facts["scored_target_tokens"] = held_out.target_tokens
-    return EncodedTask(task.name, task.train, rows, held_out, facts)
+    return EncodedTask(task.name, task.train, rows, held_out, facts, spec.overrides)
