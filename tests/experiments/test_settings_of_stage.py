@@ -53,7 +53,7 @@ def test_each_task_of_a_joint_stage_has_its_own_settings() -> None:
 def test_a_step_s_rate_is_the_mean_over_its_rows_and_exactly_the_rate_where_all_agree() -> None:
     settings = StageSettings((1, 1, 1), (0.1, 0.1, 0.4))
     assert settings.peak_rate([1, 0, 2]) == pytest.approx(0.3)
-    assert settings.peak_rate([3, 4, 0]) == 0.1  # (3 · 0.1 + 4 · 0.1) / 7 is another number
+    assert settings.peak_rate([1, 2, 0]) == 0.1  # (1 · 0.1 + 2 · 0.1) / 3 is another number
     assert settings.peak_rate([0, 0, 5]) == 0.4
 
 
