@@ -25,7 +25,7 @@ def epochs_parameter(default: int | None, help: str, empty: str = "") -> Any:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Overrides:
-    """The settings that are set otherwise. None leaves one to the next in line: a task, its strategy, the experiment."""
+    """The settings that are set otherwise; None leaves one to the next: a task, its strategy, the experiment."""
 
     learning_rate: float | None = learning_rate_parameter(
         None,
