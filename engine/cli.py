@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from engine import events
 from engine.common.errors import PalimpsestError
+from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.common.quoting import visible
 from engine.events.control import Control
@@ -130,15 +131,22 @@ def strategies() -> None:
     """List the strategies with their parameters, defaults and ranges."""
     for name, strategy in registry().items():
         typer.echo(f"{name}: {strategy.summary}")
-        rows = [
-            (p.name, _value(p.default), _range(p), f"{p.help} [{p.unit}]" if p.unit else p.help)
-            for p in parameters_of(strategy)
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
-        for row in rows:
-            cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
-            typer.echo(f"  {cells}  {row[3]}".rstrip())
+        _print_parameters(strategy)
+    typer.echo("\nEvery strategy also takes these; a task takes them too, and a task's own value goes first:")
+    _print_parameters(Overrides)
     typer.echo("\nJoin two with +, as in replay+ewc; a list of values makes a run of each.")
+
+
+def _print_parameters(declaring: type) -> None:
+    """A line for each parameter that a class declares: its name, default, range and meaning."""
+    rows = [
+        (p.name, _value(p.default), _range(p), f"{p.help} [{p.unit}]" if p.unit else p.help)
+        for p in parameters_of(declaring)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
+    for row in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
+        typer.echo(f"  {cells}  {row[3]}".rstrip())
 
 
 class _Progress:

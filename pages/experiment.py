@@ -22,6 +22,7 @@ from ui.experiment import draft as drafts
 from ui.experiment.draft import ExperimentDraft
 from ui.experiment.start_check import start_answer, start_button
 from ui.experiment.strategy_cards import strategy_cards
+from ui.experiment.task_settings import task_settings
 from ui.server import entrance, session
 from ui.widgets.forms import as_text, exact_value, parse_seeds
 from ui.widgets.text import plain, plural
@@ -129,6 +130,8 @@ def tasks_section(draft: ExperimentDraft, known: dict[str, TaskSpec]) -> None:
         st.caption("With one task nothing can be forgotten; choose two or more for a comparison.")
     for index, name in enumerate(draft.task_names):
         task_row(draft, index, name, from_file=name in draft.file_tasks)
+    if draft.task_names:
+        task_settings(draft)
 
 
 def task_row(draft: ExperimentDraft, index: int, name: str, from_file: bool) -> None:

@@ -32,6 +32,8 @@ class Parameter:
     """None is a valid value; `help` says what it means."""
     main: bool
     """The strategy is chosen by this parameter: it stands first in its form, and in a run's label."""
+    empty: str
+    """The words in an optional field that is left empty; `help` says what it means."""
 
 
 def parameter(
@@ -46,9 +48,12 @@ def parameter(
     scale: Scale = "linear",
     unit: str = "",
     main: bool = False,
+    empty: str = "no limit",
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
-    extra: dict[str, Any] = {"label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main}
+    extra: dict[str, Any] = {
+        "label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main, "empty": empty,
+    }  # fmt: skip
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
 
@@ -83,4 +88,5 @@ def _describe(name: str, field: FieldInfo) -> Parameter:
         choices=choices,
         optional=optional,
         main=bool(extra.get("main", False)),
+        empty=str(extra.get("empty", "")),
     )

@@ -19,8 +19,8 @@ from pydantic.dataclasses import dataclass as validated
 from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
+from engine.common.overrides import OVERRIDES, epochs_parameter, learning_rate_parameter
 from engine.common.parameters import parameter, parameters_of
-from engine.strategies.base import Strategy
 from engine.tasks.spec import FilePath, Name, TaskSpec, one_or_many
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
@@ -33,22 +33,12 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 class Training:
     """The settings by which every stage of every run of an experiment is trained."""
 
-    epochs: int = parameter(
-        3,
-        label="Epochs per task",
-        minimum=1,
-        maximum=1000,
-        high=20,
-        help="How often each task's training text is read.",
-    )
+    epochs: int = epochs_parameter(3, "How often each task's training text is read.")
     stage_tokens: int | None = parameter(
         None, label="Token budget per task", minimum=1, low=10_000, high=1_000_000, scale="log", unit="tokens",
         help="End a stage after this many target tokens even if the epochs are not over; empty: no limit.",
     )  # fmt: skip
-    learning_rate: float = parameter(
-        5e-4, label="Learning rate", minimum=1e-8, maximum=1.0, low=1e-5, high=1e-2, scale="log",
-        help="Peak of AdamW's learning rate in each stage.",
-    )  # fmt: skip
+    learning_rate: float = learning_rate_parameter(5e-4, "Peak of AdamW's learning rate in each stage.")
     warmup_share: float = parameter(
         0.05, label="Warm-up", minimum=0.0, maximum=1.0, help="Share of a stage's steps over which the rate rises."
     )
@@ -115,11 +105,14 @@ class StrategySpec(BaseModel):
 
     @model_validator(mode="after")
     def _is_known(self) -> "StrategySpec":
-        self.build_all()
+        self.resolve_all()
         return self
 
-    def build_all(self) -> tuple[Strategy, ...]:
-        """Every combination of the listed values. Raises ConfigError for unknown names or invalid values."""
+    def resolve_all(self) -> tuple[dict[str, Any], ...]:
+        """The parameters of every combination of the listed values, with all defaults and the overrides that are set.
+
+        Raises ConfigError for unknown names or invalid values.
+        """
         names = list(self.parameters)
         choices = [v if isinstance(v, list | tuple) else [v] for v in self.parameters.values()]
         if math.prod(map(len, choices)) > MAX_VARIANTS:
@@ -127,7 +120,8 @@ class StrategySpec(BaseModel):
                 f"{self.name}: the listed values make more than {MAX_VARIANTS:,} combinations; list fewer of them."
             )
         return tuple(
-            strategies.build(self.name, dict(zip(names, values, strict=True))) for values in itertools.product(*choices)
+            strategies.resolved(self.name, dict(zip(names, values, strict=True)))
+            for values in itertools.product(*choices)
         )
 
 
@@ -185,8 +179,11 @@ class Experiment(BaseModel):
 
     def runs_of_one_seed(self) -> tuple[StrategySpec, ...]:
         """Every strategy with single, resolved parameter values."""
-        built = (strategy for spec in self.strategies for strategy in spec.build_all())
-        return tuple(StrategySpec(name=s.name, parameters=s.parameters) for s in built)
+        return tuple(
+            StrategySpec(name=_tidy(spec.name), parameters=parameters)
+            for spec in self.strategies
+            for parameters in spec.resolve_all()
+        )
 
     def runs(self) -> tuple[RunSpec, ...]:
         """All runs, seed by seed, so that a first whole comparison is there early."""
@@ -199,26 +196,34 @@ class Experiment(BaseModel):
 
     def _labels(self) -> list[str]:
         """A run's strategy with what it is chosen by, and whatever else tells it from the experiment's other runs."""
-        built = [(spec, strategy) for spec in self.strategies for strategy in spec.build_all()]
+        built = [(spec, parameters) for spec in self.strategies for parameters in spec.resolve_all()]
         found: dict[tuple[str, str], set[str]] = {}
-        for _, strategy in built:
-            for name, value in strategy.parameters.items():
-                found.setdefault((strategy.name, name), set()).add(repr(value))
+        for spec, parameters in built:
+            for name, value in parameters.items():
+                found.setdefault((_tidy(spec.name), name), set()).add(repr(value))
         labels = []
-        for spec, strategy in built:
-            varied = {name for name in spec.parameters if len(found[strategy.name, name]) > 1}
-            shown = varied | _chosen_by(strategy)
-            values = [f"{name}={_short(strategy.parameters[name])}" for name in spec.parameters if name in shown]
+        for spec, parameters in built:
+            # "replay.memory_size" may be written for a parameter that only one part has.
+            given = [name if name in parameters else name.partition(".")[2] for name in spec.parameters]
+            varied = {name for name in given if len(found.get((_tidy(spec.name), name), ())) > 1}
+            shown = (varied | _chosen_by(spec.name, parameters) | set(OVERRIDES)) & set(parameters)
+            values = [f"{name}={_short(parameters[name])}" for name in given if name in shown]
             labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
         return labels
 
 
-def _chosen_by(strategy: Strategy) -> set[str]:
+def _tidy(name: str) -> str:
+    """The strategy's name without the spaces that may stand around a +."""
+    return "+".join(part.name for part in strategies.parts_of(name))
+
+
+def _chosen_by(name: str, parameters: dict[str, Any]) -> set[str]:
     """The first main parameter of each part, and the other main ones that are not at their defaults."""
     names = set()
-    for part in strategies.parts_of(strategy.name):
-        main = [declared for declared in parameters_of(part) if declared.main]
-        names |= {d.name for d in main if d is main[0] or strategy.parameters[d.name] != d.default}
+    for part in strategies.parts_of(name):
+        main = [(f"{part.name}.{d.name}", d) for d in parameters_of(part) if d.main]
+        keys = [(key if key in parameters else d.name, d.default) for key, d in main]
+        names |= {key for key, default in keys if key == keys[0][0] or parameters[key] != default}
     return names
 
 

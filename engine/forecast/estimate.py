@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from engine import strategies
 from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models.lm_head import LOGITS_AT_ONCE
 from engine.models.loading import load_base
@@ -103,7 +104,7 @@ def estimate(
     for seed in experiment.seeds:
         costs, seen = [], _Seen(partial(is_known, seed))
         for label, spec in zip(labels, specs, strict=False):
-            costs.append(_run_cost(label, spec, experiment.training, sizes, speed, seen))
+            costs.append(_run_cost(label, spec, experiment, sizes, speed, seen))
         by_seed.append(costs)
     seconds = sum(run.seconds for costs in by_seed for run in costs)
     return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds)
@@ -123,10 +124,12 @@ class _Seen:
 
 
 def _run_cost(
-    label: str, spec: StrategySpec, training: Training, sizes: Sequence[TaskSize], speed: Speed, seen: _Seen
+    label: str, spec: StrategySpec, experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, seen: _Seen
 ) -> RunCost:
-    strategy = strategies.build(spec.name, spec.parameters)
-    training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, training, sizes, seen)
+    training, strategy = experiment.training, strategies.build(spec.name, spec.parameters)
+    of_strategy, of_tasks = strategies.overrides_of(spec.name, spec.parameters), [t.overrides for t in experiment.tasks]
+    settings = settings_of_stages(strategy, training, of_strategy, of_tasks)
+    training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, settings, training, sizes, seen)
     seconds = training_tokens / speed.training_tokens_per_second + fisher_tokens / speed.fisher_tokens_per_second
     seconds += scoring_tokens * _FORWARD_SHARE / speed.training_tokens_per_second
     tensors = [strategy.cost(stage).tensors for stage in range(1, len(sizes) + 1)]
@@ -138,7 +141,9 @@ def _run_cost(
     return RunCost(label, training_tokens, fisher_tokens, scoring_tokens, seconds, memory, disk)
 
 
-def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], seen: _Seen) -> tuple[int, int, int]:
+def _tokens(
+    strategy: Strategy, settings: Sequence[StageSettings], training: Training, sizes: Sequence[TaskSize], seen: _Seen
+) -> tuple[int, int, int]:
     """Tokens that all stages train on, that are read at their ends, and that are scored."""
     held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
     whole = sum(held_out)
@@ -146,10 +151,12 @@ def _tokens(strategy: Strategy, training: Training, sizes: Sequence[TaskSize], s
     sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
     trained = read = 0
     scored = whole if seen.first("base model") else 0
-    for stage, size in enumerate(sizes, start=1):
-        key_parts, cost = stage_key_parts(strategy, stage)[-1], strategy.cost(stage)
+    every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings])
+    for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
+        cost = strategy.cost(stage)
         if seen.first(key_parts):
-            new = sum(_budget(training, sizes[task - 1]) for task in strategy.plan(stage).tasks)
+            tasks = zip(own.epochs, strategy.plan(stage).tasks, strict=True)
+            new = sum(_budget(epochs, training.stage_tokens, sizes[task - 1]) for epochs, task in tasks)
             trained += round(new * (1 + cost.tokens_per_new_token))
             scored += whole + (training.evaluations_per_stage - 1) * sample
         for reading in cost.readings if stage < len(sizes) else ():
@@ -164,9 +171,9 @@ def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:
     return round(scored * sample_size(documents, scored, share) / documents)
 
 
-def _budget(training: Training, size: TaskSize) -> int:
-    tokens = training.epochs * size.train_tokens
-    return tokens if training.stage_tokens is None else min(tokens, training.stage_tokens)
+def _budget(epochs: int, stage_tokens: int | None, size: TaskSize) -> int:
+    tokens = epochs * size.train_tokens
+    return tokens if stage_tokens is None else min(tokens, stage_tokens)
 
 
 def measure_speed(model: str, training: Training) -> Speed:

@@ -14,14 +14,14 @@ _VERSION = 6
 """It is changed with every change of the training that changes its numbers or its events."""
 
 
-def stage_key_parts(strategy: Strategy, stages: int) -> tuple[Hashable, ...]:
-    """For each stage 1 … `stages`, the part of the strategy's parameters that determines its result; equal for two
-    strategies where their results are equal."""
+def stage_key_parts(strategy: Strategy, settings: Sequence[Hashable]) -> tuple[Hashable, ...]:
+    """For each stage, the part of the strategy's parameters and of its own `settings` (epochs and learning rates, those
+    of each stage) that determines its result; equal for two strategies where their results are equal."""
     keys: list[Hashable] = []
     before: Hashable = ()
-    for stage in range(1, stages + 1):
+    for stage, own in enumerate(settings, start=1):
         plan = strategy.plan(stage)
-        before = (before if plan.start == "previous" else (), stage, plan.tasks, strategy.signature(stage))
+        before = (before if plan.start == "previous" else (), stage, plan.tasks, own, strategy.signature(stage))
         keys.append(before)
     return tuple(keys)
 

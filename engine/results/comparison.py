@@ -12,6 +12,7 @@ from engine.common.numerals import written
 from engine.events.scores import LOWER_IS_BETTER
 from engine.experiments.experiment import Experiment, to_data
 from engine.results.summaries import intransigence, mean_interval, stability_gap, summarize
+from engine.strategies import overrides_of
 
 REFERENCE = "joint"
 """The strategy that others are measured against and that never wins: it sees every earlier text again."""
@@ -87,19 +88,15 @@ def run_frame(runs: pd.DataFrame, matrix: pd.DataFrame, curve: pd.DataFrame, sco
     scored = matrices(matrix, score)
     dips = stability_gaps(curve, task_orders(matrix), score)
     complete = {run.run_id: _is_complete(scored.get(run.run_id, []), run.stages) for run in runs.itertuples()}
-    learned = {
-        (run.experiment_id, run.seed): scored[run.run_id]
-        for run in runs.itertuples()
-        if run.strategy == REFERENCE and complete[run.run_id]
-    }
+    joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and complete[run.run_id]]
     records = []
     for run in runs.itertuples():
         rows = scored.get(run.run_id, [])
         record: dict[str, Any] = {"complete": complete[run.run_id], "stages_scored": max(0, len(rows) - 1)}
         if complete[run.run_id]:
             measured = _measures(rows, score)
-            joint = None if run.strategy == REFERENCE else learned.get((run.experiment_id, run.seed))
-            measured["intransigence"] = _intransigence(rows, joint, score)
+            joint = joint_beside(run, joint_runs)
+            measured["intransigence"] = _intransigence(rows, scored[joint.run_id] if joint else None, score)
             measured["stability_gap"] = dips.get(
                 run.run_id, Measured(None, "there are no scores from inside later stages")
             )
@@ -114,6 +111,16 @@ def run_frame(runs: pd.DataFrame, matrix: pd.DataFrame, curve: pd.DataFrame, sco
     measured_frame = pd.DataFrame(records, index=runs.index, columns=columns)
     measured_frame[list(MEASURES)] = measured_frame[list(MEASURES)].astype(float)
     return pd.concat([runs, measured_frame], axis=1)
+
+
+def joint_beside(run: Any, joint_runs: Sequence[Any]) -> Any | None:
+    """The joint run that a run is measured against: of its experiment and seed the one that overrides the same training
+    settings, else the first; None for a joint run."""
+    beside = [j for j in joint_runs if (j.experiment_id, j.seed) == (run.experiment_id, run.seed)]
+    if run.strategy == REFERENCE or not beside:
+        return None
+    own = overrides_of(run.strategy, run.parameters)
+    return next((j for j in beside if overrides_of(j.strategy, j.parameters) == own), beside[0])
 
 
 def task_orders(matrix: pd.DataFrame) -> dict[str, list[str]]:
@@ -181,6 +188,11 @@ def settings(experiment: Experiment, run: Mapping[str, Any]) -> dict[str, str]:
     data = to_data(experiment)
     flat = {"model": str(data["model"]), "tasks": " → ".join(task["name"] for task in data["tasks"])}
     flat |= {f"training.{name}": _text(value) for name, value in data["training"].items()}
+    flat |= {
+        f"tasks.{task.name}.{name}": _text(value)
+        for task in experiment.tasks
+        for name, value in task.overrides.given.items()
+    }
     flat["strategy"] = str(run["strategy"])
     flat |= {f"parameters.{name}": _text(value) for name, value in dict(run["parameters"]).items()}
     flat["seeds"] = ", ".join(str(seed) for seed in data["seeds"])

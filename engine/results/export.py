@@ -16,8 +16,9 @@ from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
-from engine.results.comparison import matrices, stability_gaps, task_orders
+from engine.results.comparison import REFERENCE, joint_beside, matrices, stability_gaps, task_orders
 from engine.results.operations import operations_of
 from engine.results.summaries import intransigence, summarize
 from engine.store import Store
@@ -55,16 +56,16 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     stages, matrix = store.stages(run_ids), store.matrix(run_ids)
     curve = store.curve(run_ids)
     scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
-    joint = {run.seed: run.run_id for run in runs.itertuples() if run.strategy == "joint" and run.status == "finished"}
+    joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
     described = []
     for run in runs.itertuples():
-        of_joint = joint.get(run.seed) if run.strategy != "joint" else None
+        joint = joint_beside(run, joint_runs)
         matrix_of = {name: _whole(scores[name].get(run.run_id, []), len(experiment.tasks)) for name in SCORE_NAMES}
         summary = {}
         for name in SUMMARIZED:
-            against = scores[name].get(of_joint, []) if of_joint else []
+            against = scores[name].get(joint.run_id, []) if joint else []
             summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
             gap = gaps[name].get(run.run_id)
             summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None
@@ -72,10 +73,13 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         described.append(
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
+                "training": _training_of(experiment, run),
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
                 "summary": summary, "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
-                 "seconds": run.seconds, "tokens": int(run.target_tokens),
-                "operations": operations_of(run, store.environment(run.run_id), stages, facts[run.run_id]),
+                "seconds": run.seconds, "tokens": int(run.target_tokens),
+                "operations": operations_of(
+                    run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
+                ),
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip
@@ -94,6 +98,15 @@ def _curves(curve: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
     """Every run's curves, by column."""
     parts = curve.groupby("run_id", sort=False)
     return {str(run_id): {name: part[name].tolist() for name in _CURVE} for run_id, part in parts}
+
+
+def _training_of(experiment: Experiment, run: Any) -> list[dict[str, Any]]:
+    """The epochs and the learning rate of every task in a run, its strategy's and the tasks' own values included."""
+    settings = settings_of_run(experiment, run.strategy, run.parameters)
+    return [
+        {"task": task.name, "epochs": epochs, "learning_rate": rate}
+        for task, epochs, rate in zip(experiment.tasks, settings.epochs, settings.learning_rates, strict=True)
+    ]
 
 
 def _named(facts: Sequence[Mapping[str, Any]], experiment: Experiment) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
+from engine.experiments.settings_of_stage import StageSettings
 
 PENDING = frozenset({"queued", "running", "paused", "interrupted"})
 
@@ -23,8 +24,10 @@ class Conditions:
     """Fingerprint of each task's held-out text by name; empty before the run has started."""
     budget: Mapping[str, int]
     """New-task target tokens that a stage may train on, by task; empty before the run has started."""
-    passes: tuple[int, int | None]
-    """Epochs and token limit of a stage, as set."""
+    passes: tuple[tuple[int, ...], int | None]
+    """Each task's epochs and the token limit of a stage, as set."""
+    learning_rates: Mapping[str, float]
+    """Peak of the learning rate by task, as set."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,20 @@ class Finding:
     """Why some runs can't be compared fairly with the rest."""
 
     what: str
-    """model, tasks, order, training text, held-out text, token budget or seeds."""
+    """model, tasks, order, training text, held-out text, token budget, learning rate or seeds."""
     run_ids: tuple[str, ...]
     text: str
     """One sentence; names in it are the user's, so pages must escape it."""
 
 
-def conditions(experiment: Experiment, facts: Iterable[Mapping[str, Any]]) -> Conditions:
-    """The conditions of a run, from its experiment and what it recorded of its tasks (nothing before it began)."""
+def conditions(experiment: Experiment, settings: StageSettings, facts: Iterable[Mapping[str, Any]]) -> Conditions:
+    """The conditions of a run, from its experiment, its `settings` of every task and what it recorded of its tasks
+    (nothing before it began)."""
     known = {str(fact["name"]): fact for fact in facts}
-    epochs, limit = experiment.training.epochs, experiment.training.stage_tokens
-    budget = {}
-    for name, fact in known.items():
-        if fact.get("target_tokens"):
-            whole = int(fact["target_tokens"]) * epochs
-            budget[name] = min(whole, limit) if limit else whole
+    limit, budget = experiment.training.stage_tokens, {}
+    for task, epochs in zip(experiment.tasks, settings.epochs, strict=True):
+        if tokens := known.get(task.label, {}).get("target_tokens"):
+            budget[task.label] = min(int(tokens) * epochs, limit) if limit else int(tokens) * epochs
     return Conditions(
         model=experiment.model,
         tasks=tuple(task.label for task in experiment.tasks),
@@ -55,7 +57,8 @@ def conditions(experiment: Experiment, facts: Iterable[Mapping[str, Any]]) -> Co
             name: fact["held_out_fingerprint"] for name, fact in known.items() if fact.get("held_out_fingerprint")
         },
         budget=budget,
-        passes=(epochs, limit),
+        passes=(settings.epochs, limit),
+        learning_rates=dict(zip((task.label for task in experiment.tasks), settings.learning_rates, strict=True)),
     )
 
 
@@ -100,6 +103,9 @@ def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str
         found.append(("token budget", f"a stage trains on more or less text ({each})."))
     elif conditions.passes != reference.passes and not (conditions.budget and reference.budget):
         found.append(("token budget", f"a stage trains for {_passes(conditions)}, not {_passes(reference)}."))
+    rates = [t for t in conditions.tasks if _unlike(conditions.learning_rates, reference.learning_rates, t)]
+    if rates:
+        found.append(("learning rate", f"the learning rate is {_rates(conditions, reference, rates)}."))
     return found
 
 
@@ -163,9 +169,20 @@ def _arrows(names: Iterable[str]) -> str:
 
 
 def _passes(conditions: Conditions) -> str:
-    epochs, limit = conditions.passes
-    text = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    every, limit = conditions.passes
+    epochs = every[:1] if len(set(every)) == 1 else every
+    text = f"{_listed(map(str, epochs))} epoch{'' if epochs == (1,) else 's'}"
     return f"{text}, at most {limit:,} tokens" if limit else text
+
+
+def _rates(conditions: Conditions, reference: Conditions, tasks: Sequence[str]) -> str:
+    """Both learning rates, by task unless all tasks that the two have in common have the same two."""
+    pairs = {task: (conditions.learning_rates[task], reference.learning_rates[task]) for task in tasks}
+    common = conditions.learning_rates.keys() & reference.learning_rates.keys()
+    if len(set(pairs.values())) == 1 and len(pairs) == len(common):
+        mine, other = next(iter(pairs.values()))
+        return f"{mine:g}, not {other:g}"
+    return f"another ({'; '.join(f'{task} {mine:g} and not {other:g}' for task, (mine, other) in pairs.items())})"
 
 
 def _seeds(seeds: frozenset[Any]) -> str:

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import strategies
+from engine.experiments.experiment import Experiment
+from engine.experiments.settings_of_stage import settings_of_run
 from engine.strategies.base import Strategy
 
 if TYPE_CHECKING:
@@ -27,19 +29,24 @@ FORWARD, BACKWARD = 2, 4
 
 
 def run_operations(
-    strategy: Strategy, parameters: int, stage_tokens: Sequence[int], tasks: Sequence[Mapping[str, Any]]
+    strategy: Strategy,
+    parameters: int,
+    stage_tokens: Sequence[int],
+    tasks: Sequence[Mapping[str, Any]],
+    epochs: Sequence[int],
 ) -> float:
     """The operations of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, `tasks` the
-    facts that the run recorded of its tasks, in order.
+    facts that the run recorded of its tasks, in order, and `epochs` how often each task is read.
 
     Prompts are read but are no targets: a stage reads for each of its target tokens as many tokens as its own tasks
     have, replayed ones taken to be like them. Of tasks that don't say how many tokens they have, targets are counted.
     """
     read = 0.0
     for stage, target_tokens in enumerate(stage_tokens, start=1):
-        planned = [tasks[number - 1] for number in strategy.plan(stage).tasks]
-        targets = sum(task["target_tokens"] for task in planned)
-        read += target_tokens * (sum(map(_tokens, planned)) / targets if targets else 1.0)
+        planned = [(epochs[number - 1], tasks[number - 1]) for number in strategy.plan(stage).tasks]
+        targets = sum(times * task["target_tokens"] for times, task in planned)
+        tokens = sum(times * _tokens(task) for times, task in planned)
+        read += target_tokens * (tokens / targets if targets else 1.0)
         if stage < len(stage_tokens):
             own = tasks[stage - 1]
             for reading in strategy.cost(stage).readings:
@@ -52,12 +59,17 @@ def _tokens(task: Mapping[str, Any]) -> int:
 
 
 def operations_of(
-    run: Any, environment: Mapping[str, Any], stages: pd.DataFrame, facts: Sequence[Mapping[str, Any]]
+    run: Any,
+    experiment: Experiment,
+    environment: Mapping[str, Any],
+    stages: pd.DataFrame,
+    facts: Sequence[Mapping[str, Any]],
 ) -> float:
-    """The operations of a recorded run, from its row among the store's runs, its environment, its rows among the stages
-    and the facts of its tasks; NaN unless it is finished and its model's size was recorded."""
+    """The operations of a recorded run of an experiment, from its row among the store's runs, its environment, its rows
+    among the stages and the facts of its tasks; NaN unless it is finished and its model's size was recorded."""
     parameters = environment.get("parameters")
     tokens = stages.loc[(stages["run_id"] == run.run_id) & stages["finished"].astype(bool), "target_tokens"].tolist()
     if parameters is None or run.status != "finished" or len(tokens) != len(facts):
         return math.nan
-    return run_operations(strategies.build(run.strategy, run.parameters), parameters, tokens, facts)
+    epochs = settings_of_run(experiment, run.strategy, run.parameters).epochs
+    return run_operations(strategies.build(run.strategy, run.parameters), parameters, tokens, facts, epochs)

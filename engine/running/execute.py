@@ -24,6 +24,7 @@ from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.tasks.spec import TaskSpec
 from engine.tokens.packing import pack_documents
 from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
@@ -60,7 +61,8 @@ def execute_run(
     tasks = [
         with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
     ]
-    encoded = tuple(pack_task(base, task, training, run.seed) for task in tasks)
+    pairs = zip(experiment.tasks, tasks, strict=True)
+    encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
         return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
@@ -78,6 +80,7 @@ def execute_run(
         control=control,
         environment=machine,
         precision=precision,
+        overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=finished_stages,
         shared=shared,
         content=_content(experiment, machine),
@@ -119,8 +122,10 @@ def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResul
     return known
 
 
-_NOT_TRAINED_WITH = ("evaluations_per_stage", "evaluation_tokens", "held_out_tokens", "precision", "device")
-"""The settings that determine nothing about the weights, or by way of the machine's facts."""
+_NOT_TRAINED_WITH = (
+    "epochs", "learning_rate", "evaluations_per_stage", "evaluation_tokens", "held_out_tokens", "precision", "device",
+)  # fmt: skip
+"""The settings that determine nothing about the weights, or do so by way of a stage's settings or a machine's facts."""
 
 
 def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
@@ -131,7 +136,7 @@ def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
     return content_key(folder_hash(locate(experiment.model)), trained_with, arithmetic)
 
 
-def pack_task(base: LoadedModel, task: TaskTokens, training: Training, seed: int) -> EncodedTask:
+def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Training, seed: int) -> EncodedTask:
     """Pack a task for `base`, with the facts that a run records about it."""
     rows = pack_documents(task.train, training.block_size, base.packed)
     facts = {
@@ -158,4 +163,6 @@ def pack_task(base: LoadedModel, task: TaskTokens, training: Training, seed: int
     is_drawn = held_out.target_tokens != task.held_out.target_tokens
     limits = [training.block_size, sample, training.held_out_tokens if is_drawn else None, seed if is_drawn else None]
     held_out_key = content_key(task.name, task.held_out_fingerprint, limits)
-    return EncodedTask(task.name, task.train, rows, held_out, facts, task.train_fingerprint, held_out_key)
+    return EncodedTask(
+        task.name, task.train, rows, held_out, facts, task.train_fingerprint, held_out_key, spec.overrides
+    )

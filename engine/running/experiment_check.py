@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine.common.errors import PalimpsestError, TaskError
 from engine.experiments.experiment import Experiment
 from engine.running.ignored_settings import with_ignored_settings
-from engine.running.model_check import look_at_model, remarks_on_training
+from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
 from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
@@ -95,7 +95,8 @@ def check(
         except PalimpsestError as error:
             refused.append(_named(spec, error, len(experiment.tasks)))
     progress(len(experiment.tasks), len(experiment.tasks), "")
-    remarks = (*model.remarks, *remarks_on_training(experiment.training, model.parameters))
+    on_training = remarks_on_training(experiment.training, model.parameters)
+    remarks = (*model.remarks, *on_training, *remarks_on_overrides(experiment, model.parameters))
     return Report(tuple(tasks), tuple(refused), remarks)
 
 

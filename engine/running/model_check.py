@@ -26,6 +26,7 @@ from engine.models.loading import (
     refuse_invented,
     revision_of,
 )
+from engine.strategies import overrides_of
 
 _FAR_ABOVE, _FAR_BELOW = 10.0, 1 / 1000
 """Against the presets' learning rates: outside of these a typing error is likelier than an intention."""
@@ -124,37 +125,58 @@ def remarks_on_training(training: Training, parameters: int | None = None) -> tu
 
     `parameters` is the size of the model, where it is known: a rate that is right for a small one is not for a large.
     """
-    return tuple(remark for look in (_on_rate, _on_length, _on_clipping) for remark in look(training, parameters))
+    return (
+        *_on_rate("training", training.learning_rate, parameters),
+        *_on_epochs("training", training.epochs, training.stage_tokens),
+        *_on_length(training),
+        *_on_clipping(training),
+    )
 
 
-def _on_rate(training: Training, parameters: int | None) -> Iterator[str]:
+def remarks_on_overrides(experiment: Experiment, parameters: int | None = None) -> tuple[str, ...]:
+    """The same of the learning rates and epochs that tasks and strategies set themselves."""
+    places = [(f"tasks.{number}", task.overrides) for number, task in enumerate(experiment.tasks, start=1)]
+    places += [(run.name, overrides_of(run.name, run.parameters)) for run in experiment.runs_of_one_seed()]
+    remarks: list[str] = []
+    for place, overrides in places:
+        if overrides.learning_rate is not None:
+            remarks += _on_rate(place, overrides.learning_rate, parameters)
+        if overrides.epochs is not None:
+            remarks += _on_epochs(place, overrides.epochs, experiment.training.stage_tokens)
+    return tuple(dict.fromkeys(remarks))
+
+
+def _on_rate(place: str, rate: float, parameters: int | None) -> Iterator[str]:
     rates = [preset.learning_rate for preset in PRESETS.values()]
-    rate, lowest, highest = training.learning_rate, min(rates), max(rates)
+    lowest, highest = min(rates), max(rates)
     usual = f"{highest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
     if rate > _FAR_ABOVE * highest:
         yield (
-            f"training.learning_rate: {rate:g} is {rate / highest:,.0f} times the usual {usual}; "
+            f"{place}.learning_rate: {rate:g} is {rate / highest:,.0f} times the usual {usual}; "
             "the model most likely forgets all it knows within a few steps."
         )
     elif parameters is not None and parameters >= _LARGE_MODEL and rate > _LARGE_MODEL_RATE:
         yield (
-            f"training.learning_rate: {rate:g} is high for a model of {parameters / 1e6:,.0f} M parameters; "
+            f"{place}.learning_rate: {rate:g} is high for a model of {parameters / 1e6:,.0f} M parameters; "
             f"{_LARGE_MODEL_RATE:g} or less is usual, and often 1e-5 to 1e-4."
         )
     elif rate < _FAR_BELOW * lowest:
         yield (
-            f"training.learning_rate: {rate:g} is {lowest / rate:,.0f} times smaller than the usual {usual}; "
+            f"{place}.learning_rate: {rate:g} is {lowest / rate:,.0f} times smaller than the usual {usual}; "
             "the model most likely learns nothing."
         )
 
 
-def _on_length(training: Training, _parameters: int | None) -> Iterator[str]:
+def _on_epochs(place: str, epochs: int, stage_tokens: int | None) -> Iterator[str]:
     most = max(preset.epochs for preset in PRESETS.values())
-    if training.epochs > _MANY_EPOCHS * most and training.stage_tokens is None:
+    if epochs > _MANY_EPOCHS * most and stage_tokens is None:
         yield (
-            f"training.epochs: each text is read {training.epochs:,} times; {most} is already thorough. The model "
+            f"{place}.epochs: each text is read {epochs:,} times; {most} is already thorough. The model "
             "learns it by heart, and the run takes as much longer."
         )
+
+
+def _on_length(training: Training) -> Iterator[str]:
     if training.stage_tokens is not None and training.stage_tokens < training.tokens_per_step:
         yield (
             f"training.stage_tokens: {training.stage_tokens:,} is less than one step reads "
@@ -167,7 +189,7 @@ def _on_length(training: Training, _parameters: int | None) -> Iterator[str]:
         )
 
 
-def _on_clipping(training: Training, _parameters: int | None) -> Iterator[str]:
+def _on_clipping(training: Training) -> Iterator[str]:
     clip = training.gradient_clip
     if clip is not None and not _SMALL_CLIP <= clip <= _LARGE_CLIP:
         effect = "cuts the gradient of every step" if clip < _SMALL_CLIP else "hardly ever cuts anything"

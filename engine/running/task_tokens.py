@@ -16,6 +16,7 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from engine.common.errors import TaskError
+from engine.common.overrides import OVERRIDES
 from engine.models.folder_hashes import files_hash, tokenizer_hash
 from engine.models.loading import locate, marks_of
 from engine.models.tokenizer_checks import SAMPLE_DOCUMENTS, check_tokens
@@ -117,7 +118,7 @@ def _key(spec: "TaskSpec", base: Tokens, block_size: int) -> str:
     except OSError:
         open_task(spec)  # says which file and what to do
         raise
-    reading = spec.model_dump(mode="json", exclude={"name", "train", "test"})
+    reading = spec.model_dump(mode="json", exclude={"name", "train", "test", *OVERRIDES})
     tokenizer = [tokenizer_hash(locate(base.name)), base.bos, base.eos]
     versions = [
         _READING_VERSION,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table, select
 
-from engine import strategies
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
-from engine.persistence.content_keys import stage_key_parts
 from engine.store import schema
 from engine.store.curves import CurveReader
 from engine.store.schema import ACTIVE, GONE, experiments, runs
+from engine.store.waiting import estimate_waiting, settings_in
 from engine.store.writing import effective_status
-from engine.strategies.base import Strategy
 
 if TYPE_CHECKING:  # the list of experiments needs no frame
     import numpy as np
@@ -89,8 +87,13 @@ class Reader(CurveReader):
         with self._reading() as connection:
             found = connection.execute(query).all()
             positions = {run_id: place for place, run_id in enumerate(connection.execute(queue).scalars(), start=1)}
-        rows = [_run_row(row, positions) for row in found]
-        _estimate_waiting(rows)
+            rows = [_run_row(row, positions) for row in found]
+            going_on = {row["experiment_id"] for row in rows if row["status"] in (*ACTIVE, "queued")}
+            described = select(experiments.c.experiment_id, experiments.c.configuration).where(
+                experiments.c.experiment_id.in_(going_on)
+            )
+            settings = {row.experiment_id: settings_in(row.configuration) for row in connection.execute(described)}
+        estimate_waiting([row for row in rows if row["experiment_id"] in settings], settings)
         frame = _frame(rows, _RUN_COLUMNS)
         frame["position"] = frame["position"].astype("Int64")
         return frame
@@ -278,38 +281,6 @@ def _seconds_left(row: Row[Any]) -> float:
         return by_estimate
     trust = measured / (measured + max(_FEW_STEPS, _TRUSTED_SHARE * steps))
     return trust * by_pace + (1 - trust) * by_estimate
-
-
-def _estimate_waiting(rows: list[dict[str, Any]]) -> None:
-    """A waiting run takes as long for every task of its stages as its finished likes, of its own strategy, else of its
-    experiment; less the stages that it takes over from runs before it."""
-    made: dict[tuple[str, int], set[Hashable]] = {}
-    paces: dict[tuple[str, str], list[float]] = {}
-    planned = [strategies.build(row["strategy"], row["parameters"]) for row in rows]
-    for row, strategy in zip(rows, planned, strict=True):
-        running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
-        if row["status"] == "finished" or running:
-            whole = row["seconds"] + (row["seconds_left"] if running else 0.0)
-            for key in (row["strategy"], ""):
-                pace = whole / max(1, sum(_tasks_of(strategy, row["stages"])))
-                paces.setdefault((row["experiment_id"], key), []).append(pace)
-    for row, strategy in zip(rows, planned, strict=True):
-        known = made.setdefault((row["experiment_id"], row["seed"]), set())
-        key_parts = stage_key_parts(strategy, row["stages"])
-        new = [n for n, each in zip(_tasks_of(strategy, row["stages"]), key_parts, strict=True) if each not in known]
-        known.update(key_parts)
-        unmeasured = row["status"] in ACTIVE and math.isnan(row["seconds_left"])
-        if row["status"] == "queued" or unmeasured:
-            likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))
-            if likes:
-                row["seconds_left"] = max(0.0, sum(new) * sum(likes) / len(likes) - row["seconds"])
-            elif row["status"] == "queued" and row["expected_seconds"] is not None:
-                row["seconds_left"] = row["expected_seconds"]
-
-
-def _tasks_of(strategy: Strategy, stages: int) -> list[int]:
-    """The number of tasks that each stage trains on."""
-    return [len(strategy.plan(stage).tasks) for stage in range(1, stages + 1)]
 
 
 def _of_runs(table: Table, run_ids: Ids) -> Select[Any]:

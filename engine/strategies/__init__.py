@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from engine.common.errors import ConfigError
 from engine.common.explanations import did_you_mean, in_words
+from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter
 from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
@@ -24,6 +25,8 @@ _STRATEGIES: tuple[type[Strategy], ...] = (Naive, Replay, EWC, Joint)
 _BY_NAME = {strategy.name: strategy for strategy in _STRATEGIES}
 if len(_BY_NAME) < len(_STRATEGIES):
     raise RuntimeError("two strategies share a name")
+if any(set(OVERRIDES) & set(strategy.__pydantic_fields__) for strategy in _STRATEGIES):  # type: ignore[attr-defined]
+    raise RuntimeError("a strategy declares a parameter that every strategy takes as an override")
 
 
 def registry() -> dict[str, type[Strategy]]:
@@ -73,11 +76,12 @@ def parameters_of(name: str) -> dict[str, Parameter]:
 
 
 def build(name: str, parameters: dict[str, Any]) -> Strategy:
-    """The strategy with these parameter values, the others at their defaults.
+    """The strategy with these parameter values, the others at their defaults. The overrides among the values are
+    checked and no part of it: `overrides_of` has them.
 
     Raises ConfigError, which names the parameter, for what is unknown, out of range, or can't be combined.
     """
-    classes, known = parts_of(name), parameters_of(name)
+    classes, known = parts_of(name), [*parameters_of(name), *OVERRIDES]
     places = keys_of([[each.name for each in declared_by(cls)] for cls in classes], [cls.name for cls in classes])
     own: dict[str, dict[str, Any]] = {cls.name: {} for cls in classes}
     for (part, parameter), key in places.items():
@@ -92,8 +96,7 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
                 f"{name}.{unknown[0]}: more than one of its strategies has this parameter; write {' or '.join(shared)}"
             )
         raise ConfigError(
-            f"{name}.{shortened(unknown[0])}: there is no such parameter{near}; "
-            f"{name} has: {', '.join(known) or 'none'}"
+            f"{name}.{shortened(unknown[0])}: there is no such parameter{near}; {name} has: {', '.join(known)}"
         )
     parts = []
     for cls in classes:
@@ -104,4 +107,20 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
             parameter = str(problem["loc"][0])
             key = places.get((cls.name, parameter), parameter)
             raise ConfigError(f"{name}.{key}: {in_words(problem)}") from error
+    overrides_of(name, parameters)
     return parts[0] if len(parts) == 1 else Combined(tuple(parts))
+
+
+def overrides_of(name: str, parameters: dict[str, Any]) -> Overrides:
+    """The training settings among the parameter values of the strategy `name`. Raises ConfigError, which names the one
+    that is out of range."""
+    try:
+        return Overrides(**{key: value for key, value in parameters.items() if key in OVERRIDES})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{name}.{problem['loc'][0]}: {in_words(problem)}") from error
+
+
+def resolved(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The value of every parameter, and the overrides that are set. Raises ConfigError as `build` does."""
+    return build(name, parameters).parameters | overrides_of(name, parameters).given

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.common.overrides import Overrides, epochs_parameter, learning_rate_parameter
 from engine.common.quoting import clean_name
 
 SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
@@ -91,6 +92,13 @@ class TaskSpec(BaseModel):
     """What the task is scored on. train: its own training text, where there is too little to hold any out."""
     held_out_share: float = Field(0.1, gt=0, lt=1)
     split_seed: int = Field(0, ge=-(2**63), lt=2**63)
+    learning_rate: float | None = learning_rate_parameter(None, "This task's own learning rate.")
+    epochs: int | None = epochs_parameter(None, "How often this task's training text is read.")
+
+    @property
+    def overrides(self) -> Overrides:
+        """The settings that this task has of its own, which say nothing about its texts."""
+        return Overrides(self.learning_rate, self.epochs)
 
     @property
     def label(self) -> str:

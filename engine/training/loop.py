@@ -91,7 +91,7 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
             if number > first:
                 rows = data.rows.select(data.step(number))
                 most_rows = progress.most_rows
-                in_flight.append(take_step(setup, progress, rows, number, steps))
+                in_flight.append(take_step(setup, progress, rows, number, steps, data.peak_rate(number)))
                 if progress.most_rows != most_rows:
                     yield events.Phase(f"training {progress.most_rows} rows at a time, since memory ran out")
             evaluates = number in evaluations and at.evaluated < number

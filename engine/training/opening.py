@@ -30,12 +30,14 @@ from engine.training.stage_data import StageData, stage_data, stage_steps
 
 def steps_of(setup: RunSetup, stage: int) -> int:
     """How many optimiser steps a stage has."""
-    return stage_steps(_rows_of(setup, stage), setup.training, Streams(setup.seed), stage)
+    settings = setup.stage_settings[stage - 1]
+    return stage_steps(_rows_of(setup, stage), settings, setup.training, Streams(setup.seed), stage)
 
 
 def data_of(setup: RunSetup, stage: int) -> StageData:
     """The rows that a stage trains on, in order."""
-    return stage_data(_rows_of(setup, stage), setup.training, Streams(setup.seed), stage)
+    settings = setup.stage_settings[stage - 1]
+    return stage_data(_rows_of(setup, stage), settings, setup.training, Streams(setup.seed), stage)
 
 
 def _rows_of(setup: RunSetup, stage: int) -> list[Rows]:

@@ -32,18 +32,18 @@ def carried_over(old: torch.optim.AdamW, new: torch.optim.AdamW) -> torch.optim.
     return new
 
 
-def learning_rate_at(step: int, steps: int, training: Training) -> float:
-    """The rate of step 1 … `steps` of a stage: a linear warm-up, then the decay, to 0 after the last step."""
+def learning_rate_at(step: int, steps: int, peak: float, training: Training) -> float:
+    """The rate of step 1 … `steps` of a stage: a linear warm-up to `peak`, then the decay, to 0 after the last step."""
     warmup = math.ceil(training.warmup_share * steps)
     if step <= warmup:
-        return training.learning_rate * step / warmup
+        return peak * step / warmup
     remaining = (steps + 1 - step) / (steps + 1 - warmup)
     shape = {
         "constant": 1.0,
         "linear": remaining,
         "cosine": 0.5 * (1 - math.cos(math.pi * remaining)),
     }[training.decay]
-    return training.learning_rate * shape
+    return peak * shape
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from engine.common.overrides import Overrides
 from engine.events import StepDone
 from engine.events.control import Control
 from engine.experiments.experiment import Training
+from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.models.loading import LoadedModel
 from engine.persistence.content_keys import content_key, stage_key, stage_key_parts
 from engine.persistence.journal import Journal, Kept
@@ -35,6 +38,8 @@ class EncodedTask:
     """Tells the training texts from all others: the results of stages are named by it."""
     held_out_key: str = ""
     """Tells the held-out text that is scored from all others: the results of scoring are named by it."""
+    overrides: Overrides = field(default_factory=Overrides)
+    """The training settings that the task sets itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,8 @@ class RunSetup:
     environment: dict[str, Any]
     precision: str
     """ "float32" or "bfloat16"."""
+    overrides: Overrides = field(default_factory=Overrides)
+    """The training settings that the strategy sets itself."""
     finished_stages: int = 0
     shared: SharedResults | None = None
     """Where results lie that runs have in common; None shares nothing."""
@@ -61,10 +68,16 @@ class RunSetup:
     check_room: Callable[[], None] = lambda: None
     """Called before a stage; raises StoreUnavailableError while the disk has no room for what it will write."""
 
+    @cached_property
+    def stage_settings(self) -> tuple[StageSettings, ...]:
+        """The epochs and learning rates of every stage."""
+        of_tasks = [task.overrides for task in self.tasks]
+        return settings_of_stages(self.strategy, self.training, self.overrides, of_tasks)
+
     @property
     def stage_keys(self) -> tuple[str, ...]:
         """A name for the result of every stage, from all that determines it."""
-        parts = stage_key_parts(self.strategy, len(self.tasks))
+        parts = stage_key_parts(self.strategy, [each.key_parts for each in self.stage_settings])
         texts = [task.fingerprint for task in self.tasks]
         return tuple(stage_key(self.content, self.seed, each, texts[:stage]) for stage, each in enumerate(parts, 1))
 

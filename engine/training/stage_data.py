@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.common.random_streams import Streams
 from engine.experiments.experiment import Training
+from engine.experiments.settings_of_stage import StageSettings
 from engine.tokens.packing import JoinedRows, Rows
 
 
@@ -20,6 +21,9 @@ class StageData:
     """The numbers of the `rows`, int64, one after the other; a row comes once an epoch."""
     rows_per_step: int
     target_tokens: int
+    settings: StageSettings
+    rows_of_tasks: tuple[int, ...]
+    """How many of the `rows` are each task's; those of one task lie together."""
 
     @property
     def steps(self) -> int:
@@ -30,33 +34,47 @@ class StageData:
         """The `rows` that step `number`, from 1, takes."""
         return self.order[(number - 1) * self.rows_per_step : number * self.rows_per_step]
 
+    def peak_rate(self, number: int) -> float:
+        """The peak of the learning rate that step `number` is taken with."""
+        if len(set(self.settings.learning_rates)) == 1:
+            return self.settings.learning_rates[0]
+        ends = torch.tensor(self.rows_of_tasks).cumsum(0)
+        tasks = torch.bucketize(self.step(number), ends, right=True)
+        return self.settings.peak_rate(torch.bincount(tasks, minlength=len(ends)).tolist())
 
-def stage_data(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> StageData:
+
+def stage_data(
+    task_rows: Sequence[Rows], settings: StageSettings, training: Training, random: Streams, stage: int
+) -> StageData:
     """Every task's own budget (its epochs, up to `stage_tokens`); several tasks' rows are mixed.
 
     A budget ends with the row that reaches it.
     """
-    order = _order(task_rows, training, random, stage)
+    order = _order(task_rows, settings, training, random, stage)
     rows = task_rows[0] if len(task_rows) == 1 else JoinedRows(task_rows)
     tokens = int(rows.row_targets[order].sum())
-    return StageData(rows, order, _rows_per_step(training), tokens)
+    return StageData(rows, order, _rows_per_step(training), tokens, settings, tuple(len(each) for each in task_rows))
 
 
-def stage_steps(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> int:
+def stage_steps(
+    task_rows: Sequence[Rows], settings: StageSettings, training: Training, random: Streams, stage: int
+) -> int:
     """How many optimiser steps `stage_data` gives: a budget's last row depends on the order."""
-    return -(-len(_order(task_rows, training, random, stage)) // _rows_per_step(training))
+    return -(-len(_order(task_rows, settings, training, random, stage)) // _rows_per_step(training))
 
 
 def _rows_per_step(training: Training) -> int:
     return max(1, training.tokens_per_step // training.block_size)
 
 
-def _order(task_rows: Sequence[Rows], training: Training, random: Streams, stage: int) -> Tensor:
+def _order(
+    task_rows: Sequence[Rows], settings: StageSettings, training: Training, random: Streams, stage: int
+) -> Tensor:
     """The rows of all tasks together in training order."""
     orders, offset = [], 0
-    for number, rows in enumerate(task_rows):
+    for number, (rows, epochs) in enumerate(zip(task_rows, settings.epochs, strict=True)):
         generator = random.generator("data order", stage, number)
-        orders.append(offset + _budgeted_rows(rows, training, generator))
+        orders.append(offset + _budgeted_rows(rows, epochs, training.stage_tokens, generator))
         offset += len(rows)
     order = torch.cat(orders)
     if len(task_rows) > 1:
@@ -64,10 +82,9 @@ def _order(task_rows: Sequence[Rows], training: Training, random: Streams, stage
     return order
 
 
-def _budgeted_rows(rows: Rows, training: Training, generator: torch.Generator) -> Tensor:
-    epochs = [torch.randperm(len(rows), generator=generator) for _ in range(training.epochs)]
-    order = torch.cat(epochs)
-    if training.stage_tokens is None:
+def _budgeted_rows(rows: Rows, epochs: int, stage_tokens: int | None, generator: torch.Generator) -> Tensor:
+    order = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(epochs)])
+    if stage_tokens is None:
         return order
     reached = rows.row_targets[order].cumsum(0)
-    return order[: int((reached < training.stage_tokens).sum()) + 1]
+    return order[: int((reached < stage_tokens).sum()) + 1]

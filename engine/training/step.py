@@ -37,6 +37,7 @@ class TakenStep:
     new_tokens: int
     target_tokens: int
     learning_rate: float
+    peak_rate: float
     started: float
 
 
@@ -45,7 +46,9 @@ def steps_in_flight(device: torch.device) -> int:
     return 0 if device.type == "cpu" else 1
 
 
-def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, steps: int) -> TakenStep:
+def take_step(
+    setup: RunSetup, progress: Progress, blocks: Blocks, number: int, steps: int, peak_rate: float
+) -> TakenStep:
     """Step `number` of the stage's `steps`. Raises TrainingError before the weights change, where that is known.
 
     The way of a step: the strategy's terms (`strategies`) and the new task's own are put together and go through the
@@ -68,13 +71,15 @@ def take_step(setup: RunSetup, progress: Progress, blocks: Blocks, number: int, 
     readback = Readback(means | values)
     norm = Readback({"norm": clip(weights.values(), training.gradient_clip)})
     if not steps_in_flight(model.device):
-        check_finite(readback.numbers() | norm.numbers(), at.stage, number, training.learning_rate)
-    rate = learning_rate_at(number, steps, training)
+        check_finite(readback.numbers() | norm.numbers(), at.stage, number, peak_rate)
+    rate = learning_rate_at(number, steps, peak_rate, training)
     set_learning_rate(progress.optimizer, rate)
     _move(setup, progress, number, steps, weights, pulls)
     at.step, at.stage_step = at.step + 1, number
     tokens = [term.blocks.target_tokens for term in terms]
-    return TakenStep(at.stage, at.step, number, minimised, readback, norm, tokens[0], sum(tokens), rate, started)
+    return TakenStep(
+        at.stage, at.step, number, minimised, readback, norm, tokens[0], sum(tokens), rate, peak_rate, started
+    )
 
 
 def _move(
@@ -106,8 +111,7 @@ def _take_back(taken: StepTaken, masks: Mapping[str, Tensor]) -> None:
 
 def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.StepDone:
     """What a step did, once its numbers are there. Raises TrainingError where the loss is not finite."""
-    values, norm = taken.values.numbers(), taken.norm.numbers()
-    rate = setup.training.learning_rate
+    values, norm, rate = taken.values.numbers(), taken.norm.numbers(), taken.peak_rate
     check_finite(values | norm, taken.stage, taken.stage_step, rate)
     if progress.divergence is None:
         progress.divergence = Divergence(progress.base.model.config.get_text_config().vocab_size)

@@ -150,3 +150,16 @@ def test_what_is_kept_from_earlier_costs_nothing() -> None:
     assert known.runs[0].training_tokens == 0
     alone = estimate(experiment("naive", seeds=(1,)), SIZES, SPEED)
     assert known.seconds == alone.seconds
+
+
+def test_the_estimate_counts_the_epochs_that_strategies_and_tasks_set() -> None:
+    assert only_run({"naive": {"epochs": 5}}).training_tokens == 5 * (1000 + 500 + 300)
+    assert only_run({"naive": {"epochs": 5}}, stage_tokens=700).training_tokens == 700 * 3
+    plain = experiment(
+        "naive", {"joint": {"epochs": 4}}, {"naive": {"learning_rate": 1e-4}}, {"replay": {"replay_ratio": 0.5}}
+    )
+    tasks = (plain.tasks[0].model_copy(update={"epochs": 1}), *plain.tasks[1:])
+    runs = estimate(plain.model_copy(update={"tasks": tasks}), SIZES, SPEED).runs
+    # Joint and replay take over naive's first stage, whose epochs the task sets; another rate takes over nothing.
+    joint = (1000 + 2000) + (1000 + 2000 + 1200)
+    assert [run.training_tokens for run in runs] == [1000 + 1000 + 600, joint, 2600, 1500 + 900]

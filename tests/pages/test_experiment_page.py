@@ -400,3 +400,51 @@ def test_a_file_that_does_not_load_is_explained_and_costs_nothing(content: bytes
     app.file_uploader[0].upload("mine.yaml", content, "application/yaml").run()
     assert says in errors(app)[0]
     assert [task.name for task in saved(app).tasks] == ["tea", "bread"]
+
+
+@pytest.mark.usefixtures("library")
+def test_every_card_offers_overrides_that_are_empty_until_they_are_set() -> None:
+    app = with_tasks("tea", "bread")
+    rate = field(app.number_input, "card1_learning_rate")
+    assert (rate.value, rate.placeholder) == (None, "as in training")
+    assert [spec.parameters for spec in saved(app).strategies if spec.name == "naive"] == [{}]
+    rate.set_value(1e-4)
+    field(app.number_input, "card3_epochs").set_value(7).run()
+    assert errors(app) == []
+    assert saved(app).strategies[0].parameters == {"learning_rate": 1e-4}
+    assert saved(app).strategies[2].parameters["epochs"] == 7
+    assert saved(app).runs()[0].label == "naive (learning_rate=0.0001)"
+
+
+@pytest.mark.usefixtures("library")
+def test_several_values_of_an_override_make_several_runs_and_none_is_one_of_them() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.toggle, "card1_several").set_value(True).run()
+    assert errors(app) == []
+    assert saved(app).strategies[0].parameters == {}
+    field(app.text_input, "card1_epochs_list").set_value("none, 5").run()
+    assert saved(app).strategies[0].parameters == {"epochs": [None, 5]}
+    assert [run.label for run in saved(app).runs()][:2] == ["naive", "naive (epochs=5)"]
+    text = app.code[1].value
+    app.file_uploader[0].upload("saved.yaml", text.encode(), "application/yaml").run()
+    assert errors(app) == []
+    assert field(app.text_input, "card1_epochs_list").value == "none, 5"
+
+
+@pytest.mark.usefixtures("library")
+def test_a_task_s_own_epochs_and_rate_are_saved_and_loaded_and_go_with_it_through_the_order() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, "own_epochs_bread").set_value(9)
+    field(app.number_input, "own_learning_rate_tea").set_value(2e-4).run()
+    field(app.button, "task_down0").click().run()
+    assert errors(app) == []
+    wanted = [("bread", {"epochs": 9}), ("tea", {"learning_rate": 2e-4})]
+    assert [(task.name, task.overrides.given) for task in saved(app).tasks] == wanted
+    text = app.code[1].value
+    app.button(key="experiment_clear").click().run()
+    assert not app.exception
+    app.file_uploader[0].upload("saved.yaml", text.encode(), "application/yaml").run()
+    assert errors(app) == []
+    assert [(task.name, task.overrides.given) for task in saved(app).tasks] == wanted
+    assert field(app.number_input, "own_epochs_bread").value == 9
+    assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]

@@ -80,6 +80,12 @@ def test_other_held_out_text_is_scored_anew_on_weights_that_are_taken_over(tmp_p
     assert all(row["task 0"] == row["task 1"] for row in rows)
 
 
+@pytest.mark.parametrize("setting", [{"learning_rate": 2e-2}, {"epochs": 3}])
+def test_another_rate_or_number_of_epochs_is_another_stage(setting: dict[str, Any], tmp_path: Path) -> None:
+    setup, other = (setup_of("naive", tmp_path, tmp_path / "shared", **changes) for changes in ({}, setting))
+    assert all(a != b for a, b in zip(setup.stage_keys, other.stage_keys, strict=True))
+
+
 def content_of(described: Experiment, **machine: object) -> str:
     facts = {"torch": "2", "transformers": "5", "device": "cpu", "instructions": "A", "precision": "float32"}
     return execute._content(described, facts | {"threads": 2, "platform": "one"} | machine)
@@ -88,7 +94,7 @@ def content_of(described: Experiment, **machine: object) -> str:
 @pytest.mark.parametrize(
     ("setting", "counts"),
     [
-        ({"learning_rate": 1e-3}, True), ({"epochs": 2}, True), ({"block_size": 16}, True), ({"decay": "linear"}, True),
+        ({"weight_decay": 0.1}, True), ({"block_size": 16}, True), ({"decay": "linear"}, True),
         ({"evaluation_tokens": 7}, False), ({"evaluations_per_stage": 3}, False), ({"held_out_tokens": 9}, False),
     ],
 )  # fmt: skip

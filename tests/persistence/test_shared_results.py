@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,16 +108,18 @@ def test_other_seeds_and_other_contents_share_nothing(tmp_path: Path) -> None:
         assert trained_stages(recorded) == [1, 2, 3]
 
 
+def key_parts(name: str, parameters: dict[str, Any]) -> tuple[Hashable, ...]:
+    return stage_key_parts(strategies.build(name, parameters), ["any settings"] * T)
+
+
 def test_neutral_weights_are_recognised_as_naive() -> None:
-    naive = stage_key_parts(strategies.build("naive", {}), T)
-    assert stage_key_parts(strategies.build("replay", {"replay_weight": 0}), T) == naive
-    assert stage_key_parts(strategies.build("replay+ewc", {"replay_weight": 0, "ewc_lambda": 0}), T) == naive
-    ewc = strategies.build("ewc", {"ewc_lambda": 7})
-    assert stage_key_parts(strategies.build("replay+ewc", {"replay_weight": 0, "ewc_lambda": 7}), T) == stage_key_parts(
-        ewc, T
-    )
-    assert stage_key_parts(ewc, T)[1] != naive[1]
-    assert stage_key_parts(strategies.build("joint", {}), T)[0] == naive[0]
+    naive = key_parts("naive", {})
+    assert key_parts("replay", {"replay_weight": 0}) == naive
+    assert key_parts("replay+ewc", {"replay_weight": 0, "ewc_lambda": 0}) == naive
+    ewc = key_parts("ewc", {"ewc_lambda": 7})
+    assert key_parts("replay+ewc", {"replay_weight": 0, "ewc_lambda": 7}) == ewc
+    assert ewc[1] != naive[1]
+    assert key_parts("joint", {})[0] == naive[0]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "happened.jsonl"])

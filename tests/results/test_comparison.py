@@ -99,6 +99,17 @@ def test_a_matrix_ends_before_a_stage_that_is_missing() -> None:
     assert matrices(cells, "bits_per_byte") == {"n": [[4.0, 4.0]]}
 
 
+def test_of_several_joint_runs_the_one_trained_alike_is_the_measure_and_else_the_first() -> None:
+    slow, other = {"parameters": {"learning_rate": 1e-4}}, {"parameters": {"learning_rate": 1e-3}}
+    better = [[value - 0.5 for value in row] for row in JOINT]
+    rows = compared(
+        (a_run("r", "replay"), REPLAY), (a_run("s", "replay", **slow), REPLAY), (a_run("o", "replay", **other), REPLAY),
+        (a_run("j", "joint"), JOINT), (a_run("k", "joint", **slow), better),
+    ).set_index("run_id")  # fmt: skip
+    assert rows.loc["o", "intransigence"] == rows.loc["r", "intransigence"]
+    assert rows.loc["s", "intransigence"] == pytest.approx(rows.loc["r", "intransigence"] + 0.5)
+
+
 def test_the_stability_gap_is_the_deepest_fall_inside_later_stages() -> None:
     points = [(1, 5, 2.0), (2, 6, 3.5), (2, 7, 2.5)]
     curve = pd.DataFrame(
@@ -184,6 +195,16 @@ def test_only_settings_that_differ_are_listed() -> None:
     table = configuration_differences(runs, {"e1": an_experiment()})
     assert list(table.index) == ["strategy", "parameters.replay_weight"]
     assert list(table.loc["parameters.replay_weight"]) == ["–", "0.5"]
+
+
+def test_epochs_and_rates_of_tasks_and_strategies_are_among_the_differences() -> None:
+    plain = an_experiment()
+    tasks = (plain.tasks[0].model_copy(update={"epochs": 9}), *plain.tasks[1:])
+    slow = a_run("m", "naive", experiment_id="e2", parameters={"learning_rate": 1e-4})
+    runs = with_configurations(pd.DataFrame([a_run("n", "naive"), slow]))
+    table = configuration_differences(runs, {"e1": plain, "e2": plain.model_copy(update={"tasks": tasks})})
+    assert table.loc[f"tasks.{tasks[0].name}.epochs"].tolist() == ["–", "9"]
+    assert table.loc["parameters.learning_rate"].tolist() == ["–", "0.0001"]
 
 
 def test_training_settings_of_two_experiments_are_among_the_differences() -> None:

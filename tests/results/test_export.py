@@ -57,6 +57,18 @@ def test_curves_are_exported_with_their_intervals_as_a_table(store: Store, tmp_p
         assert (inside["nats_per_token_low"] <= inside["nats_per_token_high"]).all()
 
 
+def test_results_say_what_each_run_trained_with_its_overrides_included(store: Store, tmp_path: Path) -> None:
+    described = experiment(tmp_path, strategies=["naive", {"naive": {"learning_rate": 1e-4}}])
+    tasks = (described.tasks[0].model_copy(update={"epochs": 9}), described.tasks[1])
+    found = results(store, store.add_experiment(described.model_copy(update={"tasks": tasks})))
+    assert [task.get("epochs") for task in found["experiment"]["tasks"]] == [9, None]
+    assert found["runs"][1]["parameters"] == {"learning_rate": 1e-4}
+    assert [run["training"] for run in found["runs"]] == [
+        [{"task": "bread", "epochs": 9, "learning_rate": rate}, {"task": "tea", "epochs": 3, "learning_rate": rate}]
+        for rate in (5e-4, 1e-4)
+    ]
+
+
 def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_together(
     store: Store, tmp_path: Path
 ) -> None:

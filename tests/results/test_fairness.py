@@ -3,13 +3,15 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import experiment_from
-from engine.results.fairness import Conditions, conditions, unfair, unfair_runs
+from engine.experiments.settings_of_stage import settings_of_run
+from engine.results.fairness import Conditions, conditions, differences, unfair, unfair_runs
 
 
 def some_conditions(**changes: Any) -> Conditions:
     known: dict[str, Any] = {
         "model": "tiny-gpt2", "tasks": ("a", "b"), "trained_on": {"a": "t1", "b": "t2"},
-        "held_out": {"a": "f1", "b": "f2"}, "budget": {"a": 100, "b": 200}, "passes": (1, None),
+        "held_out": {"a": "f1", "b": "f2"}, "budget": {"a": 100, "b": 200}, "passes": ((1, 1), None),
+        "learning_rates": {"a": 5e-4, "b": 5e-4},
     }  # fmt: skip
     return Conditions(**(known | changes))
 
@@ -50,7 +52,7 @@ def test_each_condition_that_differs_marks_the_smaller_group() -> None:
 
 def test_facts_that_are_not_known_yet_are_not_held_against_a_run() -> None:
     assert found(some_conditions(trained_on={}, held_out={}, budget={})) == []
-    assert found(some_conditions(trained_on={}, held_out={}, budget={}, passes=(3, None))) == [
+    assert found(some_conditions(trained_on={}, held_out={}, budget={}, passes=((3, 3), None))) == [
         ("token budget", ("r2",))
     ]
 
@@ -105,11 +107,37 @@ def test_the_budget_is_what_the_epochs_read_up_to_the_limit() -> None:
         {"name": "a", "target_tokens": 100, "fingerprint": "ta", "held_out_fingerprint": "fa"},
         {"name": "b", "target_tokens": 900, "fingerprint": "tb", "held_out_fingerprint": "fb"},
     ]
-    known = conditions(experiment, facts)
+    settings = settings_of_run(experiment, "naive", {})
+    known = conditions(experiment, settings, facts)
     assert known.budget == {"a": 300, "b": 1000}
     assert known.held_out == {"a": "fa", "b": "fb"}
     assert known.trained_on == {"a": "ta", "b": "tb"}
-    assert conditions(experiment, []).passes == (3, 1000)
+    assert known.learning_rates == {"a": 5e-4, "b": 5e-4}
+    assert conditions(experiment, settings, []).passes == ((3, 3), 1000)
+
+
+def test_epochs_and_rates_of_a_strategy_or_a_task_are_named_where_they_differ() -> None:
+    tasks = [{"name": "a", "train": "a.txt"}, {"name": "b", "train": "b.txt", "epochs": 2, "learning_rate": 1e-3}]
+    experiment = experiment_from({"name": "e", "tasks": tasks, "strategies": ["naive"]})
+    facts = [{"name": "a", "target_tokens": 100}, {"name": "b", "target_tokens": 900}]
+
+    def clauses(parameters: dict[str, Any], facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        every = [settings_of_run(experiment, "naive", each) for each in (parameters, {})]
+        return differences(*(conditions(experiment, settings, facts) for settings in every))
+
+    assert clauses({}, facts) == clauses({"epochs": 3, "learning_rate": 5e-4}, facts) == []
+    assert clauses({"epochs": 5}, facts) == [
+        ("token budget", "a stage trains on more or less text (a 500 and not 300 tokens).")
+    ]
+    assert clauses({"epochs": 5}, []) == [("token budget", "a stage trains for 5, 2 epochs, not 3, 2 epochs.")]
+    assert clauses({"learning_rate": 1e-4}, facts) == [
+        ("learning rate", "the learning rate is another (a 0.0001 and not 0.0005).")
+    ]
+    plain = experiment_from({"name": "e", "tasks": tasks[:1], "strategies": ["naive"]})
+    every = [settings_of_run(plain, "naive", each) for each in ({"learning_rate": 1e-4}, {})]
+    assert differences(*(conditions(plain, settings, []) for settings in every)) == [
+        ("learning rate", "the learning rate is 0.0001, not 0.0005.")
+    ]
 
 
 def test_no_runs_have_nothing_that_differs() -> None:

@@ -11,20 +11,28 @@ TASKS = [
 
 def test_a_plain_run_costs_six_operations_a_parameter_and_token_read() -> None:
     naive = strategies.build("naive", {})
-    assert run_operations(naive, 50, [1000, 0], TASKS) == 6 * 50 * 1000
-    assert run_operations(naive, 50, [0, 400], TASKS) == 6 * 50 * 800  # with the prompts
+    assert run_operations(naive, 50, [1000, 0], TASKS, [3, 3]) == 6 * 50 * 1000
+    assert run_operations(naive, 50, [0, 400], TASKS, [3, 3]) == 6 * 50 * 800  # with the prompts
 
 
 def test_replayed_tokens_and_the_documents_of_the_fisher_information_are_counted() -> None:
     replay = strategies.build("replay", {})
-    assert run_operations(replay, 50, [1000, 600], TASKS) == 6 * 50 * (1000 + 1200)
+    assert run_operations(replay, 50, [1000, 600], TASKS, [3, 3]) == 6 * 50 * (1000 + 1200)
     ewc = strategies.build("ewc", {"ewc_lambda": 1.0, "fisher_documents": 5})
-    assert run_operations(ewc, 50, [1000, 400], TASKS) == 6 * 50 * (1000 + 800 + 500)  # half of the first task's
+    assert run_operations(ewc, 50, [1000, 400], TASKS, [3, 3]) == 6 * 50 * (
+        1000 + 800 + 500
+    )  # half of the first task's
     off = strategies.build("ewc", {"ewc_lambda": 0.0, "fisher_documents": 5})
-    assert run_operations(off, 50, [1000, 400], TASKS) == 6 * 50 * (1000 + 800)
+    assert run_operations(off, 50, [1000, 400], TASKS, [3, 3]) == 6 * 50 * (1000 + 800)
 
 
 def test_joint_reads_the_earlier_tasks_again() -> None:
     joint = strategies.build("joint", {})
-    found = run_operations(joint, 50, [1000, 1400], TASKS)
+    found = run_operations(joint, 50, [1000, 1400], TASKS, [3, 3])
     assert found == pytest.approx(6 * 50 * (1000 + 1400 * 1800 / 1400))
+
+
+def test_joint_reads_a_task_with_many_prompts_more_often_where_its_epochs_are_more() -> None:
+    joint = strategies.build("joint", {})
+    found = run_operations(joint, 50, [1000, 1000 + 3 * 400], TASKS, [1, 3])
+    assert found == pytest.approx(6 * 50 * (1000 + 1000 + 3 * 800))

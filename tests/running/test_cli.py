@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from engine import events
 from engine.cli import app
 from engine.common.errors import ConfigError, StoreUnavailableError
+from engine.common.overrides import Overrides
 from engine.common.parameters import parameters_of
 from engine.experiments.yaml_file import to_yaml
 from engine.running import headless
@@ -324,6 +325,9 @@ def test_every_declared_parameter_is_listed() -> None:
         assert f"{name}: " in out
         for parameter in parameters_of(strategy):
             assert f"  {parameter.name} " in out
+    assert "Every strategy also takes these" in out
+    for parameter in parameters_of(Overrides):
+        assert f"  {parameter.name} " in out.split("Every strategy also takes these")[1]
 
 
 def test_importing_the_package_does_not_load_torch() -> None:

@@ -13,7 +13,7 @@ from engine.experiments.experiment import Experiment, Training, experiment_from
 from engine.experiments.presets import PRESETS
 from engine.models import hub, loading
 from engine.models.folder_checks import WHOLE
-from engine.running.model_check import look_at_model, remarks_on_training
+from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
 from tests.builders import tiny_gpt2
 
 TOKENS = 4096
@@ -161,3 +161,12 @@ def test_settings_far_from_any_that_work_are_asked_about(changes: Any, parameter
 def test_settings_that_are_merely_different_are_not_asked_about() -> None:
     for changes in ({"learning_rate": 5e-3}, {"learning_rate": 1e-6}, {"epochs": 50}, {"gradient_clip": None}):
         assert remarks_on_training(Training(**changes), 3_000_000) == ()  # type: ignore[arg-type]
+
+
+def test_settings_of_tasks_and_strategies_far_from_any_that_work_are_asked_about_too() -> None:
+    tasks = [{"name": "a", "train": "a.txt", "epochs": 900}, {"name": "b", "train": "b.txt"}]
+    strategies = [{"naive": {"learning_rate": [1e-4, 0.5]}}, {"joint": {"epochs": 2}}]
+    described = experiment_from({"name": "e", "tasks": tasks, "strategies": strategies})
+    about_task, about_strategy = remarks_on_overrides(described)
+    assert about_task.startswith("tasks.1.epochs: each text is read 900 times")
+    assert about_strategy.startswith("naive.learning_rate: 0.5 is 1,000 times the usual")

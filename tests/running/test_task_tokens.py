@@ -74,6 +74,8 @@ def test_texts_are_read_and_encoded_once_whatever_the_tasks_name(
     check(task_tokens(spec, base, shared, 256), spec, base)
     renamed = spec.model_copy(update={"name": "other"})
     check(task_tokens(renamed, base, shared, 256), renamed, base)
+    trained_otherwise = spec.model_copy(update={"epochs": 7, "learning_rate": 1e-4})
+    check(task_tokens(trained_otherwise, base, shared, 256), spec, base)
     assert counted == ["notes", "notes"]
 
 

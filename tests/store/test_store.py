@@ -314,6 +314,17 @@ def test_time_left_counts_every_task_that_a_stage_trains_on(store: Store, tmp_pa
     assert store.runs(experiment_id)["seconds_left"].iloc[1] == pytest.approx(0.5 + 2.0 * STEPS)
 
 
+def test_time_left_counts_the_epochs_and_the_stages_that_an_override_makes_anew(store: Store, tmp_path: Path) -> None:
+    strategies = ["naive", {"joint": {"epochs": 6}}, {"naive": {"learning_rate": 5e-4}}]
+    experiment_id, (first, *_) = add(store, tmp_path, strategies=strategies, training={"epochs": 3})
+    store.claim_next()
+    play(store, first, until=events.StageFinished)
+    store.record(first, events.Phase("training"), seconds_per_step=2.0)
+    of_two_stages = 0.5 + 2.0 * STEPS
+    # Joint reads three tasks in all, each twice as often, and can take over nothing; the last run's rate is the usual.
+    assert store.runs(experiment_id)["seconds_left"].tolist()[1:] == [pytest.approx(3 * of_two_stages), 0.0]
+
+
 def test_deleting_refuses_while_a_run_runs_and_else_removes_records_and_files(store: Store, tmp_path: Path) -> None:
     experiment_id, (run_id, _) = add(store, tmp_path)
     store.claim_next()

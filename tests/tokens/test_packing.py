@@ -10,8 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.common.overrides import Overrides
 from engine.common.random_streams import Streams
 from engine.experiments.experiment import Training
+from engine.experiments.settings_of_stage import settings_of_stage
 from engine.tokens import encoded_documents
 from engine.tokens.blocks import Blocks, EncodedDocument, Piece, cut, pack
 from engine.tokens.encoded_documents import EncodedDocuments, TokenFile
@@ -129,10 +131,11 @@ def test_a_stage_over_several_tasks_takes_the_rows_that_concatenated_blocks_woul
     lazy: list[Rows] = [pack_documents(EncodedDocuments.of(documents), 16) for documents in tasks]
     whole = Blocks(*(torch.cat([getattr(b, n) for b in held]) for n in NAMES))
     for some in (slice(0, 1), slice(0, 3)):
-        wanted, found = (stage_data(rows[some], training, Streams(1), 2) for rows in (held, lazy))
+        settings = settings_of_stage(training, Overrides(), [Overrides() for _ in lazy[some]])
+        wanted, found = (stage_data(rows[some], settings, training, Streams(1), 2) for rows in (held, lazy))
         assert wanted.order.tolist() == found.order.tolist()
         assert wanted.target_tokens == found.target_tokens
-        assert stage_steps(lazy[some], training, Streams(1), 2) == found.steps
+        assert stage_steps(lazy[some], settings, training, Streams(1), 2) == found.steps
         assert torch.cat([found.step(number) for number in range(1, found.steps + 1)]).equal(found.order)
         for number in range(1, found.steps + 1):
             assert_equal(found.rows.select(found.step(number)), whole.select(found.step(number)))

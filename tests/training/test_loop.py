@@ -10,6 +10,7 @@ from engine.common.errors import TrainingError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Training
+from engine.experiments.settings_of_stage import StageSettings
 from engine.training.loop import train
 from engine.training.optimizer import learning_rate_at
 from engine.training.run_state import RunSetup
@@ -165,25 +166,26 @@ def test_gradient_accumulation_changes_nothing_beyond_rounding(tmp_path: Path, m
 
 
 def test_a_stages_learning_rate_warms_up_and_falls_to_nothing() -> None:
-    training = Training(learning_rate=1.0, warmup_share=0.1, decay="cosine")
-    rates = [learning_rate_at(step, 100, training) for step in range(1, 101)]
+    training = Training(warmup_share=0.1, decay="cosine")
+    rates = [learning_rate_at(step, 100, 1.0, training) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 0.001
-    assert learning_rate_at(1, 1, training) > 0
-    assert learning_rate_at(50, 100, Training(learning_rate=1.0, warmup_share=0.0, decay="constant")) == 1.0
+    assert learning_rate_at(1, 1, 1.0, training) > 0
+    assert learning_rate_at(50, 100, 1.0, Training(warmup_share=0.0, decay="constant")) == 1.0
 
 
 def test_a_token_budget_ends_a_stage_with_the_row_that_reaches_it() -> None:
     packed = blocks_of(random_documents(60, seed=1))
-    data = stage_data([packed], Training(block_size=16, tokens_per_step=32, stage_tokens=100, epochs=3), Streams(0), 1)
+    training = Training(block_size=16, tokens_per_step=32, stage_tokens=100)
+    data = stage_data([packed], StageSettings((3,), (5e-4,)), training, Streams(0), 1)
     assert 100 <= data.target_tokens < 100 + 16
 
 
 def test_joint_training_gives_every_task_its_own_budget() -> None:
     small, large = blocks_of(random_documents(20, seed=1)), blocks_of(random_documents(80, seed=2))
-    training = Training(block_size=16, tokens_per_step=32, epochs=2)
-    data = stage_data([small, large], training, Streams(0), 2)
+    training = Training(block_size=16, tokens_per_step=32)
+    data = stage_data([small, large], StageSettings((2, 2), (5e-4, 5e-4)), training, Streams(0), 2)
     assert data.target_tokens == 2 * (small.target_tokens + large.target_tokens)
     assert int((data.order < len(small)).sum()) == 2 * len(small)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine import strategies
 from engine.common.errors import ConfigError
+from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, Training, experiment_from
 from engine.experiments.presets import PRESETS
@@ -32,12 +33,17 @@ class Card:
     several: bool = False
     texts: dict[str, str] = field(default_factory=dict)
 
+    def text(self, name: str) -> str:
+        """A parameter's values as typed, or its single value; nothing for one that is left empty."""
+        value = self.values[name]
+        return self.texts.get(name, "" if value is None else as_text(value))
+
     def spec(self) -> StrategySpec:
         """Raises ConfigError for a list that can't be read, or values that the strategy refuses."""
         given = dict(self.values)
         if self.several:
             for declared in declared_parameters(self.strategy):
-                values = parse_values(declared, self.texts.get(declared.name, as_text(self.values[declared.name])))
+                values = parse_values(declared, self.text(declared.name))
                 given[declared.name] = values if len(values) > 1 else values[0]
         kept = {
             declared.name: given[declared.name]
@@ -58,6 +64,8 @@ class ExperimentDraft:
     """The names in the order in which the tasks are learnt."""
     file_tasks: dict[str, TaskSpec] = field(default_factory=dict)
     """Tasks that came with a loaded experiment and are not in the library."""
+    task_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The epochs and the learning rate that tasks have of their own, by the task's name."""
     model: str = "tiny-gpt2"
     cards: list[Card] = field(default_factory=list)
     seeds: str = "0"
@@ -114,9 +122,10 @@ class ExperimentDraft:
         return experiment_from(data, "This experiment")
 
     def tasks(self, known_tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
-        """The chosen tasks that still exist, in order."""
+        """The chosen tasks that still exist, in order, with what is set for them here."""
         known = {**known_tasks, **self.file_tasks}
-        return [known[name] for name in self.task_names if name in known]
+        chosen = [known[name] for name in self.task_names if name in known]
+        return [task.model_copy(update=self.task_overrides.get(task.name, {})) for task in chosen]
 
 
 def current() -> ExperimentDraft:
@@ -142,14 +151,19 @@ def start_afresh() -> None:
 def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> ExperimentDraft:
     """The draft that describes `experiment`; tasks that the library doesn't have come along by their files."""
     draft = ExperimentDraft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
-    draft.file_tasks = {task.name: task for task in experiment.tasks if known_tasks.get(task.name) != task}
+    draft.task_overrides = {task.name: task.overrides.given for task in experiment.tasks}
+    tasks = [task.model_copy(update=dict.fromkeys(OVERRIDES)) for task in experiment.tasks]
+    draft.file_tasks = {task.name: task for task in tasks if known_tasks.get(task.name) != task}
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
     draft.preset = next((name for name, preset in PRESETS.items() if preset == experiment.training), "standard")
     for spec in experiment.strategies:
-        lists = {name: value for name, value in spec.parameters.items() if isinstance(value, list | tuple)}
-        single = {name: value[0] if name in lists else value for name, value in spec.parameters.items()}
-        values = {**_defaults(spec.name), **single}
+        defaults = _defaults(spec.name)
+        # "replay.memory_size" may be written for a parameter that only one part has.
+        given = {n if n in defaults else n.partition(".")[2]: value for n, value in spec.parameters.items()}
+        lists = {name: value for name, value in given.items() if isinstance(value, list | tuple)}
+        single = {name: value[0] if name in lists else value for name, value in given.items()}
+        values = {**defaults, **single}
         texts = {name: as_text(value) for name, value in lists.items()}
         draft.cards.append(Card(len(draft.cards) + 1, spec.name, True, values, bool(lists), texts))
     for name in strategies.offered():
@@ -164,9 +178,10 @@ def training_values(training: Training) -> dict[str, Any]:
 
 
 def declared_parameters(strategy: str) -> tuple[Parameter, ...]:
-    """The parameters of a strategy or of every part of a combination, in order."""
+    """The parameters of a strategy or of every part of a combination, in order, and the overrides that all take."""
     found = strategies.parameters_of(strategy)
-    return tuple(dataclasses.replace(declared, name=key) for key, declared in found.items())
+    own = (dataclasses.replace(declared, name=key) for key, declared in found.items())
+    return (*own, *parameters_of(Overrides))
 
 
 def suggested_name(task_names: list[str]) -> str:

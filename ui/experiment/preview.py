@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.errors import PalimpsestError
+from engine.common.overrides import OVERRIDES
 from engine.events.scores import Score
 from engine.experiments.experiment import Experiment
 from engine.models.choices import EMBEDDED
@@ -232,4 +233,5 @@ def _identities(experiment: Experiment) -> tuple[Identity, ...]:
 
 def _identity(task: TaskSpec) -> Identity:
     files = [Path(name) for name in (*task.train, *task.test)]
-    return task.model_dump_json(), tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
+    times = tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
+    return task.model_dump_json(exclude=set(OVERRIDES)), times

@@ -5,7 +5,7 @@ import streamlit as st
 from engine import strategies
 from engine.common.errors import ConfigError
 from ui.experiment.draft import Card, ExperimentDraft, declared_parameters
-from ui.widgets.forms import as_text, one_value, several_values
+from ui.widgets.forms import one_value, several_values
 from ui.widgets.text import plain, plural
 
 
@@ -22,7 +22,7 @@ def _card(draft: ExperimentDraft, card: Card) -> None:
     key = draft.key(f"card{card.number}")
     declared = declared_parameters(card.strategy)
     # As the switch stands now, before it is drawn: an empty column takes room on a phone.
-    with_settings = bool(declared) and st.session_state.get(f"{key}_on", card.on)
+    with_settings = st.session_state.get(f"{key}_on", card.on)
     about, settings = st.columns([2, 3], gap="large") if with_settings else (st.container(), st.container())
     with about:
         card.on = st.toggle(f"**{title}**", card.on, key=f"{key}_on", help="Take this strategy into the comparison.")
@@ -37,10 +37,8 @@ def _card(draft: ExperimentDraft, card: Card) -> None:
             help="Turns every field into a list; each combination of the values becomes a run of its own.",
         )
         _fields(card, [p.name for p in declared if p.main], key)
-        others = [p.name for p in declared if not p.main]
-        if others:
-            with st.expander("More settings"):
-                _fields(card, others, key)
+        with st.expander("More settings"):
+            _fields(card, [p.name for p in declared if not p.main], key)
     with about:
         _footer(draft, card, key)
 
@@ -51,7 +49,7 @@ def _fields(card: Card, names: list[str], key: str) -> None:
             continue
         value = card.values[parameter.name]
         if card.several:
-            text = card.texts.get(parameter.name, as_text(value))
+            text = card.text(parameter.name)
             card.texts[parameter.name] = several_values(parameter, text, f"{key}_{parameter.name}_list")
         else:
             card.values[parameter.name] = one_value(parameter, value, f"{key}_{parameter.name}")
@@ -60,7 +58,7 @@ def _fields(card: Card, names: list[str], key: str) -> None:
 def _footer(draft: ExperimentDraft, card: Card, key: str) -> None:
     """Say how many runs the card makes, or what is wrong with it, and draw the buttons for variants."""
     try:
-        runs = len(card.spec().build_all())
+        runs = len(card.spec().resolve_all())
         st.caption(f"{plural(runs, 'run')} for each seed")
     except ConfigError as error:
         st.error(plain(str(error)), icon=":material/error:")

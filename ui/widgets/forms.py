@@ -54,8 +54,13 @@ def several_values(parameter: Parameter, text: str, key: str) -> str:
 
 
 def parse_values(parameter: Parameter, text: str) -> list[Any]:
-    """The values listed in `text`, each once. Raises ConfigError that names the parameter and the wrong part."""
+    """The values listed in `text`, each once; an optional parameter takes "none" and an empty text for None.
+
+    Raises ConfigError that names the parameter and the wrong part.
+    """
     parts = split_list(text)
+    if not parts and parameter.optional:
+        return [None]
     if not parts:
         raise ConfigError(f"{parameter.label}: enter at least one value.")
     return list(dict.fromkeys(_parse(parameter, part) for part in parts))
@@ -84,10 +89,12 @@ def split_list(text: str) -> list[str]:
 def as_text(values: Any) -> str:
     """Values as `parse_values` reads them back."""
     listed = values if isinstance(values, list | tuple) else [values]
-    return ", ".join(f"{v:.12g}" if isinstance(v, float) else str(v) for v in listed)
+    return ", ".join("none" if v is None else f"{v:.12g}" if isinstance(v, float) else str(v) for v in listed)
 
 
 def _parse(parameter: Parameter, part: str) -> Any:
+    if parameter.optional and part.lower() == "none":
+        return None
     if parameter.choices:
         if part not in parameter.choices:
             raise ConfigError(f"{parameter.label}: '{shortened(part)}' is none of {', '.join(parameter.choices)}.")
@@ -145,7 +152,7 @@ def _number(parameter: Parameter, value: Any, key: str, changed: Callable[[], No
         key=key,
         help="The exact value; it may lie beyond what the slider offers." if changed else parameter.help,
         on_change=changed,
-        placeholder="no limit" if parameter.optional else None,
+        placeholder=parameter.empty if parameter.optional else None,
         label_visibility="collapsed" if changed else "visible",
     )
 

@@ -1,0 +1,61 @@
+"""The time that waiting runs will take, by the pace of the runs before them that are like them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from engine import strategies
+from engine.common.overrides import OVERRIDES, Overrides
+from engine.experiments.experiment import Training
+from engine.experiments.settings_of_stage import settings_of_stages
+from engine.persistence.content_keys import stage_key_parts
+from engine.store.schema import ACTIVE
+
+Settings = tuple[Training, list[Overrides]]
+"""The epochs and learning rate of an experiment, and those that each of its tasks sets itself."""
+
+
+def settings_in(configuration: Mapping[str, Any]) -> Settings:
+    """The settings in an experiment's configuration as the store holds it."""
+
+    def overridable(data: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: data[name] for name in OVERRIDES if name in data}
+
+    tasks = [Overrides(**overridable(task)) for task in configuration["tasks"]]
+    return Training(**overridable(configuration["training"])), tasks
+
+
+def estimate_waiting(rows: list[dict[str, Any]], settings: Mapping[str, Settings]) -> None:
+    """A waiting run takes as long for every epoch of its stages' tasks as its finished likes, of its own strategy, else
+    of its experiment; less the stages that it takes over from runs before it."""
+    made: dict[tuple[str, int], set[Hashable]] = {}
+    paces: dict[tuple[str, str], list[float]] = {}
+    planned = [_planned(row, settings[row["experiment_id"]]) for row in rows]
+    for row, (epochs, _) in zip(rows, planned, strict=True):
+        running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
+        if row["status"] == "finished" or running:
+            whole = row["seconds"] + (row["seconds_left"] if running else 0.0)
+            for key in (row["strategy"], ""):
+                pace = whole / max(1, sum(epochs))
+                paces.setdefault((row["experiment_id"], key), []).append(pace)
+    for row, (epochs, key_parts) in zip(rows, planned, strict=True):
+        known = made.setdefault((row["experiment_id"], row["seed"]), set())
+        new = [number for number, each in zip(epochs, key_parts, strict=True) if each not in known]
+        known.update(key_parts)
+        unmeasured = row["status"] in ACTIVE and math.isnan(row["seconds_left"])
+        if row["status"] == "queued" or unmeasured:
+            likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))
+            if likes:
+                row["seconds_left"] = max(0.0, sum(new) * sum(likes) / len(likes) - row["seconds"])
+            elif row["status"] == "queued" and row["expected_seconds"] is not None:
+                row["seconds_left"] = row["expected_seconds"]
+
+
+def _planned(row: Mapping[str, Any], settings: Settings) -> tuple[list[int], tuple[Hashable, ...]]:
+    """For each stage of a run, how many epochs of its tasks it trains on together, and its key parts."""
+    strategy, (training, of_tasks) = strategies.build(row["strategy"], row["parameters"]), settings
+    of_strategy = strategies.overrides_of(row["strategy"], row["parameters"])
+    stages = settings_of_stages(strategy, training, of_strategy, of_tasks)
+    return [sum(each.epochs) for each in stages], stage_key_parts(strategy, [each.key_parts for each in stages])

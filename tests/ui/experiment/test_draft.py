@@ -1,0 +1,13 @@
+from engine.experiments.experiment import experiment_from
+from ui.experiment.draft import draft_of
+
+
+def test_a_parameter_written_with_its_part_is_in_the_form_under_its_short_name() -> None:
+    data = {
+        "name": "x",
+        "tasks": [{"name": "a", "train": "a.txt"}],
+        "strategies": [{"replay+ewc": {"replay.replay_weight": 0.25, "ewc.ewc_lambda": [3.0, 30.0], "epochs": 4}}],
+    }
+    (spec,) = draft_of(experiment_from(data), {}).specs()
+    found = [(each["replay_weight"], each["ewc_lambda"], each["epochs"]) for each in spec.resolve_all()]
+    assert found == [(0.25, 3.0, 4), (0.25, 30.0, 4)]
