@@ -50,6 +50,9 @@ class Position:
     """Those that the stage's steps have trained on."""
     seconds: float = 0.0
     """The time that the stage had taken when the point was written."""
+    is_shareable: bool = True
+    """Whether an equal run would give the same bits. Passes of other sizes, for want of memory, round otherwise: what
+    follows them, in this stage and later ones, is nobody else's result."""
     work: str | None = None
     """The name of the long work that had begun, and how many of its parts were done."""
     work_done: int = 0

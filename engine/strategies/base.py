@@ -7,12 +7,16 @@
         state = strategy.begin_stage(begin, state, random)
         for each step:
             strategy.loss_terms(batch, state, random) weighted terms beside the new task's own
+            strategy.pulls(state)                     quadratics on the weights, valued where the terms are
             strategy.combine(gradients, state)        default: the weighted sum, in one pass; then clipping
             AdamW steps
-            strategy.update_mask(step, state)         which elements take that step; default: all
-            strategy.pulls(state)                     quadratics on the weights: one proximal step for all of them
+            strategy.update_mask(step, state)         which elements keep that step; default: all
+            one proximal step is taken on the sum of the pulls
             state = strategy.after_step(step, state, random)
         state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
+
+A stage that another run has trained is taken over with the state that its steps have left: `begin_stage` and the verbs
+of a step are not called. The last stage is not ended, unless a task is added.
 
 State goes in and comes out: a `State` of what stays constant within a stage and what changes with its steps. The loop
 saves it, resumes it, shares it and moves it to the model's device. A strategy object holds its declared parameters and
@@ -48,7 +52,9 @@ class State:
     """
 
     fixed: Any = None
-    """Constant from the beginning of a stage to its end: written once a stage."""
+    """Constant from the beginning of a stage to its end: written once a stage. A method that needs the weights of the
+    previous stage may remember them in `end_stage`; one that needs those of the stage's beginning, which differ where
+    the plan starts from the base model, takes them in `begin_stage`."""
     moving: Any = None
     """Changed by `after_step`: written with every resume point."""
 
@@ -237,8 +243,11 @@ class Strategy:
         return True
 
     def signature(self, stage: int) -> Hashable:
-        """The part of the strategy and its parameters that determines the steps of this stage."""
-        return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+        """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
+        leave: a strategy that makes a state of its own at a stage's beginning or in its steps shares it with its like
+        alone."""
+        own = self.acts(stage) or self.overrides("begin_stage", "after_step")
+        return ((self.name, tuple(self.parameters.items())),) if own else ()
 
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""

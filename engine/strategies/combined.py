@@ -91,7 +91,8 @@ class Combined(Strategy):
         return any(part.acts(stage) for part in self.parts)
 
     def signature(self, stage: int) -> Hashable:
-        return tuple((part.name, tuple(part.parameters.items())) for part in self.parts if part.acts(stage))
+        found = [part.signature(stage) for part in self.parts]
+        return tuple(each for own in found if isinstance(own, tuple) for each in own)
 
     def cost(self, stage: int) -> Cost:
         return sum((part.cost(stage) for part in self.parts), Cost())

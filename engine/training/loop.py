@@ -32,7 +32,12 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
     while the disk is full, read-only or does not answer.
     """
     started = setup.control.active_time()
-    progress = begin_run(setup)
+    try:
+        progress = begin_run(setup)
+    except Stopped:  # while a stage that a task was added to is ended
+        done = setup.finished_stages
+        yield events.RunStopped(done + 1, sum(steps_of(setup, t) for t in range(1, done + 1)), None, None)
+        return
     try:
         yield events.RunStarted(
             steps=sum(steps_of(setup, t) for t in _stages(setup)),
@@ -63,15 +68,17 @@ def _run_stage(setup: RunSetup, progress: Progress, stage: int) -> Iterator[even
     is_taken_over = yield from open_stage(setup, progress, stage)
     if not is_taken_over:
         yield from _train(setup, progress, data_of(setup, stage))
-    reached, is_last = progress.state, stage == len(setup.tasks)
+    reached = ended = progress.state
+    is_last = stage == len(setup.tasks)
     if not is_last:
         yield events.Phase(f"remembering {task.name}")
-        progress.state = stage_end(setup, progress, progress.base, stage, reached)
-    state = {"strategy": progress.state, "ended": not is_last}
+        ended = stage_end(setup, progress, progress.base, stage, reached)
+    state = {"strategy": ended, "ended": not is_last, "is_shareable": progress.position.is_shareable}
     if is_taken_over:
         yield from written(setup.control, lambda: complete(folder, state))
     else:
         yield from written(setup.control, lambda: _save(setup, progress, folder, state, reached))
+    progress.state = ended
     at, seconds = progress.position, setup.control.active_time() - progress.stage_began
     yield events.StageFinished(stage, task.name, at.step, seconds, at.target_tokens, folder)
     progress.leave()
@@ -138,8 +145,7 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
         base.tokenizer.chat_template = next(template for template in reversed(so_far) if template)
     more = partial(save_stage_state, state=reached) if setup.strategy.overrides("begin_stage", "after_step") else None
     files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more)
-    # Passes of other sizes round otherwise: what follows a lack of memory is nobody else's result.
-    if setup.shared is not None and progress.journal is not None and progress.most_rows is None:
+    if setup.shared is not None and progress.journal is not None and progress.position.is_shareable:
         with writing(folder):
             recorded = list(progress.journal.recorded_events())
         steps = [event for event in recorded if not isinstance(event, events.Evaluated)]

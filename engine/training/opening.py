@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from engine import events
 from engine.common.durable_files import writing
 from engine.common.random_streams import Streams
 from engine.models.loading import LoadedModel
-from engine.persistence.checkpoints import complete, load_optimizer, load_stage_state, load_state, moved, stage_folder
+from engine.persistence.checkpoints import load_optimizer, load_stage_state, load_state, moved, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
 from engine.persistence.journal import Kept
@@ -57,7 +57,7 @@ def begin_run(setup: RunSetup) -> Progress:
     before = stage_folder(setup.folder, done) if done else None
     optimizer_at = before if setup.training.optimizer_state == "keep" else None
     if point is None:
-        base, optimizer = _loaded(setup, min(done + 1, stages), before, optimizer_at)
+        base, optimizer = _loaded(setup, max(done, 1), before, optimizer_at)  # as the stage before has left them
     else:
         base, optimizer = _loaded(setup, done + 1, point.folder, point.folder)
     position = Position(stage=done, step=sum(steps_of(setup, t) for t in range(1, done + 1)))
@@ -88,12 +88,12 @@ def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:
     added since, the stage is ended now, from its checkpoint.
     """
     saved = load_state(folder, progress.base.model.device)
+    progress.position.is_shareable = saved.get("is_shareable", True)
     state = saved["strategy"] if isinstance(saved["strategy"], State) else State(fixed=saved["strategy"])
     if saved.get("ended", True) or setup.finished_stages == len(setup.tasks):
         return state
-    state = stage_end(setup, progress, setup.load_model(folder), setup.finished_stages, state)
-    complete(folder, {"strategy": state, "ended": True})
-    return state
+    base, _ = _loaded(setup, setup.finished_stages, folder, None)
+    return stage_end(setup, progress, base, setup.finished_stages, state)
 
 
 def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[events.Event, None, bool]:
@@ -106,7 +106,8 @@ def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[eve
     key = setup.stage_keys[stage - 1]
     journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
     progress.enter(stage, setup.point_keys[stage - 1], journal, setup.control.active_time())
-    recorded = setup.shared.recorded_events(key) if setup.shared is not None else None
+    may_share = setup.shared is not None and progress.position.is_shareable
+    recorded = setup.shared.recorded_events(key) if setup.shared is not None and may_share else None
     if recorded is not None and (yield from written(setup.control, partial(_take_files, setup, key, stage))):
         yield from _take_over(setup, progress, recorded)
         return True
@@ -129,8 +130,8 @@ def _begin_stage(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
             progress.optimizer = carried_over(progress.optimizer, make_optimizer(progress.base.model, setup.training))
     if strategy.overrides("begin_stage"):
         yield events.Phase(f"preparing to learn {task.name}")
-        begin = view_of(setup, progress.base, stage, Work())
-        progress.state = strategy.begin_stage(begin, progress.state, random)
+        begin = view_of(setup, progress, progress.base, stage, Work())
+        progress.state = moved(strategy.begin_stage(begin, progress.state, random), progress.base.model.device)
         yield from written(setup.control, lambda: progress.points.keep_fixed(stage, progress.state.fixed))
     data = data_of(setup, stage)
     yield progress.recorded(
@@ -148,6 +149,8 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     reached = load_stage_state(folder)
     if reached is not None:
         progress.state = moved(reached, progress.base.model.device)
+    if setup.strategy.overrides("begin_stage"):
+        yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None
     for event in recorded_with_scores(setup, setup.stage_keys[at.stage - 1], recorded):
         setup.control.check()
@@ -185,16 +188,16 @@ def _take_files(setup: RunSetup, key: str, stage: int) -> bool:
 
 def stage_end(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int, state: State) -> State:
     """The state that the strategy keeps of a stage for later ones, from the weights that the stage has reached."""
-    end = view_of(setup, base, stage, WorkInPoints(setup, progress))
-    return setup.strategy.end_stage(end, state, Streams(setup.seed))
+    end = view_of(setup, progress, base, stage, WorkInPoints(setup, progress))
+    return cast(State, moved(setup.strategy.end_stage(end, state, Streams(setup.seed)), base.model.device))
 
 
-def view_of(setup: RunSetup, base: LoadedModel, stage: int, work: Work) -> StageView:
+def view_of(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int, work: Work) -> StageView:
     """What the strategy may look at outside the steps of a stage."""
     key, device = setup.stage_keys[stage - 1], base.model.device
 
     def cached(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        if setup.shared is None:
+        if setup.shared is None or not progress.position.is_shareable:
             return dict(compute())
         found = setup.shared.tensors(content_key(key, parts), compute)
         return {name: tensor.to(device) for name, tensor in found.items()}

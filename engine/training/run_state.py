@@ -113,7 +113,8 @@ class Progress:
 
     def enter(self, stage: int, key: str, journal: Journal, now: float) -> None:
         """Stand at the beginning of a stage."""
-        self.position = Position(key=key, stage=stage, step=self.position.step)
+        before = self.position
+        self.position = Position(key=key, stage=stage, step=before.step, is_shareable=before.is_shareable)
         self.journal, self.stage_began = journal, now
         self.kept_work = self.last_point = self.divergence = None
 

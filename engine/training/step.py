@@ -3,6 +3,7 @@
 On an accelerator a step is queued and its numbers come later: the loop reports a step while the next is computed.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from engine import events
 from engine.common.device_transfers import Readback
 from engine.common.random_streams import Streams, seed_global_streams
 from engine.models.likelihood import rows_per_forward
-from engine.strategies.base import Batch, Pull, StepTaken, Term, Weights
+from engine.strategies.base import Batch, Pull, StepTaken, Strategy, Term, Weights
 from engine.strategies.tools.quadratics import proximal_step, pull_values
 from engine.tokens.blocks import Blocks
 from engine.training.failures import Divergence, check_finite, is_out_of_memory, out_of_memory
@@ -64,6 +65,7 @@ def take_step(
     terms = [new, *(term for term in strategy.loss_terms(batch, progress.state, random) if term.weight)]
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     pulls = strategy.pulls(progress.state)
+    _check_names(strategy, terms, pulls)
     values = pull_values(pulls, weights)
 
     means = _gradients(setup, progress, terms, random.number("dropout", at.stage, number))
@@ -80,6 +82,15 @@ def take_step(
     return TakenStep(
         at.stage, at.step, number, minimised, readback, norm, tokens[0], sum(tokens), rate, peak_rate, started
     )
+
+
+def _check_names(strategy: Strategy, terms: Sequence[Term], pulls: Sequence[Pull]) -> None:
+    """What is minimised is reported under a name of its own. Raises RuntimeError for a strategy that breaks this."""
+    names = Counter([term.name for term in terms] + [f"{pull.name} pull" for pull in pulls])
+    if doubled := [name for name, times in names.items() if times > 1]:
+        raise RuntimeError(f"{strategy.name}: two terms of a step are called {doubled[0]!r}")
+    if not all(term.minimised for term in terms) and not strategy.overrides("combine"):
+        raise RuntimeError(f"{strategy.name}: a term that is not minimised needs `combine`")
 
 
 def _move(
@@ -160,6 +171,6 @@ def _gradients(setup: RunSetup, progress: Progress, terms: Sequence[Term], dropo
                 raise
         # Out of the handler: an error holds on to the tensors of the pass that failed.
         if rows > 1:
-            progress.most_rows = rows // 4 or 1
+            progress.most_rows, progress.position.is_shareable = rows // 4 or 1, False
         torch.cuda.empty_cache()
     raise out_of_memory(rows, width)

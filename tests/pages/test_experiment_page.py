@@ -331,7 +331,9 @@ def asked_about(model: Path) -> AppTest:
 def test_a_click_on_start_reads_again_what_an_earlier_one_has_read(
     store: Store, own_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.start_check._model_files", lambda name: [])  # as of the hub: nothing tells that it changed
+    monkeypatch.setattr(
+        "ui.experiment.start_check._model_files", lambda name: []
+    )  # as of the hub: nothing tells that it changed
     app = asked_about(own_model)
     (own_model / "tokenizer.json").unlink()
     assert any("tokenizer" in error for error in errors(started(app)))

@@ -38,11 +38,11 @@ class Planned(Strategy):
 def test_a_stage_s_key_holds_content_seed_plan_and_all_that_acted_before() -> None:
     plain = Planned(acts_in=0)
     others = [Planned(acts_in=2), Planned(acts_in=0, tasks=(2,)), Planned(acts_in=0, start="base")]
-    parts = [stage_key_parts(each, 3) for each in (plain, *others)]
+    parts = [stage_key_parts(each, ["settings"] * 3) for each in (plain, *others)]
     assert len({each[2] for each in parts}) == 4  # what acted in stage 2 is in the weights of stage 3
     assert parts[0][0] == parts[1][0]
     assert len(set(parts[0])) == len(set(parts[3])) == 3  # each stage has its own order of rows
-    keys = {stage_key(content, seed, each) for content in ("a", "b") for seed in (0, 1) for each in parts[0]}
+    keys = {stage_key(content, seed, each, ["text"]) for content in ("a", "b") for seed in (0, 1) for each in parts[0]}
     assert len(keys) == 12
     assert content_key("a", 1) != content_key("a", 2)
     assert content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1})
@@ -118,9 +118,9 @@ def test_a_run_goes_on_from_its_newest_point_and_says_again_what_it_had_said_the
     point = points.newest(1, KEY)
     assert point is not None
     with contextlib.closing(point.journal):
-        said = [event.step for event in point.journal.said()]  # type: ignore[union-attr]
+        said = [event.step for event in point.journal.recorded_events()]  # type: ignore[union-attr]
         point.journal.add(step(99))
-        then = [event.step for event in point.journal.said()]  # type: ignore[union-attr]
+        then = [event.step for event in point.journal.recorded_events()]  # type: ignore[union-attr]
     assert said == list(range(1, 12))
     assert then == [*range(1, 12), 99]
 

@@ -182,10 +182,7 @@ COMPARED: dict[str, Mutant] = {
     ),
     "the joint run of another seed": Mutant(
         comparison,
-        (
-            ("(run.experiment_id, run.seed): scored", "run.experiment_id: scored"),
-            ("learned.get((run.experiment_id, run.seed))", "learned.get(run.experiment_id)"),
-        ),
+        (("if (j.experiment_id, j.seed) == (run.experiment_id, run.seed)", "if j.experiment_id == run.experiment_id"),),
         _JOINT,
     ),
     "stages that are missing in the middle": mutant(

@@ -95,7 +95,7 @@ REMEMBERED: dict[str, Mutant] = {
         accumulation="exact",
     ),
     "an online form that forgets nothing": mutant(
-        ewc, "decay * past.importance[n] + f if", "past.importance[n] + f if", _BY_HAND, accumulation="online"
+        ewc, "decay * past.importance[name] + fisher", "past.importance[name] + fisher", _BY_HAND, accumulation="online"
     ),
     "a Fisher of every document, however many were asked for": mutant(
         ewc,

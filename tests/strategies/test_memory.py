@@ -68,7 +68,7 @@ def test_a_draw_counts_targets_and_not_prompts() -> None:
 
 def test_a_replay_term_has_its_weight_and_its_share_of_tokens_and_is_drawn_anew_at_every_step() -> None:
     strategy = strategies.build("replay", {"replay_weight": 0.3, "replay_ratio": 0.25, "memory_size": 30})
-    memory = strategy.initial_state().with_task(numbered(30), torch.Generator().manual_seed(0))
+    memory = strategy.initial_state().fixed.with_task(numbered(30), torch.Generator().manual_seed(0))
     new = blocks_of(random_documents(12, seed=1, longest=9, low=1))
     drawn = []
     for step in (1, 2, 1):
@@ -93,7 +93,7 @@ def chosen_for_the_fisher(count: int, stage: int = 1, **parameters: Any) -> list
         seen.extend((rows[1:61] > 0.05 * rows[1:61].max()).nonzero().flatten().add(1).tolist())
         return found
 
-    end = StageView(stage, model, documents, BLOCK, packed=True, check=lambda: None, once=once)  # type: ignore[arg-type]
+    end = StageView(stage, model, documents, BLOCK, packed=True, check=lambda: None, cached=once)  # type: ignore[arg-type]
     strategy.end_stage(end, strategy.initial_state(), Streams(0))
     return seen
 

@@ -36,11 +36,14 @@ SPLITTING: dict[str, Mutant] = {
         splitting, "enumerate(unique) if i not in chosen", "enumerate(unique) if i in chosen", _SAME
     ),
     "held-out text that is trained on": mutant(
-        splitting, "for document in unique if document_key(document) not in known", "for document in unique", _HELD_OUT
+        splitting,
+        "for document in unique if document_key(document, as_chat) not in known",
+        "for document in unique",
+        _HELD_OUT,
     ),
     "repeated documents that stand on both sides": mutant(
         splitting,
-        "first.setdefault(document_key(document), document)",
+        "first.setdefault(document_key(document, as_chat), document)",
         "first.setdefault((str(id(document)),), document)",
         _REPEATED,
     ),

@@ -38,7 +38,10 @@ ROWS: dict[str, Mutant] = {
         blocks, "range(0, len(targets), block_size)", "range(0, len(targets), block_size + 1)", _BY_HAND
     ),
     "positions that run on over documents": mutant(
-        blocks, "torch.arange(len(piece.input_ids))", "torch.arange(start, span.stop)", _POSITIONS
+        blocks,
+        "found[2, places] = ranges(np.zeros(len(lengths), np.int64), lengths)",
+        "found[2, places] = places % width",
+        _POSITIONS,
     ),
     "rows that are cut a token short": mutant(
         blocks,
@@ -68,7 +71,11 @@ ROWS: dict[str, Mutant] = {
     "one document a row": mutant(blocks, "if at == len(spaces):", "if True:", _FILLED),
     "a row that overflows": mutant(blocks, "bisect_left(spaces, length)", "bisect_left(spaces, length - 1)", _BEST_FIT),
     "rows put together with positions over all of a row": mutant(
-        packing, "found[2, places] = positions", "found[2, places] = places % shape[1]", _STAGE, stage_tokens=None
+        blocks,
+        "found[2, places] = ranges(np.zeros(len(lengths), np.int64), lengths)",
+        "found[2, places] = places % width",
+        _STAGE,
+        stage_tokens=None,
     ),
     "rows put together with inputs as targets": mutant(
         packing,

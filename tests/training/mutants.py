@@ -43,10 +43,10 @@ OPTIMISER: dict[str, Mutant] = {
     "a pull before AdamW's step": Mutant(
         step,
         (
-            ("    progress.optimizer.step()\n", "    pass\n"),
+            ("    optimizer.step()\n", "    pass\n"),
             (
-                "    progress.step, progress.stage_step = ",
-                "    progress.optimizer.step(); progress.step, progress.stage_step = ",
+                '    if strategy.overrides("after_step"):\n',
+                '    optimizer.step()\n    if strategy.overrides("after_step"):\n',
             ),
         ),
         _BY_HAND,
@@ -130,8 +130,8 @@ GRADIENTS: dict[str, Mutant] = {
     ),
     "the same dropout in every step": mutant(
         step,
-        'random.number("dropout", progress.stage, number)',
-        'random.number("dropout", progress.stage)',
+        'random.number("dropout", at.stage, number)',
+        'random.number("dropout", at.stage)',
         test_runs_by_hand.test_dropout_is_drawn_anew_at_every_step_and_again_for_the_same_seed,
     ),
     "a divergence that is seen too late": mutant(failures, "_FAR = 2.0", "_FAR = 20.0", _DIVERGES),

@@ -13,8 +13,10 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from engine import events, strategies
+from engine.common.overrides import Overrides
 from engine.common.random_streams import Streams
 from engine.experiments.experiment import Training
+from engine.experiments.settings_of_stage import settings_of_stage
 from engine.strategies.base import Term
 from engine.training.gradients import accumulate_gradients, clip
 from engine.training.loop import train
@@ -193,7 +195,7 @@ def test_clipping_scales_all_gradients_to_the_limit_and_leaves_smaller_ones(scal
 def test_the_learning_rate_is_a_line_up_and_half_a_cosine_or_a_line_down() -> None:
     def rates(steps: int, **settings: Any) -> list[float]:
         training = Training(learning_rate=0.8, **settings)
-        return [learning_rate_at(step, steps, training) for step in range(1, steps + 1)]
+        return [learning_rate_at(step, steps, 0.8, training) for step in range(1, steps + 1)]
 
     assert rates(4, warmup_share=0.5)[:2] == pytest.approx([0.4, 0.8])
     assert rates(3, warmup_share=0.0, decay="linear") == pytest.approx([0.6, 0.4, 0.2])
@@ -234,7 +236,12 @@ def test_dropout_is_drawn_anew_at_every_step_and_again_for_the_same_seed(tmp_pat
 def test_every_epoch_reads_every_row_once_in_an_order_of_its_own() -> None:
     rows = blocks_of(random_documents(200, seed=1))
     training = Training(block_size=BLOCK, tokens_per_step=32, epochs=3)
-    stages = [stage_data([rows], training, Streams(seed), stage).order for seed, stage in ((0, 1), (0, 2), (1, 1))]
+    stages = [
+        stage_data(
+            [rows], settings_of_stage(training, Overrides(), [Overrides()]), training, Streams(seed), stage
+        ).order
+        for seed, stage in ((0, 1), (0, 2), (1, 1))
+    ]
     epochs = [epoch for order in stages for epoch in order.split(len(rows))]
     assert len(epochs) == 9
     assert all(torch.equal(epoch.sort().values, torch.arange(len(rows))) for epoch in epochs)
@@ -245,7 +252,9 @@ def test_every_epoch_reads_every_row_once_in_an_order_of_its_own() -> None:
 
 def test_a_stage_over_two_tasks_mixes_their_rows() -> None:
     tasks = [blocks_of(random_documents(200, seed=seed)) for seed in (1, 2)]
-    order = stage_data(tasks, Training(block_size=BLOCK, epochs=1), Streams(0), 2).order
+    training = Training(block_size=BLOCK, epochs=1)
+    settings = settings_of_stage(training, Overrides(), [Overrides()] * 2)
+    order = stage_data(tasks, settings, training, Streams(0), 2).order
     first_half = order[: len(order) // 2] < len(tasks[0])
     expected = len(tasks[0]) / len(order)
     assert abs(float(first_half.float().mean()) - expected) < 4 * (0.25 / len(first_half)) ** 0.5
@@ -254,5 +263,6 @@ def test_a_stage_over_two_tasks_mixes_their_rows() -> None:
 def test_a_step_has_as_many_whole_rows_as_its_tokens_hold() -> None:
     rows = blocks_of(random_documents(40, seed=1))
     for tokens, wanted in ((8, 1), (BLOCK, 1), (3 * BLOCK - 1, 2), (3 * BLOCK, 3)):
-        data = stage_data([rows], Training(block_size=BLOCK, tokens_per_step=tokens, epochs=1), Streams(0), 1)
+        training = Training(block_size=BLOCK, tokens_per_step=tokens, epochs=1)
+        data = stage_data([rows], settings_of_stage(training, Overrides(), [Overrides()]), training, Streams(0), 1)
         assert len(data.step(1)) == wanted

@@ -17,6 +17,8 @@ def pull_values(pulls: Sequence[Pull], weights: Weights) -> dict[str, Tensor]:
     weights, since to read them here would be to wait for an accelerator."""
     values: dict[str, Tensor] = {}
     for pull in pulls:
+        if not pull.centre.keys() & weights.keys():
+            continue  # none of its weights trains in this stage
         value = _sum_of_squares(pull, weights)
         for name, part in ((f"{pull.name} pull", value), (f"{pull.name} constant", pull.constant)):
             if isinstance(part, Tensor):
@@ -47,6 +49,7 @@ def proximal_step(pulls: Sequence[Pull], weights: Weights, metric: Metric) -> No
     satisfies ∇L + Σ λ_i A_i (θ−μ_i) = 0 as if they had been added to the gradients. But added there, Adam would
     rescale them with everything else (a huge λ moves the weights as fast as a small one) and an explicit step
     overshoots once λA exceeds 2D; the implicit step is stable, and draws nearer to μ the larger λ, for every λ.
+    Clipping scales ∇L alone: where it acts, the pulls weigh more against the loss by the factor that it clips by.
     """
     with torch.no_grad():
         for name, theta in weights.items():
