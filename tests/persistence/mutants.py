@@ -14,10 +14,10 @@ _LAST = test_kept_by_hand.test_a_run_goes_on_after_its_last_sound_checkpoint
 
 MUTANTS: dict[str, Mutant] = {
     "a key without the seed": mutant(
-        content_keys, "content_key(content, seed, repr(parts))", "content_key(content, repr(parts))", _KEY
+        content_keys, "content_key(content, seed, repr(parts), list", "content_key(content, repr(parts), list", _KEY
     ),
     "a key without the content": mutant(
-        content_keys, "content_key(content, seed, repr(parts))", "content_key(seed, repr(parts))", _KEY
+        content_keys, "content_key(content, seed, repr(parts), list", "content_key(seed, repr(parts), list", _KEY
     ),
     "a key without the stages before": mutant(
         content_keys, '(before if plan.start == "previous" else (), stage,', "((), stage,", _KEY
@@ -26,7 +26,7 @@ MUTANTS: dict[str, Mutant] = {
         content_keys, 'before if plan.start == "previous" else ()', "before", _KEY
     ),
     "a key without the tasks that a stage trains on": mutant(
-        content_keys, "stage, plan.tasks, strategy", "stage, strategy", _KEY
+        content_keys, "stage, plan.tasks, own", "stage, own", _KEY
     ),
     "a key without the number of the stage": mutant(content_keys, "(), stage, plan.tasks", "(), plan.tasks", _KEY),
     "a key without the strategy": mutant(

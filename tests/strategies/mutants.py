@@ -151,7 +151,9 @@ REMEMBERED: dict[str, Mutant] = {
         "len(part.targets)",
         test_memory.test_a_draw_counts_targets_and_not_prompts,
     ),
-    "a replay term without its weight": mutant(replay, '"replay", drawn, self.replay_weight', '"replay", drawn', _TERM),
+    "a replay term without its weight": mutant(
+        replay, "self.name, drawn, self.replay_weight", '"replay", drawn', _TERM
+    ),
     "replay of as many tokens as there are inputs": mutant(
         replay,
         "batch.blocks.target_tokens * self.replay_ratio",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine import strategies
 from engine.common.random_streams import Streams
-from engine.strategies.base import Batch, StageView
+from engine.strategies.base import Batch, StageView, State
 from engine.strategies.tools import fisher
 from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
@@ -72,7 +72,7 @@ def test_a_replay_term_has_its_weight_and_its_share_of_tokens_and_is_drawn_anew_
     new = blocks_of(random_documents(12, seed=1, longest=9, low=1))
     drawn = []
     for step in (1, 2, 1):
-        (term,) = strategy.terms(Batch(new, 2, step, BLOCK, True), memory, Streams(0))
+        (term,) = strategy.loss_terms(Batch(new, 2, step, BLOCK, True), State(memory), Streams(0))
         assert (term.name, term.weight) == ("replay", 0.3)
         assert term.blocks.target_tokens == round(0.25 * new.target_tokens)
         drawn.append(sorted(term.blocks.targets[term.blocks.targets > 0].tolist()))

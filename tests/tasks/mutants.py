@@ -59,8 +59,8 @@ SPLITTING: dict[str, Mutant] = {
     ),
     "a file's own held-out side that is passed over": mutant(
         load,
-        "if held_out is None and within and not on_training:",
-        "if False:",
+        "tested = within or None if not on_training else None",
+        "tested = None",
         test_load.test_a_file_of_both_sides_is_trained_on_one_and_scored_on_the_other,
     ),
     "a prompt that is learnt": mutant(

@@ -147,8 +147,8 @@ STAGES: dict[str, Mutant] = {
     ),
     "the same order in every epoch": mutant(
         stage_data,
-        "torch.cat(epochs)",
-        "torch.cat(epochs[:1] * len(epochs))",
+        "torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(epochs)])",
+        "torch.cat([torch.randperm(len(rows), generator=generator)] * epochs)",
         test_runs_by_hand.test_every_epoch_reads_every_row_once_in_an_order_of_its_own,
     ),
     "the same order in every stage": mutant(
