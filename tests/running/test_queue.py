@@ -298,7 +298,7 @@ def test_a_run_is_taken_on_only_once_what_trains_is_loaded(
         assert loaded.wait(120)
         return load(name)
 
-    monkeypatch.setattr("engine.running.queue.importlib", SimpleNamespace(import_module=slow))
+    monkeypatch.setitem(get_runner.__globals__, "importlib", SimpleNamespace(import_module=slow))
     start(store, FakeRun())
     run_id, _ = add(store, tmp_path)
     assert loading.wait(120)
