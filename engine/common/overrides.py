@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, field_validator
 from pydantic.dataclasses import dataclass
 
-from engine.common.parameters import parameter, parameters_of
+from engine.common.parameters import no_boolean, parameter, parameters_of
 
 
 def learning_rate_parameter(default: float | None, help: str, empty: str = "") -> Any:
@@ -37,6 +37,8 @@ class Overrides:
         "How often each task's training text is read, in place of the training settings' number; empty: theirs.",
         empty="as in training",
     )
+
+    _no_boolean = field_validator("*", mode="before")(no_boolean)
 
     @property
     def given(self) -> dict[str, float | int]:

@@ -57,6 +57,14 @@ def parameter(
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
 
+def no_boolean(value: Any) -> Any:
+    """The value, unless it is true or false, which Python takes for 1 and 0 where a number is expected. Raises
+    ValueError; it stands before the validation of numbers."""
+    if isinstance(value, bool):
+        raise ValueError("expected a value, not true or false")
+    return value
+
+
 def parameters_of(declaring: type) -> tuple[Parameter, ...]:
     """The parameters that a strategy or settings class declares, in order."""
     fields: dict[str, FieldInfo] = getattr(declaring, "__pydantic_fields__", {})

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -20,7 +21,7 @@ from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES, epochs_parameter, learning_rate_parameter
-from engine.common.parameters import parameter, parameters_of
+from engine.common.parameters import no_boolean, parameter, parameters_of
 from engine.tasks.spec import FilePath, Name, TaskSpec, one_or_many
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
@@ -84,6 +85,8 @@ class Training:
         "auto", label="Device", help="auto: a GPU where there is one, else the CPU."
     )
 
+    _no_boolean = field_validator("*", mode="before")(no_boolean)
+
 
 class StrategySpec(BaseModel):
     """A strategy by name ("replay", "replay+ewc") with parameter values; a list of values makes several runs."""
@@ -114,6 +117,8 @@ class StrategySpec(BaseModel):
         Raises ConfigError for unknown names or invalid values.
         """
         names = list(self.parameters)
+        if empty := [key for key, value in self.parameters.items() if isinstance(value, list | tuple) and not value]:
+            raise ConfigError(f"{self.name}.{empty[0]}: the list is empty, so that there would be no run; give a value")
         choices = [v if isinstance(v, list | tuple) else [v] for v in self.parameters.values()]
         if math.prod(map(len, choices)) > MAX_VARIANTS:
             raise ConfigError(
@@ -147,7 +152,9 @@ class Experiment(BaseModel):
     tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=1000)
     training: Training = Training()
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
-    seeds: tuple[Annotated[int, Field(lt=2**63)], ...] = Field((0,), min_length=1, max_length=1000)
+    seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
+        (0,), min_length=1, max_length=1000
+    )
 
     @field_validator("tasks", "training", "strategies", "seeds", mode="before")
     @classmethod

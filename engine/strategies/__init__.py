@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from engine.common.errors import ConfigError
 from engine.common.explanations import did_you_mean, in_words
 from engine.common.overrides import OVERRIDES, Overrides
-from engine.common.parameters import Parameter
+from engine.common.parameters import Parameter, no_boolean
 from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Strategy
@@ -85,8 +85,12 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
     places = keys_of([[each.name for each in declared_by(cls)] for cls in classes], [cls.name for cls in classes])
     own: dict[str, dict[str, Any]] = {cls.name: {} for cls in classes}
     for (part, parameter), key in places.items():
-        for given in {key, f"{part}.{parameter}"} & parameters.keys():
-            own[part][parameter] = parameters[given]
+        given = sorted({key, f"{part}.{parameter}"} & parameters.keys())
+        if len(given) > 1:
+            raise ConfigError(f"{name}: {given[0]} and {given[1]} are the same parameter; give one of them")
+        for each in given:
+            _refuse_boolean(name, each, parameters[each], parameters_of(name)[key].type)
+            own[part][parameter] = parameters[each]
     unknown = sorted(set(parameters) - set(known) - {f"{part}.{parameter}" for part, parameter in places})
     if unknown:
         near = did_you_mean(unknown[0], known).rstrip("?")
@@ -109,6 +113,14 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
             raise ConfigError(f"{name}.{key}: {in_words(problem)}") from error
     overrides_of(name, parameters)
     return parts[0] if len(parts) == 1 else Combined(tuple(parts))
+
+
+def _refuse_boolean(name: str, key: str, value: Any, wanted: type) -> None:
+    try:
+        if wanted is not bool:
+            no_boolean(value)
+    except ValueError as error:
+        raise ConfigError(f"{name}.{key}: {error}") from error
 
 
 def overrides_of(name: str, parameters: dict[str, Any]) -> Overrides:

@@ -16,7 +16,6 @@ class Naive(Strategy):
     title: ClassVar[str] = "Naive fine-tuning"
     summary: ClassVar[str] = "Trains on each task in turn and protects nothing: what forgetting looks like."
     null: ClassVar[dict[str, float]] = {}
-    joins: ClassVar[bool] = False
 
     def acts(self, stage: int) -> bool:
         return False

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from engine.common.overrides import Overrides, epochs_parameter, learning_rate_parameter
+from engine.common.parameters import no_boolean
 from engine.common.quoting import clean_name
 
 SPLITS = ("auto", "two blank lines", "blank line", "line", "file", "row")
@@ -104,6 +105,8 @@ class TaskSpec(BaseModel):
     def label(self) -> str:
         """How scores call it: marked where they are measured on what was trained on."""
         return f"{self.name} (training text)" if self.held_out == "train" else self.name
+
+    _no_boolean = field_validator("learning_rate", "epochs", "held_out_share", "split_seed", mode="before")(no_boolean)
 
     @field_validator("train", "test", "prompt_column", mode="before")
     @classmethod

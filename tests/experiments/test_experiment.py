@@ -266,3 +266,25 @@ def test_a_model_folder_is_looked_for_beside_the_file_and_else_taken_as_it_is_wr
 def test_text_that_came_from_elsewhere_looks_into_no_variables_and_folders(texts: Path) -> None:
     found = with_absolute_paths(parse_experiment(GOOD.replace("a.txt", '["$TEXTS/c.txt", "~/*"]')), texts)
     assert found.tasks[0].train == (str(texts / "$TEXTS/c.txt"), str(texts / "~/*"))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"strategies": [{"ewc": {"learning_rate": True}}]}, "ewc.learning_rate: expected a value, not true or false"),
+        ({"strategies": [{"replay": {"replay_weight": True}}]}, "replay.replay_weight: expected a value, not true"),
+        ({"training": {"epochs": True}}, "training.epochs: expected a value, not true or false"),
+        ({"tasks": [{"name": "a", "train": "a.txt", "epochs": True}]}, "epochs: expected a value, not true or false"),
+        ({"seeds": [True]}, "expected a value, not true or false"),
+        ({"strategies": [{"naive": {"epochs": []}}]}, "naive.epochs: the list is empty"),
+        (
+            {"strategies": [{"replay+ewc": {"memory_size": 5, "replay.memory_size": 7}}]},
+            "memory_size and replay.memory_size are the same parameter",
+        ),
+    ],
+)
+def test_what_would_be_taken_for_another_value_or_for_none_is_refused(data: dict, words: str) -> None:
+    whole = {"name": "e", "tasks": [{"name": "a", "train": "a.txt"}], "strategies": ["naive"]} | data
+    with pytest.raises(ConfigError) as refused:
+        experiment_from(whole)
+    assert words in str(refused.value)
