@@ -246,7 +246,7 @@ class Strategy:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
         leave: a strategy that makes a state of its own at a stage's beginning or in its steps shares it with its like
         alone."""
-        own = self.acts(stage) or self.overrides("begin_stage", "after_step")
+        own = self.acts(stage) or self.redefines("begin_stage", "after_step")
         return ((self.name, tuple(self.parameters.items())),) if own else ()
 
     def cost(self, stage: int) -> Cost:
@@ -292,6 +292,6 @@ class Strategy:
         have left in memory: it may be called long after, on the weights of a checkpoint."""
         return state
 
-    def overrides(self, *verbs: str) -> bool:
-        """Whether it gives any of these verbs a meaning of its own."""
+    def redefines(self, *verbs: str) -> bool:
+        """Whether it gives any of these verbs another meaning than the default."""
         return any(getattr(type(self), verb) is not getattr(Strategy, verb) for verb in verbs)

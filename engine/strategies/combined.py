@@ -42,7 +42,7 @@ class Combined(Strategy):
             if not part.joins:
                 raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
         for verb, deed in (("plan", "what a stage trains on"), ("combine", "how gradients are combined")):
-            names = [part.name for part in self.parts if part.overrides(verb)]
+            names = [part.name for part in self.parts if part.redefines(verb)]
             if len(names) > 1:
                 raise ConfigError(f"{self.name}: {names[0]} and {names[1]} both decide {deed}; join one of them only")
 
@@ -85,7 +85,7 @@ class Combined(Strategy):
         return _joined([part.initial_state() for part in self.parts])
 
     def plan(self, stage: int) -> Plan:
-        return next((part.plan(stage) for part in self.parts if part.overrides("plan")), Plan((stage,)))
+        return next((part.plan(stage) for part in self.parts if part.redefines("plan")), Plan((stage,)))
 
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
@@ -108,7 +108,7 @@ class Combined(Strategy):
         return [term for part, own in self._each(state) for term in part.loss_terms(batch, own, random)]
 
     def combine(self, gradients: Mapping[str, Gradients], state: State) -> Gradients:
-        part, own = next((part, own) for part, own in self._each(state) if part.overrides("combine"))
+        part, own = next((part, own) for part, own in self._each(state) if part.redefines("combine"))
         return part.combine(gradients, own)
 
     def update_mask(self, step: StepTaken, state: State) -> Mapping[str, Tensor] | None:
@@ -127,8 +127,8 @@ class Combined(Strategy):
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
         return _joined([part.end_stage(end, own, random) for part, own in self._each(state)])
 
-    def overrides(self, *verbs: str) -> bool:
-        return any(part.overrides(*verbs) for part in self.parts)
+    def redefines(self, *verbs: str) -> bool:
+        return any(part.redefines(*verbs) for part in self.parts)
 
     def _each(self, state: State) -> Iterator[tuple[Strategy, State]]:
         """Every part with its own state."""

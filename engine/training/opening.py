@@ -126,9 +126,9 @@ def _begin_stage(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
         strategy.prepare(progress.base.model, stage, random)
         if setup.training.optimizer_state == "reset":
             progress.optimizer = make_optimizer(progress.base.model, setup.training)
-        elif strategy.overrides("prepare"):
+        elif strategy.redefines("prepare"):
             progress.optimizer = carried_over(progress.optimizer, make_optimizer(progress.base.model, setup.training))
-    if strategy.overrides("begin_stage"):
+    if strategy.redefines("begin_stage"):
         yield events.Phase(f"preparing to learn {task.name}")
         begin = view_of(setup, progress, progress.base, stage, Work())
         progress.state = moved(strategy.begin_stage(begin, progress.state, random), progress.base.model.device)
@@ -149,7 +149,7 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     reached = load_stage_state(folder)
     if reached is not None:
         progress.state = moved(reached, progress.base.model.device)
-    if setup.strategy.overrides("begin_stage"):
+    if setup.strategy.redefines("begin_stage"):
         yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None
     for event in recorded_with_scores(setup, setup.stage_keys[at.stage - 1], recorded):

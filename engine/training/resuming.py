@@ -59,7 +59,7 @@ def resume_from(point: Point, setup: RunSetup, progress: Progress) -> None:
     progress.stage_began = setup.control.active_time() - at.seconds
     progress.last_point = at.stage_step, at.evaluated, point.folder
     fixed = progress.state.fixed
-    if setup.strategy.overrides("begin_stage"):
+    if setup.strategy.redefines("begin_stage"):
         fixed = moved(progress.points.fixed(at.stage), device)
     progress.state = State(fixed, moved(point.moving(), device))
     if at.work is not None:

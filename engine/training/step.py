@@ -89,7 +89,7 @@ def _check_names(strategy: Strategy, terms: Sequence[Term], pulls: Sequence[Pull
     names = Counter([term.name for term in terms] + [f"{pull.name} pull" for pull in pulls])
     if doubled := [name for name, times in names.items() if times > 1]:
         raise RuntimeError(f"{strategy.name}: two terms of a step are called {doubled[0]!r}")
-    if not all(term.minimised for term in terms) and not strategy.overrides("combine"):
+    if not all(term.minimised for term in terms) and not strategy.redefines("combine"):
         raise RuntimeError(f"{strategy.name}: a term that is not minimised needs `combine`")
 
 
@@ -102,11 +102,11 @@ def _move(
     optimizer.step()
     momentum = partial(momentum_of, optimizer)
     taken = StepTaken(progress.position.stage, number, steps, weights, momentum, before)
-    if strategy.overrides("update_mask"):
+    if strategy.redefines("update_mask"):
         _take_back(taken, strategy.update_mask(taken, progress.state) or {})
     if pulls:
         proximal_step(pulls, weights, metric_of(optimizer))
-    if strategy.overrides("after_step"):
+    if strategy.redefines("after_step"):
         with torch.no_grad():
             progress.state = strategy.after_step(taken, progress.state, Streams(setup.seed))
 
@@ -162,7 +162,7 @@ def _gradients(setup: RunSetup, progress: Progress, terms: Sequence[Term], dropo
             most_rows=progress.most_rows,
         )
         try:
-            if not setup.strategy.overrides("combine"):
+            if not setup.strategy.redefines("combine"):
                 return accumulate(terms)
             combine = partial(setup.strategy.combine, state=progress.state)
             return combined_gradients(progress.base, terms, combine, accumulate)

@@ -161,7 +161,7 @@ def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> Non
         assert all(term.split(" ")[0] in own for term in others), "a term carries its strategy's name"
         parts = sum(factors.get(term, 1.0) * value for term, value in step.terms.items() if term != "total")
         assert step.terms["total"] == pytest.approx(parts, rel=1e-6)
-    if strategy.acts(2) and strategy.overrides("loss_terms", "pulls"):
+    if strategy.acts(2) and strategy.redefines("loss_terms", "pulls"):
         assert set(steps[-1].terms) > {"new", "total"}
     assert set(strategies.pull_names(name)) <= set(steps[-1].terms)
 

@@ -45,8 +45,8 @@ OPTIMISER: dict[str, Mutant] = {
         (
             ("    optimizer.step()\n", "    pass\n"),
             (
-                '    if strategy.overrides("after_step"):\n',
-                '    optimizer.step()\n    if strategy.overrides("after_step"):\n',
+                '    if strategy.redefines("after_step"):\n',
+                '    optimizer.step()\n    if strategy.redefines("after_step"):\n',
             ),
         ),
         _BY_HAND,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from safetensors.torch import load_file
@@ -12,6 +12,7 @@ from engine import events, strategies
 from engine.common.random_streams import Streams
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import StageView, State, Strategy
+from engine.training import gradients, step
 from engine.training.loop import train
 from tests.builders import small_setup
 
@@ -102,3 +103,24 @@ def test_a_stop_before_the_first_stage_of_a_resumed_run_is_a_stop(tmp_path: Path
     last = list(train(replace(setup, finished_stages=2)))[-1]
     assert isinstance(last, events.RunStopped)
     assert (last.stage, last.checkpoint) == (3, None)
+
+
+def test_what_follows_a_lack_of_memory_is_shared_with_nobody_by_a_resumed_run_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SharedResults(tmp_path / "shared")
+    whole = replace(small_setup(strategies.build("ewc", {}), tmp_path / "run"), shared=shared, content="texts")
+    with monkeypatch.context() as patched:
+        real, errors = gradients.accumulate_gradients, [MemoryError()]
+
+        def failing(*given: Any, **settings: Any) -> Any:
+            if errors:
+                raise errors.pop()
+            return real(*given, **settings)
+
+        patched.setattr(step, "accumulate_gradients", failing)
+        list(train(replace(whole, tasks=whole.tasks[:2])))
+    list(train(replace(whole, finished_stages=1)))
+    assert not any(shared.has(key) for key in whole.stage_keys)
+    list(train(replace(whole, folder=tmp_path / "other")))
+    assert all(shared.has(key) for key in whole.stage_keys)
