@@ -66,11 +66,12 @@ def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding
     """Find what keeps runs from a fair comparison with the largest group of like runs.
 
     `runs` needs run_id, experiment, configuration, seed and status. The reference is the run whose conditions most
-    runs share (the first of equals); among the runs like it, the seeds that make most comparable runs.
+    runs share (of equals a finished one, and the first of these); among the runs like it, the seeds that make most
+    comparable runs. A run that failed or was stopped is none unless all were: there is nothing to compare with it.
     """
     if runs.empty:
         return []
-    reference = _reference([of_run[run_id] for run_id in runs["run_id"]])
+    reference = _reference([of_run[run_id] for run_id in _with_results(runs)["run_id"]])
     found: dict[tuple[str, str], list[str]] = {}
     alike = []
     for run in runs.itertuples():
@@ -116,6 +117,12 @@ def unfair_runs(findings: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
         for run_id in finding.run_ids:
             marks.setdefault(run_id, []).append(finding.what)
     return {run_id: tuple(dict.fromkeys(what)) for run_id, what in marks.items()}
+
+
+def _with_results(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that have results or will have some, finished ones first; all of them where there are none."""
+    found = pd.concat([runs[runs["status"] == "finished"], runs[runs["status"].isin(PENDING)]])
+    return runs if found.empty else found
 
 
 def _reference(every: Sequence[Conditions]) -> Conditions:

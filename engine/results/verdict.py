@@ -47,7 +47,7 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
     table = table[table["complete"] > 0] if len(table) else table
     rivals = table[table["strategy"] != REFERENCE] if len(table) else table
     if rivals.empty:
-        waiting = "Nothing is finished yet, so there is nothing to say about what was kept."
+        waiting = "No run that can be compared is finished yet, so there is nothing to say about what was kept."
         only = "Only the joint reference is finished; a verdict needs another strategy beside it."
         return Verdict((only if len(table) else waiting,), None, False)
     measure = "earlier_tasks" if rivals["earlier_tasks"].notna().all() else "average"

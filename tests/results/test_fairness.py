@@ -142,3 +142,13 @@ def test_epochs_and_rates_of_a_strategy_or_a_task_are_named_where_they_differ() 
 
 def test_no_runs_have_nothing_that_differs() -> None:
     assert unfair(TWO_AND_ONE.iloc[0:0], {}) == []
+
+
+def test_a_run_without_results_is_not_what_finished_ones_are_measured_against() -> None:
+    slow = some_conditions(learning_rates={"a": 1e-5, "b": 1e-5})
+    for status, left_out in (("failed", "r0"), ("stopped", "r0"), ("queued", "r0"), ("finished", "r1")):
+        runs = some_runs(("x", "fast", 0, status), ("x", "slow", 0, "finished"))
+        findings = unfair(runs, {"r0": some_conditions(), "r1": slow})
+        assert [(finding.what, finding.run_ids) for finding in findings] == [("learning rate", (left_out,))]
+    runs = some_runs(("x", "fast", 0, "failed"), ("x", "slow", 0, "failed"))
+    assert unfair(runs, {"r0": some_conditions(), "r1": slow})[0].run_ids == ("r1",)
