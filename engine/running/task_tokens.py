@@ -33,7 +33,7 @@ from engine.tokens.tokenisation import TOKENISATION_VERSION
 if TYPE_CHECKING:
     from engine.tasks.spec import TaskSpec
 
-_READING_VERSION = 3
+_READING_VERSION = 4
 """Changed with every change of `engine/tasks/` that makes other documents of the same files."""
 _RENDERING_VERSION = 1
 """Changed with every change that makes other tokens, bytes or remarks of the same documents."""

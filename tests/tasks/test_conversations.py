@@ -223,3 +223,13 @@ def test_an_object_with_other_texts_is_not_its_text_alone() -> None:
             rows_of([{"a": cell}], Columns(text="a"))
     squad = {"text": ["a"], "answer_start": [3], "score": 0.5, "note": ""}
     assert rows_of([{"q": "?", "a": squad}], Columns(prompt=("q",), completion="a")).documents[0].text == "a"
+
+
+def test_calls_that_are_a_text_are_read_as_json_and_refused_where_they_are_no_list() -> None:
+    calls = [{"type": "function", "function": CALL}]
+    (turn,) = turns_of([{"role": "assistant", "tool_calls": json.dumps(calls)}])
+    assert json.loads(turn.more) == {"tool_calls": calls}
+    assert turns_of([{"role": "assistant", "content": "Rain.", "tool_calls": "[]"}]) == (Turn("assistant", "Rain."),)
+    for wrong in ("look it up", '{"a": 1}', {"a": 1}):
+        with pytest.raises(NoConversationError, match="list of calls of tools is expected"):
+            turns_of([{"role": "assistant", "content": "Rain.", "tool_calls": wrong}])

@@ -170,7 +170,7 @@ def _turn(item: Any, unused: Counter[str]) -> Turn:
         raise NoConversationError(
             f"a message of the role '{item[speaker][:40]}', which is none of system, user, assistant and tool"
         )
-    more = {key: item[key] for key in _FOR_TEMPLATES if item.get(key)}
+    more = {key: item[key] for key in _FOR_TEMPLATES if item.get(key) and key != "tool_calls"}
     calls = _tool_calls(item)
     if calls:
         more["tool_calls"] = calls
@@ -198,9 +198,14 @@ def _weight(value: Any) -> bool:
 
 def _tool_calls(item: Mapping[str, Any]) -> Any:
     """The calls of tools of a message, with their arguments as objects: templates write them as JSON, and would write
-    JSON in a text a second time."""
+    JSON in a text a second time. Raises NoConversationError for what is no list of calls."""
     calls = item.get("tool_calls") or _old_call(item)
-    return [_call(call) for call in calls] if isinstance(calls, list) else calls
+    if isinstance(calls, str):
+        with suppress(ValueError, RecursionError):
+            calls = json.loads(calls) or []
+    if not isinstance(calls, list):
+        raise NoConversationError(f"{_kind(calls)} where a list of calls of tools is expected ('tool_calls')")
+    return [_call(call) for call in calls]
 
 
 def _old_call(item: Mapping[str, Any]) -> list[Any]:
