@@ -219,7 +219,31 @@ def _any_of(tokens: set[str]) -> re.Pattern[str]:
 def _with_fixed_date(template: str) -> str:
     """The template after a macro that hides `strftime_now`: functions can't be handed to a template."""
     written = "format | replace('%%', '\\x00')"
-    for code in "aAwdbBmyYHIpMSfzZjUWcxX":
+    for code in (
+        "a",
+        "A",
+        "w",
+        "d",
+        "b",
+        "B",
+        "m",
+        "y",
+        "Y",
+        "H",
+        "I",
+        "p",
+        "M",
+        "S",
+        "f",
+        "z",
+        "Z",
+        "j",
+        "U",
+        "W",
+        "c",
+        "x",
+        "X",
+    ):
         value = DATE.strftime(f"%{code}")
         unpadded = value.lstrip("0") or "0" if value.isdigit() else value
         for directive, text in ((f"%-{code}", unpadded), (f"%{code}", value)):
