@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.common.durable_files import SUMS, is_whole, seal, write_folder, writing
 from engine.common.errors import StoreError
+from engine.strategies.base import KeptWeights
 
 if TYPE_CHECKING:
     import torch
@@ -140,10 +141,20 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     return type(value)(map(change, value)) if isinstance(value, tuple | list) else value
 
 
+def with_weights(value: Any, load: Callable[[int], Mapping[str, torch.Tensor]]) -> Any:
+    """The same nesting with the tensors of every `KeptWeights` in it, which `load` gives for its stage: states are
+    written without them."""
+    if isinstance(value, KeptWeights):
+        return dataclasses.replace(value, tensors=load(value.stage))
+    return _mapped(value, lambda item: with_weights(item, load))
+
+
 def to_plain(value: Any) -> Any:
-    """Dataclasses as marked dictionaries, all the way down; tensors and plain data as they are."""
+    """Dataclasses as marked dictionaries, all the way down; tensors and plain data as they are. Fields that are not
+    `written` are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        written = [f.name for f in dataclasses.fields(value) if f.metadata.get("written", True)]
+        fields = {name: to_plain(getattr(value, name)) for name in written}
         return {_TYPE: f"{type(value).__module__}:{type(value).__qualname__}", **fields}
     return _mapped(value, to_plain)
 

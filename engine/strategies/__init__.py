@@ -1,9 +1,10 @@
 """A name and parameters come in; a strategy goes out: what a step minimises and what is remembered between stages.
 
-This is the registry: adding a strategy is a file in this folder and a line in `_STRATEGIES`. The room imports `models`,
-`tokens` and `common`.
+This is the registry: adding a strategy is a file in this folder and its name, one line in `_NAMES`. The room imports
+`models`, `tokens` and `common`.
 """
 
+from importlib import import_module
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,17 +17,32 @@ from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Strategy
 from engine.strategies.combined import Combined, keys_of
-from engine.strategies.ewc import EWC
-from engine.strategies.joint import Joint
-from engine.strategies.naive import Naive
-from engine.strategies.replay import Replay
 
-_STRATEGIES: tuple[type[Strategy], ...] = (Naive, Replay, EWC, Joint)
-_BY_NAME = {strategy.name: strategy for strategy in _STRATEGIES}
-if len(_BY_NAME) < len(_STRATEGIES):
+_NAMES = (
+    "naive",
+    "replay",
+    "ewc",
+    "joint",
+)
+"""In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
+
+
+def _strategy(name: str) -> type[Strategy]:
+    """The strategy of this name from its file. Raises RuntimeError for a file that does not hold it, and for one that
+    declares a parameter which every strategy takes as an override."""
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    here = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+    found = [each for each in here if isinstance(each, type) and issubclass(each, Strategy) and each.name == name]
+    if len(found) != 1:
+        raise RuntimeError(f"{module.__name__} must hold one strategy called {name!r}")
+    if set(OVERRIDES) & set(found[0].__pydantic_fields__):  # type: ignore[attr-defined]
+        raise RuntimeError(f"{name} declares a parameter that every strategy takes as an override")
+    return found[0]
+
+
+_BY_NAME = {name: _strategy(name) for name in _NAMES}
+if len(_BY_NAME) < len(_NAMES):
     raise RuntimeError("two strategies share a name")
-if any(set(OVERRIDES) & set(strategy.__pydantic_fields__) for strategy in _STRATEGIES):  # type: ignore[attr-defined]
-    raise RuntimeError("a strategy declares a parameter that every strategy takes as an override")
 
 
 def registry() -> dict[str, type[Strategy]]:

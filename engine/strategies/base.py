@@ -27,7 +27,7 @@ strategy is naive bit for bit. `docs/decisions.md` says why each verb is as it i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
@@ -36,8 +36,12 @@ if TYPE_CHECKING:  # pages read what a strategy declares long before anything tr
     from transformers import PreTrainedModel
 
     from engine.common.random_streams import Streams
+    from engine.strategies.terms import Pull, Term
     from engine.tokens.blocks import Blocks, EncodedDocument
 
+Needs: TypeAlias = Literal["nothing", "old texts", "a second copy of the weights", "fewer weights"]
+"""What a strategy needs beside plain training: nothing, texts of past tasks, weights to compare with, or fewer weights
+that train."""
 Weights: TypeAlias = "Mapping[str, torch.nn.Parameter]"
 """The model's trainable weights by name, tied ones once."""
 Gradients: TypeAlias = "Mapping[str, Tensor]"
@@ -82,35 +86,15 @@ class Batch:
     packed: bool
 
 
-@dataclass(frozen=True)
-class Term:
-    """weight · (mean over the target tokens of `blocks` of the token loss): one term of what a step minimises.
+@dataclass(frozen=True, eq=False)
+class KeptWeights:
+    """Weights as a finished stage has left them, in a state: a checkpoint holds them already, so that a state is
+    written with the number of the stage alone."""
 
-    A term of weight 0 does not enter the pass. One that is not `minimised` is there for its gradient alone, which
-    `combine` sees; it is reported and does not count in the total.
-    """
-
-    name: str
-    """The strategy's own name, or begins with it."""
-    blocks: Blocks
-    weight: float = 1.0
-    minimised: bool = True
-
-
-@dataclass(frozen=True)
-class Pull:
-    """(weight / 2) · (Σ importance (θ − centre)² + constant): a strategy's quadratic on the weights.
-
-    It is reported as "NAME pull", its constant as "NAME constant" where there is one.
-    """
-
-    name: str
-    """The strategy's own name."""
-    centre: Mapping[str, Tensor]
-    weight: float
-    importance: Mapping[str, Tensor] | None = None
-    """Float32, shaped like the weights; None for 1 everywhere."""
-    constant: float = 0.0
+    stage: int
+    """0 for the base model."""
+    tensors: Mapping[str, Tensor] = field(default_factory=dict, metadata={"written": False})
+    """By name those that train in the stage that keeps them, beside the model."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +139,16 @@ class StageView:
     cached: Cached = lambda parts, compute: dict(compute())
     """Gives tensors that depend on the stage's model and documents and on `parts` alone, computed at most once."""
     work: Work = field(default_factory=Work)
+    starts_from: int = 0
+    """The stage whose weights this one starts from, 0 for the base model."""
+    load_weights: Callable[[int], Mapping[str, Tensor]] | None = None
+
+    def kept_weights(self, stage: int) -> KeptWeights:
+        """Before the first step: the weights after a finished stage, 0 for the base model, of those that train now."""
+        if stage == self.starts_from:
+            return KeptWeights(stage, {name: weight.detach().clone() for name, weight in self.weights.items()})
+        assert self.load_weights is not None
+        return KeptWeights(stage, self.load_weights(stage))
 
     @property
     def weights(self) -> Weights:
@@ -179,12 +173,14 @@ class StepTaken:
 
 @dataclass(frozen=True)
 class Reading:
-    """Documents of a stage's own task that are read at its end, forward and backward, one by one."""
+    """Documents of a stage's own task that are read at its end, one by one."""
 
     documents: int
     """At most; a smaller task is read whole."""
     shared_as: tuple[Any, ...] | None = None
     """The parts that `StageView.cached` is given, so that runs which share the result pay once; None where none do."""
+    backward: bool = True
+    """Whether a gradient is taken, or the model only looks."""
 
 
 @dataclass(frozen=True)
@@ -193,17 +189,19 @@ class Cost:
 
     tokens_per_new_token: float = 0.0
     """Tokens that a step reads forward and backward beside each new one."""
+    forward_per_new_token: float = 0.0
+    """Tokens that a step reads forward alone for each new one, as a teacher does."""
+    written_tokens: int = 0
+    """Tokens that the model writes before the stage, each after a pass over those before it."""
     readings: tuple[Reading, ...] = ()
     """At the end of the stage, unless it is the last."""
     tensors: int = 0
     """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
+    copies: int = 0
+    """Tensors of the weights' size that the stage's steps hold in memory alone."""
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.tokens_per_new_token + other.tokens_per_new_token,
-            self.readings + other.readings,
-            self.tensors + other.tensors,
-        )
+        return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)))
 
 
 class Strategy:
@@ -214,6 +212,12 @@ class Strategy:
     """As pages print it."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
+    choose_when: ClassVar[str]
+    """One sentence for the card: for whom it is, and what it costs."""
+    source: ClassVar[tuple[str, str]]
+    """The paper in a few words, and its address."""
+    needs: ClassVar[Needs] = "nothing"
+    """The group in which pages offer it."""
     null: ClassVar[Mapping[str, Any] | str]
     """The parameter values at which it is naive bit for bit; or the reason why there are none."""
     joins: ClassVar[bool] = True

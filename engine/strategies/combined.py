@@ -13,13 +13,12 @@ from engine.strategies.base import (
     Cost,
     Gradients,
     Plan,
-    Pull,
     StageView,
     State,
     StepTaken,
     Strategy,
-    Term,
 )
+from engine.strategies.terms import Pull, Term
 
 if TYPE_CHECKING:
     from torch import Tensor

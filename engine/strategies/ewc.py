@@ -16,7 +16,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Cost, Pull, Reading, StageView, State, Strategy
+from engine.strategies.base import Cost, Needs, Reading, StageView, State, Strategy
+from engine.strategies.terms import Pull
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,6 +79,11 @@ class EWC(Strategy):
     summary: ClassVar[str] = (
         "Holds the weights that past tasks depend on near where they were, by a penalty of strength λ."
     )
+    choose_when: ClassVar[str] = (
+        "Where no old text may be kept; steps cost little more, and two tensors of the model's size are remembered."
+    )
+    source: ClassVar[tuple[str, str]] = ("Kirkpatrick et al. 2017", "https://arxiv.org/abs/1612.00796")
+    needs: ClassVar[Needs] = "a second copy of the weights"
     null: ClassVar[dict[str, float]] = {"ewc_lambda": 0.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 

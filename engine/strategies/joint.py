@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from engine.strategies.base import Plan, Strategy
+from engine.strategies.base import Needs, Plan, Strategy
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -15,6 +15,11 @@ class Joint(Strategy):
     name: ClassVar[str] = "joint"
     title: ClassVar[str] = "Joint training"
     summary: ClassVar[str] = "Starts from the base model at every stage and trains on all tasks so far: the reference."
+    choose_when: ClassVar[str] = (
+        "As the reference, where all texts may be kept; each stage costs as much as all before."
+    )
+    source: ClassVar[tuple[str, str]] = ("Caruana 1997, multitask learning", "https://doi.org/10.1023/A:1007379606734")
+    needs: ClassVar[Needs] = "old texts"
     null: ClassVar[str] = "It always trains on all tasks so far, from the base model."
     joins: ClassVar[bool] = False
 

@@ -15,6 +15,11 @@ class Naive(Strategy):
     name: ClassVar[str] = "naive"
     title: ClassVar[str] = "Naive fine-tuning"
     summary: ClassVar[str] = "Trains on each task in turn and protects nothing: what forgetting looks like."
+    choose_when: ClassVar[str] = "Always, to see what is lost without protection; it costs nothing more."
+    source: ClassVar[tuple[str, str]] = (
+        "McCloskey & Cohen 1989, who found it",
+        "https://doi.org/10.1016/S0079-7421(08)60536-8",
+    )
     null: ClassVar[dict[str, float]] = {}
 
     def acts(self, stage: int) -> bool:

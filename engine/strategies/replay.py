@@ -12,7 +12,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Batch, Cost, StageView, State, Strategy, Term
+from engine.strategies.base import Batch, Cost, Needs, StageView, State, Strategy
+from engine.strategies.terms import Term
 
 if TYPE_CHECKING:
     from engine.common.random_streams import Streams
@@ -29,6 +30,9 @@ class Replay(Strategy):
     name: ClassVar[str] = "replay"
     title: ClassVar[str] = "Experience replay"
     summary: ClassVar[str] = "Keeps a few past documents and adds their loss, weighted by λ, to every step."
+    choose_when: ClassVar[str] = "First of all, where some old texts may be kept; each step reads them beside the new."
+    source: ClassVar[tuple[str, str]] = ("Chaudhry et al. 2019", "https://arxiv.org/abs/1902.10486")
+    needs: ClassVar[Needs] = "old texts"
     null: ClassVar[dict[str, float]] = {"replay_weight": 0.0}
 
     replay_weight: float = parameter(

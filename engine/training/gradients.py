@@ -8,7 +8,8 @@ from torch import Tensor
 from engine.common.device_transfers import sent
 from engine.models.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
 from engine.models.loading import LoadedModel
-from engine.strategies.base import Gradients, Term
+from engine.strategies.base import Gradients
+from engine.strategies.terms import Term
 from engine.tokens.blocks import IGNORED, Blocks
 
 

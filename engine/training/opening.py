@@ -14,7 +14,14 @@ from engine import events
 from engine.common.durable_files import writing
 from engine.common.random_streams import Streams
 from engine.models.loading import LoadedModel
-from engine.persistence.checkpoints import load_optimizer, load_stage_state, load_state, moved, stage_folder
+from engine.persistence.checkpoints import (
+    load_optimizer,
+    load_stage_state,
+    load_state,
+    moved,
+    stage_folder,
+    with_weights,
+)
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
 from engine.persistence.journal import Kept
@@ -65,7 +72,7 @@ def begin_run(setup: RunSetup) -> Progress:
     if before is not None:
         progress.state = _state_after(setup, progress, before)
     if point is not None:
-        resume_from(point, setup, progress)
+        resume_from(point, setup, progress, partial(weights_after, setup, point.position.stage))
     return progress
 
 
@@ -81,6 +88,12 @@ def _loaded(
     return base, optimizer
 
 
+def weights_after(setup: RunSetup, stage: int, finished: int) -> dict[str, Tensor]:
+    """The weights that the stage `finished` has left, 0 for the base model: of those that `stage` trains."""
+    base, _ = _loaded(setup, stage, stage_folder(setup.folder, finished) if finished else None, None)
+    return {name: weight.detach() for name, weight in base.model.named_parameters() if weight.requires_grad}
+
+
 def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:
     """The strategy's state after the finished stage whose checkpoint is in `folder`.
 
@@ -88,6 +101,7 @@ def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:
     added since, the stage is ended now, from its checkpoint.
     """
     saved = load_state(folder, progress.base.model.device)
+    saved = with_weights(saved, partial(weights_after, setup, setup.finished_stages))
     progress.position.is_shareable = saved.get("is_shareable", True)
     state = saved["strategy"] if isinstance(saved["strategy"], State) else State(fixed=saved["strategy"])
     if saved.get("ended", True) or setup.finished_stages == len(setup.tasks):
@@ -148,7 +162,8 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     progress.base, progress.optimizer = _loaded(setup, at.stage, folder, folder if keeps else None)
     reached = load_stage_state(folder)
     if reached is not None:
-        progress.state = moved(reached, progress.base.model.device)
+        whole = with_weights(reached, partial(weights_after, setup, at.stage))
+        progress.state = moved(whole, progress.base.model.device)
     if setup.strategy.redefines("begin_stage"):
         yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None
@@ -212,4 +227,6 @@ def view_of(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int, 
         precision=setup.precision,
         cached=cached,
         work=work,
+        starts_from=stage - 1 if setup.strategy.plan(stage).start == "previous" else 0,
+        load_weights=partial(weights_after, setup, stage),
     )

@@ -1,6 +1,6 @@
 """Resuming inside a stage: what is written at a resume point, and how a run takes it up again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine import events
 from engine.common.errors import StoreUnavailableError
-from engine.persistence.checkpoints import moved
+from engine.persistence.checkpoints import moved, with_weights
 from engine.persistence.journal import Kept
 from engine.persistence.resume_points import Point
 from engine.strategies.base import KeptWork, State, Work
@@ -52,16 +52,19 @@ def save_point(setup: RunSetup, progress: Progress, work: KeptWork | None = None
     return folder
 
 
-def resume_from(point: Point, setup: RunSetup, progress: Progress) -> None:
-    """Stand where the point was written; weights and optimiser are loaded already."""
+def resume_from(
+    point: Point, setup: RunSetup, progress: Progress, load_weights: Callable[[int], Mapping[str, Tensor]]
+) -> None:
+    """Stand where the point was written; weights and optimiser are loaded already. `load_weights` gives those that a
+    finished stage has left."""
     at, device = point.position, progress.base.model.device
     progress.position, progress.journal = at, point.journal
     progress.stage_began = setup.control.active_time() - at.seconds
     progress.last_point = at.stage_step, at.evaluated, point.folder
     fixed = progress.state.fixed
     if setup.strategy.redefines("begin_stage"):
-        fixed = moved(progress.points.fixed(at.stage), device)
-    progress.state = State(fixed, moved(point.moving(), device))
+        fixed = progress.points.fixed(at.stage)
+    progress.state = moved(with_weights(State(fixed, point.moving()), load_weights), device)
     if at.work is not None:
         progress.kept_work = KeptWork(at.work, at.work_done, point.work())
 

@@ -15,7 +15,8 @@ from engine import events
 from engine.common.device_transfers import Readback
 from engine.common.random_streams import Streams, seed_global_streams
 from engine.models.likelihood import rows_per_forward
-from engine.strategies.base import Batch, Pull, StepTaken, Strategy, Term, Weights
+from engine.strategies.base import Batch, StepTaken, Strategy, Weights
+from engine.strategies.terms import Pull, Term
 from engine.strategies.tools.quadratics import proximal_step, pull_values
 from engine.tokens.blocks import Blocks
 from engine.training.failures import Divergence, check_finite, is_out_of_memory, out_of_memory

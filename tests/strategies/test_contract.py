@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.persistence.checkpoints import from_plain, moved, to_plain
 from engine.persistence.shared_results import SharedResults
-from engine.strategies.base import StageView, State
+from engine.strategies.base import Needs, StageView, State
 from engine.training.loop import train
 from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
 from tests.strategies import throwaway
@@ -219,6 +219,9 @@ def test_every_parameter_is_declared_whole(name: str) -> None:
     for cls in strategies.parts_of(name):
         assert cls.title
         assert cls.summary.endswith(".")
+        assert cls.choose_when.endswith(".")
+        assert cls.needs in get_args(Needs)
+        assert cls.source[1].startswith("https://")
     for declared in strategies.parameters_of(name).values():
         assert declared.label
         assert declared.help.endswith(".")

@@ -2,8 +2,8 @@ import torch
 from torch import Tensor
 
 from engine.strategies import ewc
-from engine.strategies.base import Pull
 from engine.strategies.ewc import EWC, Elastic
+from engine.strategies.terms import Pull
 from engine.strategies.tools.quadratics import Metric, proximal_step, pull_values
 from engine.training.loop import train
 from tests.builders import small_setup

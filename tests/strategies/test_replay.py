@@ -1,6 +1,6 @@
 import torch
 
-from engine.strategies.base import Term
+from engine.strategies.terms import Term
 from engine.strategies.tools.memory import Memory
 from engine.training import gradients
 from tests.builders import BLOCK, Unigram, base_of, blocks_of, document, random_documents, tiny_gpt2

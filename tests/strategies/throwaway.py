@@ -17,7 +17,8 @@ from torch import Tensor
 from engine import strategies
 from engine.common.parameters import parameter
 from engine.common.random_streams import Streams
-from engine.strategies.base import Cost, Gradients, Pull, StageView, State, StepTaken, Strategy
+from engine.strategies.base import Cost, Gradients, StageView, State, StepTaken, Strategy
+from engine.strategies.terms import Pull
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -27,6 +28,8 @@ class Tether(Strategy):
     name: ClassVar[str] = "tether"
     title: ClassVar[str] = "Tether"
     summary: ClassVar[str] = "Pulls the weights towards those that the stage began with."
+    choose_when: ClassVar[str] = "In tests alone."
+    source: ClassVar[tuple[str, str]] = ("A test", "https://example.org")
     null: ClassVar[dict[str, float]] = {"tether_lambda": 0.0, "masked_share": 0.0, "slow_share": 0.0}
     sees_weights_before: ClassVar[bool] = True
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)

@@ -17,7 +17,7 @@ from engine.common.overrides import Overrides
 from engine.common.random_streams import Streams
 from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import settings_of_stage
-from engine.strategies.base import Term
+from engine.strategies.terms import Term
 from engine.training.gradients import accumulate_gradients, clip
 from engine.training.loop import train
 from engine.training.optimizer import learning_rate_at, make_optimizer, metric_of

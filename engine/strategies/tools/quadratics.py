@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from engine.strategies.base import Pull, Weights
+from engine.strategies.base import Weights
+from engine.strategies.terms import Pull
 
 Metric = Callable[[torch.nn.Parameter, slice], Tensor]
 """For some elements of a flattened weight, the factor by which AdamW's last step divided a gradient:
