@@ -80,6 +80,9 @@ class Combined(Strategy):
     def parameters(self) -> dict[str, Any]:
         return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
 
+    def remarks(self) -> Sequence[str]:
+        return tuple(sentence for part in self.parts for sentence in part.remarks())
+
     def initial_state(self) -> State:
         return _joined([part.initial_state() for part in self.parts])
 
