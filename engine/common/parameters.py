@@ -93,10 +93,15 @@ def no_boolean(value: Any) -> Any:
     return value
 
 
+_KNOWN: dict[type, tuple[Parameter, ...]] = {}
+
+
 def parameters_of(declaring: type) -> tuple[Parameter, ...]:
     """The parameters that a strategy or settings class declares, in order."""
-    fields: dict[str, FieldInfo] = getattr(declaring, "__pydantic_fields__", {})
-    return tuple(_describe(name, field) for name, field in fields.items() if field.description)
+    if declaring not in _KNOWN:  # a page asks for them hundreds of times
+        fields: dict[str, FieldInfo] = getattr(declaring, "__pydantic_fields__", {})
+        _KNOWN[declaring] = tuple(_describe(name, field) for name, field in fields.items() if field.description)
+    return _KNOWN[declaring]
 
 
 def _describe(name: str, field: FieldInfo) -> Parameter:
