@@ -16,8 +16,9 @@ from engine.store import Store
 from figures.theme import SCORES, brief_labels
 from ui.compare.compared_runs import Comparison, Everything, compare, read, run_name
 from ui.compare.download_buttons import show_downloads
+from ui.compare.figure_view import show_figures
 from ui.compare.run_choice import choice_table, choose, chosen_runs
-from ui.compare.sections import figure_sections, front
+from ui.compare.sections import front
 from ui.compare.tables import (
     COST_HELPS,
     MAIN_MEASURES,
@@ -33,7 +34,6 @@ from ui.compare.tables import (
 )
 from ui.live import data
 from ui.server import session
-from ui.widgets.live_chart import live_chart
 from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain, plural
 
@@ -45,16 +45,6 @@ SCORE_HELP = {
     "accuracy": "Next-token accuracy is the share of tokens that the model puts first.",
 }
 STRATEGY_HELP = "With those settings that tell the runs of a strategy apart; all others stand below, under Settings."
-# On a phone the wide figures are scrolled sideways instead of being squeezed until nothing can be read.
-WIDE = r"""<style>
-@media (max-width: 640px) {
-  .st-key-compare_wide_matrices, .st-key-compare_wide_lost { overflow-x: auto; }
-  .st-key-compare_wide_matrices .palimpsest-chart, .st-key-compare_wide_lost .palimpsest-chart { min-width: 820px; }
-  .st-key-compare_wide_matrices::before, .st-key-compare_wide_lost::before {
-    content: "Swipe sideways for the rest \2192"; position: sticky; left: 0; font-size: 0.875rem;
-  }
-}
-</style>"""
 
 
 def choose_experiments(experiments: pd.DataFrame) -> list[str]:
@@ -205,22 +195,6 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
             **_columns(column_helps(comparison.table, comparison.score, measures) | summary_cost_helps()),
         },
     )
-
-
-def show_figures(comparison: Comparison) -> None:
-    st.html(WIDE)
-    for number, section in enumerate(figure_sections(comparison)):
-        st.subheader(plain(section.title))
-        st.caption(plain(section.text))
-        if section.figure is None:
-            continue
-        wide = next((name for name in ("matrices", "lost") if name in section.title.lower()), "narrow")
-        # A key per place: the container's class carries the width rule, and two may be of one kind.
-        with st.container(key=f"compare_wide_{wide}" if number < 3 else f"compare_figure_{number}"):
-            height = int(section.figure.layout.height or 420)
-            # On a phone every name of the first figure's legend takes a line of its own.
-            legend = 16 * len(section.figure.data) if number == 0 else 0
-            live_chart(section.figure, f"compare_chart_{number}", height, narrow_height=height + legend)
 
 
 def show_differences(comparison: Comparison) -> None:
