@@ -10,6 +10,7 @@ import streamlit as st
 from engine.common.errors import StoreError
 from engine.common.quoting import listed
 from engine.events.scores import SCORE_NAMES
+from engine.results.clipping import clipping_sentences
 from engine.results.comparison import configuration_differences
 from engine.results.fairness import PENDING
 from engine.store import Store
@@ -20,6 +21,8 @@ from ui.compare.figure_view import show_figures
 from ui.compare.run_choice import choice_table, choose, chosen_runs
 from ui.compare.sections import front
 from ui.compare.tables import (
+    CLIPPED,
+    CLIPPED_HELP,
     COST_HELPS,
     MAIN_MEASURES,
     MEASURE_COLUMNS,
@@ -146,7 +149,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
             st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
     view = runs_view(every.runs, marked, every.score)
     view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
-    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | COST_HELPS
+    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | COST_HELPS | {CLIPPED: CLIPPED_HELP}
     numbers = {title: st.column_config.NumberColumn(help=text) for title, text in helps.items()}
     strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=STRATEGY_HELP)
     differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
@@ -162,6 +165,8 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         column_config={"Strategy": strategy, "Differs in": differs, **numbers},
     )
     st.caption(f"{len(comparison.runs)} of {plural(len(run_ids), 'run')} chosen.")
+    for sentence in clipping_sentences(comparison.runs):
+        st.caption(plain(sentence))
 
 
 def show_summary(every: Everything, comparison: Comparison) -> None:
