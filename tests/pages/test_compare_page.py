@@ -253,3 +253,16 @@ def test_of_many_strategies_the_best_few_are_drawn_and_the_others_are_a_click_aw
     question = next(each for each in app.multiselect if each.label == "Drawn in colour")
     question.set_value([]).run()
     assert not app.exception
+
+
+def test_clipped_steps_are_a_column_of_the_runs_and_a_sentence_where_most_were(store: Store) -> None:
+    app = shown(played(store, added(store, training={"gradient_clip": 0.25})))
+    assert app.dataframe[0].value["Clipped steps"].tolist() == [1.0] * 6
+    (said,) = [each.value.replace("\\", "") for each in app.caption if "clipped" in each.value]
+    assert said.startswith("Most steps of every strategy were clipped at 0.25, so that")
+
+
+def test_without_a_limit_nothing_is_shown_of_clipping(store: Store) -> None:
+    app = shown(played(store, added(store, training={"gradient_clip": None})))
+    assert "Clipped steps" not in app.dataframe[0].value
+    assert not [each for each in app.caption if "clipped" in each.value]

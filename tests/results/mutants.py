@@ -2,10 +2,10 @@
 it."""
 
 from engine.events import scores
-from engine.results import comparison, summaries, verdict
-from engine.store import paired, student_t
+from engine.results import clipping, comparison, summaries, verdict
+from engine.store import paired, reading, student_t
 from tests.mutation import Mutant, mutant
-from tests.results import test_comparison, test_summaries
+from tests.results import test_clipping, test_comparison, test_summaries
 from tests.store import test_paired
 
 _MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
@@ -21,6 +21,7 @@ _GAP = test_comparison.test_the_stability_gap_is_the_deepest_fall_inside_later_s
 _FRONT = test_comparison.test_the_pareto_front_holds_what_nothing_beats_in_everything
 _BEST = test_comparison.test_the_checkpoint_that_kept_most_is_not_the_reference
 _JOINT = test_comparison.test_intransigence_is_taken_from_the_joint_run_of_the_same_seed
+_COUNTED = test_clipping.test_a_step_counts_as_clipped_beyond_the_limit_and_not_at_it
 _PACKED = test_paired.test_sums_come_back_from_their_packing_and_take_a_few_bytes_a_document
 
 SUMMARIES: dict[str, Mutant] = {
@@ -211,4 +212,24 @@ COMPARED: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED
+CLIPPED: dict[str, Mutant] = {
+    "a step clipped at the very limit": mutant(
+        reading, "table.c.gradient_norm > limit", "table.c.gradient_norm >= limit", _COUNTED
+    ),
+    "the part of a gradient that clipping takes": mutant(reading, "limit / norm)", "1 - limit / norm)", _COUNTED),
+    "gradients that were not clipped left out of the mean": mutant(
+        clipping, "self.kept / self.steps", "self.kept / self.clipped", _COUNTED
+    ),
+    "stages that replace each other": mutant(clipping, "self.clipped + other.clipped", "other.clipped", _COUNTED),
+    "half of the steps as most of them": mutant(
+        clipping, "found.share > MOST", "found.share >= MOST", test_clipping.test_the_words_name_shares_limit_and_stages
+    ),
+    "throttled without a look at naive": mutant(
+        clipping,
+        'THROTTLED * naive["kept_share"]',
+        "THROTTLED",
+        test_clipping.test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left,
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED

@@ -1,6 +1,7 @@
 """Oracles: norms 0.5, 1, 2, 4 at limit 1 leave 1 + 1 + 1/2 + 1/4 of four gradients; two of the four were clipped."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ def recorded(store: Store, folder: Path, **training: Any) -> str:
     return experiment_id
 
 
-def test_a_step_counts_as_clipped_beyond_the_limit_and_not_at_it(store: Store, tmp_path: Path) -> None:
-    run_ids = store.runs(recorded(store, tmp_path))["run_id"].tolist()
-    stages = clipping_by_stage(store.clipped_steps(run_ids, 1.0), 1.0)
+def test_a_step_counts_as_clipped_beyond_the_limit_and_not_at_it(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "data")) as store:
+        run_ids = store.runs(recorded(store, tmp_path))["run_id"].tolist()
+        stages = clipping_by_stage(store.clipped_steps(run_ids, 1.0), 1.0)
     assert stages == {1: Clipping(1.0, 4, 2, 2.75), 2: Clipping(1.0, 2, 2, 0.25)}
     assert (stages[1].share, stages[1].kept_share) == (0.5, 2.75 / 4)
     assert whole(stages) == Clipping(1.0, 6, 4, 3.0)

@@ -4,7 +4,7 @@ from engine.strategies import ewc, replay
 from engine.strategies.tools import document_gradients, fisher, memory
 from tests.builders import tiny_gpt2
 from tests.mutation import Mutant, mutant
-from tests.strategies import test_fisher, test_memory, test_replay
+from tests.strategies import test_fisher, test_memory, test_replay, test_shorthands
 from tests.training import test_runs_by_hand
 
 _BY_HAND = test_runs_by_hand.test_ewc_over_three_tasks_is_adamw_then_the_closed_proximal_step
@@ -171,4 +171,25 @@ REMEMBERED: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED
+SHARES: dict[str, Mutant] = {
+    "a percentage taken for a ratio": mutant(
+        replay,
+        "old_text_percent / (100 - old_text_percent)",
+        "old_text_percent / 100",
+        test_shorthands.test_twenty_percent_old_text_sets_weight_and_ratio_to_a_quarter,
+    ),
+    "the weight taken for the share of the loss": mutant(
+        replay,
+        "percent(each / (1 + each))",
+        "percent(each)",
+        test_shorthands.test_replay_says_how_much_of_the_loss_and_of_the_tokens_is_old_text,
+    ),
+    "two shares as one percentage": mutant(
+        replay,
+        "if weight == ratio else None",
+        "",
+        test_shorthands.test_values_of_two_shares_are_no_one_percentage,
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | SHARES
