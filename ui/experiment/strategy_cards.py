@@ -8,6 +8,7 @@ import streamlit as st
 from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.parameters import Shorthand
+from engine.common.quoting import shortened
 from engine.strategies.base import Strategy
 from engine.strategies.shorthands import shorthands_of
 from ui.experiment.draft import Card, ExperimentDraft, declared_parameters
@@ -17,7 +18,7 @@ from ui.widgets.text import plain, plural
 
 _SEARCH_PAUSE = "300ms"
 _MOST_REMARKS = 4
-# A strategy that is off is one line, two or three on a phone, where its sentence stands below its title.
+# A strategy without its form is one line, two or three on a phone, where its sentence stands below its title.
 _ROWS = """<style>
 [class*="st-key-experiment_"][class*="_off"] {
   border-top: 1px solid rgba(128, 128, 128, 0.22); padding: 0.35rem 0.25rem 0; gap: 0.25rem 1rem;
@@ -32,15 +33,16 @@ _ROWS = """<style>
 
 
 def strategy_cards(draft: ExperimentDraft) -> None:
-    """A card for each strategy of the draft that is on, and a line for each other that is looked for; what is entered
-    goes to the draft."""
+    """A card for each strategy of the draft that is on and looked for, and a line for each other that is on or looked
+    for; what is entered goes to the draft."""
     query = st.text_input(
-        "Find a strategy", key=draft.key("find"), type="search", live=_SEARCH_PAUSE, max_chars=80,
+        "Find a strategy", key=draft.key("find"), type="search", live=_SEARCH_PAUSE,
         placeholder="by its name, what it does, or a parameter", icon=":material/search:",
-        help="Shows the strategies that hold all of these words, and those that are on.",
+        help="Shows the strategies that hold all of these words. Others that are on stay as a line without their form.",
     ) or ""  # fmt: skip
-    shown = [card for card in draft.cards if _is_on(draft, card) or is_found(card.strategy, query)]
     on = [card.strategy for card in draft.cards if _is_on(draft, card)]
+    found = {card.number for card in draft.cards if is_found(card.strategy, query)}
+    shown = [card for card in draft.cards if _is_on(draft, card) or card.number in found]
     st.caption(f"On: {titles(on)}." if on else "None is on yet.")
     st.html(_ROWS)
     for group in GROUPS:
@@ -49,11 +51,11 @@ def strategy_cards(draft: ExperimentDraft) -> None:
             st.markdown(f"##### {strategies.heading_of(group)}")
             with st.container(gap="xsmall"):
                 for card in cards:
-                    _card(draft, card) if _is_on(draft, card) else _line(draft, card)
-    if not any(is_found(card.strategy, query) for card in draft.cards):
-        st.info(
-            f"No strategy holds all of “{plain(query)}”. Try one word, such as replay.", icon=":material/search_off:"
-        )
+                    draw = _card if _is_on(draft, card) and card.number in found else _line
+                    draw(draft, card)
+    if not found:
+        sought = plain(shortened(query))
+        st.info(f"No strategy holds all of “{sought}”. Try one word, such as replay.", icon=":material/search_off:")
 
 
 def _is_on(draft: ExperimentDraft, card: Card) -> bool:
@@ -72,7 +74,7 @@ def _switch(draft: ExperimentDraft, card: Card, title: str) -> None:
 
 
 def _line(draft: ExperimentDraft, card: Card) -> None:
-    """Draw a strategy that is off: when to choose it, and all else behind a button."""
+    """Draw a strategy without its form: when to choose it, and all else behind a button."""
     about = described(card.strategy)
     with st.container(horizontal=True, vertical_alignment="center", key=f"{_switch_key(draft, card)[:-3]}_off"):
         _switch(draft, card, about.title)
@@ -92,7 +94,7 @@ def _card(draft: ExperimentDraft, card: Card) -> None:
     """Draw the strategy's description on the left and its settings on the right."""
     key = draft.key(f"card{card.number}")
     with st.container(border=True):
-        about, settings = st.columns([2, 3], gap="large")
+        about, settings = st.columns([2, 3], gap="medium")
         with about:
             _switch(draft, card, described(card.strategy).title)
             words = st.container()

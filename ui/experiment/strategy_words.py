@@ -40,8 +40,8 @@ def described(name: str) -> Described:
     title, summary, choose_when = first.title, first.summary, first.choose_when
     if len(parts) > 1:
         title = " + ".join(part.name for part in parts)
-        summary = "Both at once: their loss terms and pulls are added."
-        choose_when = f"{' with '.join(part.title for part in parts)}, where one keeps too little; their costs add up."
+        summary = f"{' and '.join(part.title for part in parts)} at once: their loss terms and pulls are added."
+        choose_when = "Where one of them keeps too little; their costs add up."
     labels = [declared.label for part in parts for declared in parameters_of(part)]
     texts = [text for part in parts for text in (part.name, part.title, part.summary, part.choose_when)]
     words = " ".join([title, summary, choose_when, *texts, *labels]).lower()
