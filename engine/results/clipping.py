@@ -20,8 +20,8 @@ MOST = 0.5
 THROTTLED = 0.5
 """Where clipping leaves less than this of what it leaves of naive's gradients, the new task is said to be throttled."""
 
-STAGES_NAMED = 8
-"""Most stages whose shares stand in a sentence one by one."""
+STAGES_NAMED, NAMED = 8, 6
+"""Most stages, and most configurations, that stand in a sentence one by one."""
 
 
 @dataclass(frozen=True)
@@ -128,20 +128,24 @@ def clipping_sentences(runs: pd.DataFrame) -> list[str]:
     names = ["experiment_id", "strategy", "configuration"]
     found = runs.dropna(subset=columns).groupby(names, sort=False)[columns].mean().reset_index()
     plain = found[found["strategy"] == "naive"].drop_duplicates("experiment_id").set_index("experiment_id")
-    said: list[str] = []
+    throttled: dict[tuple[float, str], list[str]] = {}
     others: dict[float, list[str]] = {}
     for row in found[found["clipped_share"] > MOST].to_dict("records"):
+        name, limit = str(row["configuration"]), float(row["gradient_clip"])
         naive = plain.loc[row["experiment_id"]] if row["experiment_id"] in plain.index else None
         if naive is not None and row["kept_share"] < THROTTLED * naive["kept_share"]:
-            said.append(
-                f"{row['configuration']}: {percent(row['clipped_share'])} of the steps were clipped at "
-                f"{row['gradient_clip']:g}. On average {percent(row['kept_share'])} of a step's gradient was left, of "
-                f"{naive['configuration']}'s {percent(naive['kept_share'])}: the new task is throttled."
-            )
+            against = f"of {naive['configuration']}'s, {percent(naive['kept_share'])} was left"
+            shares = f"{percent(row['clipped_share'])} of the steps clipped, to {percent(row['kept_share'])}"
+            throttled.setdefault((limit, against), []).append(f"{name} ({shares})")
         else:
-            others.setdefault(row["gradient_clip"], []).append(str(row["configuration"]))
+            others.setdefault(limit, []).append(name)
+    said = [
+        f"The new task is throttled in {listed(which, NAMED)}: so little of a step's gradient was left on average by "
+        f"clipping at {limit:g}; {against}."
+        for (limit, against), which in throttled.items()
+    ]
     for limit, which in others.items():
-        of = "every strategy" if len(which) == len(found) > 1 else listed(which, 4)
+        of = "every strategy" if len(which) == len(found) > 1 else listed(which, NAMED)
         said.append(
             f"Most steps of {of} were clipped at {limit:g}, so that what a strategy adds to the loss takes its part of "
             "each step from the new task."

@@ -93,10 +93,14 @@ def rows(**shares: tuple[str, float, float]) -> pd.DataFrame:
 
 
 def test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left() -> None:
-    found = rows(plain=("naive", 0.9, 0.4), near=("kl", 0.95, 0.2), far=("kl", 1.0, 0.19), free=("l2", 0.5, 0.1))
+    found = rows(
+        plain=("naive", 0.9, 0.4), near=("kl", 0.95, 0.2), far=("kl", 1.0, 0.19), more=("kl", 0.6, 0.1),
+        free=("l2", 0.5, 0.1),
+    )  # fmt: skip
     assert clipping_sentences(found) == [
-        "far: 100\u202f% of the steps were clipped at 1. On average 19\u202f% of a step's gradient was left, of "
-        "plain's 40\u202f%: the new task is throttled.",
+        "The new task is throttled in far (100\u202f% of the steps clipped, to 19\u202f%), more (60\u202f% of the steps "
+        "clipped, to 10\u202f%): so little of a step's gradient was left on average by clipping at 1; of plain's, "
+        "40\u202f% was left.",
         "Most steps of plain, near were clipped at 1, so that what a strategy adds to the loss takes its part of each "
         "step from the new task.",
     ]
