@@ -134,14 +134,13 @@ def clipping_sentences(runs: pd.DataFrame) -> list[str]:
         name, limit = str(row["configuration"]), float(row["gradient_clip"])
         naive = plain.loc[row["experiment_id"]] if row["experiment_id"] in plain.index else None
         if naive is not None and row["kept_share"] < THROTTLED * naive["kept_share"]:
-            against = f"of {naive['configuration']}'s, {percent(naive['kept_share'])} was left"
-            shares = f"{percent(row['clipped_share'])} of the steps clipped, to {percent(row['kept_share'])}"
+            against = f"{percent(naive['kept_share'])} of {naive['configuration']}'s"
+            shares = f"{percent(row['clipped_share'])} of steps clipped, {percent(row['kept_share'])} of gradients left"
             throttled.setdefault((limit, against), []).append(f"{name} ({shares})")
         else:
             others.setdefault(limit, []).append(name)
     said = [
-        f"The new task is throttled in {listed(which, NAMED)}: so little of a step's gradient was left on average by "
-        f"clipping at {limit:g}; {against}."
+        f"The new task is throttled in {listed(which, NAMED)}: clipping at {limit:g} left {against}."
         for (limit, against), which in throttled.items()
     ]
     for limit, which in others.items():
