@@ -98,8 +98,8 @@ def test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_l
         free=("l2", 0.5, 0.1),
     )  # fmt: skip
     assert clipping_sentences(found) == [
-        "The new task is throttled in far (100\u202f% of steps clipped, 19\u202f% of gradients left), more (60\u202f% of "
-        "steps clipped, 10\u202f% of gradients left): clipping at 1 left 40\u202f% of plain's.",
+        "The new task is throttled in far (100\u202f% of steps clipped, 19\u202f% of gradients left), more "
+        "(60\u202f% of steps clipped, 10\u202f% of gradients left): clipping at 1 left 40\u202f% of plain's.",
         "Most steps of plain, near were clipped at 1, so that what a strategy adds to the loss takes its part of each "
         "step from the new task.",
     ]
