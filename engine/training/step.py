@@ -79,10 +79,11 @@ def take_step(
     set_learning_rate(progress.optimizer, rate)
     _move(setup, progress, number, steps, weights, pulls)
     at.step, at.stage_step = at.step + 1, number
-    tokens = [term.blocks.target_tokens for term in terms]
+    read = {id(term.blocks): term.blocks.target_tokens for term in terms}
     return TakenStep(
-        at.stage, at.step, number, minimised, readback, norm, tokens[0], sum(tokens), rate, peak_rate, started
-    )
+        at.stage, at.step, number, minimised, readback, norm, blocks.target_tokens, sum(read.values()), rate, peak_rate,
+        started,
+    )  # fmt: skip
 
 
 def _check_names(strategy: Strategy, terms: Sequence[Term], pulls: Sequence[Pull]) -> None:
