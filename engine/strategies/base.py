@@ -4,7 +4,7 @@
     for each stage t = 1 … T:
         strategy.plan(t)                              tasks, weights to start from, weight of the new task's own term
         strategy.prepare(model, t, random)            which weights train; also after a resume or a take-over
-        state = strategy.begin_stage(begin, state, random)
+        state = strategy.begin_stage(begin, state, random)   where it acts
         for each step:
             strategy.loss_terms(batch, state, random) weighted terms beside the new task's own
             strategy.pulls(state)                     quadratics on the weights, valued where the terms are
@@ -12,7 +12,7 @@
             AdamW steps
             strategy.update_mask(step, state)         which elements keep that step; default: all
             one proximal step is taken on the sum of the pulls
-            state = strategy.after_step(step, state, random)
+            state = strategy.after_step(step, state, random)   where it acts
         state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
 
 A stage that another run has trained is taken over with the state that its steps have left: `begin_stage` and the verbs
@@ -118,6 +118,20 @@ class Work:
         """Offer the sums of the first `done` parts; they are written when it is time."""
 
 
+@dataclass(frozen=True)
+class NamedWork(Work):
+    """The work of one of several strategies: its names begin with `owner`, so that no other takes it up."""
+
+    owner: str
+    work: Work
+
+    def kept(self, name: str) -> KeptWork | None:
+        return self.work.kept(f"{self.owner} {name}")
+
+    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+        self.work.keep(f"{self.owner} {name}", done, tensors)
+
+
 Cached: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
@@ -136,6 +150,11 @@ class StageView:
     """Call it between pieces of work: it waits while the run is paused and raises when it is stopped."""
     precision: str = "float32"
     """That of the run's training steps."""
+    bos: int = 0
+    eos: int = 0
+    """The tokens that begin and end a document."""
+    remark: Callable[[str], None] = lambda text: None
+    """Tell whoever reads the run's page something about the stage, before its first step."""
     cached: Cached = lambda parts, compute: dict(compute())
     """Gives tensors that depend on the stage's model and documents and on `parts` alone, computed at most once."""
     work: Work = field(default_factory=Work)
@@ -242,16 +261,15 @@ class Strategy:
         return Plan((stage,))
 
     def acts(self, stage: int) -> bool:
-        """Whether a step of this stage is anything but plain training on the plan's tasks. Where it is not, the
-        stage's result is shared with every other strategy that does not act."""
+        """Whether it does anything in this stage but plain training on the plan's tasks. Where it does not,
+        `begin_stage` and `after_step` are not called, and the stage's result is shared with every other strategy that
+        does not act."""
         return True
 
     def signature(self, stage: int) -> Hashable:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
-        leave: a strategy that makes a state of its own at a stage's beginning or in its steps shares it with its like
-        alone."""
-        own = self.acts(stage) or self.redefines("begin_stage", "after_step")
-        return ((self.name, tuple(self.parameters.items())),) if own else ()
+        leave."""
+        return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
 
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import ConfigError
@@ -12,6 +12,7 @@ from engine.strategies.base import (
     Batch,
     Cost,
     Gradients,
+    NamedWork,
     Plan,
     StageView,
     State,
@@ -101,7 +102,12 @@ class Combined(Strategy):
             part.prepare(model, stage, random)
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
-        return _joined([part.begin_stage(begin, own, random) for part, own in self._each(state)])
+        return _joined(
+            [
+                part.begin_stage(_view(begin, part), own, random) if part.acts(begin.stage) else own
+                for part, own in self._each(state)
+            ]
+        )
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         return [term for part, own in self._each(state) for term in part.loss_terms(batch, own, random)]
@@ -121,10 +127,12 @@ class Combined(Strategy):
         return tuple(pull for part, own in self._each(state) for pull in part.pulls(own))
 
     def after_step(self, step: StepTaken, state: State, random: Streams) -> State:
-        return _joined([part.after_step(step, own, random) for part, own in self._each(state)])
+        return _joined(
+            [part.after_step(step, own, random) if part.acts(step.stage) else own for part, own in self._each(state)]
+        )
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
-        return _joined([part.end_stage(end, own, random) for part, own in self._each(state)])
+        return _joined([part.end_stage(_view(end, part), own, random) for part, own in self._each(state)])
 
     def redefines(self, *verbs: str) -> bool:
         return any(part.redefines(*verbs) for part in self.parts)
@@ -133,6 +141,11 @@ class Combined(Strategy):
         """Every part with its own state."""
         for number, part in enumerate(self.parts):
             yield part, State(*(None if side is None else side[number] for side in (state.fixed, state.moving)))
+
+
+def _view(view: StageView, part: Strategy) -> StageView:
+    """A stage as one of the parts sees it."""
+    return replace(view, work=NamedWork(part.name, view.work))
 
 
 def keys_of(names: Sequence[Sequence[str]], parts: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -136,17 +136,7 @@ class EWC(Strategy):
         chosen = [end.documents[i] for i in order[: self.fisher_documents].tolist()]
 
         def estimate() -> dict[str, Tensor]:
-            return diagonal_fisher(
-                end.model,
-                chosen,
-                end.block_size,
-                self.fisher,
-                random.generator("fisher sampling", end.stage),
-                end.check,
-                end.packed,
-                end.precision,
-                end.work,
-            )
+            return diagonal_fisher(end, chosen, self.fisher, random.generator("fisher sampling", end.stage))
 
         fisher = end.cached(self._fisher_parts, estimate)
         if self.accumulation == "online":

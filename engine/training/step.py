@@ -108,7 +108,7 @@ def _move(
         _take_back(taken, strategy.update_mask(taken, progress.state) or {})
     if pulls:
         proximal_step(pulls, weights, metric_of(optimizer))
-    if strategy.redefines("after_step"):
+    if strategy.redefines("after_step") and strategy.acts(taken.stage):
         with torch.no_grad():
             progress.state = strategy.after_step(taken, progress.state, Streams(setup.seed))
 
@@ -126,9 +126,8 @@ def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.Step
     """What a step did, once its numbers are there. Raises TrainingError where the loss is not finite."""
     values, norm, rate = taken.values.numbers(), taken.norm.numbers(), taken.peak_rate
     check_finite(values | norm, taken.stage, taken.stage_step, rate)
-    if progress.divergence is None:
-        progress.divergence = Divergence(progress.base.model.config.get_text_config().vocab_size)
-    progress.divergence.see(values["new"], taken.new_tokens, taken.stage, taken.stage_step, rate)
+    divergence = Divergence(progress.base.model.config.get_text_config().vocab_size, progress.position.loss)
+    divergence.see(values["new"], taken.new_tokens, taken.stage, taken.stage_step, rate)
     # Steps in flight overlap: each lasts from the report before it.
     begun, progress.reported = max(taken.started, progress.reported), setup.control.active_time()
     return events.StepDone(

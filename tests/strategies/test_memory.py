@@ -11,10 +11,9 @@ from torch import Tensor
 from engine import strategies
 from engine.common.random_streams import Streams
 from engine.strategies.base import Batch, StageView, State
-from engine.strategies.tools import fisher
 from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
-from tests.builders import BLOCK, Unigram, blocks_of, document, random_documents, tiny_gpt2
+from tests.builders import BLOCK, Unigram, blocks_of, document, fisher_of, random_documents, tiny_gpt2
 
 
 def numbered(count: int, first: int = 1) -> list[EncodedDocument]:
@@ -157,7 +156,7 @@ def test_a_shared_fisher_is_named_by_all_that_determines_it() -> None:
 def test_fisher_of_documents_with_prompts_is_per_target_token() -> None:
     model = Unigram(3)
     one = document([0, 1, 1, 2], first_target=3)  # one target: the token 2, at p = 1/3
-    found = fisher.diagonal_fisher(model, [one, replace(one, text_bytes=9)], BLOCK)["logits"]  # type: ignore[arg-type]
+    found = fisher_of(model, [one, replace(one, text_bytes=9)], BLOCK)["logits"]  # type: ignore[arg-type]
     assert torch.allclose(found, torch.tensor([1 / 9, 1 / 9, 4 / 9]))
 
 
@@ -166,7 +165,7 @@ def test_four_hundred_drawn_targets_give_p_times_one_minus_p() -> None:
     with torch.no_grad():
         model.logits.copy_(p.log())
     drawn = torch.Generator().manual_seed(1)
-    found = fisher.diagonal_fisher(model, [document([0, 1])] * 400, BLOCK, "sampled", drawn)["logits"]  # type: ignore[arg-type]
+    found = fisher_of(model, [document([0, 1])] * 400, BLOCK, "sampled", drawn)["logits"]  # type: ignore[arg-type]
     # (p − 1)² with probability p, else p²: a standard deviation of |1 − 2p| √(p(1 − p))
     error = (1 - 2 * p).abs() * (p * (1 - p) / 400).sqrt()
     assert bool(((found - p * (1 - p)).abs() <= 2.5 * error + 1e-6).all())
