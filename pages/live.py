@@ -224,6 +224,9 @@ def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -
     data.saw(LOSSES, _followed(run).size)
     losses = data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
+    for stage in _followed(run).stages.itertuples():
+        for remark in stage.remarks:
+            st.caption(plain(f"Stage {stage.stage}: {remark}"))
 
 
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:

@@ -23,7 +23,7 @@ from engine.results.operations import operations_of
 from engine.results.summaries import intransigence, summarize
 from engine.store import Store
 
-SCHEMA = "palimpsest/results/2"
+SCHEMA = "palimpsest/results/3"
 """2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve` is new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
@@ -69,7 +69,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
             summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
             gap = gaps[name].get(run.run_id)
             summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None
-        kept = stages.loc[stages["run_id"] == run.run_id, "checkpoint"]
+        own = stages[stages["run_id"] == run.run_id]
+        kept, remarks = own["checkpoint"], zip(own["stage"], own["remarks"], strict=True)
         described.append(
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
@@ -80,6 +81,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "operations": operations_of(
                     run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
                 ),
+                "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip

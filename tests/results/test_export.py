@@ -77,7 +77,7 @@ def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_
     path = tmp_path / "elsewhere" / "results.json"
     found = write_results(store, experiment_id, path)
     assert json.loads(path.read_text(encoding="utf-8")) == found
-    assert found["schema"] == "palimpsest/results/2"
+    assert found["schema"] == "palimpsest/results/3"
     assert [path.startswith("../data/runs/") for path in found["runs"][0]["checkpoints"]] == [True, True]
     moved = tmp_path / "moved"
     moved.mkdir()
@@ -86,6 +86,11 @@ def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_
     path.parent.rename(moved / "elsewhere")
     assert all((moved / "elsewhere" / each).is_dir() for each in found["runs"][0]["checkpoints"])
     assert str(tmp_path) not in json.dumps(found["runs"])
+
+
+def test_results_hold_what_a_strategy_remarked_about_its_stages(store: Store, tmp_path: Path) -> None:
+    (run,) = results(store, finish_all(store, tmp_path, strategies=["naive"]))["runs"]
+    assert run["remarks"] == [{"stage": 2, "text": "A sentence with <b>a mark</b>."}]
 
 
 def test_summaries_are_those_of_the_matrix_computed_by_hand(store: Store, tmp_path: Path) -> None:
