@@ -21,6 +21,9 @@ from engine.strategies.combined import Combined, keys_of
 _NAMES = (
     "naive",
     "replay",
+    "kl",
+    "self-replay",
+    "der",
     "ewc",
     "joint",
 )

@@ -203,6 +203,15 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """Numbers that are remembered of each target token of kept documents, in memory and in the stage's checkpoint."""
+
+    documents: int
+    """At most, of all past tasks together."""
+    numbers_per_token: int
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a stage costs beside plain training on the plan's tasks. Costs of strategies side by side add up."""
 
@@ -210,10 +219,11 @@ class Cost:
     """Tokens that a step reads forward and backward beside each new one."""
     forward_per_new_token: float = 0.0
     """Tokens that a step reads forward alone for each new one, as a teacher does."""
-    written_tokens: int = 0
-    """Tokens that the model writes before the stage, each after a pass over those before it."""
+    written_texts: int = 0
+    """Texts that the model writes before the stage, a token a pass."""
     readings: tuple[Reading, ...] = ()
     """At the end of the stage, unless it is the last."""
+    remembered: tuple[Remembered, ...] = ()
     tensors: int = 0
     """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
     copies: int = 0

@@ -174,8 +174,8 @@ REMEMBERED: dict[str, Mutant] = {
     ),
     "a draw that counts prompts": mutant(
         memory,
-        "int((each.targets != IGNORED).sum())",
-        "len(each.targets)",
+        "int((part.targets != IGNORED).sum())",
+        "len(part.targets)",
         test_memory.test_a_draw_counts_targets_and_not_prompts,
     ),
     "a replay term without its weight": mutant(

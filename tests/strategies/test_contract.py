@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partialmethod
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +15,8 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.persistence.checkpoints import from_plain, moved, to_plain
 from engine.persistence.shared_results import SharedResults
-from engine.strategies.base import Needs, StageView, State
+from engine.strategies.base import Needs, StageView, State, Strategy
+from engine.strategies.terms import Term
 from engine.training.loop import train
 from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
 from tests.strategies import throwaway
@@ -155,7 +157,7 @@ def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> Non
     strategy = strategies.build(name, {})
     steps = [e for e in train(small_setup(strategy, tmp_path, tasks=2)) if isinstance(e, events.StepDone)]
     own = [part.name for part in strategies.parts_of(name)]
-    factors = {part: strategy.parameters.get(f"{part}_weight", 1.0) for part in own}
+    factors = weights_of_terms(strategy, tmp_path / "apart")
     for step in steps:
         others = set(step.terms) - {"new", "total"}
         assert all(term.split(" ")[0] in own for term in others), "a term carries its strategy's name"
@@ -178,8 +180,11 @@ def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: st
     end = StageView(1, model, documents, BLOCK, packed=True, check=lambda: None, cached=cached)
     state = to_plain(strategy.end_stage(end, strategy.initial_state(), Streams(0)))
     cost = strategy.cost(1)
-    assert [reading.shared_as for reading in cost.readings] == asked
-    assert numbers_in(state) == cost.tensors * model.num_parameters()
+    assert [reading.shared_as for reading in cost.readings if reading.shared_as is not None] == asked
+    targets = sum(document.target_tokens for document in documents)
+    most = model.config.vocab_size + 1  # a number for each token of a vocabulary, and one for all others
+    of_tokens = sum(min(each.numbers_per_token, most) * targets for each in cost.remembered)  # all four are kept
+    assert numbers_in(state) == cost.tensors * model.num_parameters() + of_tokens
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,6 +195,24 @@ def test_a_state_survives_being_plain_data_and_moves_beside_the_model(name: str)
     assert equal(to_plain(from_plain(to_plain(state))), to_plain(state))
     elsewhere = [t for t in tensors_in(to_plain(moved(state, torch.device("meta")))) if t.device.type == "meta"]
     assert len(elsewhere) == sum(t.is_floating_point() for t in tensors_in(to_plain(state)))
+
+
+def weights_of_terms(strategy: Strategy, folder: Path) -> dict[str, float]:
+    """The weight that the strategy gives each of its terms."""
+    found: dict[str, float] = {}
+
+    def spy(verb: Any, *arguments: Any) -> list[Term]:
+        terms: list[Term] = verb(*arguments)
+        found.update({term.name: term.weight if term.minimised else 0.0 for term in terms})
+        return terms
+
+    with pytest.MonkeyPatch.context() as patch:
+        for cls in {type(part) for part in getattr(strategy, "parts", (strategy,))}:
+            patch.setattr(
+                cls, "loss_terms", partialmethod(lambda self, *a, verb: spy(verb, self, *a), verb=cls.loss_terms)
+            )
+        list(train(small_setup(strategy, folder, tasks=2)))
+    return found
 
 
 def tensors_in(plain: Any) -> list[torch.Tensor]:

@@ -25,24 +25,30 @@ class PackedTask:
     """Target tokens of each piece."""
     of_document: tuple[tuple[int, ...], ...]
     """The pieces of each document."""
+    place_of: tuple[tuple[int, int], ...]
+    """The document of each piece, and how many target tokens of it come before the piece."""
     rows: tuple[tuple[int, ...], ...]
     """The pieces of each row."""
 
     @staticmethod
     def of(documents: Sequence[EncodedDocument], block_size: int, together: bool) -> "PackedTask":
         pieces: list[Piece] = []
-        of_document = []
-        for document in documents:
+        of_document, place_of, targets = [], list[tuple[int, int]](), list[int]()
+        for number, document in enumerate(documents):
             parts = cut(document, block_size)
             of_document.append(tuple(range(len(pieces), len(pieces) + len(parts))))
             pieces += parts
+            before = 0
+            for part in parts:
+                place_of.append((number, before))
+                targets.append(int((part.targets != IGNORED).sum()))
+                before += targets[-1]
         rows = [(number,) for number in range(len(pieces))]
         if together:
             order, counts = best_fit(np.array([len(each.input_ids) for each in pieces], np.int64), block_size)
             ends = np.cumsum(counts).tolist()
             rows = [tuple(order[end - count : end].tolist()) for end, count in zip(ends, counts.tolist(), strict=True)]
-        targets = tuple(int((each.targets != IGNORED).sum()) for each in pieces)
-        return PackedTask(tuple(pieces), targets, tuple(of_document), tuple(rows))
+        return PackedTask(tuple(pieces), tuple(targets), tuple(of_document), tuple(place_of), tuple(rows))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from engine.common.random_streams import Streams
 from engine.models.eval_mode import without_dropout
 from engine.models.likelihood import autocast
 from engine.strategies.base import StageView
+from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
 
 AT_ONCE = 64
@@ -91,3 +92,47 @@ def _flat(texts: Sequence[tuple[int, Tensor]]) -> dict[str, Tensor]:
 def _texts(tensors: dict[str, Tensor]) -> list[tuple[int, Tensor]]:
     parts = tensors["tokens"].split(tensors["lengths"].tolist())
     return list(zip(tensors["numbers"].tolist(), parts, strict=True))
+
+
+def written_memory(
+    view: StageView,
+    count: int,
+    random: Streams,
+    temperature: float = 1.0,
+    beginnings: Sequence[Sequence[EncodedDocument]] = (),
+) -> Memory:
+    """A memory of `count` texts that the model has written: from bos, or from the `beginnings` of past tasks, each task
+    as often as any other and its beginnings in turn."""
+    tasks = [task for task in beginnings if task] or [
+        [EncodedDocument(torch.tensor([view.bos], dtype=torch.int32), 1, 0)]
+    ]
+    chosen = [tasks[n % len(tasks)][(n // len(tasks)) % len(tasks[n % len(tasks)])] for n in range(count)]
+    return Memory(count, (write(view, chosen, temperature, random),))
+
+
+def beginnings_of(documents: Sequence[EncodedDocument], tokens: int, block_size: int) -> list[EncodedDocument]:
+    """Bos and the first `tokens` tokens of each document, or all of its prompt; at most as much as leaves a block room
+    for a token more. Documents that end before are left out."""
+    found = []
+    for document in documents:
+        length = max(tokens + 1, document.first_target)
+        if length <= block_size and length < len(document.token_ids):
+            found.append(EncodedDocument(document.token_ids[:length], document.first_target, 0))
+    return found
+
+
+def counted(documents: Sequence[EncodedDocument], vocabulary: int) -> Tensor:
+    """How often each token is a target in the documents, int64 [V]."""
+    targets = [document.token_ids[document.mask].long() for document in documents]
+    return torch.bincount(torch.cat([*targets, torch.zeros(0, dtype=torch.int64)]), minlength=vocabulary)
+
+
+def likenesses(texts: Sequence[EncodedDocument], token_counts: Sequence[Tensor]) -> str:
+    """Which past tasks the texts look like, as a sentence: each goes to the task under whose frequencies of tokens
+    (counts plus one) it is likeliest."""
+    law = torch.stack([(counts + 1).log() - (counts + 1).sum().log() for counts in token_counts])
+    found = [0] * len(token_counts)
+    for text in texts:
+        found[int(law[:, text.token_ids[text.mask].long()].sum(1).argmax())] += 1
+    parts = [f"{number} like task {task}" for task, number in enumerate(found, 1)]
+    return f"The model wrote {len(texts)} texts: by their words {', '.join(parts)}."
