@@ -130,6 +130,35 @@ def test_a_finished_experiment_gets_a_verdict_tables_and_downloads(store: Store)
     ]
 
 
+def test_with_one_seed_the_page_says_that_nothing_is_established(store: Store) -> None:
+    page = shown(played(store, added(store, seeds=[0])))
+    headline = page.markdown[0].value.replace("\\", "")
+    assert headline.startswith("#### It is not established which strategy kept most: replay (replay_weight=0.5) kept")
+    assert "in one seed (0) alone" in headline
+    assert list(frame(page, "Seeds")[BEHIND]) == ["0.541 (one seed)", "the best", "reference"]
+
+
+def test_a_difference_that_chance_may_have_made_is_the_headline(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment_id = added(store)
+    for run in store.runs(experiment_id).itertuples():
+        with monkeypatch.context() as patch:
+            patch.setitem(LOST_NATS, "replay", 0.5 + 1.2 * run.seed)
+            play(store, run)
+    page = shown(experiment_id)
+    headline = page.markdown[0].value.replace("\\", "")
+    # nats a token: 2 − 0.5 and 2.02 − 1.717: 0.9015 ± 12.706 · 0.5985, by 4 ln 2; p = 1 − 2/π · arctan(0.9015 / 0.5985)
+    assert "It is not established which strategy kept most" in headline
+    assert "in 2 of 2 seeds, by 0.325 ± 2.743 bits per byte" in headline
+    assert "p = 0.373" in headline
+
+
+def test_without_two_finished_strategies_there_is_no_column_of_differences(store: Store) -> None:
+    page = shown(played(store, added(store, strategies=["naive", "joint"])))
+    assert BEHIND not in frame(page, "Seeds").columns
+    assert "naive kept most; no other strategy is finished to compare it with." in text_of(page)
+    assert "Differences (CSV)" not in labels(page)
+
+
 def test_the_checkpoint_that_kept_most_is_chosen_first(store: Store) -> None:
     page = shown(played(store, added(store)))
     assert page.selectbox(key="compare_checkpoint_run").options[0] == "replay (replay_weight=0.5), seed 0 · kept most"
@@ -187,6 +216,7 @@ def test_runs_on_other_held_out_text_are_marked_and_left_out_of_the_verdict(stor
     assert "two: the held-out text is another (bread, tea)" in text_of(page)
     assert list(frame(page, "Seed")["Differs in"]) == [""] * 6 + ["held-out text"] * 2
     assert "the verdict leaves 2 runs out" in text_of(page)
+    assert frame(page, "Seeds")[BEHIND].iloc[-1] == "–"
     page.toggle(key="compare_judge_all").set_value(True).run()
     assert not page.exception
     assert "the verdict uses them all the same" in text_of(page)
