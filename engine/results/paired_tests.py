@@ -16,9 +16,11 @@ does not hold that: without any difference 7% to 15% of comparisons of 4 to 12 s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from math import isfinite, sqrt
-from statistics import fmean, stdev
+from math import sqrt
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.results.summaries import mean_interval
 
@@ -28,6 +30,7 @@ POWER = 0.8
 _ROUNDING = 1e-9
 """Differences that vary by less than this share of the scores are equal: the rest is rounding."""
 
+Array = NDArray[np.float64]
 Scores = Mapping[str, Mapping[int, float]]
 """Each configuration's score by seed, where higher is better; all of the same seeds."""
 
@@ -68,42 +71,42 @@ def differences_to(best: str, scores: Scores) -> tuple[PairedDifference, ...]:
 
     The correction counts every pair of configurations; a pair that can't be tested counts as one without a difference.
     """
-    pairs = list(combinations(scores, 2))
-    corrected = dict(zip(pairs, holm([paired_p(scores[one], scores[other]) for one, other in pairs]), strict=True))
+    names, seeds = list(scores), sorted(scores[best])
+    table = np.array([[scores[name][seed] for seed in seeds] for name in names])
+    one, other = np.triu_indices(len(names), 1)
+    p_values = [None if np.isnan(p) else float(p) for p in paired_p(table[one], table[other])]
+    corrected = holm(p_values)
     found = []
-    for rival in scores:
-        if rival == best:
-            continue
-        by_seed = {seed: scores[best][seed] - scores[rival][seed] for seed in sorted(scores[best])}
-        p = paired_p(scores[best], scores[rival])
-        high = None if p is None else mean_interval(list(by_seed.values()))[2]
+    for pair in np.flatnonzero((one == names.index(best)) | (other == names.index(best))):
+        rival = next(name for name in (names[one[pair]], names[other[pair]]) if name != best)
+        by_seed = {seed: scores[best][seed] - scores[rival][seed] for seed in seeds}
         mean = fmean(by_seed.values())
+        high = None if p_values[pair] is None else mean_interval(list(by_seed.values()))[2]
+        half_width = None if high is None else high - mean
         found.append(
-            PairedDifference(
-                better=best,
-                rival=rival,
-                by_seed=by_seed,
-                mean=mean,
-                half_width=None if high is None else high - mean,
-                p=p,
-                corrected_p=corrected[(best, rival) if (best, rival) in corrected else (rival, best)],
-                comparisons=len(pairs),
-            )
+            PairedDifference(best, rival, by_seed, mean, half_width, p_values[pair], corrected[pair], len(one))
         )
     return tuple(found)
 
 
-def paired_p(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
-    """The p of the paired t-test with two sides; None for one seed, where the difference is the same in every seed, and
-    where a score is infinite."""
+def paired_p(one: Array, other: Array) -> Array:
+    """The p of the paired t-test with two sides, over the seeds on the last axis.
+
+    NaN for one seed, where the difference is the same in every seed, and where a score is infinite.
+    """
     from scipy.special import stdtr  # a page without a comparison needn't wait for it
 
-    differences = [one[seed] - other[seed] for seed in one]
-    largest = max(abs(score) for scores in (one, other) for score in scores.values())
-    if len(differences) < 2 or not isfinite(largest) or (spread := stdev(differences)) <= _ROUNDING * largest:
-        return None
-    t = fmean(differences) / (spread / sqrt(len(differences)))
-    return float(2 * stdtr(len(differences) - 1, -abs(t)))
+    seeds = one.shape[-1]
+    if seeds < 2:
+        return np.full(one.shape[:-1], np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):  # infinite scores and equal differences: NaN below
+        differences = one - other
+        spread = differences.std(axis=-1, ddof=1)
+        t = differences.mean(axis=-1) / (spread / sqrt(seeds))
+    largest = np.maximum(np.abs(one).max(axis=-1), np.abs(other).max(axis=-1))
+    is_tested = np.isfinite(largest) & (spread > _ROUNDING * largest)
+    p: Array = np.where(is_tested, 2 * stdtr(seeds - 1, -np.abs(t)), np.nan)
+    return p
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

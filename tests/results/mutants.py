@@ -211,26 +211,27 @@ _DETECTED = test_paired_tests.test_a_difference_of_the_detectable_size_is_establ
 _FAR = test_verdict.test_a_difference_that_stands_is_said_first_however_much_the_intervals_of_the_means_overlap
 
 TESTED: dict[str, Mutant] = {
-    "a test of one side": mutant(paired_tests, "float(2 * stdtr(", "float(stdtr(", _BY_HAND),
+    "a test of one side": mutant(paired_tests, "2 * stdtr(", "stdtr(", _BY_HAND),
     "a test with a degree of freedom too many": mutant(
-        paired_tests, "stdtr(len(differences) - 1,", "stdtr(len(differences),", _BY_HAND
+        paired_tests, "stdtr(seeds - 1, -np", "stdtr(seeds, -np", _BY_HAND
     ),
     "a test of the single difference and not of the mean": mutant(
-        paired_tests, "(spread / sqrt(len(differences)))", "spread", _BY_HAND
+        paired_tests, "(spread / sqrt(seeds))", "spread", _BY_HAND
     ),
+    "a test with a deviation over n": mutant(paired_tests, ".std(axis=-1, ddof=1)", ".std(axis=-1)", _BY_HAND),
     "a difference that is below zero in the winner's favour": mutant(
         paired_tests, "scores[best][seed] - scores[rival][seed]", "scores[rival][seed] - scores[best][seed]", _BY_HAND
     ),
     "a test of two samples": mutant(
         paired_tests,
-        "(spread := stdev(differences))",
-        "(spread := sqrt(stdev(one.values()) ** 2 + stdev(other.values()) ** 2))",
+        "spread = differences.std(axis=-1, ddof=1)",
+        "spread = np.hypot(one.std(axis=-1, ddof=1), other.std(axis=-1, ddof=1))",
         _BY_HAND,
     ),
     "rounding that is taken for chance": mutant(
         paired_tests,
-        "<= _ROUNDING * largest",
-        "<= 0.0",
+        "spread > _ROUNDING * largest",
+        "spread > 0.0",
         test_paired_tests.test_a_difference_that_is_the_same_in_every_seed_is_not_tested_but_for_rounding,
     ),
     "Bonferroni's correction for Holm's": mutant(paired_tests, "(m - smaller) * p", "m * p", _HOLM),
@@ -248,8 +249,8 @@ TESTED: dict[str, Mutant] = {
     ),
     "a correction over the pairs with the best alone": mutant(
         paired_tests,
-        "pairs = list(combinations(scores, 2))",
-        "pairs = [(best, rival) for rival in scores if rival != best]",
+        "corrected = holm(p_values)",
+        "corrected = [None if p is None else min(1.0, (len(names) - 1) * p) for p in p_values]",
         test_paired_tests.test_without_any_difference_the_best_is_seldom_said_to_be_better_than_another,
     ),
     "no correction": mutant(
