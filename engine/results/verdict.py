@@ -133,17 +133,16 @@ def _kept(winner: pd.Series, differences: Sequence[PairedDifference], score: str
     nearest = differences[0]
     name, rival, seeds = nearest.better, f"{nearest.rival}, the next best,", len(nearest.by_seed)
     every = f"every one of {seeds} seeds"
+    where = every if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds} seeds"
     if nearest.is_established:
-        where = every if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds} seeds"
         return f"{name} kept most: more than {rival} in {where}, by {_tested(nearest, score)}."
     start = "It is not established which strategy kept most"
     if not isfinite(nearest.mean):
         return f"{start}: the score of {rival} has no finite value, so no test can set it against {name}'s."
     if nearest.is_nothing:
-        where = every if seeds > 1 else f"the one seed ({next(iter(nearest.by_seed))})"
-        return f"{start}: {name} and {nearest.rival} score the same in {where}."
+        same = every if seeds > 1 else f"the one seed ({next(iter(nearest.by_seed))})"
+        return f"{start}: {name} and {nearest.rival} score the same in {same}."
     if nearest.p is not None:
-        where = f"{nearest.seeds_better} of {seeds} seeds"
         return f"{start}: {name} kept more than {rival} in {where}, by {_tested(nearest, score)}."
     ahead = f"{name} kept {margin(nearest, score)} more than {rival}"
     if seeds > 1:

@@ -147,7 +147,7 @@ def summary_view(
 
 def _behind(table: pd.DataFrame, verdict: Verdict, score: str) -> list[str]:
     """The paired differences to the best as text; a dash for runs that the verdict leaves out."""
-    cells = {str(verdict.winner): "the best"}
+    cells = {str(verdict.winner): "best mean"}
     for each in verdict.differences:
         cells[each.rival] = margin(each, score, unit=False)
         if each.corrected_p is not None:
