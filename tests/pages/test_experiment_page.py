@@ -171,6 +171,32 @@ def test_a_wrong_value_gets_one_sentence_at_its_card_and_nothing_is_lost() -> No
     assert app.multiselect[0].value == ["tea", "bread"]
 
 
+def seeds_note(app: AppTest) -> str:
+    assert not app.exception
+    return next((each.value for each in app.caption if " seed" in each.value and "established" in each.value), "")
+
+
+@pytest.mark.usefixtures("library")
+def test_what_the_seeds_can_show_is_said_before_the_start() -> None:
+    app = with_tasks("tea", "bread")
+    assert seeds_note(app) == (
+        "One seed can't establish any difference: nothing tells it from chance. To be established among 3 strategies "
+        "and settings, a difference must be large against its variation from seed to seed: about 5.7 times with 3 "
+        "seeds, about 2.3 times with 5 seeds, about 1.2 times with 10 seeds."
+    )
+    field(app.text_input, "seeds").set_value("0, 1, 2").run()
+    assert seeds_note(app) == (
+        "With 3 seeds and 3 strategies and settings, only large differences are likely to be established: about 5.7 "
+        "times as large as they vary from seed to seed. More seeds establish smaller ones: about 2.3 times with 5 "
+        "seeds, about 1.2 times with 10 seeds."
+    )
+    field(app.toggle, "card2_several").set_value(True).run()
+    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1").run()
+    assert seeds_note(app).startswith("With 3 seeds and 4 strategies and settings, only large differences")
+    field(app.text_input, "seeds").set_value("0, x").run()
+    assert seeds_note(app) == ""
+
+
 @pytest.mark.usefixtures("library")
 def test_wrong_seeds_are_named() -> None:
     app = with_tasks("tea", "bread")
