@@ -57,6 +57,12 @@ def test_texts_of_one_stream_are_the_same_and_those_of_another_stage_are_not() -
     assert [each.token_ids.tolist() for each in first] != [each.token_ids.tolist() for each in later]
 
 
+def test_batches_are_drawn_apart() -> None:
+    written = samples.write(view(tiny_gpt2()), [BOS] * (2 * samples.AT_ONCE), 1.0, Streams(0))
+    halves = written[: samples.AT_ONCE], written[samples.AT_ONCE :]
+    assert [each.token_ids.tolist() for each in halves[0]] != [each.token_ids.tolist() for each in halves[1]]
+
+
 class Kept(Work):
     """Keeps what is offered, as an interrupted attempt would have."""
 
