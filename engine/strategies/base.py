@@ -233,6 +233,11 @@ class Strategy:
         names = getattr(type(self), "__pydantic_fields__", {})
         return {name: getattr(self, name) for name in names}
 
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
+        colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
+        return None
+
     def initial_state(self) -> State:
         """The state before the first stage."""
         return State()

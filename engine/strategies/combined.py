@@ -80,6 +80,9 @@ class Combined(Strategy):
     def parameters(self) -> dict[str, Any]:
         return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
 
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
+
     def initial_state(self) -> State:
         return _joined([part.initial_state() for part in self.parts])
 
