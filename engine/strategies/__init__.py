@@ -21,8 +21,11 @@ from engine.strategies.combined import Combined, keys_of
 _NAMES = (
     "naive",
     "replay",
+    "agem",
     "ewc",
     "joint",
+    "cumulative",
+    "mask",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
 
