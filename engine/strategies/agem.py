@@ -76,7 +76,7 @@ class AGEM(Strategy):
         "keeps no such promise."
     )
     choose_when: ClassVar[str] = (
-        "To see whether old texts suffice that only guard and are not learnt again; each step reads them beside the new."
+        "To see whether old texts suffice that only guard and are not learnt again; each step reads them as well."
     )
     source: ClassVar[tuple[str, str]] = ("Chaudhry et al. 2019, A-GEM", "https://arxiv.org/abs/1812.00420")
     needs: ClassVar[Needs] = "old texts"
