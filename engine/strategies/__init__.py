@@ -25,6 +25,7 @@ _NAMES = (
     "ewc",
     "joint",
     "cumulative",
+    "freeze",
     "mask",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
