@@ -102,7 +102,7 @@ class _WeightedLosses(torch.autograd.Function):
                 logits = F.linear(inputs[part], matrix, bias.to(kind) if bias is not None else None)
                 losses[part] = overwrite(logits, part, scale[part])
                 torch.mm(logits, matrix, out=d_states[part])
-                if ctx.needs_input_grad[1]:
+                if ctx.needs_input_grad[1]:  # not where the matrix is frozen
                     product = (logits.T @ inputs[part]).to(weight.dtype)
                     d_weight = product if d_weight is None else d_weight.add_(product)
                 if d_bias is not None:

@@ -24,8 +24,12 @@ _NAMES = (
     "kl",
     "self-replay",
     "der",
+    "agem",
     "ewc",
     "joint",
+    "cumulative",
+    "freeze",
+    "mask",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
 

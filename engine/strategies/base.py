@@ -262,6 +262,11 @@ class Strategy:
         names = getattr(type(self), "__pydantic_fields__", {})
         return {name: getattr(self, name) for name in names}
 
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
+        colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
+        return None
+
     def initial_state(self) -> State:
         """The state before the first stage."""
         return State()
@@ -286,8 +291,9 @@ class Strategy:
         return Cost()
 
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
-        """Choose which weights train (`requires_grad`), in place. It must do the same whenever it is called for a
-        stage: at its beginning, after a resume and after a take-over."""
+        """Choose which weights train (`requires_grad`), in place, whatever an earlier stage has chosen. It must do the
+        same whenever it is called for a stage: at its beginning, after a resume and after a take-over. The estimate
+        calls it on a model whose weights hold no data."""
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
         """The state that the stage's steps see."""

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Combined(Strategy):
     """min L(new) + Σ terms and pulls of the parts. Both parts of its state are tuples of those of its parts.
 
-    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that combine gradients.
+    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that choose which
+    weights train, two that combine gradients.
     """
 
     parts: tuple[Strategy, ...]
@@ -41,7 +42,12 @@ class Combined(Strategy):
         for part in self.parts:
             if not part.joins:
                 raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
-        for verb, deed in (("plan", "what a stage trains on"), ("combine", "how gradients are combined")):
+        deeds = {
+            "plan": "what a stage trains on",
+            "prepare": "which weights train",
+            "combine": "how gradients are combined",
+        }
+        for verb, deed in deeds.items():
             names = [part.name for part in self.parts if part.redefines(verb)]
             if len(names) > 1:
                 raise ConfigError(f"{self.name}: {names[0]} and {names[1]} both decide {deed}; join one of them only")
@@ -80,6 +86,9 @@ class Combined(Strategy):
     @property
     def parameters(self) -> dict[str, Any]:
         return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
 
     def initial_state(self) -> State:
         return _joined([part.initial_state() for part in self.parts])

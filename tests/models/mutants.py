@@ -1,8 +1,8 @@
-"""Mistakes in the losses against distributions, each with the test that must catch it."""
+"""Mistakes in the losses against distributions and in what a token costs, each with the test that must catch it."""
 
-from engine.models import distributions, likelihood
+from engine.models import distributions, likelihood, parts
 from engine.training import gradients
-from tests.models import test_distributions
+from tests.models import test_distributions, test_parts
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_kl
 
@@ -13,7 +13,7 @@ _SOME = test_distributions.test_a_divergence_of_some_rows_and_the_loss_of_others
 _STEP = test_kl.test_a_step_minimises_new_plus_beta_times_the_mean_divergence
 _AT_ONCE = {"plain_head": True, "at_once": 90}
 
-MUTANTS: dict[str, Mutant] = {
+DISTRIBUTIONS: dict[str, Mutant] = {
     "the reverse divergence": mutant(
         distributions, "(pi * log_pi.sub_(log_p)).sum(1)", "(log_p.exp() * (log_p - log_pi)).sum(1)", _TEACHER,
         **_AT_ONCE,
@@ -52,3 +52,22 @@ MUTANTS: dict[str, Mutant] = {
         "for term in terms], dtype=torch.float64) / len(of_loss)\n        against", _STEP, most_rows=1,
     ),
 }  # fmt: skip
+
+_COST = test_parts.test_a_token_costs_its_forward_pass_its_weights_gradients_and_the_way_back_to_the_lowest
+_UPPER = {
+    "parts": (".h.1.", "ln_f"),
+    "trained": test_parts.BLOCK + test_parts.NORM,
+    "through": test_parts.BLOCK + test_parts.NORM + test_parts.HEAD,
+}
+
+COSTS: dict[str, Mutant] = {
+    "a way back through frozen layers": mutant(parts, "weights[first:]", "weights[:]", _COST, **_UPPER),
+    "a way back that leaves out a tied head": mutant(
+        parts, "        above.append(head.weight)", "        pass", _COST, **_UPPER
+    ),
+    "gradients of frozen weights": mutant(
+        parts, "for weight in weights if weight.requires_grad)\n", "for weight in weights)\n", _COST, **_UPPER
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = DISTRIBUTIONS | COSTS

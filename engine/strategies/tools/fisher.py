@@ -19,7 +19,7 @@ from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, p
 Targets = Literal["empirical", "sampled"]
 _WORK = "fisher"
 
-_together: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
+_together: WeakKeyDictionary[PreTrainedModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
 
 
 def diagonal_fisher(
@@ -78,10 +78,15 @@ def _restore(kept: KeptWork | None, fisher: dict[str, Tensor], generator: torch.
 
 
 def gradients_come_apart(model: PreTrainedModel) -> bool:
-    """Whether documents can share a pass: tried once per model, two short documents against each alone."""
-    if model not in _together:
-        _together[model] = _try_together(model)
-    return _together[model]
+    """Whether documents can share a pass: tried once per model and set of weights that train, two short documents
+    against each alone."""
+    tried, trains = (
+        _together.setdefault(model, {}),
+        frozenset(n for n, p in model.named_parameters() if p.requires_grad),
+    )
+    if trains not in tried:
+        tried[trains] = _try_together(model)
+    return tried[trains]
 
 
 class _Estimate:
