@@ -31,7 +31,7 @@ from ui.compare.tables import (
     column_helps,
     runs_view,
     settings_view,
-    summary_cost_helps,
+    summary_helps,
     summary_view,
     written_runs,
 )
@@ -180,7 +180,7 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
         f"{SCORES[comparison.score].title}: mean over seeds ± half the width of its 95% interval. "
         "A dash means that there is no value; the column's help says why."
     )
-    view = summary_view(comparison.table, front(comparison), comparison.score, measures)
+    view = summary_view(comparison.table, front(comparison), comparison.score, measures, comparison.verdict)
     view["Strategy"] = view["Strategy"].map(brief_labels(every.runs["configuration"]))
     st.dataframe(
         view,
@@ -197,7 +197,7 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
                 help="yes: no other configuration both keeps more and learns better."
             ),
             "Seeds": st.column_config.TextColumn(help="How many seeds the means rest on, and which."),
-            **_columns(column_helps(comparison.table, comparison.score, measures) | summary_cost_helps()),
+            **_columns(column_helps(comparison.table, comparison.score, measures) | summary_helps()),
         },
     )
 

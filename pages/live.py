@@ -229,6 +229,9 @@ def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -
     if followed.clipping:
         adds_terms = bool(set(followed.lines) - {"new", "total"})
         st.caption(plain(in_words(followed.clipping, adds_terms)))
+    for stage in _followed(run).stages.itertuples():
+        for remark in stage.remarks:
+            st.caption(plain(f"Stage {stage.stage}: {remark}"))
 
 
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:

@@ -14,6 +14,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
+from engine.forecast.trained_weights import stage_weights
 from engine.models.folder_hashes import folder_hash
 from engine.models.loading import LoadedModel, load_base, locate
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
@@ -22,8 +23,9 @@ from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
-from engine.running.model_check import check_block_size
+from engine.running.model_check import check_block_size, check_strategy
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.strategies.base import Strategy
 from engine.tasks.spec import TaskSpec
 from engine.tokens.packing import pack_documents
 from engine.training.loop import train
@@ -56,12 +58,14 @@ def execute_run(
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
     check_block_size(experiment, base.context)
+    check_strategy(run.strategy, run.parameters, base.model)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     tasks = [
         with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
     ]
     pairs = zip(experiment.tasks, tasks, strict=True)
+    strategy = strategies.build(run.strategy, run.parameters)
     encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
@@ -70,10 +74,13 @@ def execute_run(
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
+    written_at_once = _written_at_once(base)
+    if strategy.redefines("prepare"):
+        encoded = _with_operations(encoded, strategy, base, run.seed)
     setup = RunSetup(
         load_model=load,
         tasks=encoded,
-        strategy=strategies.build(run.strategy, run.parameters),
+        strategy=strategy,
         training=training,
         seed=run.seed,
         folder=folder,
@@ -85,10 +92,22 @@ def execute_run(
         shared=shared,
         content=_content(experiment, machine),
         point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(base)),
+        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, written_at_once),
     )
     del base
     yield from train(setup)
+
+
+def _with_operations(
+    tasks: Sequence[EncodedTask], strategy: Strategy, base: LoadedModel, seed: int
+) -> tuple[EncodedTask, ...]:
+    """The tasks with the share of the operations of plain training that a token of each one's stage costs, since the
+    strategy chooses what trains. The model is left as the last stage trains it."""
+    found = stage_weights(base.model, strategy, len(tasks), seed)
+    return tuple(
+        dataclasses.replace(task, facts=task.facts | {"operations_share": own.operations})
+        for task, own in zip(tasks, found, strict=True)
+    )
 
 
 def _written_at_once(base: LoadedModel) -> int:

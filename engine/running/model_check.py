@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from engine import strategies
 from engine.common.errors import ConfigError, ModelError, PalimpsestError
 from engine.common.foreign_errors import model_errors
 from engine.experiments.experiment import Experiment, Training
@@ -26,7 +28,6 @@ from engine.models.loading import (
     refuse_invented,
     revision_of,
 )
-from engine.strategies import overrides_of
 
 _FAR_ABOVE, _FAR_BELOW = 10.0, 1 / 1000
 """Against the presets' learning rates: outside of these a typing error is likelier than an intention."""
@@ -90,6 +91,9 @@ def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelChe
             refuse_invented(name, missing_weights(folder, name, model))
         with found.collecting():
             check_block_size(experiment, found.context)
+        for run in experiment.runs_of_one_seed():
+            with found.collecting():
+                check_strategy(run.name, run.parameters, model)
     if found.tokenizer is not None:
         with found.collecting():
             end_of_text(found.tokenizer, name)
@@ -120,6 +124,13 @@ def check_block_size(experiment: Experiment, context: int) -> None:
         )
 
 
+def check_strategy(name: str, parameters: dict[str, Any], model: PreTrainedModel) -> None:
+    """Raises ConfigError, which names the parameter, where a strategy asks for what the model does not have."""
+    refused = strategies.build(name, parameters).refusal(model)
+    if refused is not None:
+        raise ConfigError(f"{name}.{refused}")
+
+
 def remarks_on_training(training: Training, parameters: int | None = None) -> tuple[str, ...]:
     """Settings so far from any that are known to work that one should ask before the start, a sentence each.
 
@@ -136,7 +147,7 @@ def remarks_on_training(training: Training, parameters: int | None = None) -> tu
 def remarks_on_overrides(experiment: Experiment, parameters: int | None = None) -> tuple[str, ...]:
     """The same of the learning rates and epochs that tasks and strategies set themselves."""
     places = [(f"tasks.{number}", task.overrides) for number, task in enumerate(experiment.tasks, start=1)]
-    places += [(run.name, overrides_of(run.name, run.parameters)) for run in experiment.runs_of_one_seed()]
+    places += [(run.name, strategies.overrides_of(run.name, run.parameters)) for run in experiment.runs_of_one_seed()]
     remarks: list[str] = []
     for place, overrides in places:
         if overrides.learning_rate is not None:

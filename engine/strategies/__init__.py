@@ -21,8 +21,15 @@ from engine.strategies.combined import Combined, keys_of
 _NAMES = (
     "naive",
     "replay",
+    "kl",
+    "self-replay",
+    "der",
+    "agem",
     "ewc",
     "joint",
+    "cumulative",
+    "freeze",
+    "mask",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
 

@@ -4,7 +4,7 @@
     for each stage t = 1 … T:
         strategy.plan(t)                              tasks, weights to start from, weight of the new task's own term
         strategy.prepare(model, t, random)            which weights train; also after a resume or a take-over
-        state = strategy.begin_stage(begin, state, random)
+        state = strategy.begin_stage(begin, state, random)   where it acts
         for each step:
             strategy.loss_terms(batch, state, random) weighted terms beside the new task's own
             strategy.pulls(state)                     quadratics on the weights, valued where the terms are
@@ -12,7 +12,7 @@
             AdamW steps
             strategy.update_mask(step, state)         which elements keep that step; default: all
             one proximal step is taken on the sum of the pulls
-            state = strategy.after_step(step, state, random)
+            state = strategy.after_step(step, state, random)   where it acts
         state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
 
 A stage that another run has trained is taken over with the state that its steps have left: `begin_stage` and the verbs
@@ -120,6 +120,20 @@ class Work:
         """Offer the sums of the first `done` parts; they are written when it is time."""
 
 
+@dataclass(frozen=True)
+class NamedWork(Work):
+    """The work of one of several strategies: its names begin with `owner`, so that no other takes it up."""
+
+    owner: str
+    work: Work
+
+    def kept(self, name: str) -> KeptWork | None:
+        return self.work.kept(f"{self.owner} {name}")
+
+    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+        self.work.keep(f"{self.owner} {name}", done, tensors)
+
+
 Cached: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
@@ -138,6 +152,11 @@ class StageView:
     """Call it between pieces of work: it waits while the run is paused and raises when it is stopped."""
     precision: str = "float32"
     """That of the run's training steps."""
+    bos: int = 0
+    eos: int = 0
+    """The tokens that begin and end a document."""
+    remark: Callable[[str], None] = lambda text: None
+    """Tell whoever reads the run's page something about the stage, before its first step."""
     cached: Cached = lambda parts, compute: dict(compute())
     """Gives tensors that depend on the stage's model and documents and on `parts` alone, computed at most once."""
     work: Work = field(default_factory=Work)
@@ -186,6 +205,15 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """Numbers that are remembered of each target token of kept documents, in memory and in the stage's checkpoint."""
+
+    documents: int
+    """At most, of all past tasks together."""
+    numbers_per_token: int
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a stage costs beside plain training on the plan's tasks. Costs of strategies side by side add up."""
 
@@ -193,10 +221,11 @@ class Cost:
     """Tokens that a step reads forward and backward beside each new one."""
     forward_per_new_token: float = 0.0
     """Tokens that a step reads forward alone for each new one, as a teacher does."""
-    written_tokens: int = 0
-    """Tokens that the model writes before the stage, each after a pass over those before it."""
+    written_texts: int = 0
+    """Texts that the model writes before the stage, a token a pass."""
     readings: tuple[Reading, ...] = ()
     """At the end of the stage, unless it is the last."""
+    remembered: tuple[Remembered, ...] = ()
     tensors: int = 0
     """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
     copies: int = 0
@@ -239,9 +268,14 @@ class Strategy:
         names = getattr(type(self), "__pydantic_fields__", {})
         return {name: getattr(self, name) for name in names}
 
-    def remarks(self) -> Sequence[str]:
+    def in_words(self) -> Sequence[str]:
         """Sentences on what the parameter values come to, for its form, where the values don't say it themselves."""
         return ()
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
+        colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
+        return None
 
     def initial_state(self) -> State:
         """The state before the first stage."""
@@ -252,24 +286,24 @@ class Strategy:
         return Plan((stage,))
 
     def acts(self, stage: int) -> bool:
-        """Whether a step of this stage is anything but plain training on the plan's tasks. Where it is not, the
-        stage's result is shared with every other strategy that does not act."""
+        """Whether it does anything in this stage but plain training on the plan's tasks. Where it does not,
+        `begin_stage` and `after_step` are not called, and the stage's result is shared with every other strategy that
+        does not act."""
         return True
 
     def signature(self, stage: int) -> Hashable:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
-        leave: a strategy that makes a state of its own at a stage's beginning or in its steps shares it with its like
-        alone."""
-        own = self.acts(stage) or self.redefines("begin_stage", "after_step")
-        return ((self.name, tuple(self.parameters.items())),) if own else ()
+        leave."""
+        return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
 
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""
         return Cost()
 
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
-        """Choose which weights train (`requires_grad`), in place. It must do the same whenever it is called for a
-        stage: at its beginning, after a resume and after a take-over."""
+        """Choose which weights train (`requires_grad`), in place, whatever an earlier stage has chosen. It must do the
+        same whenever it is called for a stage: at its beginning, after a resume and after a take-over. The estimate
+        calls it on a model whose weights hold no data."""
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
         """The state that the stage's steps see."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import ConfigError
@@ -12,6 +12,7 @@ from engine.strategies.base import (
     Batch,
     Cost,
     Gradients,
+    NamedWork,
     Plan,
     StageView,
     State,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 class Combined(Strategy):
     """min L(new) + Σ terms and pulls of the parts. Both parts of its state are tuples of those of its parts.
 
-    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that combine gradients.
+    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that choose which
+    weights train, two that combine gradients.
     """
 
     parts: tuple[Strategy, ...]
@@ -40,7 +42,12 @@ class Combined(Strategy):
         for part in self.parts:
             if not part.joins:
                 raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
-        for verb, deed in (("plan", "what a stage trains on"), ("combine", "how gradients are combined")):
+        deeds = {
+            "plan": "what a stage trains on",
+            "prepare": "which weights train",
+            "combine": "how gradients are combined",
+        }
+        for verb, deed in deeds.items():
             names = [part.name for part in self.parts if part.redefines(verb)]
             if len(names) > 1:
                 raise ConfigError(f"{self.name}: {names[0]} and {names[1]} both decide {deed}; join one of them only")
@@ -80,8 +87,11 @@ class Combined(Strategy):
     def parameters(self) -> dict[str, Any]:
         return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
 
-    def remarks(self) -> Sequence[str]:
-        return tuple(sentence for part in self.parts for sentence in part.remarks())
+    def in_words(self) -> Sequence[str]:
+        return tuple(sentence for part in self.parts for sentence in part.in_words())
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
 
     def initial_state(self) -> State:
         return _joined([part.initial_state() for part in self.parts])
@@ -104,7 +114,12 @@ class Combined(Strategy):
             part.prepare(model, stage, random)
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
-        return _joined([part.begin_stage(begin, own, random) for part, own in self._each(state)])
+        return _joined(
+            [
+                part.begin_stage(_view(begin, part), own, random) if part.acts(begin.stage) else own
+                for part, own in self._each(state)
+            ]
+        )
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         return [term for part, own in self._each(state) for term in part.loss_terms(batch, own, random)]
@@ -124,10 +139,12 @@ class Combined(Strategy):
         return tuple(pull for part, own in self._each(state) for pull in part.pulls(own))
 
     def after_step(self, step: StepTaken, state: State, random: Streams) -> State:
-        return _joined([part.after_step(step, own, random) for part, own in self._each(state)])
+        return _joined(
+            [part.after_step(step, own, random) if part.acts(step.stage) else own for part, own in self._each(state)]
+        )
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
-        return _joined([part.end_stage(end, own, random) for part, own in self._each(state)])
+        return _joined([part.end_stage(_view(end, part), own, random) for part, own in self._each(state)])
 
     def redefines(self, *verbs: str) -> bool:
         return any(part.redefines(*verbs) for part in self.parts)
@@ -136,6 +153,11 @@ class Combined(Strategy):
         """Every part with its own state."""
         for number, part in enumerate(self.parts):
             yield part, State(*(None if side is None else side[number] for side in (state.fixed, state.moving)))
+
+
+def _view(view: StageView, part: Strategy) -> StageView:
+    """A stage as one of the parts sees it."""
+    return replace(view, work=NamedWork(part.name, view.work))
 
 
 def keys_of(names: Sequence[Sequence[str]], parts: Sequence[str]) -> dict[tuple[str, str], str]:

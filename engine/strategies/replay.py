@@ -69,7 +69,7 @@ class Replay(Strategy):
         help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
     )  # fmt: skip
 
-    def remarks(self) -> Sequence[str]:
+    def in_words(self) -> Sequence[str]:
         if not self.acts(2):
             return ()
         of_loss, of_tokens = (percent(each / (1 + each)) for each in (self.replay_weight, self.replay_ratio))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine import strategies
 from engine.experiments.demo import demo_experiment
 from engine.experiments.portable import portable
 from engine.experiments.presets import PRESETS
@@ -65,6 +66,11 @@ def with_tasks(*names: str) -> AppTest:
 def field(elements: Any, ending: str) -> Any:
     (found,) = [element for element in elements if element.key and element.key.endswith(ending)]
     return found
+
+
+def card(strategy: str) -> str:
+    """The beginning of the keys of a strategy's first card."""
+    return f"card{strategies.offered().index(strategy) + 1}"
 
 
 def started(app: AppTest) -> AppTest:
@@ -144,19 +150,19 @@ def test_the_arrows_change_the_order() -> None:
 @pytest.mark.usefixtures("library")
 def test_slider_and_exact_entry_move_each_other() -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, "card3_ewc_lambda_entry0").set_value(47.0).run()
-    assert field(app.select_slider, "card3_ewc_lambda_slider1").value == 50.0
+    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
+    assert field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").value == 50.0
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
-    field(app.select_slider, "card3_ewc_lambda_slider1").set_value(1000.0).run()
-    assert field(app.number_input, "card3_ewc_lambda_entry1").value == 1000.0
+    field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").set_value(1000.0).run()
+    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry1").value == 1000.0
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
 
 
 @pytest.mark.usefixtures("library")
 def test_several_values_and_seeds_multiply_the_runs() -> None:
     app = with_tasks("tea", "bread")
-    field(app.toggle, "card2_several").set_value(True).run()
-    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1, 2").run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, 1, 2").run()
     field(app.text_input, "seeds").set_value("0, 1").run()
     assert errors(app) == []
     # naive, three times replay, ewc; two seeds.
@@ -166,12 +172,38 @@ def test_several_values_and_seeds_multiply_the_runs() -> None:
 @pytest.mark.usefixtures("library")
 def test_a_wrong_value_gets_one_sentence_at_its_card_and_nothing_is_lost() -> None:
     app = with_tasks("tea", "bread")
-    field(app.toggle, "card2_several").set_value(True).run()
-    field(app.text_input, "card2_replay_weight_list").set_value("0.5, much").run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, much").run()
     assert errors(app)[0] == "Replay weight λ: 'much' is not a number."
     assert app.button(key="experiment_start").disabled
-    assert field(app.text_input, "card2_replay_weight_list").value == "0.5, much"
+    assert field(app.text_input, f"{card('replay')}_replay_weight_list").value == "0.5, much"
     assert app.multiselect[0].value == ["tea", "bread"]
+
+
+def seeds_note(app: AppTest) -> str:
+    assert not app.exception
+    return next((each.value for each in app.caption if " seed" in each.value and "established" in each.value), "")
+
+
+@pytest.mark.usefixtures("library")
+def test_what_the_seeds_can_show_is_said_before_the_start() -> None:
+    app = with_tasks("tea", "bread")
+    assert seeds_note(app) == (
+        "One seed can't establish any difference: nothing tells it from chance. To be established among 3 strategies "
+        "and settings, a difference must be large against its variation from seed to seed: about 5.7 times with 3 "
+        "seeds, about 2.3 times with 5 seeds, about 1.2 times with 10 seeds."
+    )
+    field(app.text_input, "seeds").set_value("0, 1, 2").run()
+    assert seeds_note(app) == (
+        "With 3 seeds and 3 strategies and settings, only large differences are likely to be established: about 5.7 "
+        "times as large as they vary from seed to seed. More seeds establish smaller ones: about 2.3 times with 5 "
+        "seeds, about 1.2 times with 10 seeds."
+    )
+    field(app.toggle, "card2_several").set_value(True).run()
+    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1").run()
+    assert seeds_note(app).startswith("With 3 seeds and 4 strategies and settings, only large differences")
+    field(app.text_input, "seeds").set_value("0, x").run()
+    assert seeds_note(app) == ""
 
 
 @pytest.mark.usefixtures("library")
@@ -208,12 +240,12 @@ def test_a_preset_fills_in_the_training_and_a_change_to_it_is_told_and_undone() 
 @pytest.mark.usefixtures("library")
 def test_a_variant_is_a_second_card_that_must_differ() -> None:
     app = with_tasks("tea", "bread")
-    field(app.button, "card3_copy").click().run()
+    field(app.button, f"{card('ewc')}_copy").click().run()
     assert any("same strategy with the same parameters" in error for error in errors(app))
-    field(app.number_input, "card6_ewc_lambda_entry0").set_value(5.0).run()
+    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_lambda_entry0").set_value(5.0).run()
     assert errors(app) == []
     assert app.button(key="experiment_start").label == "Start 4 runs"
-    field(app.button, "card6_remove").click().run()
+    field(app.button, f"card{len(strategies.offered()) + 1}_remove").click().run()
     assert app.button(key="experiment_start").label == "Start 3 runs"
 
 
@@ -414,7 +446,7 @@ def test_every_card_offers_overrides_that_are_empty_until_they_are_set() -> None
     assert (rate.value, rate.placeholder) == (None, "as in training")
     assert [spec.parameters for spec in saved(app).strategies if spec.name == "naive"] == [{}]
     rate.set_value(1e-4)
-    field(app.number_input, "card3_epochs").set_value(7).run()
+    field(app.number_input, f"{card('ewc')}_epochs").set_value(7).run()
     assert errors(app) == []
     assert saved(app).strategies[0].parameters == {"learning_rate": 1e-4}
     assert saved(app).strategies[2].parameters["epochs"] == 7

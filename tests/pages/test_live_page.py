@@ -222,6 +222,8 @@ def test_a_finished_run_has_no_buttons_and_leads_to_the_comparison(
     assert labels(page) == []
     assert page.dataframe[0].value["Progress"].tolist() == [100, 100]
     assert (session.COMPARE, added[0]) in links
+    remarks = [caption.value for caption in page.caption if caption.value.startswith("Stage 2")]
+    assert remarks == ["Stage 2\\: A sentence with \\<b\\>a mark\\<\\/b\\>\\."], "what a strategy says is no markup"
 
 
 @pytest.mark.usefixtures("added")

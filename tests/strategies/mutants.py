@@ -5,6 +5,8 @@ from engine.strategies.tools import document_gradients, fisher, memory
 from tests.builders import tiny_gpt2
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_fisher, test_memory, test_replay, test_shorthands
+from tests.strategies.step_mutants import STEPS
+from tests.strategies.taught_mutants import TAUGHT
 from tests.training import test_runs_by_hand
 
 _BY_HAND = test_runs_by_hand.test_ewc_over_three_tasks_is_adamw_then_the_closed_proximal_step
@@ -18,6 +20,9 @@ _SHARES = test_replay.test_a_draw_takes_the_same_share_of_tokens_from_every_task
 _MANY = test_replay.test_a_draw_is_no_larger_with_many_past_tasks_and_gives_each_its_share
 _LIKELY = test_memory.test_every_document_of_a_task_is_as_likely_to_be_kept
 _PIECES = test_memory.test_every_piece_of_every_document_is_as_likely_to_be_drawn
+_FULL = test_memory.test_a_draw_of_several_rows_is_of_full_ones_and_of_as_many_tokens_as_were_asked_for
+_DENSE = test_memory.test_sparse_and_dense_tasks_have_the_same_share_of_the_targets
+_SINGLE = test_memory.test_every_document_is_as_likely_in_a_draw_of_less_than_a_row
 _TERM = test_memory.test_a_replay_term_has_its_weight_and_its_share_of_tokens_and_is_drawn_anew_at_every_step
 
 FISHER: dict[str, Mutant] = {
@@ -137,17 +142,41 @@ REMEMBERED: dict[str, Mutant] = {
         memory, "target_tokens * number / len(tasks)", "target_tokens * number", _SHARES
     ),
     "a draw that begins with the same task": mutant(
-        memory, "torch.randperm(len(tasks), generator=generator).tolist(), start=1", "range(len(tasks)), start=1", _MANY
+        memory, "torch.randperm(len(packed), generator=generator).tolist()", "range(len(packed))", _MANY
     ),
     "a draw of first pieces": mutant(
         memory, "parts[int(torch.randint(len(parts), (1,), generator=generator))]", "parts[0]", _PIECES
     ),
     "a draw of the memory's first documents": mutant(
-        memory, "torch.randperm(len(documents), generator=generator).tolist():", "range(len(documents)):", _PIECES
+        memory,
+        "torch.randperm(len(packed[task].of_document), generator=generator).tolist()",
+        "range(len(packed[task].of_document))",
+        _SINGLE,
+    ),
+    "a draw of the memory's first rows": mutant(
+        memory,
+        "torch.randperm(len(packed[task].rows), generator=generator).tolist()",
+        "list(range(len(packed[task].rows)))",
+        _PIECES,
+    ),
+    "rows that hold a document each": mutant(
+        memory,
+        "if together:\n            order, counts = best_fit(np.array([len(each",
+        "if False:\n            order, counts = best_fit(np.array([len(each",
+        _FULL,
+    ),
+    "a row from every task in turn, whatever its targets": mutant(
+        memory,
+        "min(open_tasks, key=lambda each: drawn[each])",
+        "min(open_tasks, key=lambda each: len(packed[each].rows) - len(orders[each]))",
+        _DENSE,
+    ),
+    "a rest of a row that is drawn as a whole one": mutant(
+        memory, "left < (1 - _LEAST_OF_A_ROW) * a_row", "left <= 0", _FULL
     ),
     "a draw that counts prompts": mutant(
         memory,
-        "int((part.targets >= 0).sum())",
+        "int((part.targets != IGNORED).sum())",
         "len(part.targets)",
         test_memory.test_a_draw_counts_targets_and_not_prompts,
     ),
@@ -192,4 +221,4 @@ SHARES: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | SHARES
+MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | STEPS | TAUGHT | SHARES

@@ -11,7 +11,7 @@ from figures.report import Section
 from figures.theme import SCORES, alt_text
 from ui.compare.compared_runs import Comparison
 from ui.compare.drawn import best_few, styles_of
-from ui.compare.tables import MEASURE_COLUMNS, settings_view, summary_view
+from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
 
 
 def front(comparison: Comparison) -> pd.Series:
@@ -65,9 +65,14 @@ def figure_sections(comparison: Comparison, drawn: Sequence[str] | None = None) 
 
 def table_sections(comparison: Comparison) -> Iterator[Section]:
     """The summary with all measures, and the settings that differ."""
-    view = summary_view(comparison.table, front(comparison), comparison.score, tuple(MEASURE_COLUMNS))
+    view = summary_view(
+        comparison.table, front(comparison), comparison.score, tuple(MEASURE_COLUMNS), comparison.verdict
+    )
     unit = SCORES[comparison.score].title
-    yield Section("Summary", f"{unit}: mean over seeds ± half the width of the 95% interval (Student's t).", table=view)
+    text = f"{unit}: mean over seeds ± half the width of the 95% interval (Student's t)."
+    if BEHIND in view:
+        text += f" {BEHIND}: {BEHIND_HELP}"
+    yield Section("Summary", text, table=view)
     differences = configuration_differences(comparison.runs, comparison.experiments)
     if len(differences):
         yield Section("Settings that differ", table=settings_view(differences))

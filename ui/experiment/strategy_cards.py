@@ -17,7 +17,7 @@ from ui.widgets.forms import one_value, several_values
 from ui.widgets.text import plain, plural
 
 _SEARCH_PAUSE = "300ms"
-_MOST_REMARKS = 4
+_MOST_SENTENCES = 4
 # A strategy without its form is one line, two or three on a phone, where its sentence stands below its title.
 _ROWS = """<style>
 [class*="st-key-experiment_"][class*="_off"] {
@@ -106,16 +106,16 @@ def _card(draft: ExperimentDraft, card: Card) -> None:
                 help="Turns every field into a list; each combination of the values becomes a run of its own.",
             )
             _fields(card, key, main=True)
-            remarks = st.container()
+            come_to = st.container()
             with st.expander("More settings"):
                 _fields(card, key, main=False)
         with about:
             variants = _footer(draft, card, key)
-        built = [strategies.build(card.strategy, each) for each in variants[:_MOST_REMARKS]]
+        built = [strategies.build(card.strategy, each) for each in variants[:_MOST_SENTENCES]]
         with words:
             _declared(described(card.strategy), built[0] if built else strategies.build(card.strategy, {}))
-        with remarks:
-            for sentence in dict.fromkeys(sentence for each in built for sentence in each.remarks()):
+        with come_to:
+            for sentence in dict.fromkeys(sentence for each in built for sentence in each.in_words()):
                 st.caption(plain(sentence))
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 from engine import strategies
 from engine.common.parameters import parameters_of
 from engine.strategies.base import Needs, Strategy
-from ui.widgets.text import count, plain, plural
+from ui.widgets.text import plain, plural
 
 GROUPS: tuple[Needs, ...] = get_args(Needs)
 """The groups in which strategies are offered."""
@@ -61,9 +61,10 @@ def cost_in_words(strategy: Strategy) -> str:
         "every stage reads the texts of all tasks so far" if len(tasks) > 1 else "",
         _beside(cost.tokens_per_new_token, "read beside each new one"),
         _beside(cost.forward_per_new_token, "looked at by a teacher for each new one"),
-        f"{count(cost.written_tokens)} tokens written before the stage" if cost.written_tokens else "",
+        f"{plural(cost.written_texts, 'text')} written by the model before the stage" if cost.written_texts else "",
         *(f"up to {plural(each.documents, 'document')} read at a stage's end" for each in cost.readings),
         f"{plural(cost.documents, 'past document')} kept" if cost.documents else "",
+        *(f"{plural(each.numbers_per_token, 'number')} remembered of each of their tokens" for each in cost.remembered),
         f"{_copies(cost.tensors)} remembered" if cost.tensors else "",
         f"{_copies(cost.copies)} in memory while it trains" if cost.copies else "",
     ]

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.strategies import build, needs_of
-from engine.strategies.base import Cost, Reading, Strategy
+from engine.strategies.base import Cost, Reading, Remembered, Strategy
 from ui.experiment.strategy_words import cost_in_words, described, is_found
 
 
@@ -11,14 +11,14 @@ class Dear(Strategy):
     name = "dear"
 
     def cost(self, stage: int) -> Cost:
-        return Cost(0.25, 0.5, 65536, (Reading(30),), tensors=1, copies=2, documents=7)
+        return Cost(0.25, 0.5, 64, (Reading(30),), (Remembered(7, 65),), tensors=1, copies=2, documents=7)
 
 
 def test_a_cost_is_told_in_numbers_with_their_units() -> None:
     assert cost_in_words(Dear()) == (
         "0.25 tokens read beside each new one; 0.5 tokens looked at by a teacher for each new one; "
-        "65.5\u202fk tokens written before the stage; up to 30 documents read at a stage's end; 7 past documents kept; "
-        "a tensor of the weights' size remembered; 2 tensors of the weights' size in memory while it trains"
+        "64 texts written by the model before the stage; up to 30 documents read at a stage's end; 7 past documents kept; "
+        "65 numbers remembered of each of their tokens; a tensor of the weights' size remembered; 2 tensors of the weights' size in memory while it trains"
     )
     assert cost_in_words(build("naive", {})) == "none beside plain training"
     assert cost_in_words(build("joint", {})) == "every stage reads the texts of all tasks so far"
