@@ -534,15 +534,15 @@ def test_a_strategy_that_was_found_and_switched_on_stays_when_the_search_goes_on
 
 def test_a_form_that_a_search_leaves_out_comes_back_with_what_was_entered(library: Library) -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, "card3_ewc_lambda_entry0").set_value(47.0).run()
-    field(app.toggle, "card2_several").set_value(True).run()
-    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 2").run()
+    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, 2").run()
     search(app, "zeppelin")
     assert not [each for each in app.number_input if each.key.endswith("ewc_lambda_entry0")]
     assert app.button(key="experiment_start").label == "Start 4 runs"
     search(app, "")
-    assert field(app.number_input, "card3_ewc_lambda_entry0").value == 47.0
-    assert field(app.text_input, "card2_replay_weight_list").value == "0.5, 2"
+    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").value == 47.0
+    assert field(app.text_input, f"{card('replay')}_replay_weight_list").value == "0.5, 2"
     assert [spec.parameters.get("ewc_lambda") for spec in saved(app).strategies] == [None, None, 47.0]
 
 
