@@ -54,5 +54,6 @@ def _digest(names: Sequence[str]) -> int:
 
 
 def styles_of(comparison: Comparison, drawn: Sequence[str]) -> Mapping[str, LineStyle]:
-    """The style of every configuration, which it keeps whatever else is drawn."""
-    return strategy_styles(comparison.table["configuration"], strategies.offered(), drawn)
+    """The style of every configuration, which it keeps whatever else is drawn; single strategies come before pairs."""
+    families = sorted(strategies.offered(), key=lambda name: "+" in name)
+    return strategy_styles(comparison.table["configuration"], families, drawn)

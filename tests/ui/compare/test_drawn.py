@@ -3,7 +3,8 @@ from typing import Any
 
 import pandas as pd
 
-from ui.compare.drawn import best_few
+from engine.strategies import offered, registry
+from ui.compare.drawn import best_few, styles_of
 
 
 def comparison(score: str, kept: dict[str, float | None]) -> Any:
@@ -27,3 +28,12 @@ def test_the_best_are_those_that_kept_most_beside_naive_and_joint_in_the_order_o
 
 def test_all_are_drawn_where_there_are_few() -> None:
     assert best_few(comparison("bits_per_byte", KEPT), 6) == list(KEPT)
+
+
+def test_no_two_of_the_strategies_that_pages_offer_look_alike_and_the_first_eight_single_ones_differ_in_colour() -> (
+    None
+):
+    table = pd.DataFrame({"configuration": offered()})
+    styles = styles_of(SimpleNamespace(table=table), offered())  # type: ignore[arg-type]
+    assert len(set(styles.values())) == len(offered())
+    assert len({styles[name].color for name in list(registry())[:8]}) == min(8, len(registry()))

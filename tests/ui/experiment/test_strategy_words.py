@@ -18,8 +18,8 @@ def test_a_cost_is_told_in_numbers_with_their_units() -> None:
     assert cost_in_words(Dear()) == (
         "0.25 tokens read beside each new one; 0.5 tokens looked at by a teacher for each new one; "
         "64 texts written by the model before the stage; up to 30 documents read at a stage's end; "
-        "7 past documents kept; 65 numbers remembered of each of their tokens; a tensor of the weights' size remembered; "
-        "2 tensors of the weights' size in memory while it trains"
+        "7 past documents kept; 65 numbers remembered of each of their tokens; "
+        "a tensor of the weights' size remembered; 2 tensors of the weights' size in memory while it trains"
     )
     assert cost_in_words(build("naive", {})) == "none beside plain training"
     assert cost_in_words(build("joint", {})) == "every stage reads the texts of all tasks so far"
