@@ -22,6 +22,9 @@ _NAMES = (
     "naive",
     "replay",
     "ewc",
+    "l2",
+    "averaging",
+    "reptile",
     "joint",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""

@@ -250,8 +250,13 @@ class Strategy:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
         leave: a strategy that makes a state of its own at a stage's beginning or in its steps shares it with its like
         alone."""
-        own = self.acts(stage) or self.redefines("begin_stage", "after_step")
+        own = self.acts(stage) or self.makes_state(stage)
         return ((self.name, tuple(self.parameters.items())),) if own else ()
+
+    def makes_state(self, stage: int) -> bool:
+        """Whether `begin_stage` or `after_step` changes the state in this stage: the state then belongs to the stage's
+        result. A strategy whose verbs leave it alone where it does not act says so by `return self.acts(stage)`."""
+        return self.redefines("begin_stage", "after_step")
 
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""

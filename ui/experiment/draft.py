@@ -48,7 +48,7 @@ class Card:
         kept = {
             declared.name: given[declared.name]
             for declared in declared_parameters(self.strategy)
-            if declared.main or given[declared.name] != declared.default
+            if given[declared.name] != declared.default or (declared.main and declared.default is not None)
         }
         return StrategySpec(name=self.strategy, parameters=kept)
 
@@ -162,8 +162,7 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
         # "replay.memory_size" may be written for a parameter that only one part has.
         given = {n if n in defaults else n.partition(".")[2]: value for n, value in spec.parameters.items()}
         lists = {name: value for name, value in given.items() if isinstance(value, list | tuple)}
-        single = {name: value[0] if name in lists else value for name, value in given.items()}
-        values = {**defaults, **single}
+        values = {**defaults, **spec.resolve_all()[0]}
         texts = {name: as_text(value) for name, value in lists.items()}
         draft.cards.append(Card(len(draft.cards) + 1, spec.name, True, values, bool(lists), texts))
     for name in strategies.offered():
