@@ -132,12 +132,13 @@ def _run_cost(
     training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, settings, training, sizes, seen)
     seconds = training_tokens / speed.training_tokens_per_second + fisher_tokens / speed.fisher_tokens_per_second
     seconds += scoring_tokens * _FORWARD_SHARE / speed.training_tokens_per_second
-    tensors = [strategy.cost(stage).tensors for stage in range(1, len(sizes) + 1)]
+    costs = [strategy.cost(stage) for stage in range(1, len(sizes) + 1)]
     weights = speed.parameters * _BYTES
-    # Weights, gradients, two moments of AdamW, and what the strategy remembers.
-    memory = _PROCESS_BYTES + weights * (4 + max(tensors)) + speed.activation_bytes
+    # Weights, gradients, two moments of AdamW, and what the strategy remembers or holds beside them.
+    beside = max(cost.tensors + cost.copies for cost in costs)
+    memory = _PROCESS_BYTES + weights * (4 + beside) + speed.activation_bytes
     kept = 1 + (2 if training.optimizer_state == "keep" else 0)
-    disk = weights * (len(sizes) * kept + sum(tensors))
+    disk = weights * (len(sizes) * kept + sum(cost.tensors for cost in costs))
     return RunCost(label, training_tokens, fisher_tokens, scoring_tokens, seconds, memory, disk)
 
 
