@@ -108,13 +108,12 @@ class EWC(Strategy):
 
     ewc_strength: float | None = parameter(
         1.0, label="EWC strength", minimum=0.0, maximum=1e12, low=1e-2, high=1e3, scale="log", main=True,
-        empty="λ is given",
         help="Strength of the elastic penalty relative to the first task's Fisher, so that it means the same for other "
-        "models; 0 is naive, very large freezes what past tasks used. Empty: EWC λ is given instead.",
+        "models; 0 is naive, very large freezes what past tasks used.",
     )  # fmt: skip
     ewc_lambda: float | None = parameter(
         None, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
-        empty="from the strength",
+        empty="from the strength", instead_of="ewc_strength",
         help="The penalty's factor itself, instead of the strength: it depends on the Fisher's scale, and with it on "
         "the model. Empty: it follows from the strength.",
     )  # fmt: skip
@@ -148,8 +147,9 @@ class EWC(Strategy):
     @classmethod
     def _one_of_two(cls, value: float | None, others: ValidationInfo) -> float | None:
         if "ewc_strength" in others.data and (value is None) == (others.data["ewc_strength"] is None):
-            both = "both are empty" if value is None else "both are given"
-            raise ValueError(f"give either ewc_strength or ewc_lambda and leave the other empty; {both}")
+            if value is None:
+                raise ValueError("ewc_strength and ewc_lambda are both empty; give one of them")
+            raise ValueError("give ewc_strength or ewc_lambda, not both; leave one out, on the page at its default")
         return value
 
     @property

@@ -63,8 +63,9 @@ def test_runs_that_share_equal_runs_that_do_not_bit_for_bit(optimizer_state: str
             one, other = weights(tmp_path / "a" / name, stage), weights(tmp_path / "b" / name, stage)
             assert all(torch.equal(one[key], other[key]) for key in one)
         trained += len(trained_stages(together))
-    # S·(T−1)+1 for S strategies; naive alone trains its last stages too, joint its own from the second on.
-    assert trained == len(NAMES) * (T - 1) + 1
+    # S·(T−1)+1 for S strategies; naive alone trains its last stages too, joint its own from the second on. Those that
+    # act from the first stage on train that as well.
+    assert trained == len(NAMES) * (T - 1) + 1 + sum(strategies.build(name, {}).acts(1) for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,6 +121,17 @@ def test_neutral_weights_are_recognised_as_naive() -> None:
     assert key_parts("replay+ewc", {"replay_weight": 0, "ewc_lambda": 7}) == ewc
     assert ewc[1] != naive[1]
     assert key_parts("joint", {})[0] == naive[0]
+    for name, null in (("ewc", {"ewc_strength": 0}), ("l2", {"l2_lambda": 0}), ("reptile", {"meta_rate": 1})):
+        assert key_parts(name, null) == naive
+    assert key_parts("averaging", {"averaging_weight": 0}) == naive
+    assert key_parts("averaging", {})[0] == key_parts("l2", {})[0] == naive[0]
+    assert key_parts("l2", {"reference": "base"})[0] != naive[0]
+
+
+def test_a_strength_and_a_lambda_of_ewc_name_different_stages() -> None:
+    found = [key_parts("ewc", each)[1] for each in ({}, {"ewc_strength": 2}, {"ewc_lambda": 1}, {"ewc_lambda": 2})]
+    assert len(set(found)) == 4
+    assert key_parts("ewc", {"ewc_strength": 1, "ewc_lambda": None}) == key_parts("ewc", {})
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "happened.jsonl"])

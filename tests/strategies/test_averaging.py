@@ -68,20 +68,22 @@ def test_a_share_of_three_tenths_of_ten_steps_averages_after_3_6_and_9_and_at_th
 @pytest.mark.parametrize(
     ("share", "steps", "ends"),
     [
-        (1.0, 10, [10]),
-        (0.5, 10, [5, 10]),
-        (0.25, 10, [2, 5, 8, 10]),
-        (0.3, 10, [3, 6, 9, 10]),
-        (0.1, 10, list(range(1, 11))),
-        (1 / 3, 9, [3, 6, 9]),
-        (0.6, 10, [6, 10]),
-        (0.05, 4, [1, 2, 3, 4]),
-        (0.25, 1, [1]),
+        (1.0, 10, (10,)),
+        (0.5, 10, (5, 10)),
+        (0.25, 10, (2, 5, 8, 10)),
+        (0.3, 10, (3, 6, 9, 10)),
+        (0.1, 10, tuple(range(1, 11))),
+        (1 / 3, 9, (3, 6, 9)),
+        (0.6, 10, (6, 10)),
+        (0.05, 4, (1, 2, 3, 4)),
+        (0.25, 1, (1,)),
     ],
 )
-def test_parts_end_where_shares_of_the_steps_round_to_and_at_the_end(share: float, steps: int, ends: list[int]) -> None:
+def test_parts_end_where_shares_of_the_steps_round_to_and_at_the_end(
+    share: float, steps: int, ends: tuple[int, ...]
+) -> None:
     strategy = Averaging(every_share=share)
-    assert [step for step in range(1, steps + 1) if strategy.ends_part(step, steps)] == ends
+    assert tuple(step for step in range(1, steps + 1) if strategy.ends_part(step, steps)) == ends
 
 
 def test_the_weights_that_are_scored_and_saved_are_the_averaged_ones_at_the_last_stage_too(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from engine import events, strategies
 from engine.common.random_streams import Streams
+from engine.persistence.checkpoints import STAGE_STATE_FILE, stage_folder
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import StageView, State, Strategy
 from engine.training import gradients, step
@@ -74,6 +75,7 @@ def test_joined_strategies_take_over_what_they_share_with_their_parts_and_no_sta
         heard = list(train(replace(setup, shared=shared, content="texts")))
         list(train(replace(setup, folder=tmp_path / "alone")))
         assert same(tmp_path / str(number), tmp_path / "alone"), name
+        assert (stage_folder(tmp_path / str(number), 1) / STAGE_STATE_FILE).exists() == ("reptile" in name)
         taken = [e.shared for e in heard if isinstance(e, events.StageStarted)]
         if number >= len(names) + len(others):
             assert taken == [True, True, True]
