@@ -214,7 +214,9 @@ class Experiment(BaseModel):
             given = [name if name in parameters else name.partition(".")[2] for name in spec.parameters]
             varied = {name for name in given if len(found.get((_tidy(spec.name), name), ())) > 1}
             shown = (varied | _chosen_by(spec.name, parameters) | set(OVERRIDES)) & set(parameters)
-            values = [f"{name}={_short(parameters[name])}" for name in given if name in shown]
+            values = [
+                f"{name}={_short(parameters[name])}" for name in given if name in shown and parameters[name] is not None
+            ]
             labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
         return labels
 

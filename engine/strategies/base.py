@@ -286,6 +286,10 @@ class Strategy:
         leave."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
 
+    def makes_state(self, stage: int) -> bool:
+        """Whether `begin_stage` or `after_step` makes a state in this stage, which then belongs to its result."""
+        return self.acts(stage) and self.redefines("begin_stage", "after_step")
+
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""
         return Cost()

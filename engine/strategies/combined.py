@@ -99,7 +99,12 @@ class Combined(Strategy):
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
 
+    def makes_state(self, stage: int) -> bool:
+        return any(part.makes_state(stage) for part in self.parts)
+
     def signature(self, stage: int) -> Hashable:
+        if self.makes_state(stage):  # the state of all parts is one: a stage of one part alone leaves another
+            return ((self.name, tuple(self.parameters.items())),)
         found = [part.signature(stage) for part in self.parts]
         return tuple(each for own in found if isinstance(own, tuple) for each in own)
 

@@ -166,11 +166,6 @@ def _begin_state(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     )
 
 
-def makes_state(setup: RunSetup, stage: int) -> bool:
-    """Whether the strategy's state may be another after the stage's steps than before it."""
-    return setup.strategy.acts(stage) and setup.strategy.redefines("begin_stage", "after_step")
-
-
 def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) -> Iterator[events.Event]:
     """Stand after the last step of a stage that another run has trained, whose files are taken already."""
     at = progress.position
@@ -182,7 +177,7 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     if reached is not None:  # only runs whose steps make the same state find each other's results
         whole = with_weights(reached, partial(weights_after, setup, at.stage))
         progress.state = moved(whole, progress.base.model.device)
-    if makes_state(setup, at.stage):
+    if setup.strategy.makes_state(at.stage):
         yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None
     for event in recorded_with_scores(setup, setup.stage_keys[at.stage - 1], recorded):

@@ -147,12 +147,24 @@ def test_the_arrows_change_the_order() -> None:
 @pytest.mark.usefixtures("library")
 def test_slider_and_exact_entry_move_each_other() -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
-    assert field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").value == 50.0
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(4.7).run()
+    assert field(app.select_slider, f"{card('ewc')}_ewc_strength_slider1").value == 5.0
+    assert saved(app).strategies[2].parameters == {"ewc_strength": 4.7}
+    field(app.select_slider, f"{card('ewc')}_ewc_strength_slider1").set_value(100.0).run()
+    assert field(app.number_input, f"{card('ewc')}_ewc_strength_entry1").value == 100.0
+    assert saved(app).strategies[2].parameters == {"ewc_strength": 100.0}
+
+
+@pytest.mark.usefixtures("library")
+def test_a_lambda_of_ewc_stands_instead_of_the_strength_and_not_beside_another() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, f"{card('ewc')}_ewc_lambda").set_value(47.0).run()
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
-    field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").set_value(1000.0).run()
-    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry1").value == 1000.0
-    assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
+    assert [run.label for run in saved(app).runs()][2] == "ewc (ewc_lambda=47)"
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(4.7).run()
+    assert errors(app)[0].startswith("ewc.ewc_lambda: give ewc_strength or ewc_lambda, not both; leave one out")
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(1.0).run()
+    assert saved(app).runs()[2].parameters["ewc_strength"] is None
 
 
 @pytest.mark.usefixtures("library")
@@ -239,7 +251,7 @@ def test_a_variant_is_a_second_card_that_must_differ() -> None:
     app = with_tasks("tea", "bread")
     field(app.button, f"{card('ewc')}_copy").click().run()
     assert any("same strategy with the same parameters" in error for error in errors(app))
-    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_lambda_entry0").set_value(5.0).run()
+    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_strength_entry0").set_value(5.0).run()
     assert errors(app) == []
     assert app.button(key="experiment_start").label == "Start 4 runs"
     field(app.button, f"card{len(strategies.offered()) + 1}_remove").click().run()

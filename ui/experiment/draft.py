@@ -40,16 +40,15 @@ class Card:
 
     def spec(self) -> StrategySpec:
         """Raises ConfigError for a list that can't be read, or values that the strategy refuses."""
-        given = dict(self.values)
+        given, all_declared = dict(self.values), declared_parameters(self.strategy)
         if self.several:
-            for declared in declared_parameters(self.strategy):
+            for declared in all_declared:
                 values = parse_values(declared, self.text(declared.name))
                 given[declared.name] = values if len(values) > 1 else values[0]
-        kept = {
-            declared.name: given[declared.name]
-            for declared in declared_parameters(self.strategy)
-            if declared.main or given[declared.name] != declared.default
-        }
+        set_here = {declared.name for declared in all_declared if given[declared.name] != declared.default}
+        replaced = {declared.instead_of for declared in all_declared if declared.name in set_here}
+        main = {declared.name for declared in all_declared if declared.main and declared.default is not None}
+        kept = {name: value for name, value in given.items() if name in set_here | (main - replaced)}
         return StrategySpec(name=self.strategy, parameters=kept)
 
 
