@@ -494,3 +494,12 @@ def test_a_task_s_own_epochs_and_rate_are_saved_and_loaded_and_go_with_it_throug
     assert [(task.name, task.overrides.given) for task in saved(app).tasks] == wanted
     assert field(app.number_input, "own_epochs_bread").value == 9
     assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]
+
+
+@pytest.mark.usefixtures("library")
+def test_a_strategy_that_does_not_fit_the_model_is_refused_with_the_field_named() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.toggle, f"{card('freeze')}_on").set_value(True).run()
+    field(app.number_input, f"{card('freeze')}_frozen_layers_entry0").set_value(40).run()
+    app = started(app)
+    assert "freeze.frozen_layers: 40 is more than the 4 layers of the model; lower it." in errors(app)
