@@ -25,7 +25,8 @@ JOINABLE = [name for name in SINGLE if strategies.registry()[name].joins]
 
 
 def _pairs() -> Iterator[str]:
-    """Pairs that the registry allows, at most ten."""
+    """Pairs that pages offer, then the others that the registry allows."""
+    yield from (name for name in strategies.offered() if "+" in name)
     for first, second in combinations(JOINABLE, 2):
         try:
             yield strategies.build(f"{first}+{second}", {}).name
@@ -33,7 +34,7 @@ def _pairs() -> Iterator[str]:
             continue
 
 
-PAIRS = list(_pairs())[:10]
+PAIRS = list(dict.fromkeys(_pairs()))[:10]
 NAMES = [*SINGLE, *PAIRS]
 throwaway.remove()  # other files look at the registry while they are collected
 
