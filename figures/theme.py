@@ -95,16 +95,17 @@ def task_styles(tasks: Sequence[str]) -> dict[str, LineStyle]:
 
 
 def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
-    """Styles by label: one colour a strategy, whatever else is shown; markers and dashes tell its settings apart."""
+    """Styles by label: one colour a strategy, whatever else is shown; markers and dashes tell its settings apart, and
+    strategies that share a colour."""
     styles: dict[str, LineStyle] = {}
-    used: dict[str, int] = {}
+    used: dict[int, int] = {}
     for label in dict.fromkeys(labels):
         family, _, _ = _label_parts(label)
         place = _FAMILIES.get(family)
         if place is None:
             place = 4 + sum(map(ord, family)) % 4
-        turn = used.get(family, 0)
-        used[family] = turn + 1
+        turn = used.get(place, 0)
+        used[place] = turn + 1
         styles[label] = LineStyle(PALETTE[place], SYMBOLS[turn % len(SYMBOLS)], DASHES[turn % len(DASHES)])
     return styles
 

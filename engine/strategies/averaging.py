@@ -33,7 +33,7 @@ class Averaging(Strategy):
     name: ClassVar[str] = "averaging"
     title: ClassVar[str] = "Averaging with earlier weights"
     summary: ClassVar[str] = (
-        "Moves the weights back towards those that the stage began with, several times in each stage."
+        "Moves the weights back towards those that a stage began with, several times in each stage after the first."
     )
     choose_when: ClassVar[str] = (
         "Where no old text may be kept and steps may cost nothing more; one copy of the weights."

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from engine.common.random_streams import Streams
 
 UNIT = 0.02
-"""λ times the mean of the first task's Fisher, in nats per token, at a strength of 1. On the embedded model and its
-sample tasks that is a λ of 20 to 30, about where EWC ends best (README.md)."""
+"""λF̄ at a strength of 1, F̄ the mean of the first task's Fisher: the penalty's mean curvature. On the embedded model and
+its sample tasks that is a λ of about 30, near where EWC ends best (README.md)."""
 
 
 @plain_dataclass(frozen=True)

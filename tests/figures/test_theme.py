@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from engine.strategies import offered
 from figures import theme
 from figures.theme import brief_labels, wrapped
 
@@ -64,6 +65,11 @@ def test_a_strategy_keeps_its_colour_and_its_settings_differ_in_marker_and_dash(
 def test_a_strategy_keeps_its_colour_when_the_experiment_is_named_beside_it() -> None:
     styles = theme.strategy_styles(["naive", "naive · another experiment"])
     assert styles["naive"].color == styles["naive · another experiment"].color
+
+
+def test_no_two_strategies_that_pages_offer_look_alike() -> None:
+    styles = theme.strategy_styles(offered())
+    assert len({(style.color, style.symbol) for style in styles.values()}) == len(offered())
 
 
 def test_the_ninth_task_takes_the_first_colour_with_another_marker() -> None:
