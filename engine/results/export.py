@@ -18,6 +18,7 @@ from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
+from engine.results.clipping import clipping_data
 from engine.results.comparison import (
     REFERENCE,
     joint_beside,
@@ -36,7 +37,7 @@ from engine.store import Store
 
 SCHEMA = "palimpsest/results/2"
 """2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
-`comparison` and a run's `remarks` are new."""
+`comparison`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -60,6 +61,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
     where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. `curve` holds the looks inside stages and
     at their ends as the columns of a table, with both ends of each score's 95% interval (`Store.curve` says which).
+    `clipping` says which share of the steps was clipped, and what share of their gradients that left.
     `comparison` holds by score the paired tests of the configuration that kept most (`_comparison`).
     Raises StoreError for an unknown id.
     """
@@ -73,6 +75,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
+    limit = experiment.training.gradient_clip
+    clipped = store.clipped_steps(run_ids, limit or math.inf)
     described = []
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
@@ -95,6 +99,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "operations": operations_of(
                     run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
                 ),
+                "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
                 "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }

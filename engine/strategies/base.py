@@ -30,6 +30,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from engine.common.parameters import Shorthand
+
 if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
     import torch
     from torch import Tensor
@@ -228,6 +230,8 @@ class Cost:
     """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
     copies: int = 0
     """Tensors of the weights' size that the stage's steps hold in memory alone."""
+    documents: int = 0
+    """Past documents that are kept, at most."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)))
@@ -255,12 +259,18 @@ class Strategy:
     """Names of strategies that pages offer it joined to, each before it: "replay" makes "replay+NAME"."""
     sees_weights_before: ClassVar[bool] = False
     """Whether its `update_mask` or `after_step` needs a copy of the weights before each step."""
+    shorthands: ClassVar[tuple[Shorthand, ...]] = ()
+    """Numbers that people may give in place of several of its parameters."""
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of the declared parameters by name."""
         names = getattr(type(self), "__pydantic_fields__", {})
         return {name: getattr(self, name) for name in names}
+
+    def in_words(self) -> Sequence[str]:
+        """Sentences on what the parameter values come to, for its form, where the values don't say it themselves."""
+        return ()
 
     def refusal(self, model: PreTrainedModel) -> str | None:
         """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a

@@ -87,6 +87,9 @@ class Combined(Strategy):
     def parameters(self) -> dict[str, Any]:
         return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
 
+    def in_words(self) -> Sequence[str]:
+        return tuple(sentence for part in self.parts for sentence in part.in_words())
+
     def refusal(self, model: PreTrainedModel) -> str | None:
         return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
 

@@ -81,6 +81,7 @@ class DER(Strategy):
             tokens_per_new_token=self.replay_ratio if stage > 1 else 0.0,
             readings=(Reading(self.memory_size, backward=False),),
             remembered=(Remembered(self.memory_size, self.top_k + 1),),
+            documents=self.memory_size,
         )
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:

@@ -93,8 +93,9 @@ class KL(Strategy):
         if self.reference_text == "new":
             return Cost(forward_per_new_token=1.0, copies=1)
         texts = self.memory_size if self.reference_text == "samples" else 0
+        kept = self.memory_size if self.reference_text == "memory" else 0
         ratio = self.reference_ratio
-        return Cost(tokens_per_new_token=ratio, forward_per_new_token=ratio, written_texts=texts, copies=1)
+        return Cost(ratio, forward_per_new_token=ratio, written_texts=texts, copies=1, documents=kept)
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
         memory: Memory = state.fixed.memory

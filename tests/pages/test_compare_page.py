@@ -268,3 +268,43 @@ def test_names_are_printed_as_they_are_typed(store: Store) -> None:
     page = shown(first, played(store, added(store, "other")))
     assert all(name not in part.value for part in page.markdown)
     assert name in text_of(page)
+
+
+WEIGHTS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+
+
+def drawn(app: AppTest) -> list[list[str]]:
+    """The choices of what is drawn: one on a page that asks, none where all is drawn."""
+    return [each.value for each in app.multiselect if each.label == "Drawn in colour"]
+
+
+def test_few_strategies_are_all_drawn_without_a_question(store: Store) -> None:
+    assert drawn(shown(played(store, added(store)))) == []
+
+
+def test_of_many_strategies_the_best_few_are_drawn_and_the_others_are_a_click_away(store: Store) -> None:
+    many = ["joint", {"replay": {"replay_weight": WEIGHTS}}, "naive"]
+    app = shown(played(store, added(store, strategies=many, seeds=[0])))
+    assert not app.exception
+    (chosen,) = drawn(app)
+    assert chosen == ["joint", *(f"replay (replay_weight={weight:g})" for weight in WEIGHTS[:6]), "naive"]
+    (question,) = [each for each in app.multiselect if each.label == "Drawn in colour"]
+    question.set_value(["naive", "replay (replay_weight=0.8)"]).run()
+    assert not app.exception
+    assert drawn(app) == [["naive", "replay (replay_weight=0.8)"]]
+    question = next(each for each in app.multiselect if each.label == "Drawn in colour")
+    question.set_value([]).run()
+    assert not app.exception
+
+
+def test_clipped_steps_are_a_column_of_the_runs_and_a_sentence_where_most_were(store: Store) -> None:
+    app = shown(played(store, added(store, training={"gradient_clip": 0.25})))
+    assert app.dataframe[0].value["Clipped steps"].tolist() == [1.0] * 6
+    (said,) = [each.value.replace("\\", "") for each in app.caption if "clipped" in each.value]
+    assert said.startswith("Most steps of every strategy were clipped at 0.25, so that")
+
+
+def test_without_a_limit_nothing_is_shown_of_clipping(store: Store) -> None:
+    app = shown(played(store, added(store, training={"gradient_clip": None})))
+    assert "Clipped steps" not in app.dataframe[0].value
+    assert not [each for each in app.caption if "clipped" in each.value]

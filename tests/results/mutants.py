@@ -2,10 +2,10 @@
 it."""
 
 from engine.events import scores
-from engine.results import comparison, paired_tests, summaries, verdict
-from engine.store import paired
+from engine.results import clipping, comparison, paired_tests, summaries, verdict
+from engine.store import paired, reading
 from tests.mutation import Mutant, mutant
-from tests.results import test_comparison, test_paired_tests, test_summaries, test_verdict
+from tests.results import test_clipping, test_comparison, test_paired_tests, test_summaries, test_verdict
 from tests.store import test_paired
 
 _MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
@@ -20,6 +20,7 @@ _GAP = test_comparison.test_the_stability_gap_is_the_deepest_fall_inside_later_s
 _FRONT = test_comparison.test_the_pareto_front_holds_what_nothing_beats_in_everything
 _BEST = test_comparison.test_the_checkpoint_that_kept_most_is_not_the_reference
 _JOINT = test_comparison.test_intransigence_is_taken_from_the_joint_run_of_the_same_seed
+_COUNTED = test_clipping.test_a_step_counts_as_clipped_beyond_the_limit_and_not_at_it
 _PACKED = test_paired.test_sums_come_back_from_their_packing_and_take_a_few_bytes_a_document
 
 SUMMARIES: dict[str, Mutant] = {
@@ -205,6 +206,26 @@ COMPARED: dict[str, Mutant] = {
     ),
 }
 
+CLIPPED: dict[str, Mutant] = {
+    "a step clipped at the very limit": mutant(
+        reading, "table.c.gradient_norm > limit", "table.c.gradient_norm >= limit", _COUNTED
+    ),
+    "the part of a gradient that clipping takes": mutant(reading, "limit / norm)", "1 - limit / norm)", _COUNTED),
+    "gradients that were not clipped left out of the mean": mutant(
+        clipping, "self.kept / self.steps", "self.kept / self.clipped", _COUNTED
+    ),
+    "stages that replace each other": mutant(clipping, "self.clipped + other.clipped", "other.clipped", _COUNTED),
+    "half of the steps as most of them": mutant(
+        clipping, "found.share > MOST", "found.share >= MOST", test_clipping.test_the_words_name_shares_limit_and_stages
+    ),
+    "throttled without a look at naive": mutant(
+        clipping,
+        'THROTTLED * naive["kept_share"]',
+        "THROTTLED",
+        test_clipping.test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left,
+    ),
+}
+
 _BY_HAND = test_paired_tests.test_the_paired_test_of_three_seeds_by_hand
 _HOLM = test_paired_tests.test_holm_steps_down_as_in_his_table
 _DETECTED = test_paired_tests.test_a_difference_of_the_detectable_size_is_established_in_four_of_five_experiments
@@ -288,4 +309,4 @@ TESTED: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | TESTED
+MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED | TESTED

@@ -5,7 +5,16 @@ from engine.strategies.tools import document_gradients, fisher, memory
 from engine.training import loop
 from tests.builders import tiny_gpt2
 from tests.mutation import Mutant, mutant
-from tests.strategies import test_averaging, test_ewc, test_fisher, test_l2, test_memory, test_replay, test_reptile
+from tests.strategies import (
+    test_averaging,
+    test_ewc,
+    test_fisher,
+    test_l2,
+    test_memory,
+    test_replay,
+    test_reptile,
+    test_shorthands,
+)
 from tests.strategies.step_mutants import STEPS
 from tests.strategies.taught_mutants import TAUGHT
 from tests.training import test_opening, test_runs_by_hand
@@ -294,4 +303,25 @@ WEIGHTS: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | WEIGHTS | STEPS | TAUGHT
+SHARES: dict[str, Mutant] = {
+    "a percentage taken for a ratio": mutant(
+        replay,
+        "old_text_percent / (100 - old_text_percent)",
+        "old_text_percent / 100",
+        test_shorthands.test_twenty_percent_old_text_sets_weight_and_ratio_to_a_quarter,
+    ),
+    "the weight taken for the share of the loss": mutant(
+        replay,
+        "percent(each / (1 + each))",
+        "percent(each)",
+        test_shorthands.test_replay_says_how_much_of_the_loss_and_of_the_tokens_is_old_text,
+    ),
+    "two shares as one percentage": mutant(
+        replay,
+        "if weight == ratio else None",
+        "",
+        test_shorthands.test_values_of_two_shares_are_no_one_percentage,
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | WEIGHTS | STEPS | TAUGHT | SHARES

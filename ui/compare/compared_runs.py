@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
+from engine.results.clipping import with_clipping
 from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.results.fairness import Conditions, Finding, conditions_of_runs, unfair, unfair_runs
 from engine.results.operations import operations_of
@@ -62,6 +63,7 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     run_ids = list(runs["run_id"])
     matrix = store.matrix(run_ids)
     measured = run_frame(runs, matrix, store.curve(run_ids), score)
+    measured = with_clipping(measured, experiments, store)
     facts = store.task_facts_by_run(run_ids)
     stages = store.stages(run_ids)
     measured["operations"] = [

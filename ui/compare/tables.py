@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from engine.common.numerals import written
+from engine.common.numerals import percent, written
 from engine.results.comparison import GAINS, LEVELS, LOSSES, REFERENCE
 from engine.results.verdict import UNITS, Verdict, amount, chance, margin
 from figures.theme import brief_labels
@@ -15,6 +15,11 @@ from ui.widgets.text import count, duration, plain
 
 NOTHING = "–"
 OPERATIONS = "Tera-operations"
+CLIPPED = "Clipped steps"
+CLIPPED_HELP = (
+    "The share of the optimiser steps whose gradient, of all loss terms together, was longer than gradient_clip allows "
+    "and was scaled down."
+)
 BEHIND = "Behind the best"
 BEHIND_HELP = (
     "How much more the best strategy kept than this one: the mean of the differences seed by seed ± half the width of "
@@ -87,6 +92,8 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
     view[OPERATIONS] = runs["operations"].astype(float) / 1e12
     view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
+    if runs["clipped_share"].notna().any():
+        view[CLIPPED] = runs["clipped_share"]
     return view
 
 
@@ -98,6 +105,7 @@ def written_runs(view: pd.DataFrame, score: str) -> Styler:
         title: partial(_scaled, name=name, score=score, scale=scale) for title, name in measures.items()
     }
     forms |= {"Tokens": "{:,.0f}".format, OPERATIONS: "{:.3g}".format, "Seconds": "{:,.0f}".format}
+    forms |= {CLIPPED: percent} if CLIPPED in view else {}
     return view.style.format(forms, na_rep=NOTHING)
 
 
@@ -113,6 +121,8 @@ def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
     view[OPERATIONS] = [_tera(value) for value in runs["operations"]]
     view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
+    if runs["clipped_share"].notna().any():
+        view[CLIPPED] = [NOTHING if pd.isna(value) else percent(value) for value in runs["clipped_share"]]
     return view
 
 

@@ -32,6 +32,13 @@ class Card:
     values: dict[str, Any]
     several: bool = False
     texts: dict[str, str] = field(default_factory=dict)
+    rounds: int = 0
+    """The number of times that values were set from beside their fields, which are then made anew."""
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Set some parameters."""
+        self.values |= values
+        self.rounds += 1
 
     def text(self, name: str) -> str:
         """A parameter's values as typed, or its single value; nothing for one that is left empty."""
