@@ -23,6 +23,7 @@ _NAMES = (
     "replay",
     "ewc",
     "joint",
+    "lora",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
 

@@ -13,6 +13,7 @@
             strategy.update_mask(step, state)         which elements keep that step; default: all
             one proximal step is taken on the sum of the pulls
             state = strategy.after_step(step, state, random)
+        strategy.settle(model, t, random)             the weights as the stage is scored and saved
         state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
 
 A stage that another run has trained is taken over with the state that its steps have left: `begin_stage` and the verbs
@@ -224,6 +225,9 @@ class Strategy:
     """Whether it can be joined to others with +."""
     offered_with: ClassVar[tuple[str, ...]] = ()
     """Names of strategies that pages offer it joined to, each before it: "replay" makes "replay+NAME"."""
+    rate_factor: ClassVar[float] = 1.0
+    """Times the experiment's learning rate: the rate of a stage for which neither its task nor the strategy's values
+    set one."""
     sees_weights_before: ClassVar[bool] = False
     """Whether its `update_mask` or `after_step` needs a copy of the weights before each step."""
 
@@ -236,6 +240,11 @@ class Strategy:
     def refusal(self, model: PreTrainedModel) -> str | None:
         """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
         colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
+        return None
+
+    def clash(self, others: Sequence[Strategy]) -> str | None:
+        """Why it can't be joined to these strategies, in words that begin with a parameter's name and a colon; None
+        where it can."""
         return None
 
     def initial_state(self) -> State:
@@ -295,6 +304,10 @@ class Strategy:
         """The state after a step whose weights may be changed in place: averages, slow weights. It returns `state`
         with another `moving` part; it is called before any evaluation."""
         return state
+
+    def settle(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
+        """Bring the weights, in place, into the form in which a stage is scored at its end and saved: after its last
+        step, once or again. A checkpoint that `prepare` has made ready for the stage is in that form."""
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
         """The state that later stages see, from the stage's final weights alone and not from anything that its steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 class Combined(Strategy):
     """min L(new) + Σ terms and pulls of the parts. Both parts of its state are tuples of those of its parts.
 
-    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that combine gradients.
+    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that choose
+    what trains, two that combine gradients, one that can't go with the others' parameters.
     """
 
     parts: tuple[Strategy, ...]
@@ -40,7 +42,14 @@ class Combined(Strategy):
         for part in self.parts:
             if not part.joins:
                 raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
-        for verb, deed in (("plan", "what a stage trains on"), ("combine", "how gradients are combined")):
+            others = [other for other in self.parts if other is not part]
+            if (clash := part.clash(others)) is not None:
+                raise ConfigError(f"{self.name}.{clash}.")
+        for verb, deed in (
+            ("plan", "what a stage trains on"),
+            ("prepare", "which weights train"),
+            ("combine", "how gradients are combined"),
+        ):
             names = [part.name for part in self.parts if part.redefines(verb)]
             if len(names) > 1:
                 raise ConfigError(f"{self.name}: {names[0]} and {names[1]} both decide {deed}; join one of them only")
@@ -69,6 +78,10 @@ class Combined(Strategy):
     @property
     def sees_weights_before(self) -> bool:  # type: ignore[override]
         return any(part.sees_weights_before for part in self.parts)
+
+    @property
+    def rate_factor(self) -> float:  # type: ignore[override]
+        return math.prod(part.rate_factor for part in self.parts)
 
     def key(self, part: Strategy, name: str) -> str:
         """The name of a part's parameter: with the part before it, "replay.memory_size", where two have it."""
@@ -102,6 +115,10 @@ class Combined(Strategy):
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
         for part in self.parts:
             part.prepare(model, stage, random)
+
+    def settle(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
+        for part in self.parts:
+            part.settle(model, stage, random)
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
         return _joined([part.begin_stage(begin, own, random) for part, own in self._each(state)])

@@ -21,7 +21,8 @@ Targets = Literal["empirical", "sampled"]
 Check = Callable[[], None]
 _WORK = "fisher"
 
-_together: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
+_together: WeakKeyDictionary[PreTrainedModel, dict[tuple[str, ...], bool]] = WeakKeyDictionary()
+"""By what trains, which may change: layers may have been put into the model since."""
 
 
 def diagonal_fisher(
@@ -85,10 +86,13 @@ def _restore(kept: KeptWork | None, fisher: dict[str, Tensor], generator: torch.
 
 
 def gradients_come_apart(model: PreTrainedModel) -> bool:
-    """Whether documents can share a pass: tried once per model, two short documents against each alone."""
-    if model not in _together:
-        _together[model] = _try_together(model)
-    return _together[model]
+    """Whether documents can share a pass: tried once per model and what trains of it, two short documents against each
+    alone."""
+    found = _together.setdefault(model, {})
+    trained = tuple(name for name, weight in model.named_parameters() if weight.requires_grad)
+    if trained not in found:
+        found[trained] = _try_together(model)
+    return found[trained]
 
 
 @dataclass(frozen=True, eq=False)

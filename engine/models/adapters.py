@@ -1,0 +1,174 @@
+"""Low-rank adapters on a model's linear layers, as the library peft puts them there: W x + (α / r) B A x.
+
+A model with an adapter is written as peft and transformers load it. An adapter whose base has a name of its own is
+written alone; one without is written beside the weights that it stands on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from engine.common.errors import StoreError
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."
+"""Before the name of each tensor in a file of peft's."""
+UNSOUGHT = {"subfolder": "no-adapter"}
+"""The `adapter_kwargs` with which transformers loads a model without the adapter that may lie beside it: it would look
+into that folder."""
+_NAME = "default"
+
+
+_MERGED = "merged_adapter"
+
+
+def stands_on_adapter(model: PreTrainedModel) -> bool:
+    """Whether the model is itself an adapter with its base: no other model has the name of these weights."""
+    return hasattr(model, _MERGED)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds an adapter, alone or beside a model."""
+    return (folder / CONFIG).is_file()
+
+
+def linear_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """The linear layers that an adapter may stand on, by name: all but the projection to the vocabulary."""
+    head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
+    return {
+        name.removesuffix(".base_layer"): module
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head and ".lora_" not in name
+    }
+
+
+def adapted_layers(model: torch.nn.Module) -> dict[str, Any]:
+    """The layers that carry an adapter, by name; empty for a model without one."""
+    if not getattr(model, "peft_config", None):
+        return {}
+    from peft.tuners.lora import LoraLayer
+
+    return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+
+
+def factors(layer: Any) -> tuple[torch.nn.Parameter, torch.nn.Parameter]:
+    """A [r, in] and B [out, r] of a layer's adapter."""
+    return layer.lora_A[_NAME].weight, layer.lora_B[_NAME].weight
+
+
+@torch.no_grad()
+def draw_anew(layer: Any, generator: torch.Generator) -> None:
+    """Give a layer a fresh A, drawn from U(−1/√in, 1/√in), and a B of 0.
+
+    Both are new parameters: what an optimiser remembers of the old ones means nothing for them.
+    """
+    down, up = factors(layer)
+    numbers = torch.rand(down.shape, generator=generator).mul_(2).sub_(1).mul_(down.shape[1] ** -0.5)
+    layer.lora_A[_NAME].weight = torch.nn.Parameter(torch.empty_like(down).copy_(numbers))
+    layer.lora_B[_NAME].weight = torch.nn.Parameter(torch.zeros_like(up))
+
+
+def put_on(model: PreTrainedModel, layers: Iterable[str], rank: int, alpha: float, base: str | None) -> None:
+    """Put an adapter on linear layers by their names; it adds nothing yet, B being 0. `base` names the model that the
+    adapter stands on, None where no model of that name has these weights."""
+    from peft import LoraConfig
+
+    names = sorted(layers)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        target_modules=names,
+        fan_in_fan_out=any(isinstance(model.get_submodule(name), Conv1D) for name in names),
+        base_model_name_or_path=base,
+        task_type="CAUSAL_LM",
+    )
+    _inject(model, config)
+
+
+def load_onto(model: PreTrainedModel, folder: Path) -> None:
+    """Put the adapter that a run has written into `folder` on the model that it stands on. Raises StoreError."""
+    from peft import LoraConfig
+
+    try:
+        config = LoraConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        tensors = load_file(folder / WEIGHTS)
+    except Exception as error:  # of the files, or of what they say
+        raise StoreError(f"The checkpoint {folder} is missing or damaged; start the run again.") from error
+    if config.base_model_name_or_path is not None:
+        config.base_model_name_or_path = model.name_or_path
+    _inject(model, config)
+    own = _tensors(model)
+    if own.keys() != tensors.keys() or any(own[name].shape != tensors[name].shape for name in own):
+        raise StoreError(f"The checkpoint {folder} holds the adapter of another model; start the run again.")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+
+
+def _inject(model: PreTrainedModel, config: Any) -> None:
+    from peft import inject_adapter_in_model
+
+    inject_adapter_in_model(config, model, _NAME)
+    for module in model.modules():
+        module.training = model.training  # new ones begin in training mode, whatever the model's is
+
+
+@torch.no_grad()
+def merge(model: PreTrainedModel) -> None:
+    """W ← W + (α / r) B A and B ← 0, in place: the same function of the weights of the base alone."""
+    for layer in adapted_layers(model).values():
+        _, up = factors(layer)
+        layer.get_base_layer().weight += layer.get_delta_weight(_NAME)
+        up.zero_()
+
+
+def adds_nothing(model: PreTrainedModel) -> bool:
+    """Whether every B is 0, as before the first step and after `merge`."""
+    every = [factors(layer)[1] for layer in adapted_layers(model).values()]
+    return not any(bool(up.any()) for up in every if not up.is_meta)
+
+
+def save_model(model: PreTrainedModel, folder: Path) -> None:
+    """Write a model for transformers: whole, or as an adapter of the model that its base has the name of. An adapter
+    that adds nothing to a base without a name is left out."""
+    if not adapted_layers(model):
+        model.save_pretrained(folder)
+        return
+    config = model.peft_config[_NAME].to_dict()
+    if config["base_model_name_or_path"] is None:
+        model.save_pretrained(folder, state_dict=without_adapter(model))
+        if adds_nothing(model):
+            return
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(model).items()},
+        folder / WEIGHTS,
+        metadata={"format": "pt"},
+    )
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    text = json.dumps(plain | {"inference_mode": True}, indent=2, sort_keys=True)
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def without_adapter(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The weights that an adapter stands on, by the names that they have without it."""
+    found: Mapping[str, Tensor] = model.state_dict()
+    return {name.replace(".base_layer.", "."): each for name, each in found.items() if ".lora_" not in name}
+
+
+def _tensors(model: PreTrainedModel) -> dict[str, Tensor]:
+    """A and B of every layer by their names in a file of peft's."""
+    found: dict[str, Tensor] = {}
+    for name, layer in adapted_layers(model).items():
+        for side, tensor in zip("AB", factors(layer), strict=True):
+            found[f"{PREFIX}{name}.lora_{side}.weight"] = tensor
+    return found
