@@ -7,6 +7,7 @@ written alone; one without is written beside the weights that it stands on.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from transformers.pytorch_utils import Conv1D
 
 from engine.common.errors import StoreError
 
+LOADING = threading.Lock()
+"""transformers swaps functions of torch while it builds a model: two threads at once leave weights without data."""
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 """Before the name of each tensor in a file of peft's."""
@@ -28,7 +31,14 @@ into that folder."""
 _NAME = "default"
 
 
-_MERGED = "merged_adapter"
+_MERGED, _REVISION = "merged_adapter", "base_revision"
+"""Attributes of a loaded model."""
+
+
+def name_base(model: PreTrainedModel, name: str, revision: str | None) -> None:
+    """Remember by which name, and which revision of the hub, an adapter shall call this model."""
+    model.name_or_path = name
+    setattr(model, _REVISION, revision)
 
 
 def stands_on_adapter(model: PreTrainedModel) -> bool:
@@ -36,9 +46,20 @@ def stands_on_adapter(model: PreTrainedModel) -> bool:
     return hasattr(model, _MERGED)
 
 
+def mark_as_merged(model: PreTrainedModel) -> None:
+    """Remember that an adapter has been merged into the model."""
+    setattr(model, _MERGED, True)
+
+
 def is_adapter(folder: Path) -> bool:
     """Whether the folder holds an adapter, alone or beside a model."""
     return (folder / CONFIG).is_file()
+
+
+def is_model(folder: Path) -> bool:
+    """Whether the folder holds a whole model: many an adapter has its base's config.json beside it."""
+    weights = (file for file in folder.glob("*.safetensors") if file.name != WEIGHTS)
+    return (folder / "config.json").is_file() and any(weights)
 
 
 def linear_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
@@ -83,12 +104,14 @@ def put_on(model: PreTrainedModel, layers: Iterable[str], rank: int, alpha: floa
     from peft import LoraConfig
 
     names = sorted(layers)
+    revision = getattr(model, _REVISION, None) if base is not None else None
     config = LoraConfig(
         r=rank,
-        lora_alpha=alpha,
+        lora_alpha=alpha,  # type: ignore[arg-type]
         target_modules=names,
         fan_in_fan_out=any(isinstance(model.get_submodule(name), Conv1D) for name in names),
         base_model_name_or_path=base,
+        revision=revision,
         task_type="CAUSAL_LM",
     )
     _inject(model, config)
@@ -103,8 +126,8 @@ def load_onto(model: PreTrainedModel, folder: Path) -> None:
         tensors = load_file(folder / WEIGHTS)
     except Exception as error:  # of the files, or of what they say
         raise StoreError(f"The checkpoint {folder} is missing or damaged; start the run again.") from error
-    if config.base_model_name_or_path is not None:
-        config.base_model_name_or_path = model.name_or_path
+    if config.base_model_name_or_path is not None:  # another name of the same model, where another run has trained it
+        config.base_model_name_or_path, config.revision = model.name_or_path, getattr(model, _REVISION, None)
     _inject(model, config)
     own = _tensors(model)
     if own.keys() != tensors.keys() or any(own[name].shape != tensors[name].shape for name in own):
@@ -117,7 +140,8 @@ def load_onto(model: PreTrainedModel, folder: Path) -> None:
 def _inject(model: PreTrainedModel, config: Any) -> None:
     from peft import inject_adapter_in_model
 
-    inject_adapter_in_model(config, model, _NAME)
+    with LOADING:
+        inject_adapter_in_model(config, model, _NAME)
     for module in model.modules():
         module.training = model.training  # new ones begin in training mode, whatever the model's is
 

@@ -14,8 +14,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
-from engine.models.folder_hashes import folder_hash
-from engine.models.loading import LoadedModel, load_base, locate
+from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
@@ -66,7 +65,7 @@ def execute_run(
     encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
-        return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
+        return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
@@ -134,7 +133,8 @@ def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
     arithmetic = [machine[name] for name in _ARITHMETIC]
     settings = dataclasses.asdict(experiment.training)
     trained_with = {name: value for name, value in settings.items() if name not in _NOT_TRAINED_WITH}
-    return content_key(folder_hash(locate(experiment.model)), trained_with, arithmetic)
+    model = weights_hash(locate(experiment.model), experiment.model)
+    return content_key(model, trained_with, arithmetic)
 
 
 def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Training, seed: int) -> EncodedTask:

@@ -15,13 +15,15 @@ from engine.common.foreign_errors import model_errors
 from engine.experiments.experiment import Experiment, Training
 from engine.experiments.presets import PRESETS
 from engine.models.choices import EMBEDDED
-from engine.models.folder_checks import check_sizes, missing_weights
+from engine.models.folder_checks import missing_weights
 from engine.models.hub import may_download
 from engine.models.loading import (
     LOADING,
+    base_of,
     check_vocabulary,
     context_of,
     end_of_text,
+    in_shapes,
     load_tokenizer,
     locate,
     locate_here,
@@ -84,11 +86,11 @@ def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelChe
         found.tokenizer = load_tokenizer(name)
     model: PreTrainedModel | None = None
     with found.collecting(), LOADING, model_errors(f"{name}: it can't be loaded as a causal language model"):
-        model = check_sizes(folder, name)
+        model = in_shapes(folder, name)
     if model is not None:
         found.parameters, found.context = model.num_parameters(), context_of(model.config)
         with found.collecting():
-            refuse_invented(name, missing_weights(folder, name, model))
+            refuse_invented(name, missing_weights(base_of(folder, name), name, model))
         with found.collecting():
             check_block_size(experiment, found.context)
         for run in experiment.runs_of_one_seed():
