@@ -87,8 +87,9 @@ class _WeightedNats(torch.autograd.Function):
                 logits = F.linear(inputs[part], matrix, bias.to(kind) if bias is not None else None)
                 nats[part] = to_gradient(logits, targets[part], scale[part])
                 torch.mm(logits, matrix, out=d_states[part])
-                product = (logits.T @ inputs[part]).to(weight.dtype)
-                d_weight = product if d_weight is None else d_weight.add_(product)
+                if ctx.needs_input_grad[1]:  # not where the matrix is frozen
+                    product = (logits.T @ inputs[part]).to(weight.dtype)
+                    d_weight = product if d_weight is None else d_weight.add_(product)
                 if d_bias is not None:
                     d_bias += logits.sum(0, dtype=torch.float32)
             total = nats @ scale

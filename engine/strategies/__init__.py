@@ -21,8 +21,12 @@ from engine.strategies.combined import Combined, keys_of
 _NAMES = (
     "naive",
     "replay",
+    "agem",
     "ewc",
     "joint",
+    "cumulative",
+    "freeze",
+    "mask",
     "lora",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""

@@ -272,8 +272,9 @@ class Strategy:
         return Cost()
 
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
-        """Choose which weights train (`requires_grad`), in place. It must do the same whenever it is called for a
-        stage: at its beginning, after a resume and after a take-over."""
+        """Choose which weights train (`requires_grad`), in place, whatever an earlier stage has chosen. It must do the
+        same whenever it is called for a stage: at its beginning, after a resume and after a take-over. The estimate
+        calls it on a model whose weights hold no data."""
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
         """The state that the stage's steps see."""

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class Combined(Strategy):
     """min L(new) + Σ terms and pulls of the parts. Both parts of its state are tuples of those of its parts.
 
-    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that choose
-    what trains, two that combine gradients, one that can't go with the others' parameters.
+    Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that choose which
+    weights train, two that combine gradients, one that can't go with the others' parameters.
     """
 
     parts: tuple[Strategy, ...]
@@ -42,14 +42,15 @@ class Combined(Strategy):
         for part in self.parts:
             if not part.joins:
                 raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
-            others = [other for other in self.parts if other is not part]
-            if (clash := part.clash(others)) is not None:
+            clash = part.clash([other for other in self.parts if other is not part])
+            if clash is not None:
                 raise ConfigError(f"{self.name}.{clash}.")
-        for verb, deed in (
-            ("plan", "what a stage trains on"),
-            ("prepare", "which weights train"),
-            ("combine", "how gradients are combined"),
-        ):
+        deeds = {
+            "plan": "what a stage trains on",
+            "prepare": "which weights train",
+            "combine": "how gradients are combined",
+        }
+        for verb, deed in deeds.items():
             names = [part.name for part in self.parts if part.redefines(verb)]
             if len(names) > 1:
                 raise ConfigError(f"{self.name}: {names[0]} and {names[1]} both decide {deed}; join one of them only")

@@ -38,31 +38,35 @@ class Elastic:
 
 
 def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Elastic:
-    """Σ_t F_t(θ−θ*_t)² after one more task, exactly: A ← A+F, μ ← μ + (F/A)(θ*−μ), c ← c + (A_old F/A)(μ_old−θ*)²."""
+    """Σ_t F_t(θ−θ*_t)² after one more task, exactly: A ← A+F, μ ← μ + (F/A)(θ*−μ), c ← c + (A_old F/A)(μ_old−θ*)².
+
+    `weights` are those that have trained: others keep their A and μ, and one that had not before begins with F and θ*.
+    """
     import torch
 
     from engine.strategies.tools.quadratics import summed
 
-    if not past.importance:
-        return Elastic(_copies({name: fisher[name] for name in weights}), _copies(weights), past.constant)
-    importance, anchor, between = {}, {}, []
+    importance, anchor, between = dict(past.importance), dict(past.anchor), []
     for name, weight in weights.items():  # in the model's order, whatever that of a file that was read
         new, reached = fisher[name], weight.detach()
+        if name not in past.importance:
+            importance[name], anchor[name] = new.clone(), reached.clone()
+            continue
         old, centre = past.importance[name], past.anchor[name]
         total = old + new
         share = torch.where(total > 0, new / total, 0.0)
         between.append((old * share * (centre - reached).square()).sum(dtype=torch.float64))
         importance[name], anchor[name] = total, centre + share * (reached - centre)
-    return Elastic(importance, anchor, past.constant + float(summed(between)))
+    return Elastic(importance, anchor, past.constant + (float(summed(between)) if between else 0.0))
 
 
 def follow(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor], decay: float) -> Elastic:
-    """The online form: A ← γA + F, μ ← θ*."""
-    importance = {
-        name: decay * past.importance[name] + fisher[name] if past.importance else fisher[name].clone()
-        for name in weights
-    }
-    return Elastic(importance, _copies(weights), 0.0)
+    """The online form: A ← γA + F, μ ← θ*, of the `weights` that have trained; others keep their A and μ."""
+    importance = dict(past.importance)
+    for name in weights:
+        known = name in past.importance
+        importance[name] = decay * past.importance[name] + fisher[name] if known else fisher[name].clone()
+    return Elastic(importance, past.anchor | _copies(weights), 0.0)
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ from engine.persistence.resume_points import Position, ResumePoints
 from engine.strategies.base import StageView, State, Work
 from engine.tokens.packing import Rows
 from engine.training.evaluation import keep_scores, recorded_with_scores, score_missing
-from engine.training.optimizer import carried_over, make_optimizer
+from engine.training.optimizer import carried_over, load_moments, make_optimizer
 from engine.training.resuming import WorkInPoints, repeat_events, resume_from
 from engine.training.run_state import Progress, RunSetup
 from engine.training.stage_data import StageData, stage_data, stage_steps
@@ -84,7 +84,7 @@ def _loaded(
     setup.strategy.prepare(base.model, stage, Streams(setup.seed))
     optimizer = make_optimizer(base.model, setup.training)
     if optimizer_at is not None:
-        optimizer.load_state_dict(load_optimizer(optimizer_at))
+        load_moments(optimizer, load_optimizer(optimizer_at), base.model)
     return base, optimizer
 
 

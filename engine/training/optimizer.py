@@ -1,30 +1,68 @@
 """AdamW, its learning rate within a stage, and how far it scales each weight's gradient."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine.common.errors import StoreError
 from engine.experiments.experiment import Training
 from engine.strategies.tools.quadratics import Metric
+
+Named: TypeAlias = tuple[str, torch.nn.Parameter]
 
 _IMMOVABLE = 1e30
 """The metric of a weight that no gradient has reached."""
 
 
 def make_optimizer(model: PreTrainedModel, training: Training) -> torch.optim.AdamW:
-    """A fresh AdamW; weight decay spares biases and norms."""
-    weights = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in weights if p.dim() > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
+    """A fresh AdamW of the weights that train, which knows their names; weight decay spares biases and norms."""
+    matrices, others = _groups_of([(name, p) for name, p in model.named_parameters() if p.requires_grad])
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": training.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
+    groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=training.learning_rate, fused=model.device.type in ("cpu", "cuda"))
 
 
+def _groups_of(weights: Sequence[Named]) -> tuple[list[Named], list[Named]]:
+    """Matrices and what has more dimensions, then biases and norms."""
+    return [each for each in weights if each[1].dim() > 1], [each for each in weights if each[1].dim() <= 1]
+
+
+def load_moments(optimizer: torch.optim.AdamW, saved: Mapping[str, Any], model: PreTrainedModel) -> None:
+    """Give a fresh optimiser of the model the moments that `saved`, the state of an earlier one, holds of the weights
+    that train now, by their names: another set of weights may have trained then.
+
+    States of before names were kept hold all weights of the model, by their places. Raises StoreError where those
+    are another model's.
+    """
+    groups = saved["param_groups"]
+    names = [group.get("param_names") for group in groups]
+    if None in names:
+        names = [[name for name, _ in group] for group in _groups_of(list(model.named_parameters()))]
+        if list(map(len, names)) != [len(group["params"]) for group in groups]:
+            raise StoreError("A checkpoint's optimiser state does not fit its model; start the run again.")
+    moments = {
+        name: saved["state"][place]
+        for own, group in zip(names, groups, strict=True)
+        for name, place in zip(own, group["params"], strict=True)
+        if place in saved["state"]
+    }
+    state = optimizer.state_dict()
+    places = [
+        pair for group in state["param_groups"] for pair in zip(group["param_names"], group["params"], strict=True)
+    ]
+    optimizer.load_state_dict(state | {"state": {place: moments[name] for name, place in places if name in moments}})
+
+
 def carried_over(old: torch.optim.AdamW, new: torch.optim.AdamW) -> torch.optim.AdamW:
-    """The `new` optimiser with the moments that `old` has of the weights that both train."""
+    """The `new` optimiser with the moments that `old` has of the weights that both train; a weight that has not
+    trained for a stage begins afresh."""
     for group in new.param_groups:
         for weight in group["params"]:
             if weight in old.state:

@@ -170,3 +170,14 @@ def test_settings_of_tasks_and_strategies_far_from_any_that_work_are_asked_about
     about_task, about_strategy = remarks_on_overrides(described)
     assert about_task.startswith("tasks.1.epochs: each text is read 900 times")
     assert about_strategy.startswith("naive.learning_rate: 0.5 is 1,000 times the usual")
+
+
+def test_a_strategy_that_asks_for_what_the_model_does_not_have_is_refused_with_the_field_named(folder: Path) -> None:
+    given = experiment(folder).model_dump() | {
+        "strategies": [{"freeze+ewc": {"frozen_layers": [2, 3, 40]}}, {"freeze": {"frozen_layers": 1}}]
+    }
+    found = look_at_model(experiment_from({key: value for key, value in given.items() if value is not None}))
+    assert [type(problem) for problem in found.problems] == [ConfigError] * 2
+    assert [str(problem) for problem in found.problems] == [
+        f"freeze+ewc.frozen_layers: {layers} is more than the 2 layers of the model; lower it." for layers in (3, 40)
+    ]

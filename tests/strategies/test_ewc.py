@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import Tensor
 
@@ -157,3 +158,26 @@ def test_the_step_stays_finite_where_lambda_times_the_importance_overflows() -> 
     theta = weight(torch.tensor([5.0, 5.0]))
     proximal_step([pull(elastic, 1e12)], {"w": theta}, step_of(0.1))
     assert theta.tolist() == [2.0, 5.0]
+
+
+def test_sums_over_sets_of_weights_that_change_are_those_of_each_weights_own_tasks() -> None:
+    """Task 1 trains a and b, task 2 b and c, task 3 a: each weight's quadratic sums over the tasks that trained it."""
+    generator = torch.Generator().manual_seed(0)
+    sets, elastic, online = ("ab", "bc", "a"), Elastic(), Elastic()
+    past: dict[str, list[tuple[Tensor, Tensor]]] = {"a": [], "b": [], "c": []}
+    for trains in sets:
+        f, reached = (
+            {name: torch.rand(4, generator=generator, dtype=torch.float64) for name in trains} for _ in range(2)
+        )
+        elastic, online = ewc.accumulate(elastic, f, reached), ewc.follow(online, f, reached, 0.5)
+        for name in trains:
+            past[name].append((f[name], reached[name]))
+    theta = {name: torch.rand(4, generator=generator, dtype=torch.float64) for name in "abc"}
+    explicit = sum((f * (theta[name] - reached).square()).sum() for name in past for f, reached in past[name])
+    value = sum(pull_values([pull(elastic, 2.0)], {name: weight(each) for name, each in theta.items()}).values())
+    assert float(value) == pytest.approx(float(explicit), rel=1e-12)
+    assert list(elastic.importance) == list(elastic.anchor) == ["a", "b", "c"]
+    for name, (*older, (f, reached)) in past.items():
+        assert torch.allclose(elastic.importance[name], f + sum(each for each, _ in older))
+        assert torch.allclose(online.importance[name], f + 0.5 * sum(each for each, _ in older))
+        assert torch.equal(online.anchor[name], reached)

@@ -21,8 +21,7 @@ Targets = Literal["empirical", "sampled"]
 Check = Callable[[], None]
 _WORK = "fisher"
 
-_together: WeakKeyDictionary[PreTrainedModel, dict[tuple[str, ...], bool]] = WeakKeyDictionary()
-"""By what trains, which may change: layers may have been put into the model since."""
+_together: WeakKeyDictionary[PreTrainedModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
 
 
 def diagonal_fisher(
@@ -86,13 +85,15 @@ def _restore(kept: KeptWork | None, fisher: dict[str, Tensor], generator: torch.
 
 
 def gradients_come_apart(model: PreTrainedModel) -> bool:
-    """Whether documents can share a pass: tried once per model and what trains of it, two short documents against each
-    alone."""
-    found = _together.setdefault(model, {})
-    trained = tuple(name for name, weight in model.named_parameters() if weight.requires_grad)
-    if trained not in found:
-        found[trained] = _try_together(model)
-    return found[trained]
+    """Whether documents can share a pass: tried once per model and set of weights that train, two short documents
+    against each alone."""
+    tried, trains = (
+        _together.setdefault(model, {}),
+        frozenset(n for n, p in model.named_parameters() if p.requires_grad),
+    )
+    if trains not in tried:
+        tried[trains] = _try_together(model)
+    return tried[trains]
 
 
 @dataclass(frozen=True, eq=False)
