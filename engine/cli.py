@@ -132,6 +132,8 @@ def strategies() -> None:
     for name, strategy in registry().items():
         typer.echo(f"{name}: {strategy.summary}")
         _print_parameters(strategy)
+        if strategy.rate_factor != 1:
+            typer.echo(f"  The learning rate is {strategy.rate_factor:g} times the experiment's, unless one is set.")
     typer.echo("\nEvery strategy also takes these; a task takes them too, and a task's own value goes first:")
     _print_parameters(Overrides)
     typer.echo("\nJoin two with +, as in replay+ewc; a list of values makes a run of each.")
