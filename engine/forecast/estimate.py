@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from engine import strategies
 from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
+from engine.forecast.trained_weights import weights_of
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models.lm_head import LOGITS_AT_ONCE
 from engine.models.loading import load_base
@@ -104,7 +105,7 @@ def estimate(
     for seed in experiment.seeds:
         costs, seen = [], _Seen(partial(is_known, seed))
         for label, spec in zip(labels, specs, strict=False):
-            costs.append(_run_cost(label, spec, experiment, sizes, speed, seen))
+            costs.append(_run_cost(label, spec, experiment, sizes, speed, seen, seed))
         by_seed.append(costs)
     seconds = sum(run.seconds for costs in by_seed for run in costs)
     return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds)
@@ -124,45 +125,80 @@ class _Seen:
 
 
 def _run_cost(
-    label: str, spec: StrategySpec, experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, seen: _Seen
+    label: str,
+    spec: StrategySpec,
+    experiment: Experiment,
+    sizes: Sequence[TaskSize],
+    speed: Speed,
+    seen: _Seen,
+    seed: int,
 ) -> RunCost:
     training, strategy = experiment.training, strategies.build(spec.name, spec.parameters)
     of_strategy, of_tasks = strategies.overrides_of(spec.name, spec.parameters), [t.overrides for t in experiment.tasks]
     settings = settings_of_stages(strategy, training, of_strategy, of_tasks)
-    training_tokens, fisher_tokens, scoring_tokens = _tokens(strategy, settings, training, sizes, seen)
-    seconds = training_tokens / speed.training_tokens_per_second + fisher_tokens / speed.fisher_tokens_per_second
-    seconds += scoring_tokens * _FORWARD_SHARE / speed.training_tokens_per_second
-    tensors = [strategy.cost(stage).tensors for stage in range(1, len(sizes) + 1)]
-    weights = speed.parameters * _BYTES
-    # Weights, gradients, two moments of AdamW, and what the strategy remembers.
-    memory = _PROCESS_BYTES + weights * (4 + max(tensors)) + speed.activation_bytes
-    kept = 1 + (2 if training.optimizer_state == "keep" else 0)
-    disk = weights * (len(sizes) * kept + sum(tensors))
-    return RunCost(label, training_tokens, fisher_tokens, scoring_tokens, seconds, memory, disk)
+    weights = weights_of(experiment.model, speed.parameters, strategy, len(sizes), seed)
+    read = _tokens(strategy, settings, training, sizes, seen)
+    seconds = sum(
+        own.operations
+        * (tokens.trained / speed.training_tokens_per_second + tokens.fisher / speed.fisher_tokens_per_second)
+        for own, tokens in zip(weights, read, strict=True)
+    )
+    scored = sum(tokens.scored for tokens in read)
+    seconds += scored * _FORWARD_SHARE / speed.training_tokens_per_second
+    costs = [strategy.cost(stage) for stage in range(1, len(sizes) + 1)]
+    # The model, of what trains a gradient and AdamW's two moments, and what the strategy remembers and holds.
+    held = [
+        own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained
+        for own, cost in zip(weights, costs, strict=True)
+    ]
+    moments = 2 if training.optimizer_state == "keep" else 0
+    kept = [
+        own.saved + moments * own.trained + cost.tensors * own.remembered
+        for own, cost in zip(weights, costs, strict=True)
+    ]
+    return RunCost(
+        label,
+        training_tokens=sum(tokens.trained for tokens in read),
+        fisher_tokens=sum(tokens.fisher for tokens in read),
+        scoring_tokens=scored,
+        seconds=seconds,
+        memory_bytes=_PROCESS_BYTES + _BYTES * max(held) + speed.activation_bytes,
+        disk_bytes=_BYTES * sum(kept),
+    )
+
+
+@dataclass(frozen=True)
+class _StageTokens:
+    """The tokens of one stage: those that its steps train on, that are read at its end, and that are scored."""
+
+    trained: int
+    fisher: int
+    scored: int
 
 
 def _tokens(
     strategy: Strategy, settings: Sequence[StageSettings], training: Training, sizes: Sequence[TaskSize], seen: _Seen
-) -> tuple[int, int, int]:
-    """Tokens that all stages train on, that are read at their ends, and that are scored."""
+) -> list[_StageTokens]:
+    """The tokens of every stage that no earlier run has made; the base model's scores count to the first."""
     held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
     whole = sum(held_out)
     share = training.evaluation_tokens
     sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
-    trained = read = 0
-    scored = whole if seen.first("base model") else 0
+    found = []
+    of_base = whole if seen.first("base model") else 0
     every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings])
     for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
-        cost = strategy.cost(stage)
+        cost, trained, read, scored = strategy.cost(stage), 0, 0, of_base if stage == 1 else 0
         if seen.first(key_parts):
             tasks = zip(own.epochs, strategy.plan(stage).tasks, strict=True)
             new = sum(_budget(epochs, training.stage_tokens, sizes[task - 1]) for epochs, task in tasks)
-            trained += round(new * (1 + cost.tokens_per_new_token))
+            trained = round(new * (1 + cost.tokens_per_new_token))
             scored += whole + (training.evaluations_per_stage - 1) * sample
         for reading in cost.readings if stage < len(sizes) else ():
             if reading.shared_as is None or seen.first((key_parts, *reading.shared_as)):
                 read += round(min(1.0, reading.documents / max(1, size.documents)) * size.train_tokens)
-    return trained, read, scored
+        found.append(_StageTokens(trained, read, scored))
+    return found
 
 
 def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:

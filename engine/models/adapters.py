@@ -183,6 +183,15 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
+def numbers_left_out(model: PreTrainedModel) -> int:
+    """How many of a model's numbers a finished stage's checkpoint leaves out: its base's, or those of an adapter that
+    is merged by then."""
+    layers = adapted_layers(model)
+    own = sum(factor.numel() for layer in layers.values() for factor in factors(layer))
+    is_alone = layers and model.peft_config[_NAME].base_model_name_or_path is not None
+    return model.num_parameters() - own if is_alone else own
+
+
 def without_adapter(model: PreTrainedModel) -> dict[str, Tensor]:
     """The weights that an adapter stands on, by the names that they have without it."""
     found: Mapping[str, Tensor] = model.state_dict()

@@ -13,8 +13,15 @@ def transformer_blocks(model: PreTrainedModel) -> tuple[torch.nn.Module, ...]:
     """The model's transformer blocks, the lowest first; none where no list of modules is as long as its configuration
     says."""
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    lists = [each for each in model.modules() if isinstance(each, torch.nn.ModuleList) and len(each) == count]
-    return tuple(max(lists, key=lambda each: sum(p.numel() for p in each.parameters()))) if lists else ()
+    found: tuple[torch.nn.Module, ...] = ()
+    for each in model.modules():
+        if isinstance(each, torch.nn.ModuleList) and len(each) == count and _size(each) > sum(map(_size, found)):
+            found = tuple(each)
+    return found
+
+
+def _size(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
 
 
 def embeddings(model: PreTrainedModel) -> tuple[torch.nn.Parameter, ...]:

@@ -6,6 +6,9 @@ weight. Left out are the attention scores, which grow with the length of a block
 shorter than the model is wide times six, and the optimiser, which costs per step and not per token. Input and output
 embeddings that share their weights are counted once, for the projection to the vocabulary.
 
+Where a strategy trains a part of the weights, a run records of each task the share of this that a token of its stage
+costs: the other weights have no gradient, and below the lowest that trains none goes back.
+
 Counted are training steps with replayed tokens, and what `Strategy.cost` says is read at the ends of stages, forward
 and backward. Held-out scoring is left out: it is looking, not a strategy's price.
 """
@@ -46,11 +49,11 @@ def run_operations(
         planned = [(epochs[number - 1], tasks[number - 1]) for number in strategy.plan(stage).tasks]
         targets = sum(times * task["target_tokens"] for times, task in planned)
         tokens = sum(times * _tokens(task) for times, task in planned)
-        read += target_tokens * (tokens / targets if targets else 1.0)
+        own, of_stage = tasks[stage - 1], target_tokens * (tokens / targets if targets else 1.0)
         if stage < len(stage_tokens):
-            own = tasks[stage - 1]
             for reading in strategy.cost(stage).readings:
-                read += min(1.0, reading.documents / max(1, own["documents"])) * _tokens(own)
+                of_stage += min(1.0, reading.documents / max(1, own["documents"])) * _tokens(own)
+        read += of_stage * own.get("operations_share", 1.0)
     return (FORWARD + BACKWARD) * parameters * read
 
 

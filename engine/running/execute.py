@@ -14,6 +14,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
+from engine.forecast.trained_weights import StageWeights, stage_weights
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
@@ -31,6 +32,9 @@ from engine.training.scoring import prepare
 
 _ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
 """The facts of a machine that its numbers depend on; the release of its kernel is none of them."""
+
+_FLOAT_BYTES = 4
+"""Weights and moments are written in float32."""
 
 
 def execute_run(
@@ -62,6 +66,7 @@ def execute_run(
         with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
     ]
     pairs = zip(experiment.tasks, tasks, strict=True)
+    strategy = strategies.build(run.strategy, run.parameters)
     encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
@@ -70,10 +75,15 @@ def execute_run(
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
+    written_at_once = _FLOAT_BYTES * 4 * base.model.num_parameters()  # a checkpoint, a point, AdamW's two moments
+    if strategy.redefines("prepare"):
+        weights = stage_weights(base.model, strategy, len(tasks), run.seed)  # it is left as the last stage trains it
+        written_at_once = _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
+        encoded = _with_operations(encoded, weights)
     setup = RunSetup(
         load_model=load,
         tasks=encoded,
-        strategy=strategies.build(run.strategy, run.parameters),
+        strategy=strategy,
         training=training,
         seed=run.seed,
         folder=folder,
@@ -85,15 +95,19 @@ def execute_run(
         shared=shared,
         content=_content(experiment, machine),
         point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(base)),
+        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, written_at_once),
     )
     del base
     yield from train(setup)
 
 
-def _written_at_once(base: LoadedModel) -> int:
-    """Bytes of a checkpoint and a resume point: weights twice, and the optimiser's two moments."""
-    return 4 * 4 * base.model.num_parameters()
+def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeights]) -> tuple[EncodedTask, ...]:
+    """The tasks with the share of the operations of plain training that a token of each one's stage costs, since the
+    strategy chooses what trains."""
+    return tuple(
+        dataclasses.replace(task, facts=task.facts | {"operations_share": own.operations})
+        for task, own in zip(tasks, weights, strict=True)
+    )
 
 
 def point_seconds() -> float:

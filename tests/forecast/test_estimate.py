@@ -5,7 +5,9 @@ import pytest
 
 from engine import strategies
 from engine.experiments.experiment import Experiment, Training, experiment_from
+from engine.forecast import trained_weights
 from engine.forecast.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
+from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.strategies.base import Cost, Reading, Strategy
 
 SIZES = (TaskSize("a", 100, 1000, 200, 100), TaskSize("b", 50, 500, 100, 100), TaskSize("c", 10, 300, 50, 50))
@@ -163,3 +165,39 @@ def test_the_estimate_counts_the_epochs_that_strategies_and_tasks_set() -> None:
     # Joint and replay take over naive's first stage, whose epochs the task sets; another rate takes over nothing.
     joint = (1000 + 2000) + (1000 + 2000 + 1200)
     assert [run.training_tokens for run in runs] == [1000 + 1000 + 600, joint, 2600, 1500 + 900]
+
+
+def test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, full = only_run("naive", optimizer_state="keep"), SPEED.parameters
+    trained = [
+        StageWeights(full, 300, 300, 0.5),
+        StageWeights(full, 400, 600, 0.75),
+        StageWeights(full, 200, 700, 0.25),
+    ]
+    monkeypatch.setattr(trained_weights, "_of_shapes", lambda name, strategy, stages, seed: trained)
+    own = only_run("freeze", optimizer_state="keep")
+    assert plain.memory_bytes - own.memory_bytes == 4 * 3 * (1_000 - 400)
+    assert plain.disk_bytes - own.disk_bytes == 4 * 2 * (3 * 1_000 - 300 - 400 - 200)
+    scored = own.scoring_tokens / 300
+    assert own.seconds == pytest.approx((0.5 * 2000 + 0.75 * 1000 + 0.25 * 600) / 100 + scored)
+    # Its A and μ are those of all weights that have trained so far.
+    both, none_frozen = only_run({"freeze+ewc": {"fisher_documents": 1000}}), only_run("ewc")
+    assert both.disk_bytes - only_run("freeze").disk_bytes == 4 * 2 * (300 + 600 + 700)
+    assert both.seconds - only_run("freeze").seconds == pytest.approx((0.5 * 1000 + 0.75 * 500) / 50)
+    assert both.memory_bytes < none_frozen.memory_bytes
+
+
+def test_tensors_that_steps_hold_count_as_memory_and_not_on_disk() -> None:
+    masked, plain = only_run("mask"), only_run("naive")
+    assert masked.memory_bytes - plain.memory_bytes == 2 * 4 * 1_000
+    assert masked.disk_bytes == plain.disk_bytes
+    projected = only_run({"agem": {"replay_ratio": 0.5}})
+    assert projected.memory_bytes - plain.memory_bytes == 2 * 4 * 1_000
+    assert projected.training_tokens == 2000 + 1500 + 900
+
+
+def test_the_estimate_of_a_strategy_that_freezes_looks_at_the_models_shapes() -> None:
+    own, plain = only_run({"freeze": {"frozen_layers": 1}}), only_run("naive")
+    found = weights_of("tiny-gpt2", 0, strategies.build("freeze", {"frozen_layers": 1}), 3, 0)
+    assert own.memory_bytes - plain.memory_bytes == 4 * (found[0].whole + 3 * found[0].trained - 4 * 1_000)
+    assert 0 < found[0].trained < found[0].whole

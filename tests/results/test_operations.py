@@ -36,3 +36,11 @@ def test_joint_reads_a_task_with_many_prompts_more_often_where_its_epochs_are_mo
     joint = strategies.build("joint", {})
     found = run_operations(joint, 50, [1000, 1000 + 3 * 400], TASKS, [1, 3])
     assert found == pytest.approx(6 * 50 * (1000 + 1000 + 3 * 800))
+
+
+def test_a_stage_that_trains_a_part_of_the_weights_counts_the_share_that_its_run_recorded() -> None:
+    shares = [TASKS[0] | {"operations_share": 0.5}, TASKS[1] | {"operations_share": 0.75}]
+    found = run_operations(strategies.build("freeze", {}), 50, [1000, 400], shares, [3, 3])
+    assert found == 6 * 50 * (0.5 * 1000 + 0.75 * 800)
+    both = run_operations(strategies.build("freeze+ewc", {"fisher_documents": 5}), 50, [1000, 400], shares, [3, 3])
+    assert both == 6 * 50 * (0.5 * (1000 + 500) + 0.75 * 800)
