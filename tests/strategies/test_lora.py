@@ -1,5 +1,6 @@
 """Low-rank adapters: what starts, what trains, what is saved, and what is refused."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,11 @@ from transformers.pytorch_utils import Conv1D
 from engine import events, strategies
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
+from engine.experiments.experiment import experiment_from
+from engine.forecast.estimate import Speed, TaskSize, estimate
+from engine.forecast.trained_weights import stage_weights
 from engine.models import adapters, lm_head
-from engine.models.loading import keeps_documents_apart
+from engine.models.loading import keeps_documents_apart, load_base
 from engine.persistence.checkpoints import save_checkpoint
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.tools import fisher
@@ -34,6 +38,11 @@ def tiny_llama() -> LlamaForCausalLM:
         max_position_embeddings=64, initializer_range=0.2, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     return LlamaForCausalLM(config)
+
+
+def shapes() -> GPT2LMHeadModel:
+    with torch.device("meta"):
+        return GPT2LMHeadModel(tiny_gpt2().config)
 
 
 def prepared(model: PreTrainedModel, stage: int = 1, **parameters: Any) -> PreTrainedModel:
@@ -312,10 +321,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("parameters", "sentence"), REFUSED)
 def test_what_the_model_lacks_is_refused_with_the_field_named(parameters: dict[str, Any], sentence: str) -> None:
-    import re
-
-    with torch.device("meta"):
-        model = GPT2LMHeadModel(tiny_gpt2().config)
+    model = shapes()
     found = strategies.build("lora", parameters).refusal(model)
     assert found is not None
     assert re.search(sentence, found)
@@ -337,8 +343,7 @@ def test_layers_are_chosen_by_all_by_attention_and_by_names() -> None:
 
 
 def test_preparing_works_in_shapes_alone() -> None:
-    with torch.device("meta"):
-        model = GPT2LMHeadModel(tiny_gpt2().config)
+    model = shapes()
     for stage in (1, 2):
         prepared(model, stage, between_stages="merged")
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -366,3 +371,23 @@ def test_values_that_mean_nothing_are_refused_when_an_experiment_is_read(
 def test_it_may_be_joined_to_replay_whether_or_not_it_merges() -> None:
     for parameters in ({}, MERGED):
         assert strategies.build("replay+lora", parameters).rate_factor == strategies.build("lora", {}).rate_factor
+
+
+def test_an_adapter_is_counted_as_what_trains_and_a_continued_one_as_what_is_saved() -> None:
+    factors = 2 * 8 * (16 + 48 + 16 + 16 + 16 + 64 + 64 + 16)
+    base = tiny_gpt2().num_parameters()
+    for parameters, saved in (({}, factors), (MERGED, base)):
+        for model in (tiny_gpt2(), shapes()):
+            for found in stage_weights(model, strategies.build("lora", parameters), 2, seed=0):
+                assert (found.whole, found.trained, found.saved) == (base + factors, factors, saved)
+
+
+def test_the_estimate_of_a_run_knows_that_its_checkpoints_are_small() -> None:
+    data = {"name": "x", "tasks": [{"name": each, "train": "a.txt"} for each in "ab"]}
+    experiment = experiment_from({**data, "strategies": ["naive", "lora", {"lora": MERGED}]})
+    parameters = load_base("tiny-gpt2").model.num_parameters()
+    speed = Speed(1000.0, 500.0, parameters, activation_bytes=0, device="cpu")
+    plain, alone, merged = estimate(experiment, [TaskSize(each, 10, 1000, 100) for each in "ab"], speed).runs
+    assert alone.disk_bytes < plain.disk_bytes / 20
+    assert merged.disk_bytes == plain.disk_bytes
+    assert alone.memory_bytes == merged.memory_bytes < plain.memory_bytes
