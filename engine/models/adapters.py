@@ -183,6 +183,19 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
+def call_base_as(folder: Path, model: PreTrainedModel) -> None:
+    """Let an adapter's folder call its base as this run does: one that is taken over from another run may know the same
+    model from another place."""
+    if not is_adapter(folder):
+        return
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    own = {"base_model_name_or_path": model.name_or_path, "revision": getattr(model, _REVISION, None)}
+    if config["base_model_name_or_path"] is not None and config != config | own:
+        fresh = folder / f"{CONFIG}.partial"  # the other run's file may be the very same
+        fresh.write_text(json.dumps(config | own, indent=2, sort_keys=True), encoding="utf-8")
+        fresh.replace(folder / CONFIG)
+
+
 def numbers_left_out(model: PreTrainedModel) -> int:
     """How many of a model's numbers a finished stage's checkpoint leaves out: its base's, or those of an adapter that
     is merged by then."""

@@ -1,5 +1,6 @@
 """Low-rank adapters: what starts, what trains, what is saved, and what is refused."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,13 +14,14 @@ from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaConfig, Lla
 from transformers.pytorch_utils import Conv1D
 
 from engine import events, strategies
+from engine.common.durable_files import is_whole
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.experiments.experiment import experiment_from
 from engine.forecast.estimate import Speed, TaskSize, estimate
 from engine.forecast.trained_weights import stage_weights
 from engine.models import adapters, lm_head
-from engine.models.loading import keeps_documents_apart, load_base
+from engine.models.loading import LoadedModel, keeps_documents_apart, load_base
 from engine.persistence.checkpoints import save_checkpoint
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.tools import fisher
@@ -258,6 +260,27 @@ def test_a_run_that_merges_and_takes_stages_over_or_is_given_one_more_task_ends_
     list(train(replace(added, tasks=whole.tasks[:2])))
     list(train(replace(added, finished_stages=2)))
     assert same_weights(tmp_path / "whole", tmp_path / "added", 3)
+
+
+def test_an_adapter_that_is_taken_over_calls_its_base_as_the_run_that_takes_it_does(tmp_path: Path) -> None:
+    def called(folder: str) -> list[str]:
+        def load(checkpoint: Path | None) -> LoadedModel:
+            base = loaded(None)
+            adapters.name_base(base.model, f"/models/{folder}", None)
+            if checkpoint is not None:
+                adapters.load_onto(base.model, checkpoint)
+            return base
+
+        setup = small_setup(strategies.build("lora", {}), tmp_path / folder, tasks=2)
+        shared = SharedResults(tmp_path / "shared")
+        heard = list(train(replace(setup, load_model=load, shared=shared, content="texts")))
+        assert all(e.shared == (folder == "second") for e in heard if isinstance(e, events.StageStarted))
+        assert all(is_whole(tmp_path / folder / f"stage-{stage}") for stage in (1, 2))
+        configs = [tmp_path / each / "stage-2" / adapters.CONFIG for each in ("first", folder)]
+        return [json.loads(each.read_text())["base_model_name_or_path"] for each in configs]
+
+    assert called("first") == ["/models/first"] * 2
+    assert called("second") == ["/models/first", "/models/second"]
 
 
 def test_the_scored_weights_of_a_merged_stage_are_the_saved_ones(tmp_path: Path) -> None:
