@@ -11,10 +11,11 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from engine.common.errors import ModelError
 from engine.common.paths import MODEL_ROOTS
-from engine.models import loading
+from engine.models import adapters, loading
 from engine.models.adapters import CONFIG, WEIGHTS
 from tests.builders import tiny_gpt2
 
@@ -49,6 +50,16 @@ def make_adapter(folder: Path, base: Path, named: str | None = None, **settings:
             torch.nn.init.normal_(weight, std=0.3)
     model.save_pretrained(folder)
     return change(folder, base_model_name_or_path=named or str(base))
+
+
+def own_adapter(folder: Path, build: Callable[[], PreTrainedModel]) -> PreTrainedModel:
+    """A model with an adapter of rank 4 and α 3, which `folder` then holds with its base."""
+    base, model = make_base(folder / "base", build()), build()
+    adapters.put_on(model, adapters.linear_layers(model), 4, 3.0, str(base))
+    for layer in adapters.adapted_layers(model).values():
+        torch.nn.init.normal_(adapters.factors(layer)[1], std=0.3)
+    adapters.save_model(model, folder / "adapter")
+    return model
 
 
 def change(folder: Path, **changes: Any) -> Path:
@@ -86,6 +97,23 @@ def test_an_adapter_is_merged_into_the_base_that_it_names_as_peft_merges_it(
     assert all(weight.requires_grad for weight in found.parameters())
     assert torch.allclose(logits(found), logits(merged), atol=1e-5)
     assert not torch.allclose(logits(found), logits(build()), atol=1e-2)
+
+
+@pytest.mark.parametrize("build", [gpt2, llama])
+@pytest.mark.parametrize("use_rslora", [False, True])
+def test_merged_weights_are_the_bases_plus_the_scaled_product(
+    build: Callable[[], PreTrainedModel], use_rslora: bool, tmp_path: Path
+) -> None:
+    """W + (α / r) B A, or W + (α / √r) B A, by hand for r 4 and α 3; transposed for a Conv1D."""
+    products = {}
+    for name, layer in adapters.adapted_layers(own_adapter(tmp_path, build)).items():
+        down, up = adapters.factors(layer)
+        product = 3 / (2 if use_rslora else 4) * (up @ down).detach()
+        products[name] = product.T if isinstance(layer.get_base_layer(), Conv1D) else product
+    found = loading.load_base(str(change(tmp_path / "adapter", use_rslora=use_rslora))).model.state_dict()
+    for name, each in build().state_dict().items():
+        wanted = each + products.get(name.removesuffix(".weight"), torch.zeros(()))
+        assert torch.allclose(found[name], wanted, atol=1e-6), name
 
 
 def test_its_base_is_found_beside_it_by_the_embedded_name_and_where_it_lies_in_the_same_folder(
@@ -202,12 +230,14 @@ def test_an_adapter_of_another_base_is_refused_before_anything_is_loaded(
         loading.load_base(str(adapter))
 
 
-def test_a_factor_that_is_missing_or_of_another_rank_is_refused(adapter: Path) -> None:
-    tensors = load_file(adapter / WEIGHTS)
+def test_a_factor_that_is_missing_or_of_another_rank_is_refused(tmp_path: Path) -> None:
+    own_adapter(tmp_path, gpt2)
+    weights = tmp_path / "adapter" / WEIGHTS
+    tensors = load_file(weights)
     name = next(each for each in tensors if "lora_A" in each)
-    save_file({key: tensor for key, tensor in tensors.items() if key != name}, adapter / WEIGHTS)
+    save_file({key: tensor for key, tensor in tensors.items() if key != name}, weights)
     with pytest.raises(ModelError, match="do not fit"):
-        loading.load_base(str(adapter))
-    save_file(tensors | {name: torch.zeros(3, tensors[name].shape[1])}, adapter / WEIGHTS)
+        loading.load_base(str(weights.parent))
+    save_file(tensors | {name: torch.zeros(3, tensors[name].shape[1])}, weights)
     with pytest.raises(ModelError, match="do not fit"):
-        loading.load_base(str(adapter))
+        loading.load_base(str(weights.parent))

@@ -5,6 +5,7 @@ from engine.strategies.tools import document_gradients, fisher, memory
 from tests.builders import tiny_gpt2
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_fisher, test_memory, test_replay
+from tests.strategies.adapter_mutants import ADAPTERS
 from tests.strategies.step_mutants import STEPS
 from tests.training import test_runs_by_hand
 
@@ -172,4 +173,4 @@ REMEMBERED: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | STEPS
+MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | STEPS | ADAPTERS
