@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine import strategies
 from engine.experiments.demo import demo_experiment
 from engine.experiments.portable import portable
 from engine.experiments.presets import PRESETS
@@ -62,6 +63,11 @@ def with_tasks(*names: str) -> AppTest:
 def field(elements: Any, ending: str) -> Any:
     (found,) = [element for element in elements if element.key and element.key.endswith(ending)]
     return found
+
+
+def card(strategy: str) -> str:
+    """The beginning of the keys of a strategy's first card."""
+    return f"card{strategies.offered().index(strategy) + 1}"
 
 
 def started(app: AppTest) -> AppTest:
@@ -141,19 +147,19 @@ def test_the_arrows_change_the_order() -> None:
 @pytest.mark.usefixtures("library")
 def test_slider_and_exact_entry_move_each_other() -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, "card3_ewc_lambda_entry0").set_value(47.0).run()
-    assert field(app.select_slider, "card3_ewc_lambda_slider1").value == 50.0
+    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
+    assert field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").value == 50.0
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
-    field(app.select_slider, "card3_ewc_lambda_slider1").set_value(1000.0).run()
-    assert field(app.number_input, "card3_ewc_lambda_entry1").value == 1000.0
+    field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").set_value(1000.0).run()
+    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry1").value == 1000.0
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
 
 
 @pytest.mark.usefixtures("library")
 def test_several_values_and_seeds_multiply_the_runs() -> None:
     app = with_tasks("tea", "bread")
-    field(app.toggle, "card2_several").set_value(True).run()
-    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1, 2").run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, 1, 2").run()
     field(app.text_input, "seeds").set_value("0, 1").run()
     assert errors(app) == []
     # naive, three times replay, ewc; two seeds.
@@ -163,11 +169,11 @@ def test_several_values_and_seeds_multiply_the_runs() -> None:
 @pytest.mark.usefixtures("library")
 def test_a_wrong_value_gets_one_sentence_at_its_card_and_nothing_is_lost() -> None:
     app = with_tasks("tea", "bread")
-    field(app.toggle, "card2_several").set_value(True).run()
-    field(app.text_input, "card2_replay_weight_list").set_value("0.5, much").run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, much").run()
     assert errors(app)[0] == "Replay weight λ: 'much' is not a number."
     assert app.button(key="experiment_start").disabled
-    assert field(app.text_input, "card2_replay_weight_list").value == "0.5, much"
+    assert field(app.text_input, f"{card('replay')}_replay_weight_list").value == "0.5, much"
     assert app.multiselect[0].value == ["tea", "bread"]
 
 
@@ -205,12 +211,12 @@ def test_a_preset_fills_in_the_training_and_a_change_to_it_is_told_and_undone() 
 @pytest.mark.usefixtures("library")
 def test_a_variant_is_a_second_card_that_must_differ() -> None:
     app = with_tasks("tea", "bread")
-    field(app.button, "card3_copy").click().run()
+    field(app.button, f"{card('ewc')}_copy").click().run()
     assert any("same strategy with the same parameters" in error for error in errors(app))
-    field(app.number_input, "card6_ewc_lambda_entry0").set_value(5.0).run()
+    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_lambda_entry0").set_value(5.0).run()
     assert errors(app) == []
     assert app.button(key="experiment_start").label == "Start 4 runs"
-    field(app.button, "card6_remove").click().run()
+    field(app.button, f"card{len(strategies.offered()) + 1}_remove").click().run()
     assert app.button(key="experiment_start").label == "Start 3 runs"
 
 
@@ -411,7 +417,7 @@ def test_every_card_offers_overrides_that_are_empty_until_they_are_set() -> None
     assert (rate.value, rate.placeholder) == (None, "as in training")
     assert [spec.parameters for spec in saved(app).strategies if spec.name == "naive"] == [{}]
     rate.set_value(1e-4)
-    field(app.number_input, "card3_epochs").set_value(7).run()
+    field(app.number_input, f"{card('ewc')}_epochs").set_value(7).run()
     assert errors(app) == []
     assert saved(app).strategies[0].parameters == {"learning_rate": 1e-4}
     assert saved(app).strategies[2].parameters["epochs"] == 7
@@ -450,3 +456,12 @@ def test_a_task_s_own_epochs_and_rate_are_saved_and_loaded_and_go_with_it_throug
     assert [(task.name, task.overrides.given) for task in saved(app).tasks] == wanted
     assert field(app.number_input, "own_epochs_bread").value == 9
     assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]
+
+
+@pytest.mark.usefixtures("library")
+def test_a_strategy_that_does_not_fit_the_model_is_refused_with_the_field_named() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.toggle, f"{card('freeze')}_on").set_value(True).run()
+    field(app.number_input, f"{card('freeze')}_frozen_layers_entry0").set_value(40).run()
+    app = started(app)
+    assert "freeze.frozen_layers: 40 is more than the 4 layers of the model; lower it." in errors(app)

@@ -1,9 +1,9 @@
 """Mistakes in the strategies that change what a step does or which weights it moves, each with the test that must
 catch it."""
 
-from engine.strategies import agem, cumulative, mask
+from engine.strategies import agem, cumulative, ewc, freeze, mask
 from tests.mutation import Mutant, mutant
-from tests.strategies import test_agem, test_cumulative, test_mask
+from tests.strategies import test_agem, test_cumulative, test_ewc, test_freeze, test_mask
 
 _EQUATION_11 = test_agem.test_the_projection_is_that_of_equation_11
 _DISAGREE = {"own": (-4.0, -3.0, 1.0), "reference": (1.0, 1.0, 1.0), "wanted": (-2.0, -1.0, 3.0)}
@@ -11,6 +11,9 @@ _AGREE = {"own": (1.0, 2.0, 3.0), "reference": (3.0, 0.0, 1.0), "wanted": (1.0, 
 _NOTHING = {"own": (1.0, 2.0, 3.0), "reference": (0.0, 0.0, 0.0), "wanted": (1.0, 2.0, 3.0)}
 _LARGEST = test_mask.test_the_mask_holds_the_largest_magnitudes
 _SORT = test_mask.test_the_mask_is_that_of_a_stable_sort_whatever_the_ties_and_the_shape
+_LOWEST = test_freeze.test_the_lowest_layers_and_the_embeddings_are_frozen
+_DRAWN = test_freeze.test_a_share_of_the_matrices_is_drawn_anew_for_each_stage_and_seed
+_CHANGING = test_ewc.test_sums_over_sets_of_weights_that_change_are_those_of_each_weights_own_tasks
 
 STEPS: dict[str, Mutant] = {
     "a projection of gradients that agree": mutant(
@@ -102,5 +105,47 @@ STEPS: dict[str, Mutant] = {
         "Plan(tuple(range(1, stage + 1)))",
         'Plan(tuple(range(1, stage + 1)), start="base")',
         test_cumulative.test_a_stage_starts_from_the_weights_of_the_stage_before,
+    ),
+    "the highest layers frozen for the lowest": mutant(
+        freeze, "blocks[: self.frozen_layers]", "blocks[len(blocks) - self.frozen_layers :]", _LOWEST
+    ),
+    "embeddings that train with their layers frozen": mutant(
+        freeze, "embeddings(model) if self.frozen_embeddings", "() if self.frozen_embeddings", _LOWEST
+    ),
+    "the same matrices frozen at every stage": mutant(freeze, '"frozen matrices", stage', '"frozen matrices"', _DRAWN),
+    "biases and norms drawn among the matrices": mutant(freeze, "if weight.dim() > 1]", "if weight.dim() > 0]", _DRAWN),
+    "matrices of frozen layers drawn once more": mutant(
+        freeze, "blocks[self.frozen_layers :] for", "blocks for", _DRAWN
+    ),
+    "a frozen share for the share that trains": mutant(
+        freeze,
+        "round(self.frozen_share * len(others))",
+        "round((1 - self.frozen_share) * len(others)) + 1",
+        _DRAWN,
+    ),
+    "weights that stay frozen in all later stages": mutant(
+        freeze,
+        "model.requires_grad_(True)",
+        "pass",
+        test_freeze.test_what_an_earlier_stage_has_frozen_trains_again,
+    ),
+    "a layer too many that is let through": mutant(
+        freeze,
+        "self.frozen_layers > len(blocks)",
+        "self.frozen_layers > len(blocks) + 1",
+        test_freeze.test_a_number_of_layers_that_the_model_does_not_have_is_refused,
+        build=test_freeze.on_meta,
+    ),
+    "an importance that is lost while its weight is frozen": mutant(
+        ewc,
+        "importance, anchor, between = dict(past.importance), dict(past.anchor), []",
+        "importance, anchor, between = {}, {}, []",
+        _CHANGING,
+    ),
+    "an online importance that is lost while its weight is frozen": mutant(
+        ewc, "    importance = dict(past.importance)\n    for", "    importance = {}\n    for", _CHANGING
+    ),
+    "an online anchor that is lost while its weight is frozen": mutant(
+        ewc, "past.anchor | _copies(weights)", "_copies(weights)", _CHANGING
     ),
 }

@@ -177,6 +177,7 @@ def test_sums_over_sets_of_weights_that_change_are_those_of_each_weights_own_tas
     value = sum(pull_values([pull(elastic, 2.0)], {name: weight(each) for name, each in theta.items()}).values())
     assert float(value) == pytest.approx(float(explicit), rel=1e-12)
     assert list(elastic.importance) == list(elastic.anchor) == ["a", "b", "c"]
+    assert set(online.importance) == set(online.anchor) == {"a", "b", "c"}
     for name, (*older, (f, reached)) in past.items():
         assert torch.allclose(elastic.importance[name], f + sum(each for each, _ in older))
         assert torch.allclose(online.importance[name], f + 0.5 * sum(each for each, _ in older))

@@ -51,9 +51,10 @@ def test_a_share_of_the_matrices_is_drawn_anew_for_each_stage_and_seed() -> None
     assert all(found < matrices() and len(found) == 4 for found in drawn)  # of eight
     assert len(set(map(frozenset, drawn))) == len(drawn)
     assert frozen(half, 2) == drawn[1], "the same for a stage, whenever it is asked"
-    above = frozen(Freeze(1, 0.5, False))
-    assert above > of_layer(0)
-    assert len(above - of_layer(0)) == 2
+    for stage in range(1, 7):
+        above = frozen(Freeze(1, 0.5, False), stage)
+        assert above > of_layer(0)
+        assert len(above - of_layer(0)) == 2
 
 
 def test_what_an_earlier_stage_has_frozen_trains_again() -> None:

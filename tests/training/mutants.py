@@ -7,7 +7,7 @@ from engine.training import failures, gradients, optimizer, scoring, stage_data,
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_replay
 from tests.tokens import test_packing
-from tests.training import test_failures, test_loop, test_runs_by_hand, test_scoring
+from tests.training import test_failures, test_loop, test_optimizer, test_runs_by_hand, test_scoring
 
 _BY_HAND = test_runs_by_hand.test_ewc_over_three_tasks_is_adamw_then_the_closed_proximal_step
 _JOINT = test_runs_by_hand.test_joint_is_adamw_from_the_base_model_on_all_tasks
@@ -39,6 +39,18 @@ OPTIMISER: dict[str, Mutant] = {
         "_IMMOVABLE = 1e30",
         "_IMMOVABLE = 1e-30",
         test_runs_by_hand.test_a_weight_that_no_gradient_has_reached_is_not_pulled,
+    ),
+    "moments by the places of their weights": mutant(
+        optimizer,
+        "{place: moments[name] for name, place in places if name in moments}",
+        "dict(zip([place for _, place in places], moments.values()))",
+        test_optimizer.test_another_set_gets_the_moments_of_what_both_train_by_name,
+    ),
+    "moments of before names were kept by the weights that train now": mutant(
+        optimizer,
+        "_groups_of(list(model.named_parameters()))",
+        "_groups_of(list(model.named_parameters())[::-1])",
+        test_optimizer.test_states_of_before_names_were_kept_are_read_by_place,
     ),
     "a pull before AdamW's step": Mutant(
         step,
