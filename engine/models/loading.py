@@ -18,10 +18,10 @@ from transformers.utils import logging as transformers_logging
 from engine.common.errors import ModelError
 from engine.common.foreign_errors import model_errors
 from engine.common.quoting import listed, quoted
-from engine.models import cpu_attention, cpu_layers
 from engine.models.adapter_folders import check_adapter, check_fits, merge_into, named_base
 from engine.models.adapters import LOADING, UNSOUGHT, is_adapter, is_model, load_onto, mark_as_merged, name_base
 from engine.models.choices import EMBEDDED
+from engine.models.cpu import attention, layers
 from engine.models.eval_mode import without_dropout
 from engine.models.folder_checks import check_folder, check_sizes, local_folder, model_roots
 from engine.models.folder_hashes import folder_hash
@@ -179,8 +179,8 @@ def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> Loade
     bos, eos = marks_of(name, tokenizer)
     check_vocabulary(name, tokenizer, model.get_input_embeddings().weight.shape[0])
     model.requires_grad_(True)
-    cpu_attention.prefer(model)
-    cpu_layers.replace(model)
+    attention.prefer(model)
+    layers.replace(model)
     if ours is not None and is_adapter(ours):
         load_onto(model, ours)
     model.to(torch.device(device))

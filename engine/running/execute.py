@@ -14,7 +14,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
-from engine.forecast.trained_weights import StageWeights, stage_weights
+from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
@@ -75,10 +75,8 @@ def execute_run(
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
-    written_at_once = _FLOAT_BYTES * 4 * base.model.num_parameters()  # a checkpoint, a point, AdamW's two moments
+    weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(tasks), run.seed)
     if strategy.redefines("prepare"):
-        weights = stage_weights(base.model, strategy, len(tasks), run.seed)  # it is left as the last stage trains it
-        written_at_once = _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
         encoded = _with_operations(encoded, weights)
     setup = RunSetup(
         load_model=load,
@@ -95,7 +93,7 @@ def execute_run(
         shared=shared,
         content=_content(experiment, machine),
         point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, written_at_once),
+        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
     )
     del base
     yield from train(setup)
@@ -108,6 +106,11 @@ def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeight
         dataclasses.replace(task, facts=task.facts | {"operations_share": own.operations})
         for task, own in zip(tasks, weights, strict=True)
     )
+
+
+def _written_at_once(weights: Sequence[StageWeights]) -> int:
+    """Bytes of a checkpoint and a resume point: what is saved twice, and the optimiser's two moments."""
+    return _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
 
 
 def point_seconds() -> float:
