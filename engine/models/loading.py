@@ -57,7 +57,7 @@ def locate(name: str, ours: Path | None = None) -> Path:
     name of the hub may carry a revision, as in `gpt2@main`; without one it is the newest that is on this machine.
     """
     folder = locate_here(name, ours)
-    return folder if folder is not None else check_folder(_on_hub(name).download(), name)
+    return folder if folder is not None else _checked(_on_hub(name).download(), name)
 
 
 def locate_here(name: str, ours: Path | None = None) -> Path | None:
@@ -65,11 +65,15 @@ def locate_here(name: str, ours: Path | None = None) -> Path | None:
     folder = ours or (EMBEDDED_FOLDER / EMBEDDED if name == EMBEDDED else local_folder(name, model_roots()))
     if folder is None:
         folder = _on_hub(name).cached()
-    if folder is not None and is_adapter(folder):
+    return _checked(folder, name) if folder is not None else None
+
+
+def _checked(folder: Path, name: str) -> Path:
+    if is_adapter(folder):
         check_adapter(folder, name)
         if not is_model(folder):
             return folder
-    return check_folder(folder, name) if folder is not None else None
+    return check_folder(folder, name)
 
 
 def base_of(folder: Path, name: str) -> Path:

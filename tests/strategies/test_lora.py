@@ -22,6 +22,7 @@ from engine.experiments.experiment import experiment_from
 from engine.forecast.estimate import Speed, TaskSize, estimate
 from engine.forecast.trained_weights import stage_weights
 from engine.models import adapters, lm_head
+from engine.models.likelihood import interruptible
 from engine.models.loading import LoadedModel, keeps_documents_apart, load_base
 from engine.persistence.checkpoints import save_checkpoint
 from engine.persistence.shared_results import SharedResults
@@ -372,6 +373,13 @@ def test_an_adapter_that_is_merged_is_joined_to_no_pull() -> None:
         strategies.build("ewc+lora", MERGED)
     with pytest.raises(ConfigError, match=r"lora\+ewc\.between_stages"):
         strategies.build("lora+ewc", MERGED)
+
+
+def test_a_pause_is_still_heard_at_every_layer_forward_and_backward() -> None:
+    model, heard = prepared(tiny_gpt2()), []
+    with interruptible(model, lambda: heard.append(1)):
+        model(input_ids=TOKENS).logits.sum().backward()
+    assert len(heard) == 2 * 2
 
 
 def test_layers_are_chosen_by_all_by_attention_and_by_names() -> None:

@@ -1,5 +1,5 @@
 from engine.experiments.experiment import experiment_from
-from ui.experiment.draft import draft_of
+from ui.experiment.draft import declared_parameters, draft_of
 
 
 def test_a_parameter_written_with_its_part_is_in_the_form_under_its_short_name() -> None:
@@ -11,3 +11,13 @@ def test_a_parameter_written_with_its_part_is_in_the_form_under_its_short_name()
     (spec,) = draft_of(experiment_from(data), {}).specs()
     found = [(each["replay_weight"], each["ewc_lambda"], each["epochs"]) for each in spec.resolve_all()]
     assert found == [(0.25, 3.0, 4), (0.25, 30.0, 4)]
+
+
+def test_an_empty_learning_rate_says_what_the_strategy_makes_of_trainings() -> None:
+    def empty(strategy: str) -> dict[str, str]:
+        return {each.name: each.empty for each in declared_parameters(strategy)}
+
+    assert empty("naive")["learning_rate"] == "as in training"
+    for name in ("lora", "replay+lora"):
+        assert empty(name)["learning_rate"] == "10 times that of training"
+        assert empty(name)["epochs"] == "as in training"
