@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine import events
 from engine.common.durable_files import writing
+from engine.common.random_streams import Streams
 from engine.events.control import Stopped
 from engine.persistence.checkpoints import complete, save_checkpoint, save_stage_state, stage_folder
 from engine.persistence.content_keys import content_key
@@ -107,6 +108,7 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
                 yield progress.recorded(report(setup, progress, in_flight.popleft()))
             if evaluates:
                 if number == steps:
+                    setup.strategy.settle(progress.base.model, at.stage, Streams(setup.seed))
                     yield events.Phase(f"scoring after {task.name}")
                 scored = evaluate(setup, progress.base, setup.tasks, at.stage, at.step, whole=number == steps)
                 yield progress.recorded(scored)

@@ -15,6 +15,7 @@ from tests.strategies import (
     test_reptile,
     test_shorthands,
 )
+from tests.strategies.adapter_mutants import ADAPTERS
 from tests.strategies.step_mutants import STEPS
 from tests.strategies.taught_mutants import TAUGHT
 from tests.training import test_opening, test_runs_by_hand
@@ -324,4 +325,4 @@ SHARES: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | WEIGHTS | STEPS | TAUGHT | SHARES
+MUTANTS: dict[str, Mutant] = FISHER | REMEMBERED | WEIGHTS | STEPS | TAUGHT | SHARES | ADAPTERS

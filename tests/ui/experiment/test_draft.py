@@ -2,7 +2,7 @@ import pytest
 
 from engine.common.errors import ConfigError
 from engine.experiments.experiment import experiment_from
-from ui.experiment.draft import draft_of
+from ui.experiment.draft import declared_parameters, draft_of
 
 
 def test_a_parameter_written_with_its_part_is_in_the_form_under_its_short_name() -> None:
@@ -28,3 +28,13 @@ def test_an_experiment_that_gives_a_lambda_of_ewc_leaves_the_strength_out_until_
     assert draft.specs()[0].parameters == {"ewc_strength": 3.0}
     draft.cards[0].several, draft.cards[0].texts = True, {"ewc_strength": "1", "ewc_lambda": "3, 30"}
     assert [each["ewc_lambda"] for each in draft.specs()[0].resolve_all()] == [3.0, 30.0]
+
+
+def test_an_empty_learning_rate_says_what_the_strategy_makes_of_trainings() -> None:
+    def empty(strategy: str) -> dict[str, str]:
+        return {each.name: each.empty for each in declared_parameters(strategy)}
+
+    assert empty("naive")["learning_rate"] == "as in training"
+    for name in ("lora", "replay+lora"):
+        assert empty(name)["learning_rate"] == "10 times that of training"
+        assert empty(name)["epochs"] == "as in training"
