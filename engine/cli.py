@@ -138,6 +138,10 @@ def strategies() -> None:
             typer.echo(f"\n{name}: {strategy.summary}\n  When to choose it: {strategy.choose_when}")
             typer.echo(f"  Source: {', '.join(strategy.source)}")
             _print_parameters(strategy, strategy.shorthands)
+            if strategy.rate_factor != 1:
+                typer.echo(
+                    f"  The learning rate is {strategy.rate_factor:g} times the experiment's, unless one is set."
+                )
         typer.echo()
     typer.echo("Every strategy also takes these; a task takes them too, and a task's own value goes first:")
     _print_parameters(Overrides)

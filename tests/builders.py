@@ -11,6 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.events.control import Control
 from engine.experiments.experiment import Training
+from engine.models import adapters
 from engine.models.loading import LoadedModel
 from engine.strategies.base import StageView, Strategy
 from engine.strategies.tools.fisher import diagonal_fisher
@@ -58,6 +59,16 @@ def base_of(model: torch.nn.Module) -> LoadedModel:
     """A model as the loop takes it."""
     tokenizer = SimpleNamespace(save_pretrained=lambda folder: None)
     return LoadedModel("tiny", model, tokenizer, 0, 0, 64, packed=True)  # type: ignore[arg-type]
+
+
+def loaded(checkpoint: Path | None) -> LoadedModel:
+    """The tiny GPT-2, or what a run has made of it."""
+    model = tiny_gpt2()
+    if checkpoint is not None and (checkpoint / "config.json").is_file():
+        model = GPT2LMHeadModel.from_pretrained(checkpoint, adapter_kwargs=adapters.UNSOUGHT)
+    if checkpoint is not None and adapters.is_adapter(checkpoint):
+        adapters.load_onto(model, checkpoint)
+    return base_of(model)
 
 
 def document(tokens: Sequence[int], first_target: int = 1) -> EncodedDocument:
@@ -108,12 +119,9 @@ def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: obj
     }  # fmt: skip
     width = (VOCABULARY - 1) // tasks
 
-    def load(checkpoint: Path | None) -> LoadedModel:
-        return base_of(tiny_gpt2() if checkpoint is None else GPT2LMHeadModel.from_pretrained(checkpoint))
-
     encoded = [encoded_task(f"task {t}", seed=t, low=1 + t * width, high=1 + (t + 1) * width) for t in range(tasks)]
     return RunSetup(
-        load_model=load,
+        load_model=loaded,
         tasks=tuple(encoded),
         strategy=strategy,
         training=Training(**(settings | changes)),  # type: ignore[arg-type]

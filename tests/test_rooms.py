@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/tasks/documents",),
     ("engine/tasks/tables",),
     ("engine/tasks",),
-    ("engine/tokens",),
+    ("engine/tokens", "engine/models/cpu"),
     ("engine/models",),
     ("engine/strategies",),
     ("engine/experiments", "engine/persistence"),

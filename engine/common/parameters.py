@@ -35,6 +35,8 @@ class Parameter:
     """The strategy is chosen by this parameter: it stands first in its form, and in a run's label."""
     empty: str
     """The words in an optional field that is left empty; `help` says what it means."""
+    instead_of: str
+    """The parameter that must be left out where this one is given."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,12 @@ def parameter(
     unit: str = "",
     main: bool = False,
     empty: str = "no limit",
+    instead_of: str = "",
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
     extra: dict[str, Any] = {
         "label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main, "empty": empty,
+        "instead_of": instead_of,
     }  # fmt: skip
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
@@ -130,4 +134,5 @@ def _describe(name: str, field: FieldInfo) -> Parameter:
         optional=optional,
         main=bool(extra.get("main", False)),
         empty=str(extra.get("empty", "")),
+        instead_of=str(extra.get("instead_of", "")),
     )

@@ -218,9 +218,18 @@ class Experiment(BaseModel):
             given = [name if name in parameters else name.partition(".")[2] for name in spec.parameters]
             varied = {name for name in given if len(found.get((_tidy(spec.name), name), ())) > 1}
             shown = (varied | _chosen_by(spec.name, parameters) | set(OVERRIDES)) & set(parameters)
-            values = [f"{name}={_short(parameters[name])}" for name in given if name in shown]
+            values = [
+                f"{name}={_short(parameters[name])}" for name in given if name in shown and parameters[name] is not None
+            ]
+            values += self._own_rate(spec.name, parameters)
             labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
         return labels
+
+    def _own_rate(self, name: str, parameters: dict[str, Any]) -> list[str]:
+        """The learning rate that a strategy makes of the experiment's, where any task is trained with it."""
+        rate = self.training.learning_rate * strategies.rate_factor_of(name)
+        is_used = "learning_rate" not in parameters and any(task.learning_rate is None for task in self.tasks)
+        return [f"learning_rate={_short(rate)}"] if is_used and rate != self.training.learning_rate else []
 
 
 def _entries(value: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from engine.common.overrides import Overrides
 from engine.experiments.experiment import Experiment, Training
-from engine.strategies import overrides_of
+from engine.strategies import overrides_of, rate_factor_of
 from engine.strategies.base import Strategy
 
 _Number = TypeVar("_Number", int, float)
@@ -34,12 +34,15 @@ class StageSettings:
         return sum(count * rate for count, rate in pairs) / sum(count for count, _ in pairs)
 
 
-def settings_of_stage(training: Training, of_strategy: Overrides, of_tasks: Sequence[Overrides]) -> StageSettings:
+def settings_of_stage(
+    training: Training, of_strategy: Overrides, of_tasks: Sequence[Overrides], rate_factor: float = 1.0
+) -> StageSettings:
     """The settings of a stage that trains on the tasks that set `of_tasks`. A task's value goes before the strategy's,
-    and that before the experiment's `training`."""
+    and that before the experiment's `training`, its learning rate times the strategy's `rate_factor`."""
+    rate = training.learning_rate * rate_factor
     return StageSettings(
         tuple(_first(task.epochs, of_strategy.epochs, training.epochs) for task in of_tasks),
-        tuple(_first(task.learning_rate, of_strategy.learning_rate, training.learning_rate) for task in of_tasks),
+        tuple(_first(task.learning_rate, of_strategy.learning_rate, rate) for task in of_tasks),
     )
 
 
@@ -48,13 +51,16 @@ def settings_of_stages(
 ) -> tuple[StageSettings, ...]:
     """The settings of every stage of a run over the tasks that set `of_tasks`."""
     plans = [strategy.plan(stage).tasks for stage in range(1, len(of_tasks) + 1)]
-    return tuple(settings_of_stage(training, of_strategy, [of_tasks[task - 1] for task in plan]) for plan in plans)
+    factor = strategy.rate_factor
+    return tuple(
+        settings_of_stage(training, of_strategy, [of_tasks[task - 1] for task in plan], factor) for plan in plans
+    )
 
 
 def settings_of_run(experiment: Experiment, strategy: str, parameters: dict[str, Any]) -> StageSettings:
     """The epochs and the learning rate of every task of an experiment, in its order, in a run of the strategy."""
-    of_tasks = [task.overrides for task in experiment.tasks]
-    return settings_of_stage(experiment.training, overrides_of(strategy, parameters), of_tasks)
+    of_tasks, factor = [task.overrides for task in experiment.tasks], rate_factor_of(strategy)
+    return settings_of_stage(experiment.training, overrides_of(strategy, parameters), of_tasks, factor)
 
 
 def _first(of_task: _Number | None, of_strategy: _Number | None, of_experiment: _Number) -> _Number:

@@ -88,7 +88,8 @@ def _model(name: str, folder: Path) -> str:
         return _whole(found[0])
     try:
         here = folder / written
-        is_folder = (here / "config.json").is_file() or (written.startswith(("./", "../")) and here.is_dir())
+        holds_one = any((here / file).is_file() for file in ("config.json", "adapter_config.json"))
+        is_folder = holds_one or (written.startswith(("./", "../")) and here.is_dir())
         return _whole(here) if is_folder else written
     except (OSError, ValueError):
         return written

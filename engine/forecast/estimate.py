@@ -153,7 +153,7 @@ def _run_cost(
     ]
     moments = 2 if training.optimizer_state == "keep" else 0
     kept = [
-        own.whole + moments * own.trained + cost.tensors * own.remembered
+        own.saved + moments * own.trained + cost.tensors * own.remembered
         for own, cost in zip(weights, costs, strict=True)
     ]
     return RunCost(

@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
-from engine.models.folder_checks import check_sizes
-from engine.models.loading import LOADING, locate
+from engine.models.adapters import numbers_left_out
+from engine.models.loading import LOADING, in_shapes, locate
 from engine.models.parts import operations_per_token
 from engine.strategies.base import Strategy
 
@@ -27,6 +27,12 @@ class StageWeights:
     """Those that have trained in this stage or an earlier one: a state may hold tensors of them."""
     operations: float
     """Those of a token in a step, beside those of a step in which every weight of the base model trains."""
+    left_out: int = 0
+    """Those that the stage's checkpoint leaves out: an adapter may be saved without its base."""
+
+    @property
+    def saved(self) -> int:
+        return self.whole - self.left_out
 
 
 def stage_weights(model: PreTrainedModel, strategy: Strategy, stages: int, seed: int) -> tuple[StageWeights, ...]:
@@ -42,7 +48,8 @@ def stage_weights(model: PreTrainedModel, strategy: Strategy, stages: int, seed:
         trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
         seen |= trained
         share = operations_per_token(model) / plain
-        found.append(StageWeights(model.num_parameters(), sum(trained.values()), sum(seen.values()), share))
+        whole, left_out = model.num_parameters(), numbers_left_out(model)
+        found.append(StageWeights(whole, sum(trained.values()), sum(seen.values()), share, left_out))
     return tuple(found)
 
 
@@ -57,5 +64,5 @@ def weights_of(name: str, parameters: int, strategy: Strategy, stages: int, seed
 @lru_cache(maxsize=64)
 def _of_shapes(name: str, strategy: Strategy, stages: int, seed: int) -> tuple[StageWeights, ...]:
     with LOADING:
-        model = check_sizes(locate(name), name)
+        model = in_shapes(locate(name), name)
     return stage_weights(model, strategy, stages, seed)

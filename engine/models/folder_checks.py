@@ -1,6 +1,7 @@
 """The promises of a model folder are checked before anything in it is loaded: its place, its files, its sizes."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -55,12 +56,15 @@ def check_folder(folder: Path, name: str) -> Path:
         if file.suffix in (".json", ".txt", ".model", ".jinja") and file.stat().st_size > _MAX_TEXT_BYTES:
             raise ModelError(f"{name}: {file.name} is larger than {_MAX_TEXT_BYTES // 10**6} MB; it can't be right.")
     for file in weight_files(folder, name):
-        with file.open("rb") as opened:
-            if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
-                raise ModelError(
-                    f"{name}: {file.name} is a Git LFS pointer, not the weights; run `git lfs pull` there."
-                )
+        refuse_pointer(file, name)
     return folder
+
+
+def refuse_pointer(file: Path, name: str) -> None:
+    """Raises ModelError for a file that stands in the place of the weights."""
+    with file.open("rb") as opened:
+        if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise ModelError(f"{name}: {file.name} is a Git LFS pointer, not the weights; run `git lfs pull` there.")
 
 
 def weight_files(folder: Path, name: str) -> list[Path]:
@@ -124,14 +128,19 @@ def missing_weights(folder: Path, name: str, model: PreTrainedModel) -> list[str
 def _tensor_sizes(folder: Path, name: str) -> Iterator[tuple[str, int]]:
     """Each tensor with how many numbers it holds, from the headers alone."""
     for file in weight_files(folder, name):
-        try:
-            with safe_open(file, "pt") as opened:
-                for key in opened.keys():  # noqa: SIM118 - it is no dictionary
-                    yield key, int(torch.Size(opened.get_slice(key).get_shape()).numel())
-        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{name}: {file.name} is damaged or cut off ({shortened(str(error))}); download the model again."
-            ) from error
+        for key, shape in tensor_shapes(file, name).items():
+            yield key, math.prod(shape)
+
+
+def tensor_shapes(file: Path, name: str) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file's tensors by name, from its header alone. Raises ModelError."""
+    try:
+        with safe_open(file, "pt") as opened:
+            return {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118 - no dict
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{name}: {file.name} is damaged or cut off ({shortened(str(error))}); download the model again."
+        ) from error
 
 
 def read_description(file: Path, name: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from engine.models.folder_checks import weight_files
 
 HUB_TIMEOUT_SECONDS = 3.0
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+_DESCRIPTIONS = ("config.json", "adapter_config.json")
 _LONGEST_NAME = 200
 _NAME = re.compile(r"([\w.-]+(?:/[\w.-]+)?)(?:@([\w-][\w.-]*(?:/[\w-][\w.-]*)*))?")
 """A repository's name, and behind "@" a branch, a tag or a commit; no part of it leads out of the cache's folders."""
@@ -56,14 +57,16 @@ class HubModel:
         return type(self)(self.repository, revision)
 
     def cached(self) -> Path | None:
-        """The folder on this machine that holds the model with all of its weights; None where there is none."""
+        """The folder on this machine that holds the model, or the adapter, with all of its weights; None where there is
+        none."""
         try:
-            config = try_to_load_from_cache(self.repository, "config.json", revision=self.revision)
+            kept = [try_to_load_from_cache(self.repository, name, revision=self.revision) for name in _DESCRIPTIONS]
         except HFValidationError:
             return None
-        if not isinstance(config, str):
+        found = [Path(each).parent for each in kept if isinstance(each, str)]
+        if not found:
             return None
-        folder = Path(config).parent
+        folder = found[0]
         try:  # a download that was cut short may have left some files out
             return folder if weight_files(folder, str(self)) else None
         except ModelError:

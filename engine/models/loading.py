@@ -1,7 +1,6 @@
 """Base models and tokenizers: the embedded one, the hub's, or a local folder's."""
 
 import contextlib
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +18,19 @@ from transformers.utils import logging as transformers_logging
 from engine.common.errors import ModelError
 from engine.common.foreign_errors import model_errors
 from engine.common.quoting import listed, quoted
-from engine.models import cpu_attention, cpu_layers
+from engine.models.adapter_folders import check_adapter, check_fits, merge_into, named_base
+from engine.models.adapters import LOADING, UNSOUGHT, is_adapter, is_model, load_onto, mark_as_merged, name_base
 from engine.models.choices import EMBEDDED
+from engine.models.cpu import attention, layers
 from engine.models.eval_mode import without_dropout
 from engine.models.folder_checks import check_folder, check_sizes, local_folder, model_roots
+from engine.models.folder_hashes import folder_hash
 from engine.models.hub import HubModel, commit_of
 from engine.models.likelihood import logits_of
-from engine.models.tokenizer_checks import check_tokenizer, check_tokenizer_files, loading_failed
+from engine.models.tokenizer_checks import check_tokenizer, check_tokenizer_files, has_tokenizer, loading_failed
 from engine.tokens.blocks import EncodedDocument, cut, pack
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "models"
-
-LOADING = threading.Lock()
-"""transformers swaps functions of torch while it builds a model: two threads at once leave weights without data."""
 
 transformers_logging.disable_progress_bar()
 
@@ -58,17 +57,68 @@ def locate(name: str, ours: Path | None = None) -> Path:
     name of the hub may carry a revision, as in `gpt2@main`; without one it is the newest that is on this machine.
     """
     folder = locate_here(name, ours)
-    return folder if folder is not None else check_folder(_on_hub(name).download(), name)
+    return folder if folder is not None else _checked(_on_hub(name).download(), name)
 
 
 def locate_here(name: str, ours: Path | None = None) -> Path | None:
     """Do the same as `locate` without asking the hub: None for a model of the hub that is not on this machine."""
-    if name == EMBEDDED:
-        return check_folder(EMBEDDED_FOLDER / EMBEDDED, name)
-    folder = ours or local_folder(name, model_roots())
+    folder = ours or (EMBEDDED_FOLDER / EMBEDDED if name == EMBEDDED else local_folder(name, model_roots()))
     if folder is None:
         folder = _on_hub(name).cached()
-    return check_folder(folder, name) if folder is not None else None
+    return _checked(folder, name) if folder is not None else None
+
+
+def _checked(folder: Path, name: str) -> Path:
+    if is_adapter(folder):
+        check_adapter(folder, name)
+        if not is_model(folder):
+            return folder
+    return check_folder(folder, name)
+
+
+def base_of(folder: Path, name: str) -> Path:
+    """The folder of the whole model behind a located one: of an adapter alone that of the base which it names, on this
+    machine. Raises ModelError."""
+    if is_model(folder) or not is_adapter(folder):
+        return folder
+    given = named_base(folder, name)
+    found = None
+    with contextlib.suppress(ModelError):
+        found = locate_here(given)
+    beside = local_folder(str(folder / given), model_roots()) if found is None else None
+    found = check_folder(beside, name) if beside is not None and is_model(beside) else found
+    if found is None:
+        raise ModelError(
+            f"{name}: it is an adapter for {quoted(given)}, which is not on this machine or may not be read here. "
+            "Download that model, or write the folder where it lies into adapter_config.json as "
+            "base_model_name_or_path."
+        )
+    if not is_model(found):
+        raise ModelError(
+            f"{name}: it is an adapter for {quoted(given)}, which is an adapter itself; merge that one with peft's "
+            "merge_and_unload(), save the whole model, and name it as base_model_name_or_path."
+        )
+    return found
+
+
+def tokenizer_folder(name: str, ours: Path | None = None) -> Path:
+    """The folder that holds a base model's tokenizer: an adapter may leave that to its base. Raises ModelError."""
+    folder = locate(name, ours)
+    return folder if has_tokenizer(folder, name) else base_of(folder, name)
+
+
+def weights_hash(folder: Path, name: str) -> str:
+    """The hash of a located model's files, and of its base's where it is an adapter. Raises ModelError."""
+    return "+".join(folder_hash(each) for each in dict.fromkeys((folder, base_of(folder, name))))
+
+
+def in_shapes(folder: Path, name: str) -> PreTrainedModel:
+    """A located model in shapes alone, once config and files agree in them. Raises ModelError."""
+    model = check_sizes(base_of(folder, name), name)
+    if is_adapter(folder):
+        check_fits(folder, name, model)
+        mark_as_merged(model)
+    return model
 
 
 def pinned(name: str, revision: str | None) -> str:
@@ -96,7 +146,7 @@ def _on_hub(name: str) -> HubModel:
 
 def load_tokenizer(name: str, ours: Path | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of a base model. Raises ModelError, also where the folder holds none or one that is of no use."""
-    folder = locate(name, ours)
+    folder = tokenizer_folder(name, ours)
     check_tokenizer_files(folder, name)
     with model_errors(loading_failed(folder, name)):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
@@ -115,26 +165,50 @@ def marks_of(name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
 def load_base(name: str, device: str = "cpu", ours: Path | None = None) -> LoadedModel:
     """Load model and tokenizer from safetensors, never with remote code. Raises ModelError with what to do.
 
-    `ours` is the folder of a checkpoint, whatever the name.
+    `ours` is the folder of a checkpoint: the whole model, or an adapter of the model called `name`. An adapter that
+    `name` itself stands for is merged into its base.
     """
-    folder = locate(name, ours)
     tokenizer = load_tokenizer(name, ours)
     with LOADING, model_errors(f"{name}: it can't be loaded as a causal language model"):
-        if ours is None and name != EMBEDDED:
-            check_sizes(folder, name)
-        model, about = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True,
-            output_loading_info=True,
-        )  # fmt: skip
-    refuse_invented(name, about["missing_keys"])
+        if ours is not None and is_model(ours):
+            model = _whole(ours, name)
+        else:
+            folder = locate(name)
+            if name != EMBEDDED:
+                in_shapes(folder, name)
+            model = _whole(base_of(folder, name), name)
+            if is_adapter(folder):
+                merge_into(model, folder, name)
+            name_base(model, *_called(name, folder))
     bos, eos = marks_of(name, tokenizer)
     check_vocabulary(name, tokenizer, model.get_input_embeddings().weight.shape[0])
     model.requires_grad_(True)
-    cpu_attention.prefer(model)
-    cpu_layers.replace(model)
+    attention.prefer(model)
+    layers.replace(model)
+    if ours is not None and is_adapter(ours):
+        load_onto(model, ours)
     model.to(torch.device(device))
     context = context_of(model.config)
     return LoadedModel(name, model, tokenizer, bos, eos, context, keeps_documents_apart(model))
+
+
+def _whole(folder: Path, name: str) -> PreTrainedModel:
+    """The model in a folder, without an adapter that may lie beside it."""
+    model: PreTrainedModel
+    model, about = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True,
+        output_loading_info=True, adapter_kwargs=UNSOUGHT,
+    )  # fmt: skip
+    refuse_invented(name, about["missing_keys"])
+    return model
+
+
+def _called(name: str, folder: Path) -> tuple[str, str | None]:
+    """The name by which others find a model, and the revision of one of the hub."""
+    named = HubModel.parse(name)
+    if name == EMBEDDED or named is None or local_folder(name, model_roots()) is not None:
+        return str(folder.absolute()), None
+    return named.repository, commit_of(folder)
 
 
 def context_of(config: PreTrainedConfig) -> int:

@@ -10,8 +10,7 @@ import torch
 import transformers
 
 from engine.common.errors import ModelError
-from engine.models.folder_hashes import folder_hash
-from engine.models.loading import locate, revision_of
+from engine.models.loading import locate, revision_of, weights_hash
 
 
 def choose_device(wanted: str) -> str:
@@ -54,7 +53,7 @@ def model_facts(name: str) -> dict[str, str]:
     """Which model a run began from: a hash of its files, and of a model of the hub the commit that they are of."""
     folder = locate(name)
     revision = revision_of(name, folder)
-    return {"model_hash": folder_hash(folder)} | ({"model_revision": revision} if revision else {})
+    return {"model_hash": weights_hash(folder, name)} | ({"model_revision": revision} if revision else {})
 
 
 def _commit() -> str | None:

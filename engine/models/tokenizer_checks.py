@@ -43,9 +43,14 @@ and is scored on, where gaps stand more than on words: the unknown token is easi
 good."""
 
 
+def has_tokenizer(folder: Path, name: str) -> bool:
+    """Whether a folder holds a tokenizer's tokens, or a tokenizer that needs none."""
+    return any(any(folder.glob(pattern)) for pattern in _VOCABULARIES) or _needs_no_files(folder, name)
+
+
 def check_tokenizer_files(folder: Path, name: str) -> None:
     """Raises ModelError where a model folder holds no tokens: the library would make up a tokenizer of one token."""
-    if any(any(folder.glob(pattern)) for pattern in _VOCABULARIES) or _needs_no_files(folder, name):
+    if has_tokenizer(folder, name):
         return
     raise ModelError(
         f"{name}: there is no tokenizer {_where(folder, name)}; put its files there ({_FILES}). The tokenizer's own "

@@ -51,8 +51,10 @@ def save_checkpoint(
     """
     import torch
 
+    from engine.models.adapters import save_model
+
     def fill(partial: Path) -> None:
-        model.save_pretrained(partial)
+        save_model(model, partial)
         tokenizer.save_pretrained(partial)
         if optimizer_state is not None:
             torch.save(optimizer_state, partial / OPTIMIZER_FILE)

@@ -50,6 +50,7 @@ _CURVE = (
     "worse_by", "worse_by_half", "is_worse",
 )  # fmt: skip
 _TESTED = ("configuration", "mean", "half_width", "p", "corrected_p", "comparisons", "is_established")
+_ADAPTER, _OF_MODELS = "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
 
 Rows = Sequence[Sequence[float | None]]
 
@@ -211,17 +212,41 @@ def scores_csv(store: Store, experiment_id: str) -> str:
 def checkpoint_zip(checkpoint: Path, file: IO[bytes], folder: str = "") -> None:
     """Write a checkpoint as a zip of one folder that `AutoModelForCausalLM.from_pretrained` loads once unpacked.
 
+    An adapter goes with its base model, unless that is one of the hub: elsewhere there is no folder of this machine's.
     The folder is called `folder`, as far as every file system can, or as the checkpoint's own. Raises StoreError when
     the checkpoint is no longer there.
     """
-    # the state for resuming stays behind: it may hold texts of the memory
-    parts = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name not in RESUME_FILES)
+    parts = checkpoint_files(checkpoint)
     if not parts:
         raise StoreError(f"{checkpoint}: this checkpoint is no longer there; run the experiment again to get it back.")
     top = Path(safe_name(folder or checkpoint.name))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights don't compress
-        for path in parts:
-            archive.write(path, top / path.relative_to(checkpoint))
+        for place, path in parts.items():
+            if place.name == _ADAPTER and _base_of(checkpoint) is not None:
+                config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": "."}
+                archive.writestr(str(top / place), json.dumps(config, indent=2, sort_keys=True))
+            else:
+                archive.write(path, top / place)
+
+
+def checkpoint_files(checkpoint: Path) -> dict[Path, Path]:
+    """The files that are taken home of a checkpoint, by their places in its folder. The state for resuming stays
+    behind: it may hold texts of the memory. Raises StoreError where the base of an adapter is gone."""
+    own = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name not in RESUME_FILES)
+    base = _base_of(checkpoint)
+    of_base = [] if base is None else sorted(path for path in base.glob("*") if path.suffix in _OF_MODELS)
+    if base is not None and not of_base:
+        raise StoreError(f"{checkpoint}: its base model is no longer in {base}; put it there again.")
+    return {Path(path.name): path for path in of_base} | {path.relative_to(checkpoint): path for path in own}
+
+
+def _base_of(checkpoint: Path) -> Path | None:
+    """The folder of this machine that a checkpoint names as its base; None for a whole model, and for an adapter of a
+    model of the hub."""
+    if not (checkpoint / _ADAPTER).is_file():
+        return None
+    named = Path(json.loads((checkpoint / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"] or "")
+    return named if named.is_absolute() else None
 
 
 def _relative(path: str, folder: Path) -> str:

@@ -14,9 +14,8 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
-from engine.forecast.trained_weights import stage_weights
-from engine.models.folder_hashes import folder_hash
-from engine.models.loading import LoadedModel, load_base, locate
+from engine.forecast.trained_weights import StageWeights, weights_of
+from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
@@ -25,7 +24,6 @@ from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size, check_strategy
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
-from engine.strategies.base import Strategy
 from engine.tasks.spec import TaskSpec
 from engine.tokens.packing import pack_documents
 from engine.training.loop import train
@@ -34,6 +32,9 @@ from engine.training.scoring import prepare
 
 _ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
 """The facts of a machine that its numbers depend on; the release of its kernel is none of them."""
+
+_FLOAT_BYTES = 4
+"""Weights and moments are written in float32."""
 
 
 def execute_run(
@@ -69,14 +70,14 @@ def execute_run(
     encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
-        return load_base(experiment.model if checkpoint is None else str(checkpoint), device, checkpoint)
+        return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
-    written_at_once = _written_at_once(base)
+    weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(tasks), run.seed)
     if strategy.redefines("prepare"):
-        encoded = _with_operations(encoded, strategy, base, run.seed)
+        encoded = _with_operations(encoded, weights)
     setup = RunSetup(
         load_model=load,
         tasks=encoded,
@@ -92,27 +93,24 @@ def execute_run(
         shared=shared,
         content=_content(experiment, machine),
         point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, written_at_once),
+        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
     )
     del base
     yield from train(setup)
 
 
-def _with_operations(
-    tasks: Sequence[EncodedTask], strategy: Strategy, base: LoadedModel, seed: int
-) -> tuple[EncodedTask, ...]:
+def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeights]) -> tuple[EncodedTask, ...]:
     """The tasks with the share of the operations of plain training that a token of each one's stage costs, since the
-    strategy chooses what trains. The model is left as the last stage trains it."""
-    found = stage_weights(base.model, strategy, len(tasks), seed)
+    strategy chooses what trains."""
     return tuple(
         dataclasses.replace(task, facts=task.facts | {"operations_share": own.operations})
-        for task, own in zip(tasks, found, strict=True)
+        for task, own in zip(tasks, weights, strict=True)
     )
 
 
-def _written_at_once(base: LoadedModel) -> int:
-    """Bytes of a checkpoint and a resume point: weights twice, and the optimiser's two moments."""
-    return 4 * 4 * base.model.num_parameters()
+def _written_at_once(weights: Sequence[StageWeights]) -> int:
+    """Bytes of a checkpoint and a resume point: what is saved twice, and the optimiser's two moments."""
+    return _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
 
 
 def point_seconds() -> float:
@@ -152,7 +150,8 @@ def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
     arithmetic = [machine[name] for name in _ARITHMETIC]
     settings = dataclasses.asdict(experiment.training)
     trained_with = {name: value for name, value in settings.items() if name not in _NOT_TRAINED_WITH}
-    return content_key(folder_hash(locate(experiment.model)), trained_with, arithmetic)
+    model = weights_hash(locate(experiment.model), experiment.model)
+    return content_key(model, trained_with, arithmetic)
 
 
 def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Training, seed: int) -> EncodedTask:

@@ -15,13 +15,15 @@ from engine.common.foreign_errors import model_errors
 from engine.experiments.experiment import Experiment, Training
 from engine.experiments.presets import PRESETS
 from engine.models.choices import EMBEDDED
-from engine.models.folder_checks import check_sizes, missing_weights
+from engine.models.folder_checks import missing_weights
 from engine.models.hub import may_download
 from engine.models.loading import (
     LOADING,
+    base_of,
     check_vocabulary,
     context_of,
     end_of_text,
+    in_shapes,
     load_tokenizer,
     locate,
     locate_here,
@@ -84,11 +86,11 @@ def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelChe
         found.tokenizer = load_tokenizer(name)
     model: PreTrainedModel | None = None
     with found.collecting(), LOADING, model_errors(f"{name}: it can't be loaded as a causal language model"):
-        model = check_sizes(folder, name)
+        model = in_shapes(folder, name)
     if model is not None:
         found.parameters, found.context = model.num_parameters(), context_of(model.config)
         with found.collecting():
-            refuse_invented(name, missing_weights(folder, name, model))
+            refuse_invented(name, missing_weights(base_of(folder, name), name, model))
         with found.collecting():
             check_block_size(experiment, found.context)
         for run in experiment.runs_of_one_seed():
@@ -145,20 +147,23 @@ def remarks_on_training(training: Training, parameters: int | None = None) -> tu
 
 
 def remarks_on_overrides(experiment: Experiment, parameters: int | None = None) -> tuple[str, ...]:
-    """The same of the learning rates and epochs that tasks and strategies set themselves."""
-    places = [(f"tasks.{number}", task.overrides) for number, task in enumerate(experiment.tasks, start=1)]
-    places += [(run.name, strategies.overrides_of(run.name, run.parameters)) for run in experiment.runs_of_one_seed()]
+    """The same of the learning rates and epochs that tasks and strategies set themselves, a strategy's rate measured
+    against what it would make of a usual one."""
+    places = [(f"tasks.{number}", task.overrides, 1.0) for number, task in enumerate(experiment.tasks, start=1)]
+    for run in experiment.runs_of_one_seed():
+        overrides = strategies.overrides_of(run.name, run.parameters)
+        places.append((run.name, overrides, strategies.rate_factor_of(run.name)))
     remarks: list[str] = []
-    for place, overrides in places:
+    for place, overrides, factor in places:
         if overrides.learning_rate is not None:
-            remarks += _on_rate(place, overrides.learning_rate, parameters)
+            remarks += _on_rate(place, overrides.learning_rate, parameters, factor)
         if overrides.epochs is not None:
             remarks += _on_epochs(place, overrides.epochs, experiment.training.stage_tokens)
     return tuple(dict.fromkeys(remarks))
 
 
-def _on_rate(place: str, rate: float, parameters: int | None) -> Iterator[str]:
-    rates = [preset.learning_rate for preset in PRESETS.values()]
+def _on_rate(place: str, rate: float, parameters: int | None, factor: float = 1.0) -> Iterator[str]:
+    rates = [preset.learning_rate * factor for preset in PRESETS.values()]
     lowest, highest = min(rates), max(rates)
     usual = f"{highest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
     if rate > _FAR_ABOVE * highest:
@@ -166,10 +171,11 @@ def _on_rate(place: str, rate: float, parameters: int | None) -> Iterator[str]:
             f"{place}.learning_rate: {rate:g} is {rate / highest:,.0f} times the usual {usual}; "
             "the model most likely forgets all it knows within a few steps."
         )
-    elif parameters is not None and parameters >= _LARGE_MODEL and rate > _LARGE_MODEL_RATE:
+    elif parameters is not None and parameters >= _LARGE_MODEL and rate > _LARGE_MODEL_RATE * factor:
+        low, high = (f"{often * factor:g}".replace("e-0", "e-") for often in (1e-5, 1e-4))
         yield (
             f"{place}.learning_rate: {rate:g} is high for a model of {parameters / 1e6:,.0f} M parameters; "
-            f"{_LARGE_MODEL_RATE:g} or less is usual, and often 1e-5 to 1e-4."
+            f"{_LARGE_MODEL_RATE * factor:g} or less is usual, and often {low} to {high}."
         )
     elif rate < _FAR_BELOW * lowest:
         yield (

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from engine.common.errors import TaskError
 from engine.common.overrides import OVERRIDES
 from engine.models.folder_hashes import files_hash, tokenizer_hash
-from engine.models.loading import locate, marks_of
+from engine.models.loading import marks_of, tokenizer_folder
 from engine.models.tokenizer_checks import SAMPLE_DOCUMENTS, check_tokens
 from engine.persistence.content_keys import content_key
 from engine.persistence.shared_results import SharedResults
@@ -119,7 +119,7 @@ def _key(spec: "TaskSpec", base: Tokens, block_size: int) -> str:
         open_task(spec)  # says which file and what to do
         raise
     reading = spec.model_dump(mode="json", exclude={"name", "train", "test", *OVERRIDES})
-    tokenizer = [tokenizer_hash(locate(base.name)), base.bos, base.eos]
+    tokenizer = [tokenizer_hash(tokenizer_folder(base.name)), base.bos, base.eos]
     versions = [
         _READING_VERSION,
         _RENDERING_VERSION,

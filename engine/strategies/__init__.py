@@ -4,6 +4,7 @@ This is the registry: adding a strategy is a file in this folder and its name, o
 `models`, `tokens` and `common`.
 """
 
+import math
 from importlib import import_module
 from typing import Any
 
@@ -26,10 +27,14 @@ _NAMES = (
     "der",
     "agem",
     "ewc",
+    "l2",
+    "averaging",
+    "reptile",
     "joint",
     "cumulative",
     "freeze",
     "mask",
+    "lora",
 )
 """In the order in which pages offer them. The strategy NAME stands in the file NAME.py, "-" written as "_"."""
 
@@ -167,6 +172,12 @@ def overrides_of(name: str, parameters: dict[str, Any]) -> Overrides:
     except ValidationError as error:
         problem = error.errors()[0]
         raise ConfigError(f"{name}.{problem['loc'][0]}: {in_words(problem)}") from error
+
+
+def rate_factor_of(name: str) -> float:
+    """Times the experiment's learning rate, that of the strategy `name` where none is set for it or for a task. Raises
+    ConfigError for an unknown name."""
+    return math.prod(part.rate_factor for part in parts_of(name))
 
 
 def resolved(name: str, parameters: dict[str, Any]) -> dict[str, Any]:

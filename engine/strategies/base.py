@@ -13,6 +13,7 @@
             strategy.update_mask(step, state)         which elements keep that step; default: all
             one proximal step is taken on the sum of the pulls
             state = strategy.after_step(step, state, random)   where it acts
+        strategy.settle(model, t, random)             the weights as the stage is scored and saved
         state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
 
 A stage that another run has trained is taken over with the state that its steps have left: `begin_stage` and the verbs
@@ -27,10 +28,11 @@ strategy is naive bit for bit. `docs/decisions.md` says why each verb is as it i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from engine.common.parameters import Shorthand
+from engine.strategies.costs import Cost
 
 if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
     import torch
@@ -192,51 +194,6 @@ class StepTaken:
     """The weights before the step, for strategies that ask for them by `sees_weights_before`."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Documents of a stage's own task that are read at its end, one by one."""
-
-    documents: int
-    """At most; a smaller task is read whole."""
-    shared_as: tuple[Any, ...] | None = None
-    """The parts that `StageView.cached` is given, so that runs which share the result pay once; None where none do."""
-    backward: bool = True
-    """Whether a gradient is taken, or the model only looks."""
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """Numbers that are remembered of each target token of kept documents, in memory and in the stage's checkpoint."""
-
-    documents: int
-    """At most, of all past tasks together."""
-    numbers_per_token: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a stage costs beside plain training on the plan's tasks. Costs of strategies side by side add up."""
-
-    tokens_per_new_token: float = 0.0
-    """Tokens that a step reads forward and backward beside each new one."""
-    forward_per_new_token: float = 0.0
-    """Tokens that a step reads forward alone for each new one, as a teacher does."""
-    written_texts: int = 0
-    """Texts that the model writes before the stage, a token a pass."""
-    readings: tuple[Reading, ...] = ()
-    """At the end of the stage, unless it is the last."""
-    remembered: tuple[Remembered, ...] = ()
-    tensors: int = 0
-    """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
-    copies: int = 0
-    """Tensors of the weights' size that the stage's steps hold in memory alone."""
-    documents: int = 0
-    """Past documents that are kept, at most."""
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)))
-
-
 class Strategy:
     """The empty strategy: every verb at its default. Subclasses are frozen dataclasses of declared parameters."""
 
@@ -257,6 +214,9 @@ class Strategy:
     """Whether it can be joined to others with +."""
     offered_with: ClassVar[tuple[str, ...]] = ()
     """Names of strategies that pages offer it joined to, each before it: "replay" makes "replay+NAME"."""
+    rate_factor: ClassVar[float] = 1.0
+    """Times the experiment's learning rate: the rate of a stage for which neither its task nor the strategy's values
+    set one."""
     sees_weights_before: ClassVar[bool] = False
     """Whether its `update_mask` or `after_step` needs a copy of the weights before each step."""
     shorthands: ClassVar[tuple[Shorthand, ...]] = ()
@@ -277,6 +237,11 @@ class Strategy:
         colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
         return None
 
+    def clash(self, others: Sequence[Strategy]) -> str | None:
+        """Why it can't be joined to these strategies, in words that begin with a parameter's name and a colon; None
+        where it can."""
+        return None
+
     def initial_state(self) -> State:
         """The state before the first stage."""
         return State()
@@ -295,6 +260,10 @@ class Strategy:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
         leave."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+
+    def makes_state(self, stage: int) -> bool:
+        """Whether `begin_stage` or `after_step` makes a state in this stage, which then belongs to its result."""
+        return self.acts(stage) and self.redefines("begin_stage", "after_step")
 
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""
@@ -334,6 +303,10 @@ class Strategy:
         """The state after a step whose weights may be changed in place: averages, slow weights. It returns `state`
         with another `moving` part; it is called before any evaluation."""
         return state
+
+    def settle(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
+        """Bring the weights, in place, into the form in which a stage is scored at its end and saved: after its last
+        step, once or again. A checkpoint that `prepare` has made ready for the stage is in that form."""
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
         """The state that later stages see, from the stage's final weights alone and not from anything that its steps

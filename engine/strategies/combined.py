@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import ConfigError
-from engine.strategies.base import (
-    Batch,
-    Cost,
-    Gradients,
-    NamedWork,
-    Plan,
-    StageView,
-    State,
-    StepTaken,
-    Strategy,
-)
+from engine.strategies.base import Batch, Gradients, NamedWork, Plan, StageView, State, StepTaken, Strategy
+from engine.strategies.costs import Cost
 from engine.strategies.terms import Pull, Term
 
 if TYPE_CHECKING:
@@ -33,7 +25,7 @@ class Combined(Strategy):
     """min L(new) + Σ terms and pulls of the parts. Both parts of its state are tuples of those of its parts.
 
     Raises ConfigError for parts that can't be joined: one that says so, two that plan, two that choose which
-    weights train, two that combine gradients.
+    weights train, two that combine gradients, one that can't go with the others' parameters.
     """
 
     parts: tuple[Strategy, ...]
@@ -42,6 +34,9 @@ class Combined(Strategy):
         for part in self.parts:
             if not part.joins:
                 raise ConfigError(f"{self.name}: {part.name} can't be joined to another strategy; let it stand alone")
+            clash = part.clash([other for other in self.parts if other is not part])
+            if clash is not None:
+                raise ConfigError(f"{self.name}.{clash}.")
         deeds = {
             "plan": "what a stage trains on",
             "prepare": "which weights train",
@@ -77,6 +72,10 @@ class Combined(Strategy):
     def sees_weights_before(self) -> bool:  # type: ignore[override]
         return any(part.sees_weights_before for part in self.parts)
 
+    @property
+    def rate_factor(self) -> float:  # type: ignore[override]
+        return math.prod(part.rate_factor for part in self.parts)
+
     def key(self, part: Strategy, name: str) -> str:
         """The name of a part's parameter: with the part before it, "replay.memory_size", where two have it."""
         return keys_of([list(each.parameters) for each in self.parts], [each.name for each in self.parts])[
@@ -102,7 +101,12 @@ class Combined(Strategy):
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
 
+    def makes_state(self, stage: int) -> bool:
+        return any(part.makes_state(stage) for part in self.parts)
+
     def signature(self, stage: int) -> Hashable:
+        if self.makes_state(stage):  # the state of all parts is one: a stage of one part alone leaves another
+            return ((self.name, tuple(self.parameters.items())),)
         found = [part.signature(stage) for part in self.parts]
         return tuple(each for own in found if isinstance(own, tuple) for each in own)
 
@@ -112,6 +116,10 @@ class Combined(Strategy):
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
         for part in self.parts:
             part.prepare(model, stage, random)
+
+    def settle(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
+        for part in self.parts:
+            part.settle(model, stage, random)
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
         return _joined(

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from engine import events
 from engine.common.durable_files import writing
+from engine.common.random_streams import Streams
 from engine.events.control import Stopped
 from engine.persistence.checkpoints import complete, save_checkpoint, save_stage_state, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
 from engine.strategies.base import State
 from engine.training.evaluation import evaluate, keep_scores
-from engine.training.opening import begin_run, data_of, makes_state, open_stage, stage_end, steps_of
+from engine.training.opening import begin_run, data_of, open_stage, stage_end, steps_of
 from engine.training.resuming import save_point, stopped
 from engine.training.run_state import Progress, RunSetup
 from engine.training.stage_data import StageData
@@ -107,6 +108,7 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
                 yield progress.recorded(report(setup, progress, in_flight.popleft()))
             if evaluates:
                 if number == steps:
+                    setup.strategy.settle(progress.base.model, at.stage, Streams(setup.seed))
                     yield events.Phase(f"scoring after {task.name}")
                 scored = evaluate(setup, progress.base, setup.tasks, at.stage, at.step, whole=number == steps)
                 yield progress.recorded(scored)
@@ -143,7 +145,8 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
     so_far = [task.facts.get("chat_template") for task in setup.tasks[: progress.position.stage]]
     if any(so_far):  # a checkpoint answers by the template that it was last trained with
         base.tokenizer.chat_template = next(template for template in reversed(so_far) if template)
-    more = partial(save_stage_state, state=reached) if makes_state(setup, progress.position.stage) else None
+    has_state = setup.strategy.makes_state(progress.position.stage)
+    more = partial(save_stage_state, state=reached) if has_state else None
     files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more)
     if setup.shared is not None and progress.journal is not None and progress.position.is_shareable:
         with writing(folder):

@@ -13,6 +13,7 @@ from torch import Tensor
 from engine import events
 from engine.common.durable_files import writing
 from engine.common.random_streams import Streams
+from engine.models.adapters import call_base_as
 from engine.models.loading import LoadedModel
 from engine.persistence.checkpoints import (
     load_optimizer,
@@ -166,11 +167,6 @@ def _begin_state(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     )
 
 
-def makes_state(setup: RunSetup, stage: int) -> bool:
-    """Whether the strategy's state may be another after the stage's steps than before it."""
-    return setup.strategy.acts(stage) and setup.strategy.redefines("begin_stage", "after_step")
-
-
 def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) -> Iterator[events.Event]:
     """Stand after the last step of a stage that another run has trained, whose files are taken already."""
     at = progress.position
@@ -178,11 +174,12 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     folder = stage_folder(setup.folder, at.stage)
     keeps = setup.training.optimizer_state == "keep"
     progress.base, progress.optimizer = _loaded(setup, at.stage, folder, folder if keeps else None)
+    yield from written(setup.control, lambda: _call_base_as_here(folder, progress.base))
     reached = load_stage_state(folder)
     if reached is not None:  # only runs whose steps make the same state find each other's results
         whole = with_weights(reached, partial(weights_after, setup, at.stage))
         progress.state = moved(whole, progress.base.model.device)
-    if makes_state(setup, at.stage):
+    if setup.strategy.makes_state(at.stage):
         yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None
     for event in recorded_with_scores(setup, setup.stage_keys[at.stage - 1], recorded):
@@ -203,6 +200,11 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     if setup.shared is not None and whole is not last:
         keep_scores(setup, setup.stage_keys[at.stage - 1], progress.journal_events())
     at.step, at.stage_step, at.evaluated = step, steps, steps
+
+
+def _call_base_as_here(folder: Path, base: LoadedModel) -> None:
+    with writing(folder):
+        call_base_as(folder, base.model)
 
 
 def _take_files(setup: RunSetup, key: str, stage: int) -> bool:

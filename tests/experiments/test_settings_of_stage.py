@@ -7,7 +7,7 @@ from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import parameters_of
 from engine.experiments.experiment import Experiment, Training, experiment_from, to_data
-from engine.experiments.settings_of_stage import StageSettings, settings_of_stage, settings_of_stages
+from engine.experiments.settings_of_stage import StageSettings, settings_of_run, settings_of_stage, settings_of_stages
 from engine.experiments.yaml_file import parse_experiment, to_yaml
 from engine.persistence.content_keys import stage_key_parts
 from engine.tasks.spec import TaskSpec
@@ -42,6 +42,25 @@ def test_a_task_goes_before_a_strategy_and_that_before_the_experiment(
 ) -> None:
     found = settings_of_stage(Training(epochs=3, learning_rate=5e-4), of_strategy, [of_task])
     assert (found.epochs, found.learning_rates) == tuple((each,) for each in effective)
+
+
+@pytest.mark.parametrize("name", ["lora", "replay+lora"])
+def test_a_strategy_with_a_rate_of_its_own_takes_the_experiments_ten_times_unless_one_is_set(name: str) -> None:
+    data = {"name": "x", "training": {"learning_rate": 2e-4}, "tasks": [{"name": "a", "train": "a.txt"}]}
+    tasks = [*data["tasks"], {"name": "b", "train": "b.txt", "learning_rate": 1e-4}]
+    own, set_by_user = {name: {}}, {name: {"learning_rate": 3e-3}}
+    experiment = experiment_from({**data, "tasks": tasks, "strategies": [own, set_by_user, "naive"]})
+    runs = experiment.runs()
+    assert [run.label for run in runs] == [f"{name} (learning_rate=0.002)", f"{name} (learning_rate=0.003)", "naive"]
+    for run, rates in zip(runs, [(2e-3, 1e-4), (3e-3, 1e-4), (2e-4, 1e-4)], strict=True):
+        found = settings_of_run(experiment, run.strategy, run.parameters)
+        assert found.learning_rates == pytest.approx(rates)
+        strategy, of_tasks = strategies.build(run.strategy, {}), [task.overrides for task in experiment.tasks]
+        overrides = strategies.overrides_of(run.strategy, run.parameters)
+        stages = settings_of_stages(strategy, experiment.training, overrides, of_tasks)
+        assert [stage.learning_rates for stage in stages] == [(rate,) for rate in found.learning_rates]
+    every = experiment_from({**data, "tasks": tasks[1:], "strategies": [own]})
+    assert [run.label for run in every.runs()] == [name]  # its rate is used for no task
 
 
 def test_each_task_of_a_joint_stage_has_its_own_settings() -> None:

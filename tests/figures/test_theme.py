@@ -110,6 +110,11 @@ def test_a_strategy_keeps_its_colour_when_the_experiment_is_named_beside_it() ->
     assert styles["naive"].color == styles["naive · another experiment"].color
 
 
+def test_no_two_strategies_that_pages_offer_look_alike() -> None:
+    styles = theme.strategy_styles(offered())
+    assert len({(style.color, style.symbol) for style in styles.values()}) == len(offered())
+
+
 def test_the_ninth_task_takes_the_first_colour_with_another_marker() -> None:
     styles = theme.task_styles([f"task {i}" for i in range(9)])
     assert styles["task 0"].color == styles["task 8"].color

@@ -8,7 +8,8 @@ from engine.experiments.experiment import Experiment, Training, experiment_from
 from engine.forecast import trained_weights
 from engine.forecast.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
 from engine.forecast.trained_weights import StageWeights, weights_of
-from engine.strategies.base import Cost, Reading, Strategy
+from engine.strategies.base import Strategy
+from engine.strategies.costs import Cost, Reading
 
 SIZES = (TaskSize("a", 100, 1000, 200, 100), TaskSize("b", 50, 500, 100, 100), TaskSize("c", 10, 300, 50, 50))
 SPEED = Speed(
@@ -116,6 +117,12 @@ def test_time_is_tokens_over_the_measured_speeds() -> None:
 
 def test_ewc_needs_two_tensors_of_the_weights_size_more() -> None:
     assert only_run("ewc").memory_bytes - only_run("naive").memory_bytes == 2 * 4 * 1_000
+
+
+@pytest.mark.parametrize("name", ["l2", "averaging", "reptile"])
+def test_weights_that_a_checkpoint_holds_already_take_memory_and_no_disk(name: str) -> None:
+    assert only_run(name).memory_bytes - only_run("naive").memory_bytes == 4 * 1_000
+    assert only_run(name).disk_bytes == only_run("naive").disk_bytes
 
 
 def test_every_stage_of_every_run_keeps_a_checkpoint_on_disk() -> None:

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from engine import events
 from engine.common.errors import ModelError
 from engine.events.control import Control
-from engine.models import loading
+from engine.models import adapters, loading
 from engine.running.driver import drive
 from engine.store import Store
 from tests.builders import tiny_gpt2
@@ -124,6 +124,18 @@ def test_a_hub_model_is_downloaded_once_and_then_needs_no_network(hub: Hub, tmp_
     again = load(NAME, tmp_path / "home", hub, HF_HUB_OFFLINE="1")
     assert again.stdout == first.stdout, again.stderr
     assert len(hub.asked) == asked
+
+
+def test_an_adapter_of_the_hub_is_merged_into_its_base(tmp_path: Path, hub: Hub) -> None:
+    for file in hub.folder.iterdir():
+        file.unlink()
+    base = loading.load_base("tiny-gpt2").model
+    adapters.put_on(base, adapters.linear_layers(base), 2, 4.0, "tiny-gpt2")
+    adapters.save_model(base, hub.folder)
+    for environment in ({}, {"HF_HUB_OFFLINE": "1"}):
+        loaded = load(NAME, tmp_path / "home", hub, **environment)
+        whole = base.num_parameters() - adapters.numbers_left_out(base)
+        assert loaded.stdout.strip() == str(base.num_parameters() - whole), loaded.stderr
 
 
 def test_a_download_that_was_cut_short_is_completed(hub: Hub, tmp_path: Path) -> None:

@@ -150,12 +150,24 @@ def test_the_arrows_change_the_order() -> None:
 @pytest.mark.usefixtures("library")
 def test_slider_and_exact_entry_move_each_other() -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
-    assert field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").value == 50.0
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(4.7).run()
+    assert field(app.select_slider, f"{card('ewc')}_ewc_strength_slider1").value == 5.0
+    assert saved(app).strategies[2].parameters == {"ewc_strength": 4.7}
+    field(app.select_slider, f"{card('ewc')}_ewc_strength_slider1").set_value(100.0).run()
+    assert field(app.number_input, f"{card('ewc')}_ewc_strength_entry1").value == 100.0
+    assert saved(app).strategies[2].parameters == {"ewc_strength": 100.0}
+
+
+@pytest.mark.usefixtures("library")
+def test_a_lambda_of_ewc_stands_instead_of_the_strength_and_not_beside_another() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, f"{card('ewc')}_ewc_lambda").set_value(47.0).run()
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
-    field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").set_value(1000.0).run()
-    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry1").value == 1000.0
-    assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
+    assert [run.label for run in saved(app).runs()][2] == "ewc (ewc_lambda=47)"
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(4.7).run()
+    assert errors(app)[0].startswith("ewc.ewc_lambda: give ewc_strength or ewc_lambda, not both; leave one out")
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(1.0).run()
+    assert saved(app).runs()[2].parameters["ewc_strength"] is None
 
 
 @pytest.mark.usefixtures("library")
@@ -242,7 +254,7 @@ def test_a_variant_is_a_second_card_that_must_differ() -> None:
     app = with_tasks("tea", "bread")
     field(app.button, f"{card('ewc')}_copy").click().run()
     assert any("same strategy with the same parameters" in error for error in errors(app))
-    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_lambda_entry0").set_value(5.0).run()
+    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_strength_entry0").set_value(5.0).run()
     assert errors(app) == []
     assert app.button(key="experiment_start").label == "Start 4 runs"
     field(app.button, f"card{len(strategies.offered()) + 1}_remove").click().run()
@@ -487,6 +499,15 @@ def test_a_task_s_own_epochs_and_rate_are_saved_and_loaded_and_go_with_it_throug
     assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]
 
 
+@pytest.mark.usefixtures("library")
+def test_a_strategy_that_does_not_fit_the_model_is_refused_with_the_field_named() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.toggle, f"{card('freeze')}_on").set_value(True).run()
+    field(app.number_input, f"{card('freeze')}_frozen_layers_entry0").set_value(40).run()
+    app = started(app)
+    assert "freeze.frozen_layers: 40 is more than the 4 layers of the model; lower it." in errors(app)
+
+
 def shown_strategies(app: AppTest) -> list[str]:
     """The titles beside the switches that the page draws, in order."""
     return [toggle.label.strip("*") for toggle in app.toggle if toggle.key.endswith("_on")]
@@ -534,16 +555,16 @@ def test_a_strategy_that_was_found_and_switched_on_stays_when_the_search_goes_on
 
 def test_a_form_that_a_search_leaves_out_comes_back_with_what_was_entered(library: Library) -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(47.0).run()
     field(app.toggle, f"{card('replay')}_several").set_value(True).run()
     field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, 2").run()
     search(app, "zeppelin")
-    assert not [each for each in app.number_input if each.key.endswith("ewc_lambda_entry0")]
+    assert not [each for each in app.number_input if each.key.endswith("ewc_strength_entry0")]
     assert app.button(key="experiment_start").label == "Start 4 runs"
     search(app, "")
-    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").value == 47.0
+    assert field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").value == 47.0
     assert field(app.text_input, f"{card('replay')}_replay_weight_list").value == "0.5, 2"
-    assert [spec.parameters.get("ewc_lambda") for spec in saved(app).strategies] == [None, None, 47.0]
+    assert [spec.parameters.get("ewc_strength") for spec in saved(app).strategies] == [None, None, 47.0]
 
 
 def test_a_strategy_that_is_off_says_when_to_choose_it_and_what_it_costs_without_its_form() -> None:

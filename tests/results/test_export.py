@@ -221,6 +221,33 @@ def test_a_zipped_checkpoint_unpacks_to_one_folder_of_the_given_name_made_fit_fo
     assert name == "support recipes · seed 0/config.json"
 
 
+def test_a_zipped_adapter_takes_a_base_of_this_machine_along_and_leaves_its_place_unsaid(tmp_path: Path) -> None:
+    base, folder = tmp_path / "base", tmp_path / "stage-2"
+    for made, names in (
+        (base, ("config.json", "model.safetensors", "tokenizer.json", "run.py")),
+        (folder, ("a.json",)),
+    ):
+        made.mkdir()
+        for name in names:
+            (made / name).write_text(f"{made.name} {name}")
+    (folder / "tokenizer.json").write_text("its own")
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base), "r": 8}))
+    file = io.BytesIO()
+    checkpoint_zip(folder, file)
+    archive = zipfile.ZipFile(file)
+    names = {"a.json", "adapter_config.json", "config.json", "model.safetensors", "tokenizer.json"}
+    assert {Path(name).name for name in archive.namelist()} == names
+    assert archive.read("stage-2/tokenizer.json") == b"its own"
+    assert json.loads(archive.read("stage-2/adapter_config.json")) == {"base_model_name_or_path": ".", "r": 8}
+    for each in base.iterdir():
+        each.unlink()
+    with pytest.raises(StoreError, match="its base model is no longer in"):
+        checkpoint_zip(folder, io.BytesIO())
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "gpt2"}))
+    checkpoint_zip(folder, file := io.BytesIO())
+    assert b"gpt2" in zipfile.ZipFile(file).read("stage-2/adapter_config.json")
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

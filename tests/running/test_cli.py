@@ -326,6 +326,7 @@ def test_every_declared_parameter_is_listed() -> None:
         assert f"{name}: " in out
         for parameter in parameters_of(strategy):
             assert f"  {parameter.name} " in out
+    assert "  The learning rate is 10 times the experiment's, unless one is set." in out.split("lora: ")[1]
     assert "Every strategy also takes these" in out
     for parameter in parameters_of(Overrides):
         assert f"  {parameter.name} " in out.split("Every strategy also takes these")[1]

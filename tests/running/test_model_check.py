@@ -172,6 +172,16 @@ def test_settings_of_tasks_and_strategies_far_from_any_that_work_are_asked_about
     assert about_strategy.startswith("naive.learning_rate: 0.5 is 1,000 times the usual")
 
 
+def test_a_rate_is_measured_against_what_its_strategy_would_make_of_a_usual_one() -> None:
+    tasks, rates = [{"name": "a", "train": "a.txt"}], {"learning_rate": [5e-3, 0.02, 0.03, 0.06]}
+    described = experiment_from({"name": "e", "tasks": tasks, "strategies": [{"lora": rates}]})
+    (far_above,) = remarks_on_overrides(described)
+    assert far_above.startswith("lora.learning_rate: 0.06 is 12 times the usual 0.005")
+    high, _ = remarks_on_overrides(described, parameters=100_000_000)
+    assert high.startswith("lora.learning_rate: 0.03 is high for a model of 100 M parameters; 0.02 or less is usual")
+    assert high.endswith("and often 0.0001 to 0.001.")
+
+
 def test_a_strategy_that_asks_for_what_the_model_does_not_have_is_refused_with_the_field_named(folder: Path) -> None:
     given = experiment(folder).model_dump() | {
         "strategies": [{"freeze+ewc": {"frozen_layers": [2, 3, 40]}}, {"freeze": {"frozen_layers": 1}}]

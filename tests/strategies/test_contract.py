@@ -34,15 +34,17 @@ def _pairs() -> Iterator[str]:
             yield strategies.build(f"{first}+{second}", {}).name
 
 
-PAIRS = list(islice(dict.fromkeys(_pairs()), 12))
+PAIRS = list(islice(dict.fromkeys(_pairs()), 13))
 NAMES = [*SINGLE, *PAIRS]
 throwaway.remove()  # other files look at the registry while they are collected
 
 
 def weights_after(folder: Path, stage: int) -> dict[str, torch.Tensor]:
+    """The weights that the checkpoint of a stage holds: the model's, or those of an adapter."""
     from safetensors.torch import load_file
 
-    return load_file(folder / f"stage-{stage}" / "model.safetensors")
+    files = sorted((folder / f"stage-{stage}").glob("*.safetensors"))
+    return {name: tensor for file in files for name, tensor in load_file(file).items()}
 
 
 def scores_of(happened: Sequence[events.Event]) -> list[Any]:

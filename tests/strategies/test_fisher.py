@@ -150,3 +150,33 @@ def test_an_estimate_leaves_no_tensor_behind() -> None:
     for _ in range(3):
         fisher_of(model, documents, BLOCK)
     assert alive() == before
+
+
+@pytest.mark.parametrize("make", [tiny_gpt2, tiny_llama])
+@pytest.mark.parametrize(
+    "trains", [(".1.",), ("norm", "ln_f"), (".0.", "embed_tokens", "wte"), ("mlp",), ("lm_head", "wte")]
+)
+def test_fisher_of_the_weights_that_train_is_that_of_the_whole_model_whether_documents_share_a_pass_or_not(
+    make, trains, monkeypatch
+) -> None:
+    model, documents = make(), random_documents(9, seed=6, longest=30)
+    whole = fisher.diagonal_fisher(model, documents, BLOCK)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(any(part in name for part in trains))
+    assert fisher.gradients_come_apart(model)
+    together = fisher.diagonal_fisher(model, documents, BLOCK)
+    monkeypatch.setattr(fisher, "gradients_come_apart", lambda model: False)
+    alone = fisher.diagonal_fisher(model, documents, BLOCK)
+    assert together.keys() == alone.keys() == {n for n, p in model.named_parameters() if p.requires_grad}
+    for name in together:
+        for found in (together, alone):
+            assert (found[name] - whole[name]).norm() <= 1e-3 * whole[name].norm(), name
+
+
+def test_whether_documents_share_a_pass_is_tried_for_each_set_of_weights_that_train(monkeypatch) -> None:
+    model, tried = tiny_gpt2(), []
+    monkeypatch.setattr(fisher, "_try_together", lambda model: tried.append(model) is None)
+    for frozen in (False, False, True, True):
+        model.transformer.h[0].requires_grad_(not frozen)
+        assert fisher.gradients_come_apart(model)
+    assert len(tried) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.experiments.experiment import Experiment
 from engine.experiments.portable import portable_yaml
@@ -102,5 +103,7 @@ def report_file(store: Store, comparison: Comparison) -> Callable[[], bytes]:
 
 
 def _folder_bytes(folder: Path) -> int:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in export.RESUME_FILES)
-    return sum(path.stat().st_size for path in files)
+    try:
+        return sum(path.stat().st_size for path in export.checkpoint_files(folder).values())
+    except StoreError:  # said once the checkpoint is asked for
+        return 0

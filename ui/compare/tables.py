@@ -31,8 +31,9 @@ COST_HELPS = {
     "Tokens": "Target tokens of every loss term, replayed ones included.",
     OPERATIONS: (
         "Floating-point operations in units of 10¹², about: 2 for the forward and 4 for the backward pass for every "
-        "parameter and token read, by replay and the Fisher information too (Kaplan et al. 2020). Attention scores, "
-        "the optimiser and held-out scoring are left out. A dash: the run is not finished, or of an older version."
+        "parameter and token read, less where weights are frozen, by replay and the Fisher information too (Kaplan et "
+        "al. 2020). Attention scores, the optimiser and held-out scoring are left out. A dash: the run is not "
+        "finished, or of an older version."
     ),
     "Seconds": "Of all stages together, with what other work on the machine added: no price of the strategy by itself.",
 }

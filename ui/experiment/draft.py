@@ -47,16 +47,15 @@ class Card:
 
     def spec(self) -> StrategySpec:
         """Raises ConfigError for a list that can't be read, or values that the strategy refuses."""
-        given = dict(self.values)
+        given, all_declared = dict(self.values), declared_parameters(self.strategy)
         if self.several:
-            for declared in declared_parameters(self.strategy):
+            for declared in all_declared:
                 values = parse_values(declared, self.text(declared.name))
                 given[declared.name] = values if len(values) > 1 else values[0]
-        kept = {
-            declared.name: given[declared.name]
-            for declared in declared_parameters(self.strategy)
-            if declared.main or given[declared.name] != declared.default
-        }
+        set_here = {declared.name for declared in all_declared if given[declared.name] != declared.default}
+        replaced = {declared.instead_of for declared in all_declared if declared.name in set_here}
+        main = {declared.name for declared in all_declared if declared.main and declared.default is not None}
+        kept = {name: value for name, value in given.items() if name in set_here | (main - replaced)}
         return StrategySpec(name=self.strategy, parameters=kept)
 
 
@@ -188,7 +187,17 @@ def declared_parameters(strategy: str) -> tuple[Parameter, ...]:
     """The parameters of a strategy or of every part of a combination, in order, and the overrides that all take."""
     found = strategies.parameters_of(strategy)
     own = (dataclasses.replace(declared, name=key) for key, declared in found.items())
-    return (*own, *parameters_of(Overrides))
+    return (*own, *(_of_its_own(strategy, declared) for declared in parameters_of(Overrides)))
+
+
+def _of_its_own(strategy: str, override: Parameter) -> Parameter:
+    """A training setting as the strategy's form shows it: an empty learning rate may be one of the strategy's own."""
+    factor = strategies.rate_factor_of(strategy)
+    if override.name != "learning_rate" or factor == 1:
+        return override
+    words = f"{factor:g} times that of training"
+    help_text = f"Peak of AdamW's learning rate; empty: {words}, or a task's own."
+    return dataclasses.replace(override, empty=words, help=help_text)
 
 
 def suggested_name(task_names: list[str]) -> str:

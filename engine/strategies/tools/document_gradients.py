@@ -58,12 +58,18 @@ class SquaredGradients:
         self._pending: dict[int, list[Use]] = {}
         self._expected: dict[int, int] = {}
 
+    def wants(self, layer: torch.nn.Module) -> bool:
+        """Whether any weight of its own is among those to sum: none is where the layer is frozen."""
+        return any(id(weight) in self._total for weight in layer.parameters(recurse=False))
+
     def expect(self, layer: torch.nn.Module) -> None:
         """A use of `layer` will be added: a weight with several is squared after the last of them."""
         for weight in layer.parameters(recurse=False):
             self._expected[id(weight)] = self._expected.get(id(weight), 0) + 1
 
     def add(self, use: Use) -> None:
+        if not self.wants(use.layer):
+            return
         if isinstance(use.layer, torch.nn.Linear | Conv1D | torch.nn.Embedding):
             self._add_matrix(use, use.layer.weight)
             bias = getattr(use.layer, "bias", None)
@@ -164,9 +170,7 @@ def recorded(model: PreTrainedModel, order: Tensor, documents: Documents, found:
         output.register_hook(arrived)
         return output
 
-    layers = [
-        module for module in model.base_model.modules() if next(module.parameters(recurse=False), None) is not None
-    ]
+    layers = [module for module in model.base_model.modules() if found.wants(module)]
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     with ExitStack() as stack:
         for layer in layers:

@@ -119,7 +119,8 @@ class _Estimate:
                 chosen = _drawn(logits, self.generator)
         lm_head.to_gradient(logits, chosen, torch.ones(len(chosen), device=logits.device))
         found.add(Use(head, states.detach().to(logits.dtype), logits, of_wanted))
-        states.backward((logits @ head.weight.to(logits.dtype)).to(states.dtype))
+        if states.requires_grad:  # something below the head trains
+            states.backward((logits @ head.weight.to(logits.dtype)).to(states.dtype))
 
     def add_alone(self, document: EncodedDocument) -> None:
         """Add the squared gradient of a document that is too long to share a pass, or whose model can't."""

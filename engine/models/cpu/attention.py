@@ -13,7 +13,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from engine.models.cpu_layers import dropout as drop
+from engine.models.cpu.layers import dropout as drop
 
 NAME = "palimpsest"
 LONGEST = 1024

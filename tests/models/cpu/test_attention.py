@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from engine.models import cpu_attention
-from engine.models.cpu_layers import Dropout, dropout, replace
+from engine.models.cpu import attention
+from engine.models.cpu.layers import Dropout, dropout, replace
 from tests.builders import tiny_gpt2
 
 
@@ -32,7 +32,7 @@ def two_documents_a_row() -> Tensor:
 @pytest.mark.parametrize("mask", [None, two_documents_a_row()])
 def test_it_is_torchs_attention_to_the_precision_of_bfloat16(mask: Tensor | None, groups: int) -> None:
     layer, inputs = given(groups)
-    found, _ = cpu_attention.attend(layer, *inputs, mask)
+    found, _ = attention.attend(layer, *inputs, mask)
     expected, _ = sdpa_attention_forward(layer, *(each.float() for each in inputs), mask)
     assert torch.allclose(found.float(), expected, atol=0.03)
     gradients = [torch.autograd.grad(each.float().square().sum(), inputs) for each in (found, expected)]
@@ -43,16 +43,16 @@ def test_it_is_torchs_attention_to_the_precision_of_bfloat16(mask: Tensor | None
 def test_it_writes_nothing_out_in_float32() -> None:
     layer, inputs = given(groups=1)
     whole = [each.float() for each in inputs]
-    found, _ = cpu_attention.attend(layer, *whole, two_documents_a_row())
+    found, _ = attention.attend(layer, *whole, two_documents_a_row())
     assert torch.equal(found, sdpa_attention_forward(layer, *whole, two_documents_a_row())[0])
 
 
 def test_a_saved_model_knows_nothing_of_it(tmp_path) -> None:
     model = tiny_gpt2()
-    cpu_attention.prefer(model)
-    assert model.config._attn_implementation == cpu_attention.NAME
+    attention.prefer(model)
+    assert model.config._attn_implementation == attention.NAME
     model.save_pretrained(tmp_path)
-    assert cpu_attention.NAME not in (tmp_path / "config.json").read_text()
+    assert attention.NAME not in (tmp_path / "config.json").read_text()
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
