@@ -3,7 +3,7 @@
 Every frame of scores is joined to its run's `label` by `run_id`; runs with one label are one strategy over seeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,12 @@ from figures.theme import (
     DISTANCE,
     DIVERGING,
     SCORES,
+    LineStyle,
     ScoreStyle,
     brief_labels,
     empty_figure,
     escaped,
+    legend_pixels,
     short,
     strategy_styles,
     styled,
@@ -39,7 +41,7 @@ def matrices_figure(
     grids = {label: score_grid(part, tasks, score) for label, part in groups.items() if len(part)}
     if not grids:
         return empty_figure("No run has scored anything yet.")
-    brief = brief_labels(grids)
+    brief = brief_labels(groups)
     limit = color_limit([gain_grid(grid, style) for grid in grids.values()])
     columns = min(columns, len(grids))
     rows = -(-len(grids) // columns)
@@ -74,11 +76,16 @@ def matrices_figure(
 
 
 def lost_figure(
-    matrix: pd.DataFrame, runs: pd.DataFrame, tasks: Sequence[str], score: str = "nats_per_token"
+    matrix: pd.DataFrame,
+    runs: pd.DataFrame,
+    tasks: Sequence[str],
+    score: str = "nats_per_token",
+    styles: Mapping[str, LineStyle] | None = None,
 ) -> go.Figure:
     """Draw how much worse each past task is than after its own stage, stage by stage; up is forgetting.
 
-    Lines are means over seeds, bars reach from the best to the worst seed. The last task can't be lost yet.
+    Lines are means over seeds, bars reach from the best to the worst seed. The last task can't be lost yet. Lines
+    whose style is faded stand thin and grey behind the others.
     """
     style, past = SCORES[score], list(tasks[:-1])
     if not past or matrix.empty:
@@ -86,9 +93,10 @@ def lost_figure(
     figure = make_subplots(
         rows=1, cols=len(past), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[short(t, 20) for t in past]
     )
-    styles, brief = strategy_styles(runs["label"]), brief_labels(runs["label"])
-    for label, ids in _runs_by_label(runs).items():
-        line = styles[label]
+    styles, brief = styles or strategy_styles(runs["label"]), brief_labels(runs["label"])
+    by_label = _runs_by_label(runs)
+    for label in sorted(by_label, key=lambda label: not styles[label].faded):
+        line, ids = styles[label], by_label[label]
         for j, task in enumerate(past, 1):
             lost = _lost(matrix[matrix["run_id"].isin(ids)], j, score)
             if lost.empty:
@@ -97,9 +105,11 @@ def lost_figure(
             stages = sorted(lost["stage"].unique())
             bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "thickness": 1}
             trace = go.Scatter(
-                x=stages, y=mean, error_y=bars if len(ids) > 1 else None, name=short(brief[label], 48),
-                legendgroup=label, showlegend=j == 1, uid=f"{label}-{task}", mode="lines+markers",
-                line={"color": line.color, "dash": line.dash}, marker={"symbol": line.symbol, "size": 7},
+                x=stages, y=mean, error_y=bars if len(ids) > 1 and not line.faded else None,
+                name=short(brief[label], 48), legendgroup=label, showlegend=j == 1 and not line.faded,
+                uid=f"{label}-{task}", mode="lines" if line.faded else "lines+markers", opacity=_opacity(line),
+                line={"color": line.color, "dash": "solid" if line.faded else line.dash, "width": 1 + (not line.faded)},
+                marker={"symbol": line.symbol, "size": 7},
                 hoverinfo="text",
                 hovertext=[
                     f"<b>{escaped(label)}</b><br>{escaped(task)} after stage {stage}: {_worse(value, style)} than "
@@ -108,7 +118,11 @@ def lost_figure(
                 ],
             )  # fmt: skip
             figure.add_trace(trace, row=1, col=j)
-    styled(figure, f"What each past task lost over the stages, {style.title}; higher is more forgotten.", height=400)
+    legend = legend_pixels([brief[label] for label in by_label if not styles[label].faded])
+    styled(
+        figure, f"What each past task lost over the stages, {style.title}; higher is more forgotten.",
+        height=380 + legend,
+    )  # fmt: skip
     figure.update_xaxes(title_text="after stage", dtick=1, range=[0.7, len(tasks) + 0.3])
     unit = "accuracy points" if score == "accuracy" else style.unit
     figure.update_yaxes(title_text=f"lost since own stage, {unit}", col=1)
@@ -116,13 +130,16 @@ def lost_figure(
     return figure
 
 
-def tradeoff_figure(summaries: pd.DataFrame, score: str = "nats_per_token") -> go.Figure:
+def tradeoff_figure(
+    summaries: pd.DataFrame, score: str = "nats_per_token", styles: Mapping[str, LineStyle] | None = None
+) -> go.Figure:
     """Stability (backward transfer) against plasticity (learning accuracy), one point a label, with the Pareto front.
 
     Right and up are better: where a lower score is, the axis of `learning_accuracy` runs backwards.
 
     `summaries` has a row per label: label, learning_accuracy, backward_transfer, and for intervals over seeds
     learning_accuracy_low, learning_accuracy_high, backward_transfer_low, backward_transfer_high (may be missing).
+    Points whose style is faded are small and grey, and named on hover alone.
     """
     style = SCORES[score]
     unit, lower_is_better = style.unit, style.lower_is_better
@@ -137,25 +154,29 @@ def tradeoff_figure(summaries: pd.DataFrame, score: str = "nats_per_token") -> g
         go.Scatter(x=x[order], y=y[order], mode="lines", name="Pareto front", hoverinfo="skip", uid="front",
                    line={"color": "rgba(128,128,128,0.8)", "dash": "dot", "shape": "linear"})
     )  # fmt: skip
-    styles, brief = strategy_styles(points["label"]), brief_labels(points["label"])
-    names = [short(brief[label], 32) for label in points["label"]]
+    styles, brief = styles or strategy_styles(points["label"]), brief_labels(points["label"])
+    names = ["" if styles[label].faded else short(brief[label], 32) for label in points["label"]]
     places = _text_places(-x if lower_is_better else x, y, names)
-    for row, (name, place) in zip(points.to_dict("records"), places, strict=True):
+    rows = zip(points.to_dict("records"), places, strict=True)
+    for row, (name, place) in sorted(rows, key=lambda each: not styles[each[0]["label"]].faded):
         line = styles[row["label"]]
         figure.add_trace(
             go.Scatter(
                 x=[row["learning_accuracy"]], y=[row["backward_transfer"]], name=short(row["label"], 48),
                 uid=row["label"], mode="markers+text", text=[name], textposition=place,
-                cliponaxis=False, error_x=_interval(row, "learning_accuracy"),
-                error_y=_interval(row, "backward_transfer"),
-                marker={"symbol": line.symbol, "size": 12, "color": line.color},
+                cliponaxis=False, error_x=None if line.faded else _interval(row, "learning_accuracy"),
+                error_y=None if line.faded else _interval(row, "backward_transfer"),
+                marker={"symbol": line.symbol, "size": 8 if line.faded else 12, "color": line.color},
+                opacity=_opacity(line), showlegend=not line.faded,
                 hoverinfo="text",
                 hovertext=f"<b>{escaped(row['label'])}</b><br>learned: {style.text(row['learning_accuracy'])} {unit}"
                 f"<br>kept: {style.change(row['backward_transfer'])}{'' if score == 'accuracy' else ' ' + unit}",
             )
         )  # fmt: skip
     best = ", ".join(str(label) for label in points["label"].to_numpy()[order])
-    styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=440, margin=NO_TITLE)
+    legend = legend_pixels([short(label, 48) for label in points["label"] if not styles[label].faded])
+    height = 420 + legend
+    styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=height, margin=NO_TITLE)
     figure.update_xaxes(title_text=f"learning accuracy, {unit} → learns more")
     if lower_is_better:
         figure.update_xaxes(autorange="reversed")
@@ -202,7 +223,7 @@ def pareto_front(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.
     return np.asarray(~better.any(axis=1))
 
 
-def cost_figure(runs: pd.DataFrame) -> go.Figure:
+def cost_figure(runs: pd.DataFrame, styles: Mapping[str, LineStyle] | None = None) -> go.Figure:
     """Target tokens, floating-point operations where they are known, and last the time, of a run: means over seeds, one
     bar a label. `runs` has label, target_tokens, operations (may be missing) and seconds."""
     spent = runs.reindex(columns=["label", *_COSTS]).groupby("label", sort=False)[list(_COSTS)].mean()
@@ -212,10 +233,14 @@ def cost_figure(runs: pd.DataFrame) -> go.Figure:
     shown = {name: cost for name, cost in _COSTS.items() if spent[name].notna().any()}
     figure = make_subplots(rows=1, cols=len(shown), shared_yaxes=True, horizontal_spacing=0.06)
     names = [short(label, 34) for label in brief_labels(spent.index).values()]
-    colors = [style.color for style in strategy_styles(spent.index).values()]
+    styles = styles or strategy_styles(spent.index)
+    marker = {
+        "color": [styles[label].color for label in spent.index],
+        "opacity": [_opacity(styles[label]) for label in spent.index],
+    }
     for column, (name, (title, form)) in enumerate(shown.items(), start=1):
         hover = "<b>%{y}</b><br>" + form + " a run<extra></extra>"
-        bar = go.Bar(x=spent[name], y=names, orientation="h", marker={"color": colors}, hovertemplate=hover, uid=name)
+        bar = go.Bar(x=spent[name], y=names, orientation="h", marker=marker, hovertemplate=hover, uid=name)
         figure.add_trace(bar, row=1, col=column)
         figure.update_xaxes(title_text=title, rangemode="tozero", nticks=4, row=1, col=column)
     totals = ", ".join(f"{label} {tokens:,.0f} tokens" for label, tokens in spent["target_tokens"].items())
@@ -230,6 +255,10 @@ _COSTS = {
     "seconds": ("seconds, other work included", "%{x:,.0f} s"),
 }
 """The title of the axis and the format of the values on hover, by column."""
+
+
+def _opacity(line: LineStyle) -> float:
+    return 0.5 if line.faded else 1.0
 
 
 def _runs_by_label(runs: pd.DataFrame) -> dict[str, list[str]]:

@@ -2,12 +2,14 @@
 
 Backgrounds are transparent and no text has a colour of its own, so that one figure fits a light and a dark page.
 The colours keep a contrast of 3:1 on white and on near-black and stay apart under the three forms of colour
-blindness (tests/figures/test_theme.py computes both).
+blindness (tests/figures/test_theme.py computes both). No more than eight colours do that: among more strategies or
+tasks than that colours return, and markers and dashes alone tell apart what shares one.
 """
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -31,7 +33,10 @@ DIVERGING = (
 )
 DISTANCE = {"ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)"}
 """The layout of an axis whose labels would touch what they name."""
-_FAMILIES = {"naive": 1, "replay": 0, "ewc": 3, "replay+ewc": 2, "joint": 5}
+_IN_ORDER = (1, 0, 3, 2, 5, 4, 6, 7)
+"""The palette's colours in the order in which strategies take them."""
+_VARIANTS = 24
+"""Settings of one strategy that differ in marker or dash: beyond so many they repeat."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ class LineStyle:
     color: str
     symbol: str
     dash: str
+    faded: bool = False
+    """It stands behind the others, in grey and without a name."""
 
 
 def task_styles(tasks: Sequence[str]) -> dict[str, LineStyle]:
@@ -94,19 +101,38 @@ def task_styles(tasks: Sequence[str]) -> dict[str, LineStyle]:
     }
 
 
-def strategy_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
-    """Styles by label: one colour a strategy, whatever else is shown; markers and dashes tell its settings apart."""
+def strategy_styles(
+    labels: Iterable[str], families: Sequence[str] = (), drawn: Collection[str] | None = None
+) -> dict[str, LineStyle]:
+    """Styles by label: one colour a strategy, whatever else is shown; markers and dashes tell its settings apart.
+
+    A strategy's style follows from its place among all `families`; of one that is not among them, from its name. From
+    the ninth on colours return, with open markers and then with other ones, and with other dashes. Labels that are not
+    among the `drawn` ones fade; None draws all.
+    """
     styles: dict[str, LineStyle] = {}
-    used: dict[str, int] = {}
+    turns: dict[str, int] = {}
     for label in dict.fromkeys(labels):
         family, _, _ = _label_parts(label)
-        place = _FAMILIES.get(family)
-        if place is None:
-            place = 4 + sum(map(ord, family)) % 4
-        turn = used.get(family, 0)
-        used[family] = turn + 1
-        styles[label] = LineStyle(PALETTE[place], SYMBOLS[turn % len(SYMBOLS)], DASHES[turn % len(DASHES)])
-    return styles
+        place = families.index(family) if family in families else zlib.crc32(family.encode()) % len(PALETTE)
+        first = turns.get(family, 0)
+        tried = [(turn, _strategy_style(place, turn)) for turn in range(first, first + _VARIANTS)]
+        turn, style = next((found for found in tried if found[1] not in styles.values()), tried[0])
+        turns[family], styles[label] = turn + 1, style
+    return {
+        label: style if drawn is None or label in drawn else replace(style, color=GREY, faded=True)
+        for label, style in styles.items()
+    }
+
+
+def _strategy_style(place: int, turn: int) -> LineStyle:
+    """The style of the setting `turn`, from 0, of the strategy at a place: one of its own for 32 strategies of 24
+    settings each."""
+    lap, color = divmod(place, len(PALETTE))
+    shape, is_open = divmod(lap, 2)
+    # Markers and dashes go on together, through half of their pairs: 4 and 3 further the others begin.
+    symbol, dash = SYMBOLS[(turn + 4 * shape) % len(SYMBOLS)], DASHES[(turn + 3 * shape + is_open) % len(DASHES)]
+    return LineStyle(PALETTE[_IN_ORDER[color]], symbol + "-open" * is_open, dash)
 
 
 def brief_labels(labels: Iterable[str]) -> dict[str, str]:
@@ -191,6 +217,14 @@ def base_layout(alt_text: str) -> dict[str, Any]:
         "legend": legend,
         "meta": {"alt_text": alt_text},
     }
+
+
+def legend_pixels(names: Sequence[str], width: int = 820) -> int:
+    """The height of a legend below a figure of that width: Plotly gives every name the room of the longest."""
+    if not names:
+        return 0
+    in_a_row = max(1, width // (46 + 7 * max(map(len, names))))
+    return 19 * -(-len(names) // in_a_row)
 
 
 def alt_text(figure: go.Figure) -> str:

@@ -10,15 +10,19 @@ import streamlit as st
 from engine.common.errors import StoreError
 from engine.common.quoting import listed
 from engine.events.scores import SCORE_NAMES
+from engine.results.clipping import clipping_sentences
 from engine.results.comparison import configuration_differences
 from engine.results.fairness import PENDING
 from engine.store import Store
 from figures.theme import SCORES, brief_labels
 from ui.compare.compared_runs import Comparison, Everything, compare, read, run_name
 from ui.compare.download_buttons import show_downloads
+from ui.compare.figure_view import show_figures
 from ui.compare.run_choice import choice_table, choose, chosen_runs
-from ui.compare.sections import figure_sections, front
+from ui.compare.sections import front
 from ui.compare.tables import (
+    CLIPPED,
+    CLIPPED_HELP,
     COST_HELPS,
     MAIN_MEASURES,
     MEASURE_COLUMNS,
@@ -27,13 +31,12 @@ from ui.compare.tables import (
     column_helps,
     runs_view,
     settings_view,
-    summary_cost_helps,
+    summary_helps,
     summary_view,
     written_runs,
 )
 from ui.live import data
 from ui.server import session
-from ui.widgets.live_chart import live_chart
 from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain, plural
 
@@ -45,16 +48,6 @@ SCORE_HELP = {
     "accuracy": "Next-token accuracy is the share of tokens that the model puts first.",
 }
 STRATEGY_HELP = "With those settings that tell the runs of a strategy apart; all others stand below, under Settings."
-# On a phone the wide figures are scrolled sideways instead of being squeezed until nothing can be read.
-WIDE = r"""<style>
-@media (max-width: 640px) {
-  .st-key-compare_wide_matrices, .st-key-compare_wide_lost { overflow-x: auto; }
-  .st-key-compare_wide_matrices .palimpsest-chart, .st-key-compare_wide_lost .palimpsest-chart { min-width: 820px; }
-  .st-key-compare_wide_matrices::before, .st-key-compare_wide_lost::before {
-    content: "Swipe sideways for the rest \2192"; position: sticky; left: 0; font-size: 0.875rem;
-  }
-}
-</style>"""
 
 
 def choose_experiments(experiments: pd.DataFrame) -> list[str]:
@@ -156,7 +149,7 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
             st.button(label, key=f"compare_choose_{label}", help=text, on_click=choose, args=(ids, run_ids))
     view = runs_view(every.runs, marked, every.score)
     view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
-    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | COST_HELPS
+    helps = column_helps(comparison.table, every.score, RUN_MEASURES) | COST_HELPS | {CLIPPED: CLIPPED_HELP}
     numbers = {title: st.column_config.NumberColumn(help=text) for title, text in helps.items()}
     strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=STRATEGY_HELP)
     differs = st.column_config.TextColumn(help="Why this run can't be compared fairly with most of these.")
@@ -172,6 +165,8 @@ def show_runs(every: Everything, comparison: Comparison) -> None:
         column_config={"Strategy": strategy, "Differs in": differs, **numbers},
     )
     st.caption(f"{len(comparison.runs)} of {plural(len(run_ids), 'run')} chosen.")
+    for sentence in clipping_sentences(comparison.runs):
+        st.caption(plain(sentence))
 
 
 def show_summary(every: Everything, comparison: Comparison) -> None:
@@ -185,7 +180,7 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
         f"{SCORES[comparison.score].title}: mean over seeds ± half the width of its 95% interval. "
         "A dash means that there is no value; the column's help says why."
     )
-    view = summary_view(comparison.table, front(comparison), comparison.score, measures)
+    view = summary_view(comparison.table, front(comparison), comparison.score, measures, comparison.verdict)
     view["Strategy"] = view["Strategy"].map(brief_labels(every.runs["configuration"]))
     st.dataframe(
         view,
@@ -202,25 +197,9 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
                 help="yes: no other configuration both keeps more and learns better."
             ),
             "Seeds": st.column_config.TextColumn(help="How many seeds the means rest on, and which."),
-            **_columns(column_helps(comparison.table, comparison.score, measures) | summary_cost_helps()),
+            **_columns(column_helps(comparison.table, comparison.score, measures) | summary_helps()),
         },
     )
-
-
-def show_figures(comparison: Comparison) -> None:
-    st.html(WIDE)
-    for number, section in enumerate(figure_sections(comparison)):
-        st.subheader(plain(section.title))
-        st.caption(plain(section.text))
-        if section.figure is None:
-            continue
-        wide = next((name for name in ("matrices", "lost") if name in section.title.lower()), "narrow")
-        # A key per place: the container's class carries the width rule, and two may be of one kind.
-        with st.container(key=f"compare_wide_{wide}" if number < 3 else f"compare_figure_{number}"):
-            height = int(section.figure.layout.height or 420)
-            # On a phone every name of the first figure's legend takes a line of its own.
-            legend = 16 * len(section.figure.data) if number == 0 else 0
-            live_chart(section.figure, f"compare_chart_{number}", height, narrow_height=height + legend)
 
 
 def show_differences(comparison: Comparison) -> None:

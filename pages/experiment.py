@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.common.parameters import parameters_of
@@ -169,24 +170,27 @@ def model_section(draft: ExperimentDraft) -> None:
     )  # fmt: skip
 
 
-def seeds_section(draft: ExperimentDraft) -> None:
+def seeds_section(draft: ExperimentDraft) -> DeltaGenerator:
+    """The seeds, and the place under them for what they can show."""
     draft.seeds = st.text_input(
         "Seeds, separated by commas", draft.seeds, key=draft.key("seeds"),
-        help="Each seed repeats every strategy; three or more give an interval that tells differences from chance.",
+        help="Each seed repeats every strategy with other draws: only differences between seeds tell what is chance.",
     )  # fmt: skip
     try:
         parse_seeds(draft.seeds)
     except ConfigError as error:
         st.error(plain(str(error)), icon=":material/error:")
+    return st.container()
 
 
-def training_section(draft: ExperimentDraft) -> None:
+def training_section(draft: ExperimentDraft) -> DeltaGenerator:
+    """All training settings; returns the place for what the seeds can show."""
     st.subheader("Training")
     left, right = st.columns(2)
     with left:
         preset_picker(draft)
     with right:
-        seeds_section(draft)
+        under_seeds = seeds_section(draft)
     with st.expander("All training settings", icon=":material/tune:"):
         columns = st.columns(3)
         for number, declared in enumerate(parameters_of(Training)):
@@ -203,6 +207,7 @@ def training_section(draft: ExperimentDraft) -> None:
             "Back to the preset", key="experiment_preset_again", icon=":material/undo:", type="tertiary",
             help="Set every training value as the preset has it.", on_click=draft.take_preset, args=(draft.preset,),
         )  # fmt: skip
+    return under_seeds
 
 
 def preset_picker(draft: ExperimentDraft) -> None:
@@ -300,7 +305,7 @@ def page() -> None:
     model_section(draft)
     st.subheader("Strategies")
     strategy_cards(draft)
-    training_section(draft)
+    under_seeds = training_section(draft)
     before = st.container()
     st.subheader("Start")
     name_field(draft)
@@ -312,6 +317,10 @@ def page() -> None:
         problem = str(error)
     start_section(draft, experiment, problem)
     if experiment:
+        with under_seeds:
+            from ui.experiment.seeds_note import show_what_seeds_can_show  # as below
+
+            show_what_seeds_can_show(experiment)
         with before:  # timing takes a moment on a busy machine, and nobody has to wait for it to start
             from ui.experiment.preview import show_estimate, show_look_ahead  # a page without tasks needs no tables
 

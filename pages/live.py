@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.errors import StoreError
+from engine.results.clipping import in_words
 from figures.theme import SCORES, brief_labels
 from ui.live import data
 from ui.live.controls import show_controls
@@ -221,9 +222,16 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
 def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The curves of one run."""
     run = one_run(experiment_id, run_id)
-    data.saw(LOSSES, _followed(run).size)
+    followed = _followed(run)
+    data.saw(LOSSES, followed.size)
     losses = data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
+    if followed.clipping:
+        adds_terms = bool(set(followed.lines) - {"new", "total"})
+        st.caption(plain(in_words(followed.clipping, adds_terms)))
+    for stage in _followed(run).stages.itertuples():
+        for remark in stage.remarks:
+            st.caption(plain(f"Stage {stage.stage}: {remark}"))
 
 
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ from engine.events.control import Control
 from engine.experiments.experiment import Training
 from engine.models import adapters
 from engine.models.loading import LoadedModel
-from engine.strategies.base import Strategy
+from engine.strategies.base import StageView, Strategy
+from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
 from engine.training.run_state import EncodedTask, RunSetup
 from engine.training.scoring import prepare
@@ -93,6 +95,20 @@ def encoded_task(name: str, seed: int, count: int = 24, **drawn: int) -> Encoded
     train, held_out = documents[count // 4 :], documents[: count // 4]
     key = f"{name} {seed} {count} {drawn}"
     return EncodedTask(name, tuple(train), blocks_of(train), prepare(held_out, BLOCK, 40), {"name": name}, key, key)
+
+
+def fisher_of(
+    model: torch.nn.Module,
+    documents: Sequence[EncodedDocument],
+    block_size: int = BLOCK,
+    targets: Literal["empirical", "sampled"] = "empirical",
+    generator: torch.Generator | None = None,
+    **view: Any,
+) -> dict[str, Tensor]:
+    """The Fisher information of documents; `view` gives further fields of the stage's view."""
+    settings: dict[str, Any] = {"packed": True, "check": lambda: None} | view
+    end = StageView(1, model, documents, block_size, **settings)  # type: ignore[arg-type]
+    return diagonal_fisher(end, documents, targets, generator)
 
 
 def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: object) -> RunSetup:

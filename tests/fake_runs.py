@@ -59,7 +59,8 @@ class FakeRun:
             if not finished_stages:
                 yield evaluated(names, 0, 0, whole=True)
             for stage in range(finished_stages + 1, len(names) + 1):
-                yield events.StageStarted(stage, names[stage - 1], step + 1, STEPS, 100 * STEPS)
+                said = ("A sentence with <b>a mark</b>.",) if stage == 2 else ()
+                yield events.StageStarted(stage, names[stage - 1], step + 1, STEPS, 100 * STEPS, remarks=said)
                 for _ in range(STEPS):
                     self._work(control, step + 1)
                     step += 1

@@ -17,7 +17,10 @@ from engine.tasks.library import Library
 from tests.fake_runs import FakeRun, experiment
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "transformers", "tokenizers", "scipy", "sklearn", "safetensors.torch", "huggingface_hub")
+HEAVY = (
+    "torch", "transformers", "tokenizers", "scipy.stats", "scipy.optimize", "sklearn", "safetensors.torch",
+    "huggingface_hub",
+)  # fmt: skip
 PAGES = ("start", "tasks", "experiment", "live", "compare")
 
 VISIT = """
@@ -77,15 +80,16 @@ def test_no_page_loads_what_trains_before_it_is_asked_for(
     is_filled: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue("filled") if is_filled else tmp_path
-    arguments = (json.dumps(HEAVY), json.dumps(PAGES), str(ROOT / "app.py"))
+    arguments = (json.dumps([*HEAVY, "scipy"]), json.dumps(PAGES), str(ROOT / "app.py"))
     found = json.loads(python(VISIT, *arguments, PALIMPSEST_DATA=str(folder)).stdout)
     titles = ["before the warm-up", "Palimpsest", "Tasks", "Experiment", "Live", "Compare"]
-    assert found == {title: [] for title in titles}
+    with_intervals = {"Live": ["scipy"], "Compare": ["scipy"]} if is_filled else {}
+    assert found == {title: [] for title in titles} | with_intervals
 
 
 @pytest.mark.parametrize("argument", ["--help", "strategies"])
 def test_the_command_line_says_what_it_can_do_without_what_trains(argument: str) -> None:
-    done = python(COMMAND, json.dumps([*HEAVY, "pandas", "sqlalchemy"]), argument)
+    done = python(COMMAND, json.dumps([*HEAVY, "scipy", "pandas", "sqlalchemy"]), argument)
     assert done.stdout
     assert json.loads(done.stderr) == []
 
@@ -93,7 +97,7 @@ def test_the_command_line_says_what_it_can_do_without_what_trains(argument: str)
 def test_an_experiment_is_read_without_what_trains() -> None:
     module = "engine.experiments.experiment"
     script = f"import json, sys, {module}\nprint([n for n in json.loads(sys.argv[1]) if n in sys.modules])"
-    assert python(script, json.dumps([*HEAVY, "pandas", "numpy"])).stdout.strip() == "[]"
+    assert python(script, json.dumps([*HEAVY, "scipy", "pandas", "numpy"])).stdout.strip() == "[]"
 
 
 def test_what_pages_need_is_loaded_beside_the_server_and_nothing_that_trains(tmp_path: Path) -> None:
@@ -110,8 +114,9 @@ async def serve():
 asyncio.run(serve())
 print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))
 """
-    found = python(script, json.dumps([*HEAVY, "pandas", "sqlalchemy"]), PALIMPSEST_DATA=str(tmp_path)).stdout
-    assert json.loads(found) == ["pandas", "sqlalchemy"]
+    wanted = ["scipy.special", "pandas", "sqlalchemy"]
+    found = python(script, json.dumps([*HEAVY, *wanted]), PALIMPSEST_DATA=str(tmp_path)).stdout
+    assert json.loads(found) == wanted
 
 
 def test_the_server_finds_an_app_that_warms_up_beside_it() -> None:

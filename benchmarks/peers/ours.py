@@ -21,6 +21,7 @@ from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.models.loading import LoadedModel, load_base
 from engine.models.machine import choose_precision, environment
 from engine.running.execute import execute_run
+from engine.strategies.base import StageView
 from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tasks import samples
 from engine.tokens.blocks import cut, pack
@@ -96,10 +97,10 @@ def fisher(workload: str) -> dict[str, Any]:
     data = json.loads(Path(workload).read_text())
     base = load_base(data["model"])
     documents = workloads.read_documents(data["tasks"][0])
+    precision = choose_precision("auto", "cpu")
+    end = StageView(1, base.model, documents, data["block_size"], base.packed, check=lambda: None, precision=precision)
     started = time.perf_counter()
-    diagonal_fisher(
-        base.model, documents, data["block_size"], packed=base.packed, precision=choose_precision("auto", "cpu")
-    )
+    diagonal_fisher(end, documents)
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "target_tokens": sum(document.target_tokens for document in documents)}
 

@@ -88,7 +88,7 @@ def in_words(problem: Mapping[str, Any]) -> str:
         return f'YAML takes {found.text} for {found.taken_for}; put it in quotes: "{shortened(found.text)}"'
     if kind == "missing":
         return f"is missing; {_HINTS.get(name, 'write it')}"
-    if kind in ("too_short", "string_too_short") or (found is None and kind != "literal_error"):
+    if kind in ("too_short", "string_too_short") or (found is None and kind not in ("literal_error", "value_error")):
         return f"is empty; {_HINTS.get(name, 'write a value, or leave the field out')}"
     if kind == "literal_error":
         choices = str(context["expected"]).replace("'", "")

@@ -1,7 +1,8 @@
 """One declaration of a parameter gives the page's form, the YAML check, the command line's help and the table
 in the documentation."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import Field
@@ -34,6 +35,35 @@ class Parameter:
     """The strategy is chosen by this parameter: it stands first in its form, and in a run's label."""
     empty: str
     """The words in an optional field that is left empty; `help` says what it means."""
+    instead_of: str
+    """The parameter that must be left out where this one is given."""
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """A number that people may give in place of several parameters; it is replaced by their values when it is read."""
+
+    name: str
+    label: str
+    help: str
+    minimum: float
+    maximum: float
+    unit: str
+    values: Callable[[float], dict[str, Any]]
+    """The values that a number stands for, by parameter."""
+    number: Callable[[Mapping[str, Any]], float | None]
+    """The number that stands for these values; None where none does."""
+
+    def under(self, name: str, keys: Mapping[str, str]) -> "Shorthand":
+        """The same under another name, for parameters that go by other `keys`."""
+
+        def values(number: float) -> dict[str, Any]:
+            return {keys[own]: value for own, value in self.values(number).items()}
+
+        def number(given: Mapping[str, Any]) -> float | None:
+            return self.number({own: given[key] for own, key in keys.items()})
+
+        return replace(self, name=name, values=values, number=number)
 
 
 def parameter(
@@ -49,10 +79,12 @@ def parameter(
     unit: str = "",
     main: bool = False,
     empty: str = "no limit",
+    instead_of: str = "",
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
     extra: dict[str, Any] = {
         "label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main, "empty": empty,
+        "instead_of": instead_of,
     }  # fmt: skip
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
@@ -65,10 +97,15 @@ def no_boolean(value: Any) -> Any:
     return value
 
 
+_KNOWN: dict[type, tuple[Parameter, ...]] = {}
+
+
 def parameters_of(declaring: type) -> tuple[Parameter, ...]:
     """The parameters that a strategy or settings class declares, in order."""
-    fields: dict[str, FieldInfo] = getattr(declaring, "__pydantic_fields__", {})
-    return tuple(_describe(name, field) for name, field in fields.items() if field.description)
+    if declaring not in _KNOWN:  # a page asks for them hundreds of times
+        fields: dict[str, FieldInfo] = getattr(declaring, "__pydantic_fields__", {})
+        _KNOWN[declaring] = tuple(_describe(name, field) for name, field in fields.items() if field.description)
+    return _KNOWN[declaring]
 
 
 def _describe(name: str, field: FieldInfo) -> Parameter:
@@ -97,4 +134,5 @@ def _describe(name: str, field: FieldInfo) -> Parameter:
         optional=optional,
         main=bool(extra.get("main", False)),
         empty=str(extra.get("empty", "")),
+        instead_of=str(extra.get("instead_of", "")),
     )

@@ -35,6 +35,8 @@ class StageStarted:
     """Its result is taken over from another run, which had trained the very same; seconds are that run's."""
     steps_before: int = 0
     """The steps of the stage that an interrupted attempt had taken; their events are repeated."""
+    remarks: tuple[str, ...] = ()
+    """Sentences of the strategy about how the stage begins."""
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ def demo_experiment() -> Experiment:
         strategies=(
             StrategySpec(name="naive"),
             StrategySpec(name="replay", parameters={"replay_weight": 1.0}),
-            StrategySpec(name="ewc", parameters={"ewc_lambda": 30.0, "fisher_documents": 60}),
+            StrategySpec(name="ewc", parameters={"ewc_strength": 1.0, "fisher_documents": 60}),
             StrategySpec(
-                name="replay+ewc", parameters={"replay_weight": 1.0, "ewc_lambda": 30.0, "fisher_documents": 60}
+                name="replay+ewc", parameters={"replay_weight": 1.0, "ewc_strength": 1.0, "fisher_documents": 60}
             ),
             StrategySpec(name="joint"),
         ),

@@ -22,6 +22,7 @@ from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES, epochs_parameter, learning_rate_parameter
 from engine.common.parameters import no_boolean, parameter, parameters_of
+from engine.strategies.shorthands import written_out
 from engine.tasks.spec import FilePath, Name, TaskSpec, one_or_many
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
@@ -101,10 +102,10 @@ class StrategySpec(BaseModel):
     def _from_yaml(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
-            ((name, parameters),) = value.items()
-            return {"name": name, "parameters": parameters or {}}
-        return value
+        first, *others = _entries(value)
+        if others:
+            raise ConfigError(f"{first['name']}: a list here makes several strategies; put it into an experiment")
+        return first
 
     @model_validator(mode="after")
     def _is_known(self) -> "StrategySpec":
@@ -162,8 +163,11 @@ class Experiment(BaseModel):
         if about.field_name == "training":
             return {} if value is None else value
         if about.field_name == "strategies" and isinstance(value, dict) and "name" not in value:
-            return tuple({name: parameters} for name, parameters in value.items())
-        return one_or_many(value)
+            value = tuple({name: parameters} for name, parameters in value.items())
+        many = one_or_many(value)
+        if about.field_name != "strategies" or not isinstance(many, list | tuple):
+            return many
+        return tuple(each for entry in many for each in _entries(entry))
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Experiment":
@@ -214,7 +218,9 @@ class Experiment(BaseModel):
             given = [name if name in parameters else name.partition(".")[2] for name in spec.parameters]
             varied = {name for name in given if len(found.get((_tidy(spec.name), name), ())) > 1}
             shown = (varied | _chosen_by(spec.name, parameters) | set(OVERRIDES)) & set(parameters)
-            values = [f"{name}={_short(parameters[name])}" for name in given if name in shown]
+            values = [
+                f"{name}={_short(parameters[name])}" for name in given if name in shown and parameters[name] is not None
+            ]
             values += self._own_rate(spec.name, parameters)
             labels.append(f"{spec.name} ({', '.join(values)})" if values else spec.name)
         return labels
@@ -224,6 +230,17 @@ class Experiment(BaseModel):
         rate = self.training.learning_rate * strategies.rate_factor_of(name)
         is_used = "learning_rate" not in parameters and any(task.learning_rate is None for task in self.tasks)
         return [f"learning_rate={_short(rate)}"] if is_used and rate != self.training.learning_rate else []
+
+
+def _entries(value: Any) -> list[Any]:
+    """An entry of `strategies`, in any of its forms, as entries without a shorthand; several where one lists numbers.
+    What is no strategy with parameters stays as it is. Raises ConfigError."""
+    if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+        ((name, parameters),) = value.items()
+        value = {"name": name, "parameters": parameters or {}}
+    if not isinstance(value, dict) or not isinstance(value.get("parameters"), dict) or not value["parameters"]:
+        return [value]
+    return [value | {"parameters": each} for each in written_out(str(value.get("name")), value["parameters"])]
 
 
 def _tidy(name: str) -> str:

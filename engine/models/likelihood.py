@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel
 
 from engine.common.device_transfers import sent
 from engine.models import lm_head
+from engine.models.distributions import Distributions, StoredDistributions, Teacher, TeacherPass, look
 from engine.tokens.blocks import IGNORED, Blocks
 
 TOKENS_PER_FORWARD = 4096
@@ -36,13 +38,75 @@ def weighted_nats(
     `weights` float32 [N]. nats_i = −log p(target_i | what is before it), [N], without gradient. Only positions that
     have a target reach the vocabulary projection.
     """
-    blocks, wanted, targets = _on_device(model, blocks)
+    total, (nats,) = weighted_losses(model, blocks, [TokenLoss(weights)], packed)
+    return total, nats
+
+
+@dataclass(frozen=True, eq=False)
+class TokenLoss:
+    """A weighted sum of the losses of some target tokens of a pass."""
+
+    weights: Tensor
+    """Float32 [n], beside the model."""
+    tokens: Tensor | None = None
+    """Which of the target tokens, int64 [n] in main memory, ascending; None: all."""
+    against: Distributions | None = None
+    """The distributions that p is measured against, those stored for these n tokens; None: their targets."""
+
+
+def weighted_losses(
+    model: PreTrainedModel, blocks: Blocks, losses: Sequence[TokenLoss], packed: bool = True
+) -> tuple[Tensor, list[Tensor]]:
+    """The sum of all `losses`, with gradient, from one pass over `blocks`, and the losses of each one's tokens [n]
+    without. A teacher looks at the rows that hold its tokens, before the pass."""
+    on_device, wanted, targets = _on_device(model, blocks)
+    looks = [_look(model, blocks, loss, packed) for loss in losses]
     head = lm_head.plain_head(model)
     if head is not None:
-        return lm_head.weighted_nats(_states(model, blocks, packed, wanted), head, targets, weights)
-    logits = logits_of(model, blocks, packed).flatten(0, 1).index_select(0, wanted)
-    nats = F.cross_entropy(logits.float(), targets, reduction="none")
-    return (nats * weights).sum(), nats.detach()
+        read = _states(model, on_device, packed, wanted)
+    else:
+        read = logits_of(model, on_device, packed).flatten(0, 1).index_select(0, wanted).float()
+    sums, found = [], []
+    for loss, seen in zip(losses, looks, strict=True):
+        chosen = None if loss.tokens is None else sent(loss.tokens, model.device)
+        own = read if chosen is None else read.index_select(0, chosen)
+        wished = targets if chosen is None else targets.index_select(0, chosen)
+        if head is None:
+            each = _loss_of_logits(own, wished, seen, loss.weights)
+        elif seen is None:
+            each = lm_head.weighted_nats(own, head, wished, loss.weights)
+        else:
+            each = lm_head.weighted_losses(own, head, seen.overwrite, loss.weights)
+        sums.append(each[0])
+        found.append(each[1])
+    return (sums[0] if len(sums) == 1 else torch.stack(sums).sum()), found
+
+
+def _loss_of_logits(
+    logits: Tensor, targets: Tensor, seen: TeacherPass | StoredDistributions | None, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The weighted sum of the losses of logits [n, V], with gradient, and the losses [n]."""
+    if seen is None:
+        nats = F.cross_entropy(logits, targets, reduction="none")
+        return (nats * weights).sum(), nats.detach()
+    gradient = logits.detach().clone()
+    divergences = seen.overwrite(gradient, slice(0, len(gradient)), weights)
+    return (logits * gradient).sum(), divergences  # a sum of that gradient, whatever its value
+
+
+def _look(
+    model: PreTrainedModel, blocks: Blocks, loss: TokenLoss, packed: bool
+) -> TeacherPass | StoredDistributions | None:
+    if not isinstance(loss.against, Teacher):
+        return None if loss.against is None else loss.against.to(model.device)
+    wanted = (blocks.targets.flatten() != IGNORED).nonzero().squeeze(1)
+    if loss.tokens is not None:
+        wanted = wanted[loss.tokens]
+    rows = (wanted // blocks.width).unique()  # ascending, so that the tokens keep their order
+    at = torch.searchsorted(rows, wanted // blocks.width) * blocks.width + wanted % blocks.width
+    inputs = {"input_ids": blocks.input_ids, "position_ids": blocks.position_ids}
+    read = {name: sent(each[rows], model.device) for name, each in inputs.items() if packed or name == "input_ids"}
+    return look(model, loss.against, read, sent(at, model.device))
 
 
 @torch.no_grad()

@@ -115,6 +115,8 @@ def from_line(line: str) -> Kept:
         values["whole"] = None if whole is None else {task: Score(**score) for task, score in whole.items()}
         if (documents := values.get("documents")) is not None:
             values["documents"] = {task: _document_sums(sums) for task, sums in documents.items()}
+    if "remarks" in values:
+        values["remarks"] = tuple(values["remarks"])
     event: Kept = kind[plain["event"]](**values)
     return event
 

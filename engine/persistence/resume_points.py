@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 SECONDS_APART = 120.0
 KEPT = 2
 _POSITION, _WORK = "position.json", "work.safetensors"
+
+
+@dataclass
+class SeenLoss:
+    """The new task's loss in a stage, as far as a divergence is judged by it."""
+
+    first: float | None = None
+    """At the stage's beginning, in nats per token."""
+    recent: list[tuple[float, int]] = field(default_factory=list)
+    """The total nats and the target tokens of the last steps."""
 
 
 @dataclass
@@ -56,6 +66,20 @@ class Position:
     work: str | None = None
     """The name of the long work that had begun, and how many of its parts were done."""
     work_done: int = 0
+    loss: SeenLoss = field(default_factory=SeenLoss)
+
+    @property
+    def is_before_first_step(self) -> bool:
+        """Whether it lies in the work before the stage's first step."""
+        return self.work is not None and self.stage_step == 0
+
+    @staticmethod
+    def read(plain: dict[str, Any]) -> Position:
+        """The position that `asdict` has made plain; of one that an earlier version wrote, no loss is known. Raises
+        TypeError for anything else."""
+        loss = plain.get("loss") or {}
+        seen = SeenLoss(loss.get("first"), [(nats, tokens) for nats, tokens in loss.get("recent", [])])
+        return Position(**(plain | {"loss": seen}))
 
 
 @dataclass(frozen=True)
@@ -213,7 +237,7 @@ def _read(folder: Path, journal_file: Path, key: str) -> Point | None:
         return None
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         about: dict[str, Any] = json.loads((folder / _POSITION).read_text(encoding="utf-8"))
-        position = Position(**about["position"])
+        position = Position.read(about["position"])
         journal = Journal.continued(journal_file, Mark(**about["journal"])) if position.key == key else None
         return None if journal is None else Point(folder, position, journal)
     return None

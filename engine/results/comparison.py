@@ -258,7 +258,8 @@ def _over_seeds(name: str, group: pd.DataFrame, done: pd.DataFrame) -> dict[str,
         return {name: None, f"{name}_low": None, f"{name}_high": None, f"{name}_reason": reason}
     mean, low, high = mean_interval(values)
     if low is None:
-        reason = "one seed only, so there is no interval"
+        reason = "one seed only" if len(values) == 1 else "a score without a finite value"
+        reason += ", so there is no interval"
     return {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_reason": reason}
 
 

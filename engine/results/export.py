@@ -18,13 +18,26 @@ from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
-from engine.results.comparison import REFERENCE, joint_beside, matrices, stability_gaps, task_orders
+from engine.results.clipping import clipping_data
+from engine.results.comparison import (
+    REFERENCE,
+    joint_beside,
+    matrices,
+    run_frame,
+    stability_gaps,
+    task_orders,
+    with_configurations,
+)
+from engine.results.fairness import conditions_of_runs, unfair, unfair_runs
 from engine.results.operations import operations_of
+from engine.results.paired_tests import PairedDifference
 from engine.results.summaries import intransigence, summarize
+from engine.results.verdict import Verdict, verdict
 from engine.store import Store
 
 SCHEMA = "palimpsest/results/2"
-"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve` is new."""
+"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
+`comparison`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -37,6 +50,7 @@ _CURVE = (
     "worse_by", "worse_by_half", "is_worse",
 )  # fmt: skip
 _ADAPTER, _OF_MODELS = "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
+_TESTED = ("configuration", "mean", "half_width", "p", "corrected_p", "comparisons", "is_established")
 
 Rows = Sequence[Sequence[float | None]]
 
@@ -48,6 +62,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
     where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. `curve` holds the looks inside stages and
     at their ends as the columns of a table, with both ends of each score's 95% interval (`Store.curve` says which).
+    `clipping` says which share of the steps was clipped, and what share of their gradients that left.
+    `comparison` holds by score the paired tests of the configuration that kept most (`_comparison`).
     Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
@@ -60,6 +76,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
+    limit = experiment.training.gradient_clip
+    clipped = store.clipped_steps(run_ids, limit or math.inf)
     described = []
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
@@ -70,7 +88,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
             summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
             gap = gaps[name].get(run.run_id)
             summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None
-        kept = stages.loc[stages["run_id"] == run.run_id, "checkpoint"]
+        own = stages[stages["run_id"] == run.run_id]
+        kept, remarks = own["checkpoint"], zip(own["stage"], own["remarks"], strict=True)
         described.append(
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
@@ -81,6 +100,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "operations": operations_of(
                     run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
                 ),
+                "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
+                "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip
@@ -90,9 +111,49 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "environment": environments[0] if environments else {},
         "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
         "runs": described,
+        "comparison": _comparison(runs, matrix, {experiment_id: experiment}, facts),
     }
     plain: dict[str, Any] = _plain(whole)
     return plain
+
+
+def _comparison(
+    runs: pd.DataFrame, matrix: pd.DataFrame, experiments: Mapping[str, Experiment], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """By score: what kept most and its paired differences to the others, above 0 where it kept more; and the runs that
+    are left out because they can't be compared fairly. The winner is None where no run can be compared."""
+    named = with_configurations(runs)
+    left_out = list(unfair_runs(unfair(named, conditions_of_runs(runs, experiments, facts))))
+    judged = named[~named["run_id"].isin(left_out)]
+    no_curve = pd.DataFrame(columns=["run_id", "task", "stage", "step", *SUMMARIZED])
+    found: dict[str, Any] = {}
+    for name in SUMMARIZED:
+        said = verdict(run_frame(judged, matrix, no_curve, name), name)
+        found[name] = {
+            "winner": said.winner,
+            "measure": said.measure or None,
+            "differences": [_tested(each) | {"by_seed": each.by_seed} for each in said.differences],
+        }
+    return found | {"left_out": left_out}
+
+
+def differences_csv(found: Verdict, score: str) -> str:
+    """The paired differences of a verdict, long: one line per rival and seed, with the test of all its seeds."""
+    about = {"score": score, "measure": found.measure, "winner": found.winner}
+    lines = [
+        about | _tested(each) | {"seed": seed, "difference": difference}
+        for each in found.differences
+        for seed, difference in each.by_seed.items()
+    ]
+    columns = [*about, *_TESTED, "seed", "difference"]
+    return str(pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n"))
+
+
+def _tested(found: PairedDifference) -> dict[str, Any]:
+    values = (
+        found.rival, found.mean, found.half_width, found.p, found.corrected_p, found.comparisons, found.is_established,
+    )  # fmt: skip
+    return dict(zip(_TESTED, values, strict=True))
 
 
 def _curves(curve: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
-from engine.experiments.settings_of_stage import StageSettings
+from engine.experiments.settings_of_stage import StageSettings, settings_of_run
 
 PENDING = frozenset({"queued", "running", "paused", "interrupted"})
 
@@ -60,6 +60,20 @@ def conditions(experiment: Experiment, settings: StageSettings, facts: Iterable[
         passes=(settings.epochs, limit),
         learning_rates=dict(zip((task.label for task in experiment.tasks), settings.learning_rates, strict=True)),
     )
+
+
+def conditions_of_runs(
+    runs: pd.DataFrame,
+    experiments: Mapping[str, Experiment],
+    facts: Mapping[str, Iterable[Mapping[str, Any]]],
+) -> dict[str, Conditions]:
+    """The conditions of each run by its id, from the experiments and the runs' recorded tasks by theirs."""
+    found = {}
+    for run in runs.itertuples():
+        experiment = experiments[run.experiment_id]
+        settings = settings_of_run(experiment, run.strategy, run.parameters)
+        found[run.run_id] = conditions(experiment, settings, facts[run.run_id])
+    return found
 
 
 def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding]:

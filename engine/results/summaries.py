@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from engine.store.student_t import quantile
-
 Matrix = Sequence[Sequence[float | None]]
 
 
@@ -86,10 +84,13 @@ def stability_gap(after_own_stage: float, inside_later_stages: Sequence[float], 
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
-    """Mean over seeds with its 95% interval by Student's t; no bounds for a single value. Empty input is an error."""
+    """Mean over seeds with its 95% interval by Student's t; no bounds for a single value or an infinite one.
+    Empty input is an error."""
+    from scipy.special import stdtrit  # a page without an interval needn't wait for it
+
     mean = fmean(values)
-    if len(values) < 2:
+    if len(values) < 2 or not math.isfinite(mean):
         return mean, None, None
     freedom = len(values) - 1
-    half = quantile(0.975, freedom) * stdev(values) / math.sqrt(len(values))
+    half = float(stdtrit(freedom, 0.975)) * stdev(values) / math.sqrt(len(values))
     return mean, mean - half, mean + half

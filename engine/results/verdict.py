@@ -1,14 +1,16 @@
-"""The comparison in plain words: which configuration kept most, at what price, and how sure that is."""
+"""The comparison in plain words: whether one configuration kept most beyond chance, and at what price."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import pandas as pd
 
 from engine.common.numerals import written
-from engine.results.comparison import REFERENCE, configuration_frame, sign
+from engine.results.comparison import LOSSES, REFERENCE, configuration_frame, sign
 from engine.results.fairness import PENDING
+from engine.results.paired_tests import PairedDifference, differences_to
 
 UNITS = {
     "bits_per_byte": "bits per byte",
@@ -24,9 +26,13 @@ class Verdict:
 
     sentences: tuple[str, ...]
     winner: str | None
-    """The configuration that kept most, or None where nothing can be said."""
+    """The configuration that kept most on average, or None where nothing can be said."""
     clear: bool
-    """Whether the winner's interval is apart from that of every other configuration."""
+    """Whether its difference from every other configuration is established."""
+    measure: str = ""
+    """The measure that was judged: earlier_tasks, or average where there is one task."""
+    differences: tuple[PairedDifference, ...] = ()
+    """The winner's paired differences to all but the reference, the next best first; above 0 it kept more."""
 
 
 def common_seeds(rows: pd.DataFrame) -> frozenset[int]:
@@ -40,26 +46,31 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
     """Judge the runs of `rows` (a run frame) over the seeds that all its configurations have completed.
 
     "Kept most" is the best mean score of the final model on the earlier tasks, so that a model which never
-    learned them can't win; with a single task it is the average. joint is the reference and can't win.
+    learned them can't win; with a single task it is the average. joint is the reference and can't win. Whether a
+    difference stands is said by the paired tests of `paired_tests`, over the same seeds.
     """
     seeds = common_seeds(rows)
-    table = configuration_frame(rows[rows["seed"].isin(seeds) | ~rows["complete"].astype(bool)])
+    judged = rows[rows["seed"].isin(seeds) | ~rows["complete"].astype(bool)]
+    table = configuration_frame(judged)
     table = table[table["complete"] > 0] if len(table) else table
     rivals = table[table["strategy"] != REFERENCE] if len(table) else table
     if rivals.empty:
-        waiting = "No run that can be compared is finished yet, so there is nothing to say about what was kept."
-        only = "Only the joint reference is finished; a verdict needs another strategy beside it."
-        return Verdict((only if len(table) else waiting,), None, False)
+        return Verdict((_nothing_to_say(rows, table),), None, False)
     measure = "earlier_tasks" if rivals["earlier_tasks"].notna().all() else "average"
     ranked = rivals.loc[(rivals[measure] * sign(score)).sort_values(ascending=False).index]
     winner, others = ranked.iloc[0], ranked.iloc[1:]
-    within = [str(row["configuration"]) for _, row in others.iterrows() if not _apart(winner, row, measure)]
-    sentences = [_kept(winner, others, measure, score), _certainty(others, within, seeds)]
+    differences = _differences(judged, ranked, measure, score)
     naive = _naive_beside(table, winner)
-    sentences += [_forgot(winner, naive, score), _price(winner, naive, score)]
+    forgot, learned = (
+        _to(naive, _differences(judged, ranked, name, score)) for name in ("forgetting", "learning_accuracy")
+    )
+    sentences = [_kept(winner, differences, score), _the_others(differences)]
+    sentences += [_levels(winner, others, measure, score), _forgot(winner, naive, forgot, score)]
+    sentences += [_price(winner, naive, learned, score)]
     sentences += [_reference(table, winner, measure, score), _still_open(rows)]
-    clear = bool(len(others)) and not within and len(seeds) > 1
-    return Verdict(tuple(s for s in sentences if s), str(winner["configuration"]), clear)
+    clear = bool(differences) and all(each.is_established for each in differences)
+    said = tuple(sentence for sentence in sentences if sentence)
+    return Verdict(said, str(winner["configuration"]), clear, measure, differences)
 
 
 def amount(value: float, score: str) -> str:
@@ -74,45 +85,130 @@ def difference(value: float, score: str) -> str:
     return f"{amount(value, score)} {'in perplexity' if score == 'perplexity' else UNITS[score]}"
 
 
-def _kept(winner: pd.Series, others: pd.DataFrame, measure: str, score: str) -> str:
-    where = "on the earlier tasks" if measure == "earlier_tasks" else "on its one task"
-    text = (
-        f"{winner['configuration']} kept most: {where} its final model scores {_with_interval(winner, measure, score)}"
+def margin(found: PairedDifference, score: str, unit: bool = True) -> str:
+    """A paired difference with half the width of its interval: `0.120 ± 0.030 bits per byte`."""
+    scale, form = (100, ".1f") if score == "accuracy" else (1, ".4g" if score == "perplexity" else ".3f")
+    text = written(scale * found.mean, form)
+    if found.half_width is not None:
+        half = written(scale * found.half_width, form)
+        text += f" ± {half if float(half) else written(scale * found.half_width, '.1g')}"
+    names = {"accuracy": "points", "perplexity": "in perplexity"}
+    return f"{text} {names.get(score, UNITS[score])}" if unit else text
+
+
+def chance(p: float) -> str:
+    """A p as people read it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
+
+
+def _nothing_to_say(rows: pd.DataFrame, table: pd.DataFrame) -> str:
+    if len(table):
+        return "Only the joint reference is finished; a verdict needs another strategy beside it."
+    if rows["complete"].astype(bool).any():
+        return "No seed is finished in every one of these configurations, so there is nothing to compare."
+    return "No run that can be compared is finished yet, so there is nothing to say about what was kept."
+
+
+def _differences(judged: pd.DataFrame, ranked: pd.DataFrame, measure: str, score: str) -> tuple[PairedDifference, ...]:
+    """The paired differences of the first of the `ranked` configurations to the others; above 0 it is better."""
+    better = -1.0 if measure in LOSSES else sign(score)
+    done = judged[judged["complete"].astype(bool) & judged[measure].notna()]
+    scores: dict[str, dict[int, float]] = {str(name): {} for name in ranked["configuration"]}
+    for name, seed, value in zip(done["configuration"], done["seed"], done[measure], strict=True):
+        if name in scores:
+            scores[name][int(seed)] = better * float(value)
+    if not all(scores.values()):
+        return ()  # with a single task nothing is forgotten
+    return differences_to(str(ranked.iloc[0]["configuration"]), scores)
+
+
+def _to(rival: pd.Series | None, differences: Sequence[PairedDifference]) -> PairedDifference | None:
+    return next((each for each in differences if rival is not None and each.rival == rival["configuration"]), None)
+
+
+def _kept(winner: pd.Series, differences: Sequence[PairedDifference], score: str) -> str:
+    """Whether the difference to the next best stands."""
+    if not differences:
+        return f"{winner['configuration']} kept most; no other strategy is finished to compare it with."
+    nearest = differences[0]
+    name, rival, seeds = nearest.better, f"{nearest.rival}, the next best,", len(nearest.by_seed)
+    every = f"every one of {seeds} seeds"
+    where = every if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds} seeds"
+    if nearest.is_established:
+        return f"{name} kept most: more than {rival} in {where}, by {_tested(nearest, score)}."
+    start = "It is not established which strategy kept most"
+    if not isfinite(nearest.mean):
+        return f"{start}: the score of {rival} has no finite value, so no test can set it against {name}'s."
+    if nearest.is_nothing:
+        same = every if seeds > 1 else f"the one seed ({next(iter(nearest.by_seed))})"
+        return f"{start}: {name} and {nearest.rival} score the same in {same}."
+    if nearest.p is not None:
+        return f"{start}: {name} kept more than {rival} in {where}, by {_tested(nearest, score)}."
+    ahead = f"{name} kept {margin(nearest, score)} more than {rival}"
+    if seeds > 1:
+        return f"{start}: {ahead} in every seed alike, and seeds that change nothing can't show what is chance."
+    seed = next(iter(nearest.by_seed))
+    return f"{start}: {ahead} but in one seed ({seed}) alone, which can't show what is chance."
+
+
+def _tested(found: PairedDifference, score: str) -> str:
+    corrected = 1.0 if found.corrected_p is None else found.corrected_p
+    number = found.comparisons
+    after = f" after Holm's correction over the {number} pairs compared" if number > 1 else ""
+    return f"{margin(found, score)} (95% interval of the paired difference; {chance(corrected)}{after})"
+
+
+def _levels(winner: pd.Series, others: pd.DataFrame, measure: str, score: str) -> str:
+    """The scores themselves; only the winner's has its interval, for two intervals side by side are no test."""
+    where = "On the earlier tasks" if measure == "earlier_tasks" else "On its one task"
+    if others.empty:
+        return f"{where} its final model scores {_with_interval(winner, measure, score)}."
+    nearest = others.iloc[0]
+    return (
+        f"{where} the final model of {winner['configuration']} scores {_with_interval(winner, measure, score)}, "
+        f"that of {nearest['configuration']} {amount(nearest[measure], score)}."
     )
-    if others.empty:
-        return f"{text}. No other strategy is finished to compare it with."
-    runner_up = others.iloc[0]
-    return f"{text}; next is {runner_up['configuration']} with {_with_interval(runner_up, measure, score, False)}."
 
 
-def _certainty(others: pd.DataFrame, within: Sequence[str], seeds: frozenset[int]) -> str:
-    if others.empty:
+def _the_others(differences: Sequence[PairedDifference]) -> str:
+    """Whether the differences to all but the next best stand."""
+    if differences and len(differences[0].by_seed) == 1:
+        return "Run more seeds before you rely on it."
+    if len(differences) < 2:
         return ""
-    if len(seeds) == 1:
-        seed = next(iter(seeds))
-        return f"This rests on one seed ({seed}), so there is no interval: run more seeds before you rely on it."
-    if not within:
-        return f"Its 95% interval over {len(seeds)} seeds is apart from every other strategy's."
-    return f"Over {len(seeds)} seeds it is within the interval of {_and(within)}: that difference is not established."
+    stands = [each.rival for each in differences[1:] if each.is_established]
+    open_ones = [each.rival for each in differences[1:] if not each.is_established]
+    name, first_stands = differences[0].better, differences[0].is_established
+    if not open_ones:
+        return f"That {name} kept more than {_and(stands)} is established{' too' if first_stands else ''}."
+    if not stands:
+        return f"That {name} kept more than {_and(open_ones)} is not established{'' if first_stands else ' either'}."
+    return f"That {name} kept more than {_and(stands)} is established; more than {_and(open_ones)}, it is not."
 
 
-def _forgot(winner: pd.Series, naive: pd.Series | None, score: str) -> str:
+def _stands(found: PairedDifference | None) -> str:
+    """Whether a difference stands, in parentheses after it; nothing where it can't be tested."""
+    if found is None or found.corrected_p is None:
+        return ""
+    stands = "an established difference" if found.is_established else "a difference that is not established"
+    return f" ({stands}, {chance(found.corrected_p)})"
+
+
+def _forgot(winner: pd.Series, naive: pd.Series | None, found: PairedDifference | None, score: str) -> str:
     if pd.isna(winner["forgetting"]):
         return ""
-    lost = winner["forgetting"] >= 0
-    text = f"It forgot {difference(winner['forgetting'], score)} of what it had learned" if lost else (
-        f"On the earlier tasks it got {difference(-winner['forgetting'], score)} better than at its best before"
+    name, lost = winner["configuration"], winner["forgetting"] >= 0
+    text = f"{name} forgot {difference(winner['forgetting'], score)} of what it had learned" if lost else (
+        f"On the earlier tasks {name} got {difference(-winner['forgetting'], score)} better than at its best before"
     )  # fmt: skip
     if naive is None or pd.isna(naive["forgetting"]):
         return f"{text}."
     verb = "forgot {}" if naive["forgetting"] >= 0 else "got {} better"
-    text = f"{text}; {naive['configuration']} {verb.format(difference(abs(naive['forgetting']), score))}"
-    if pd.isna(winner["forgetting_low"]) or pd.isna(naive["forgetting_low"]):
-        return f"{text}."
-    return f"{text} ({'the intervals are apart' if _apart(winner, naive, 'forgetting') else 'within the interval'})."
+    beside = verb.format(difference(abs(naive["forgetting"]), score))
+    return f"{text}; {naive['configuration']} {beside}{_stands(found)}."
 
 
-def _price(winner: pd.Series, naive: pd.Series | None, score: str) -> str:
+def _price(winner: pd.Series, naive: pd.Series | None, found: PairedDifference | None, score: str) -> str:
     """Tokens and operations are a strategy's own; seconds come last, with what they hold besides."""
     spent = [f"{_tokens(winner['target_tokens'])} tokens"]
     if pd.notna(winner["operations"]):
@@ -124,12 +220,12 @@ def _price(winner: pd.Series, naive: pd.Series | None, score: str) -> str:
         return f"The price: {_and(spent)} a run.{took}"
     worse = sign(score) * (naive["learning_accuracy"] - winner["learning_accuracy"])
     learned = f"it learned each new task {difference(abs(worse), score)} {'worse' if worse > 0 else 'better'}"
-    if not _apart(winner, naive, "learning_accuracy") and pd.notna(winner["learning_accuracy_low"]):
-        learned += " (within the interval)"
+    learned += _stands(found)
     times = [_times(winner, naive, "target_tokens", "tokens"), _times(winner, naive, "operations", "operations")]
     known = [text for text in times if text]
     beside = f", and took {_and(known)}" if known else ""
-    return f"The price against {naive['configuration']}: {learned}{beside} ({_and(spent)} a run).{took}"
+    against = f"The price of {winner['configuration']} against {naive['configuration']}"
+    return f"{against}: {learned}{beside} ({_and(spent)} a run).{took}"
 
 
 def operations(number: float) -> str:
@@ -166,17 +262,9 @@ def _naive_beside(table: pd.DataFrame, winner: pd.Series) -> pd.Series | None:
     return naive.iloc[0]
 
 
-def _apart(one: pd.Series, other: pd.Series, measure: str) -> bool:
-    bounds = [one[f"{measure}_low"], one[f"{measure}_high"], other[f"{measure}_low"], other[f"{measure}_high"]]
-    if any(pd.isna(bound) for bound in bounds):
-        return False
-    return bool(bounds[1] < bounds[2] or bounds[3] < bounds[0])
-
-
-def _with_interval(row: pd.Series, measure: str, score: str, unit: bool = True) -> str:
+def _with_interval(row: pd.Series, measure: str, score: str) -> str:
     text = amount(row[measure], score)
-    if unit:
-        text = f"{text} in {UNITS[score]}" if score in ("perplexity", "accuracy") else f"{text} {UNITS[score]}"
+    text = f"{text} in {UNITS[score]}" if score in ("perplexity", "accuracy") else f"{text} {UNITS[score]}"
     if pd.isna(row[f"{measure}_low"]):
         return text
     return f"{text} (95% interval {amount(row[f'{measure}_low'], score)} to {amount(row[f'{measure}_high'], score)})"

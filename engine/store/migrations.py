@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 6
+VERSION = 7
 """The newest."""
 
 
@@ -94,6 +94,11 @@ def sampled_as_before_6(training: dict[str, Any], tasks: int) -> dict[str, Any]:
     return training | {"evaluation_tokens": max(1, training.get("evaluation_tokens", 1024) // tasks)}
 
 
+def _to_7(operations: Any) -> None:
+    """Strategies make remarks about how a stage begins."""
+    _add_missing(operations, "stages", sa.Column("remarks", sa.JSON))
+
+
 def _joined_as_before() -> sa.Column[bool]:
     return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
 
@@ -110,4 +115,4 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
     return {"separator": "", "beyond_block": "continue"} | task
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}
+_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7}

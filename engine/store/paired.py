@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.events.scores import DocumentSums, Score
-from engine.store.student_t import quantile
 
 CONFIDENCE = 0.95
 Array = NDArray[np.float64]
@@ -112,7 +111,7 @@ def change(before: DocumentSums, now: DocumentSums, looks: int) -> Change:
     z, x = np.subtract(now.nats, before.nats), np.array(now.tokens, float)
     value, error = difference(z, x, 0, 1)
     share = 1 - (1 - CONFIDENCE) / 2 / max(1, looks)
-    return Change(value, error * quantile(share, len(z) - 1) if len(z) > 1 else math.nan)
+    return Change(value, error * _quantile(share, len(z) - 1) if len(z) > 1 else math.nan)
 
 
 def _alike(one: DocumentSums | None, other: DocumentSums | None) -> bool:
@@ -130,7 +129,7 @@ def _half_widths(before: DocumentSums | None, now: DocumentSums | None) -> dict[
         return dict.fromkeys(("nats_per_token", "bits_per_byte", "accuracy"), math.nan)
     tokens, text_bytes = np.array(now.tokens, float), np.array(now.text_bytes, float)
     nats, hits = np.subtract(now.nats, before.nats), np.subtract(now.hits, before.hits)
-    t = quantile((1 + CONFIDENCE) / 2, len(nats) - 1) if len(nats) > 1 else math.inf
+    t = _quantile((1 + CONFIDENCE) / 2, len(nats) - 1) if len(nats) > 1 else math.inf
 
     def half(z: Array, x: Array) -> float:
         error = difference(z, x, now.documents, now.out_of)[1]
@@ -141,6 +140,13 @@ def _half_widths(before: DocumentSums | None, now: DocumentSums | None) -> dict[
         "bits_per_byte": half(nats / math.log(2), text_bytes),
         "accuracy": half(hits, tokens),
     }
+
+
+def _quantile(share: float, freedom: int) -> float:
+    """The t below which `share` of Student's distribution with `freedom` degrees of freedom lies."""
+    from scipy.special import stdtrit  # a page without a curve needn't wait for it
+
+    return float(stdtrit(freedom, share))
 
 
 def _exp(value: float) -> float:

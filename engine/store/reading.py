@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, select
+from sqlalchemy import ColumnElement, Row, Select, Table, case, func, select
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
@@ -135,14 +135,34 @@ class Reader(CurveReader):
         query = _of_runs(table, run_ids).where(table.c.step > after_step).order_by(table.c.run_id, table.c.step)
         return self._rows(query, [column.name for column in table.columns])
 
+    def clipped_steps(
+        self, run_ids: Ids, limit: float, after_step: int = 0, until_step: int | None = None
+    ) -> pd.DataFrame:
+        """One row per run and stage: its `steps`, how many of them had a gradient longer than `limit` (`clipped`), and
+        `kept`, the sum of min(1, limit/norm) over them."""
+        table = schema.steps
+        norm, is_longer = table.c.gradient_norm, table.c.gradient_norm > limit
+        sums = (
+            func.count().label("steps"),
+            func.sum(case((is_longer, 1), else_=0)).label("clipped"),
+            func.sum(case((is_longer, limit / norm), else_=1.0)).label("kept"),
+        )
+        query = select(table.c.run_id, table.c.stage, *sums).where(
+            table.c.run_id.in_(_listed(run_ids)), norm.is_not(None), table.c.step > after_step
+        )
+        if until_step is not None:
+            query = query.where(table.c.step <= until_step)
+        query = query.group_by(table.c.run_id, table.c.stage).order_by(table.c.run_id, table.c.stage)
+        return self._rows(query, ("run_id", "stage", "steps", "clipped", "kept"))
+
     def stages(self, run_ids: Ids) -> pd.DataFrame:
         """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
-        is an absolute path, for an unfinished stage that of a stop, or None."""
+        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences."""
         import pandas as pd
 
         table = schema.stages
         columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
-                   "checkpoint", "finished")  # fmt: skip
+                   "checkpoint", "finished", "remarks")  # fmt: skip
         query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
         frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
         frame["checkpoint"] = pd.Series(
@@ -150,6 +170,7 @@ class Reader(CurveReader):
             index=frame.index,
             dtype=object,
         )
+        frame["remarks"] = pd.Series([found or [] for found in frame["remarks"]], index=frame.index, dtype=object)
         return frame
 
     def task_facts(self, experiment_id: str) -> pd.DataFrame:

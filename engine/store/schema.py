@@ -101,6 +101,7 @@ stages = Table(
     Column("target_tokens", Integer, nullable=False, default=0),
     Column("checkpoint", String),
     Column("finished", Boolean, nullable=False, default=False),
+    Column("remarks", JSON),  # sentences of the strategy about how the stage begins
 )  # fmt: skip
 
 steps = Table(

@@ -16,14 +16,20 @@ from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, no_boolean
 from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
-from engine.strategies.base import Strategy
+from engine.strategies.base import Needs, Strategy
 from engine.strategies.combined import Combined, keys_of
 
 _NAMES = (
     "naive",
     "replay",
+    "kl",
+    "self-replay",
+    "der",
     "agem",
     "ewc",
+    "l2",
+    "averaging",
+    "reptile",
     "joint",
     "cumulative",
     "freeze",
@@ -78,6 +84,19 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     if len(set(names)) < len(names):
         raise ConfigError(f"strategy {quoted(name)} names the same strategy twice")
     return tuple(_BY_NAME[part] for part in names)
+
+
+def needs_of(name: str) -> Needs:
+    """The group that a name is offered in. Of joined strategies the one that needs most decides: who may keep no old
+    text must not find a pair that keeps some under another heading. Raises ConfigError for an unknown name."""
+    by_weight: tuple[Needs, ...] = ("old texts", "a second copy of the weights", "fewer weights", "nothing")
+    own = {part.needs for part in parts_of(name)}
+    return next(needs for needs in by_weight if needs in own)
+
+
+def heading_of(needs: Needs) -> str:
+    """The heading of the strategies that need this."""
+    return "Trains fewer weights" if needs == "fewer weights" else f"Needs {needs}{' more' * (needs == 'nothing')}"
 
 
 def pull_names(name: str) -> tuple[str, ...]:

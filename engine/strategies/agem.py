@@ -102,7 +102,8 @@ class AGEM(Strategy):
     def cost(self, stage: int) -> Cost:
         if not self.acts(stage):
             return Cost()
-        return Cost(tokens_per_new_token=self.replay_ratio, copies=2)  # the memory's gradient and what is projected
+        # Copies: the memory's gradient and what is projected.
+        return Cost(tokens_per_new_token=self.replay_ratio, copies=2, documents=self.memory_size)
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         generator = random.generator("reference draw", batch.stage, batch.step)

@@ -4,7 +4,7 @@
     for each stage t = 1 … T:
         strategy.plan(t)                              tasks, weights to start from, weight of the new task's own term
         strategy.prepare(model, t, random)            which weights train; also after a resume or a take-over
-        state = strategy.begin_stage(begin, state, random)
+        state = strategy.begin_stage(begin, state, random)   where it acts
         for each step:
             strategy.loss_terms(batch, state, random) weighted terms beside the new task's own
             strategy.pulls(state)                     quadratics on the weights, valued where the terms are
@@ -12,7 +12,7 @@
             AdamW steps
             strategy.update_mask(step, state)         which elements keep that step; default: all
             one proximal step is taken on the sum of the pulls
-            state = strategy.after_step(step, state, random)
+            state = strategy.after_step(step, state, random)   where it acts
         strategy.settle(model, t, random)             the weights as the stage is scored and saved
         state = strategy.end_stage(end, state, random)   as soon as a later stage needs it, also long after
 
@@ -30,6 +30,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from engine.common.parameters import Shorthand
 
 if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
     import torch
@@ -119,6 +121,20 @@ class Work:
         """Offer the sums of the first `done` parts; they are written when it is time."""
 
 
+@dataclass(frozen=True)
+class NamedWork(Work):
+    """The work of one of several strategies: its names begin with `owner`, so that no other takes it up."""
+
+    owner: str
+    work: Work
+
+    def kept(self, name: str) -> KeptWork | None:
+        return self.work.kept(f"{self.owner} {name}")
+
+    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+        self.work.keep(f"{self.owner} {name}", done, tensors)
+
+
 Cached: TypeAlias = "Callable[[tuple[Any, ...], Callable[[], Mapping[str, Tensor]]], dict[str, Tensor]]"
 
 
@@ -137,6 +153,11 @@ class StageView:
     """Call it between pieces of work: it waits while the run is paused and raises when it is stopped."""
     precision: str = "float32"
     """That of the run's training steps."""
+    bos: int = 0
+    eos: int = 0
+    """The tokens that begin and end a document."""
+    remark: Callable[[str], None] = lambda text: None
+    """Tell whoever reads the run's page something about the stage, before its first step."""
     cached: Cached = lambda parts, compute: dict(compute())
     """Gives tensors that depend on the stage's model and documents and on `parts` alone, computed at most once."""
     work: Work = field(default_factory=Work)
@@ -185,6 +206,15 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """Numbers that are remembered of each target token of kept documents, in memory and in the stage's checkpoint."""
+
+    documents: int
+    """At most, of all past tasks together."""
+    numbers_per_token: int
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a stage costs beside plain training on the plan's tasks. Costs of strategies side by side add up."""
 
@@ -192,14 +222,17 @@ class Cost:
     """Tokens that a step reads forward and backward beside each new one."""
     forward_per_new_token: float = 0.0
     """Tokens that a step reads forward alone for each new one, as a teacher does."""
-    written_tokens: int = 0
-    """Tokens that the model writes before the stage, each after a pass over those before it."""
+    written_texts: int = 0
+    """Texts that the model writes before the stage, a token a pass."""
     readings: tuple[Reading, ...] = ()
     """At the end of the stage, unless it is the last."""
+    remembered: tuple[Remembered, ...] = ()
     tensors: int = 0
     """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
     copies: int = 0
     """Tensors of the weights' size that the stage's steps hold in memory alone."""
+    documents: int = 0
+    """Past documents that are kept, at most."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)))
@@ -230,12 +263,18 @@ class Strategy:
     set one."""
     sees_weights_before: ClassVar[bool] = False
     """Whether its `update_mask` or `after_step` needs a copy of the weights before each step."""
+    shorthands: ClassVar[tuple[Shorthand, ...]] = ()
+    """Numbers that people may give in place of several of its parameters."""
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of the declared parameters by name."""
         names = getattr(type(self), "__pydantic_fields__", {})
         return {name: getattr(self, name) for name in names}
+
+    def in_words(self) -> Sequence[str]:
+        """Sentences on what the parameter values come to, for its form, where the values don't say it themselves."""
+        return ()
 
     def refusal(self, model: PreTrainedModel) -> str | None:
         """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
@@ -256,16 +295,19 @@ class Strategy:
         return Plan((stage,))
 
     def acts(self, stage: int) -> bool:
-        """Whether a step of this stage is anything but plain training on the plan's tasks. Where it is not, the
-        stage's result is shared with every other strategy that does not act."""
+        """Whether it does anything in this stage but plain training on the plan's tasks. Where it does not,
+        `begin_stage` and `after_step` are not called, and the stage's result is shared with every other strategy that
+        does not act."""
         return True
 
     def signature(self, stage: int) -> Hashable:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
-        leave: a strategy that makes a state of its own at a stage's beginning or in its steps shares it with its like
-        alone."""
-        own = self.acts(stage) or self.redefines("begin_stage", "after_step")
-        return ((self.name, tuple(self.parameters.items())),) if own else ()
+        leave."""
+        return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+
+    def makes_state(self, stage: int) -> bool:
+        """Whether `begin_stage` or `after_step` makes a state in this stage, which then belongs to its result."""
+        return self.acts(stage) and self.redefines("begin_stage", "after_step")
 
     def cost(self, stage: int) -> Cost:
         """The cost of the verbs below in this stage."""

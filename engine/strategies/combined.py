@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import ConfigError
@@ -13,6 +13,7 @@ from engine.strategies.base import (
     Batch,
     Cost,
     Gradients,
+    NamedWork,
     Plan,
     StageView,
     State,
@@ -94,6 +95,9 @@ class Combined(Strategy):
     def parameters(self) -> dict[str, Any]:
         return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
 
+    def in_words(self) -> Sequence[str]:
+        return tuple(sentence for part in self.parts for sentence in part.in_words())
+
     def refusal(self, model: PreTrainedModel) -> str | None:
         return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
 
@@ -106,7 +110,12 @@ class Combined(Strategy):
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
 
+    def makes_state(self, stage: int) -> bool:
+        return any(part.makes_state(stage) for part in self.parts)
+
     def signature(self, stage: int) -> Hashable:
+        if self.makes_state(stage):  # the state of all parts is one: a stage of one part alone leaves another
+            return ((self.name, tuple(self.parameters.items())),)
         found = [part.signature(stage) for part in self.parts]
         return tuple(each for own in found if isinstance(own, tuple) for each in own)
 
@@ -122,7 +131,12 @@ class Combined(Strategy):
             part.settle(model, stage, random)
 
     def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
-        return _joined([part.begin_stage(begin, own, random) for part, own in self._each(state)])
+        return _joined(
+            [
+                part.begin_stage(_view(begin, part), own, random) if part.acts(begin.stage) else own
+                for part, own in self._each(state)
+            ]
+        )
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         return [term for part, own in self._each(state) for term in part.loss_terms(batch, own, random)]
@@ -142,10 +156,12 @@ class Combined(Strategy):
         return tuple(pull for part, own in self._each(state) for pull in part.pulls(own))
 
     def after_step(self, step: StepTaken, state: State, random: Streams) -> State:
-        return _joined([part.after_step(step, own, random) for part, own in self._each(state)])
+        return _joined(
+            [part.after_step(step, own, random) if part.acts(step.stage) else own for part, own in self._each(state)]
+        )
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
-        return _joined([part.end_stage(end, own, random) for part, own in self._each(state)])
+        return _joined([part.end_stage(_view(end, part), own, random) for part, own in self._each(state)])
 
     def redefines(self, *verbs: str) -> bool:
         return any(part.redefines(*verbs) for part in self.parts)
@@ -154,6 +170,11 @@ class Combined(Strategy):
         """Every part with its own state."""
         for number, part in enumerate(self.parts):
             yield part, State(*(None if side is None else side[number] for side in (state.fixed, state.moving)))
+
+
+def _view(view: StageView, part: Strategy) -> StageView:
+    """A stage as one of the parts sees it."""
+    return replace(view, work=NamedWork(part.name, view.work))
 
 
 def keys_of(names: Sequence[Sequence[str]], parts: Sequence[str]) -> dict[tuple[str, str], str]:

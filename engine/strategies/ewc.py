@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from engine.common.parameters import parameter
 from engine.strategies.base import Cost, Needs, Reading, StageView, State, Strategy
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from engine.common.random_streams import Streams
+
+UNIT = 0.02
+"""λF̄ at a strength of 1, F̄ the mean of the first task's Fisher: the penalty's mean curvature. On the embedded model and
+its sample tasks that is a λ of about 30, near where EWC ends best (README.md)."""
 
 
 @plain_dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Elastic:
     """μ: where the quadratic is least."""
     constant: float = 0.0
     """c, so that the value equals the explicit sum Σ_t F_t (θ−θ*_t)²."""
+    first_mean: float = 0.0
+    """The mean of the first task's Fisher over all weights that train: it fixes λ for the run."""
 
 
 def accumulate(past: Elastic, fisher: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Elastic:
@@ -74,9 +81,21 @@ def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
+def _mean(fisher: Mapping[str, Tensor]) -> float:
+    """The mean over all elements of all weights."""
+    from engine.strategies.tools.quadratics import summed
+
+    return float(summed([each.sum() for each in fisher.values()])) / sum(each.numel() for each in fisher.values())
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class EWC(Strategy):
-    """min L(new) + (λ/2) Σ_k A_k (θ_k − μ_k)², A the past tasks' Fisher information. λ = 0 is naive bit for bit."""
+    """min L(new) + (λ/2) Σ_k A_k (θ_k − μ_k)², A the past tasks' Fisher information. λ = 0 is naive bit for bit.
+
+    The Fisher's scale differs by orders of magnitude between models, and with it what a λ does. `ewc_strength` s is
+    relative to it: λ = s · UNIT / F̄, with F̄ the mean of the first task's Fisher over all weights that train, the same λ
+    for the whole run. `ewc_lambda` is λ itself.
+    """
 
     name: ClassVar[str] = "ewc"
     title: ClassVar[str] = "Elastic weight consolidation"
@@ -91,9 +110,16 @@ class EWC(Strategy):
     null: ClassVar[dict[str, float]] = {"ewc_lambda": 0.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
-    ewc_lambda: float = parameter(
-        30.0, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
-        help="Strength of the elastic penalty; 0 is naive, very large freezes what past tasks used.",
+    ewc_strength: float | None = parameter(
+        1.0, label="EWC strength", minimum=0.0, maximum=1e12, low=1e-2, high=1e3, scale="log", main=True,
+        help="Strength of the elastic penalty relative to the first task's Fisher, so that it means the same for other "
+        "models; 0 is naive, very large freezes what past tasks used.",
+    )  # fmt: skip
+    ewc_lambda: float | None = parameter(
+        None, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
+        empty="from the strength", instead_of="ewc_strength",
+        help="The penalty's factor itself, instead of the strength: it depends on the Fisher's scale, and with it on "
+        "the model. Empty: it follows from the strength.",
     )  # fmt: skip
     accumulation: Literal["exact", "online"] = parameter(
         "exact", label="Accumulation",
@@ -112,25 +138,54 @@ class EWC(Strategy):
         help="How many of the finished task's documents the Fisher is estimated from.",
     )  # fmt: skip
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lambda_instead(cls, given: ArgsKwargs) -> ArgsKwargs:
+        """Leave the strength empty where λ alone is given."""
+        values: dict[str, Any] = {"ewc_lambda": None, **(given.kwargs or {})}
+        if values["ewc_lambda"] is not None:
+            values.setdefault("ewc_strength", None)
+        return ArgsKwargs(given.args, values)
+
+    @field_validator("ewc_lambda")
+    @classmethod
+    def _one_of_two(cls, value: float | None, others: ValidationInfo) -> float | None:
+        if "ewc_strength" in others.data and (value is None) == (others.data["ewc_strength"] is None):
+            if value is None:
+                raise ValueError("ewc_strength and ewc_lambda are both empty; give one of them")
+            raise ValueError("give ewc_strength or ewc_lambda, not both; leave one out, on the page at its default")
+        return value
+
+    @property
+    def _is_on(self) -> bool:
+        return bool(self.ewc_lambda or self.ewc_strength)
+
     def initial_state(self) -> State:
         return State(fixed=Elastic())
 
     def acts(self, stage: int) -> bool:
-        return stage > 1 and self.ewc_lambda > 0
+        return stage > 1 and self._is_on
 
     def cost(self, stage: int) -> Cost:
-        if self.ewc_lambda == 0:
+        if not self._is_on:
             return Cost()
         return Cost(readings=(Reading(self.fisher_documents, self._fisher_parts),), tensors=2)  # A and μ
 
     def pulls(self, state: State) -> Sequence[Pull]:
         past: Elastic = state.fixed
-        if self.ewc_lambda == 0 or not past.importance:
+        if not self._is_on or not past.importance:
             return ()
-        return (Pull(self.name, past.anchor, self.ewc_lambda, past.importance, past.constant),)
+        return (Pull(self.name, past.anchor, self.lambda_of(past), past.importance, past.constant),)
+
+    def lambda_of(self, past: Elastic) -> float:
+        """λ: as it is given, or strength · UNIT / F̄; 0 while all Fisher information is 0."""
+        if self.ewc_lambda is not None:
+            return self.ewc_lambda
+        assert self.ewc_strength is not None
+        return self.ewc_strength * UNIT / past.first_mean if past.first_mean else 0.0
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
-        if self.ewc_lambda == 0:
+        if not self._is_on:
             return state
         import torch
 
@@ -140,22 +195,14 @@ class EWC(Strategy):
         chosen = [end.documents[i] for i in order[: self.fisher_documents].tolist()]
 
         def estimate() -> dict[str, Tensor]:
-            return diagonal_fisher(
-                end.model,
-                chosen,
-                end.block_size,
-                self.fisher,
-                random.generator("fisher sampling", end.stage),
-                end.check,
-                end.packed,
-                end.precision,
-                end.work,
-            )
+            return diagonal_fisher(end, chosen, self.fisher, random.generator("fisher sampling", end.stage))
 
-        fisher = end.cached(self._fisher_parts, estimate)
+        fisher, past = end.cached(self._fisher_parts, estimate), state.fixed
         if self.accumulation == "online":
-            return State(follow(state.fixed, fisher, end.weights, self.online_decay))
-        return State(accumulate(state.fixed, fisher, end.weights))
+            with_task = follow(past, fisher, end.weights, self.online_decay)
+        else:
+            with_task = accumulate(past, fisher, end.weights)
+        return State(replace(with_task, first_mean=past.first_mean or _mean(fisher)))
 
     @property
     def _fisher_parts(self) -> tuple[Any, ...]:

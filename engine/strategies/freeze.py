@@ -2,7 +2,7 @@
 
 Lowest layers: Zheng et al. 2025, "Spurious Forgetting in Continual Learning of Language Models",
 https://arxiv.org/abs/2501.13453. Random matrices: Hui et al. 2024, "HFT: Half Fine-Tuning for Large Language Models",
-https://arxiv.org/abs/2404.18466, there half of them.
+https://arxiv.org/abs/2404.18466, which draws half of each layer's, kind by kind; here all are drawn from together.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Freeze(Strategy):
     """min L(new) over the weights outside a frozen set: the lowest `frozen_layers` transformer blocks, of the other
     blocks' matrices a random `frozen_share`, drawn anew for each stage, and the embeddings.
 
-    A frozen weight has no gradient, no moments, and no decay. An output matrix that is tied to the embeddings is
+    It acts from the first stage on: what the base model knows may be forgotten too. A frozen weight has no gradient, no
+    moments, and no decay; a share leaves biases and norms alone. An output matrix that is tied to the embeddings is
     frozen with them. With nothing frozen it is naive bit for bit.
     """
 

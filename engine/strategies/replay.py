@@ -6,17 +6,31 @@ with the weight λ of the memory's loss left free.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from engine.common.parameters import parameter
+from engine.common.numerals import percent
+from engine.common.parameters import Shorthand, parameter
 from engine.strategies.base import Batch, Cost, Needs, StageView, State, Strategy
 from engine.strategies.terms import Term
 
 if TYPE_CHECKING:
     from engine.common.random_streams import Streams
+
+
+def of_old_text(old_text_percent: float) -> dict[str, float]:
+    """The weight λ and the ratio r at which old text is p of the loss and of the tokens read: both are p/(1−p)."""
+    odds = old_text_percent / (100 - old_text_percent)
+    return {"replay_weight": odds, "replay_ratio": odds}
+
+
+def old_text(values: Mapping[str, Any]) -> float | None:
+    """The percentage that these values make old text, where it is the same of the loss and of the tokens read."""
+    weight, ratio = values["replay_weight"], values["replay_ratio"]
+    return round(100 * ratio / (1 + ratio), 9) if weight == ratio else None
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -34,6 +48,13 @@ class Replay(Strategy):
     source: ClassVar[tuple[str, str]] = ("Chaudhry et al. 2019", "https://arxiv.org/abs/1902.10486")
     needs: ClassVar[Needs] = "old texts"
     null: ClassVar[dict[str, float]] = {"replay_weight": 0.0}
+    shorthands: ClassVar[tuple[Shorthand, ...]] = (
+        Shorthand(
+            "old_text_percent", "Old text", minimum=1.0, maximum=90.0, unit="%", values=of_old_text, number=old_text,
+            help="Sets weight and ratio so that old text is this share of the loss and of the tokens read: 20 % sets "
+            "both to a quarter.",
+        ),
+    )  # fmt: skip
 
     replay_weight: float = parameter(
         1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
@@ -48,6 +69,12 @@ class Replay(Strategy):
         help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
     )  # fmt: skip
 
+    def in_words(self) -> Sequence[str]:
+        if not self.acts(2):
+            return ()
+        of_loss, of_tokens = (percent(each / (1 + each)) for each in (self.replay_weight, self.replay_ratio))
+        return (f"λ {self.replay_weight:g}: {of_loss} of the loss; {of_tokens} of the tokens read are old text.",)
+
     def initial_state(self) -> State:
         from engine.strategies.tools.memory import Memory
 
@@ -57,7 +84,7 @@ class Replay(Strategy):
         return stage > 1 and self.replay_weight > 0 and self.memory_size > 0
 
     def cost(self, stage: int) -> Cost:
-        return Cost(tokens_per_new_token=self.replay_ratio if self.acts(stage) else 0.0)
+        return Cost(tokens_per_new_token=self.replay_ratio, documents=self.memory_size) if self.acts(stage) else Cost()
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         if self.replay_weight == 0:

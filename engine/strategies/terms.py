@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from engine.models.distributions import Distributions
     from engine.tokens.blocks import Blocks
-
-
-@dataclass(frozen=True, eq=False)
-class Teacher:
-    """The distributions of the model with these weights in the place of its own of the same names, dropout off."""
-
-    weights: Mapping[str, Tensor]
-    """Beside the model; a name that is missing keeps the model's own weight, which then must not train."""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredDistributions:
-    """The likeliest k tokens of a distribution for every target token of a term's blocks, row by row. All other tokens
-    together are one more outcome, with the rest of the probability."""
-
-    tokens: Tensor
-    """int32 [N, k], different ones in a row."""
-    log_probabilities: Tensor
-    """float32 [N, k]."""
-
-
-Distributions: TypeAlias = Teacher | StoredDistributions
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """What can go wrong in a step, recognised where it happens and put into words with what to change."""
 
 import math
-from collections import deque
 from collections.abc import Mapping
 
 import torch
 
 from engine.common.errors import TrainingError
+from engine.persistence.resume_points import SeenLoss
 
 _JUDGED_TOKENS = 256
 """A loss is judged over the last steps that hold so many target tokens: a few rare words are no divergence."""
@@ -29,29 +29,29 @@ def check_finite(values: Mapping[str, float], stage: int, step: int, learning_ra
 
 
 class Divergence:
-    """Watches the new task's loss over one stage."""
+    """Watches the new task's loss over one stage. What it has seen is a part of the run's position."""
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int, seen: SeenLoss) -> None:
         self._guessing = math.log(vocabulary)
-        self._recent = deque[tuple[float, int]]()
-        self._first: float | None = None
+        self._seen = seen
 
     def see(self, nats_per_token: float, tokens: int, stage: int, step: int, learning_rate: float) -> None:
         """One more step's loss over `tokens` target tokens. Raises TrainingError when the recent ones are far beyond
         those at the stage's beginning and what guessing would cost."""
-        self._recent.append((nats_per_token * tokens, tokens))
-        while sum(count for _, count in self._recent) - self._recent[0][1] >= _JUDGED_TOKENS:
-            self._recent.popleft()
-        total = sum(count for _, count in self._recent)
+        seen = self._seen
+        seen.recent.append((nats_per_token * tokens, tokens))
+        while sum(count for _, count in seen.recent) - seen.recent[0][1] >= _JUDGED_TOKENS:
+            seen.recent.pop(0)
+        total = sum(count for _, count in seen.recent)
         if total < _JUDGED_TOKENS:
             return
-        loss = sum(nats for nats, _ in self._recent) / total
-        if self._first is None:
-            self._first = loss
-        if loss > _FAR * max(self._guessing, self._first):
+        loss = sum(nats for nats, _ in seen.recent) / total
+        if seen.first is None:
+            seen.first = loss
+        if loss > _FAR * max(self._guessing, seen.first):
             raise TrainingError(
                 f"Training diverges: at step {step} of stage {stage} the loss is {loss:.3g} nats a token, after "
-                f"{self._first:.3g} at first, where guessing costs {self._guessing:.3g}. Lower the learning rate (now "
+                f"{seen.first:.3g} at first, where guessing costs {self._guessing:.3g}. Lower the learning rate (now "
                 f"{learning_rate:g}); what was reached before the stage is kept."
             )
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from engine.common.device_transfers import sent
-from engine.models.likelihood import autocast, interruptible, rows_per_forward, weighted_nats
+from engine.models.distributions import StoredDistributions
+from engine.models.likelihood import TokenLoss, autocast, interruptible, rows_per_forward, weighted_losses
 from engine.models.loading import LoadedModel
 from engine.strategies.base import Gradients
 from engine.strategies.terms import Term
@@ -23,26 +24,75 @@ def accumulate_gradients(
     """Add to `.grad` the gradient of Σ weight · (mean token loss of the term's blocks); return the means, in nats,
     scalars beside the model.
 
-    All terms go through the model together, `most_rows` rows at a time if given. A single term's gradient is exactly
-    what it would be alone.
+    All terms go through the model together, `most_rows` rows at a time if given, and those of the same blocks once. A
+    single term's gradient is exactly what it would be alone.
     """
     model, device = base.model, base.model.device
-    blocks = Blocks.joined([term.blocks for term in terms])
-    tokens = torch.tensor([term.blocks.target_tokens for term in terms])
-    weights = torch.tensor([term.weight for term in terms], dtype=torch.float64) / tokens
-    owner = torch.repeat_interleave(torch.tensor([len(term.blocks) for term in terms]))
+    shared = list({id(term.blocks): term.blocks for term in terms}.values())
+    places = [next(at for at, each in enumerate(shared) if each is term.blocks) for term in terms]
+    blocks = Blocks.joined(shared)
+    owner = torch.repeat_interleave(torch.tensor([len(each) for each in shared]))
     nats = torch.zeros(len(terms), device=device)
     rows = min(rows_per_forward(model, blocks.width, device), most_rows or len(blocks))
+    seen = [0] * len(shared)
     with interruptible(model, check):
         for part, of_row in zip(blocks.split(rows), owner.split(rows), strict=True):
             check()
             of_token = of_row[:, None].expand_as(part.targets)[part.targets != IGNORED]
+            losses, owners = _token_losses(terms, places, of_token, seen, device)
             with autocast(device, precision):
-                loss, found = weighted_nats(model, part, sent(weights[of_token].float(), device), base.packed)
+                loss, found = weighted_losses(model, part, losses, base.packed)
             loss.backward()
-            of_token = sent(of_token, device)
-            nats += torch.stack([found.where(of_token == term, 0.0).sum() for term in range(len(terms))])
+            for each, of_loss in zip(found, owners, strict=True):
+                of_loss = sent(of_loss, device)
+                nats += torch.stack([each.where(of_loss == term, 0.0).sum() for term in range(len(terms))])
+            for place in range(len(shared)):
+                seen[place] += int((of_token == place).sum())
     return {term.name: nats[i] / term.blocks.target_tokens for i, term in enumerate(terms)}
+
+
+def _token_losses(
+    terms: Sequence[Term], places: Sequence[int], of_token: Tensor, seen: Sequence[int], device: torch.device
+) -> tuple[list[TokenLoss], list[Tensor]]:
+    """The losses of a pass whose target tokens belong to the blocks `of_token`, and for each the numbers of the terms
+    that its tokens belong to: all terms of cross-entropy as one loss, every divergence as its own. `seen` counts the
+    tokens of each blocks in the passes before."""
+    losses, owners = [], []
+    for numbers in _together(terms, places):
+        of_place = torch.full((max(places) + 1,), -1)
+        for number in numbers:
+            of_place[places[number]] = number
+        of_loss = of_place[of_token]
+        chosen = None if bool((of_loss >= 0).all()) else (of_loss >= 0).nonzero().squeeze(1)
+        of_loss = of_loss if chosen is None else of_loss[chosen]
+        if not len(of_loss):
+            continue
+        tokens = torch.tensor([term.blocks.target_tokens for term in terms])
+        weights = torch.tensor([term.weight for term in terms], dtype=torch.float64) / tokens
+        against = terms[numbers[0]].against
+        if isinstance(against, StoredDistributions):
+            start = seen[places[numbers[0]]]
+            against = against.part(start, start + len(of_loss))
+        losses.append(TokenLoss(sent(weights[of_loss].float(), device), chosen, against))
+        owners.append(of_loss)
+    return losses, owners
+
+
+def _together(terms: Sequence[Term], places: Sequence[int]) -> list[list[int]]:
+    """The numbers of the terms that are one loss: those of cross-entropy, as far as their blocks are different ones."""
+    groups: list[list[int]] = []
+    for number, term in enumerate(terms):
+        if term.against is not None:
+            groups.append([number])
+            continue
+        for group in groups:
+            alike = all(terms[other].against is None for other in group)
+            if alike and places[number] not in [places[other] for other in group]:
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    return groups
 
 
 def combined_gradients(

@@ -145,7 +145,8 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
     so_far = [task.facts.get("chat_template") for task in setup.tasks[: progress.position.stage]]
     if any(so_far):  # a checkpoint answers by the template that it was last trained with
         base.tokenizer.chat_template = next(template for template in reversed(so_far) if template)
-    more = partial(save_stage_state, state=reached) if setup.strategy.redefines("begin_stage", "after_step") else None
+    has_state = setup.strategy.makes_state(progress.position.stage)
+    more = partial(save_stage_state, state=reached) if has_state else None
     files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more)
     if setup.shared is not None and progress.journal is not None and progress.position.is_shareable:
         with writing(folder):

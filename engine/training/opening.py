@@ -116,7 +116,10 @@ def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[eve
     stage was taken over from another run. This is the one place where a stage is opened."""
     yield from written(setup.control, setup.check_room)
     if progress.journal is not None and progress.position.stage == stage:
-        yield from repeat_events(progress)
+        if progress.position.is_before_first_step:
+            yield from _begin_state(setup, progress)
+        else:
+            yield from repeat_events(progress)
         return False
     key = setup.stage_keys[stage - 1]
     journal = yield from written(setup.control, lambda: progress.points.begin_stage(stage))
@@ -134,7 +137,6 @@ def _begin_stage(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     """Stand before the first step: the weights of the strategy's plan, a fresh optimiser unless its state is kept, and
     the state that the strategy begins with."""
     stage, strategy, random = progress.position.stage, setup.strategy, Streams(setup.seed)
-    task = setup.tasks[stage - 1]
     if strategy.plan(stage).start == "base" and stage > 1:
         progress.base, progress.optimizer = _loaded(setup, stage, None, None)
     else:
@@ -143,14 +145,25 @@ def _begin_stage(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
             progress.optimizer = make_optimizer(progress.base.model, setup.training)
         elif strategy.redefines("prepare"):
             progress.optimizer = carried_over(progress.optimizer, make_optimizer(progress.base.model, setup.training))
-    if strategy.redefines("begin_stage"):
+    yield from _begin_state(setup, progress)
+
+
+def _begin_state(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
+    """The state that the strategy begins a stage with, whose weights and optimiser are there. Work that an interrupted
+    attempt had begun goes on."""
+    stage, strategy = progress.position.stage, setup.strategy
+    task, remarks = setup.tasks[stage - 1], list[str]()
+    if strategy.redefines("begin_stage") and strategy.acts(stage):
         yield events.Phase(f"preparing to learn {task.name}")
-        begin = view_of(setup, progress, progress.base, stage, Work())
-        progress.state = moved(strategy.begin_stage(begin, progress.state, random), progress.base.model.device)
+        begin = view_of(setup, progress, progress.base, stage, WorkInPoints(setup, progress), remarks.append)
+        state = strategy.begin_stage(begin, progress.state, Streams(setup.seed))
+        progress.state = moved(state, progress.base.model.device)
         yield from written(setup.control, lambda: progress.points.keep_fixed(stage, progress.state.fixed))
+    progress.kept_work, progress.position.work = None, None
     data = data_of(setup, stage)
+    first = progress.position.step + 1
     yield progress.recorded(
-        events.StageStarted(stage, task.name, progress.position.step + 1, data.steps, data.target_tokens)
+        events.StageStarted(stage, task.name, first, data.steps, data.target_tokens, remarks=tuple(remarks))
     )
 
 
@@ -163,10 +176,10 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     progress.base, progress.optimizer = _loaded(setup, at.stage, folder, folder if keeps else None)
     yield from written(setup.control, lambda: _call_base_as_here(folder, progress.base))
     reached = load_stage_state(folder)
-    if reached is not None:
+    if reached is not None:  # only runs whose steps make the same state find each other's results
         whole = with_weights(reached, partial(weights_after, setup, at.stage))
         progress.state = moved(whole, progress.base.model.device)
-    if setup.strategy.redefines("begin_stage"):
+    if setup.strategy.makes_state(at.stage):
         yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None
     for event in recorded_with_scores(setup, setup.stage_keys[at.stage - 1], recorded):
@@ -214,7 +227,14 @@ def stage_end(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int
     return cast(State, moved(setup.strategy.end_stage(end, state, Streams(setup.seed)), base.model.device))
 
 
-def view_of(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int, work: Work) -> StageView:
+def view_of(
+    setup: RunSetup,
+    progress: Progress,
+    base: LoadedModel,
+    stage: int,
+    work: Work,
+    remark: Callable[[str], None] = lambda text: None,
+) -> StageView:
     """What the strategy may look at outside the steps of a stage."""
     key, device = setup.stage_keys[stage - 1], base.model.device
 
@@ -234,6 +254,9 @@ def view_of(setup: RunSetup, progress: Progress, base: LoadedModel, stage: int, 
         precision=setup.precision,
         cached=cached,
         work=work,
+        bos=base.bos,
+        eos=base.eos,
+        remark=remark,
         starts_from=stage - 1 if setup.strategy.plan(stage).start == "previous" else 0,
         load_weights=partial(weights_after, setup, stage),
     )

@@ -62,9 +62,10 @@ def resume_from(
     progress.stage_began = setup.control.active_time() - at.seconds
     progress.last_point = at.stage_step, at.evaluated, point.folder
     fixed = progress.state.fixed
-    if setup.strategy.redefines("begin_stage"):
+    if setup.strategy.redefines("begin_stage") and setup.strategy.acts(at.stage) and not at.is_before_first_step:
         fixed = progress.points.fixed(at.stage)
-    progress.state = moved(with_weights(State(fixed, point.moving()), load_weights), device)
+    moving = progress.state.moving if at.is_before_first_step else point.moving()
+    progress.state = moved(with_weights(State(fixed, moving), load_weights), device)
     if at.work is not None:
         progress.kept_work = KeptWork(at.work, at.work_done, point.work())
 

@@ -21,7 +21,6 @@ from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import KeptWork, State, Strategy
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
-from engine.training.failures import Divergence
 from engine.training.scoring import HeldOut
 
 
@@ -103,7 +102,6 @@ class Progress:
     """When the last step was reported, in the control's active time."""
     most_rows: int | None = None
     """How many rows a pass may hold, once memory has run out."""
-    divergence: Divergence | None = None
     journal: Journal | None = None
     """The stage's events so far."""
     kept_work: KeptWork | None = None
@@ -116,7 +114,7 @@ class Progress:
         before = self.position
         self.position = Position(key=key, stage=stage, step=before.step, is_shareable=before.is_shareable)
         self.journal, self.stage_began = journal, now
-        self.kept_work = self.last_point = self.divergence = None
+        self.kept_work = self.last_point = None
 
     def leave(self) -> None:
         """The stage is over, and whoever listens has heard it."""

@@ -79,10 +79,11 @@ def take_step(
     set_learning_rate(progress.optimizer, rate)
     _move(setup, progress, number, steps, weights, pulls)
     at.step, at.stage_step = at.step + 1, number
-    tokens = [term.blocks.target_tokens for term in terms]
+    read = {id(term.blocks): term.blocks.target_tokens for term in terms}
     return TakenStep(
-        at.stage, at.step, number, minimised, readback, norm, tokens[0], sum(tokens), rate, peak_rate, started
-    )
+        at.stage, at.step, number, minimised, readback, norm, blocks.target_tokens, sum(read.values()), rate, peak_rate,
+        started,
+    )  # fmt: skip
 
 
 def _check_names(strategy: Strategy, terms: Sequence[Term], pulls: Sequence[Pull]) -> None:
@@ -107,7 +108,7 @@ def _move(
         _take_back(taken, strategy.update_mask(taken, progress.state) or {})
     if pulls:
         proximal_step(pulls, weights, metric_of(optimizer))
-    if strategy.redefines("after_step"):
+    if strategy.redefines("after_step") and strategy.acts(taken.stage):
         with torch.no_grad():
             progress.state = strategy.after_step(taken, progress.state, Streams(setup.seed))
 
@@ -125,9 +126,8 @@ def report(setup: RunSetup, progress: Progress, taken: TakenStep) -> events.Step
     """What a step did, once its numbers are there. Raises TrainingError where the loss is not finite."""
     values, norm, rate = taken.values.numbers(), taken.norm.numbers(), taken.peak_rate
     check_finite(values | norm, taken.stage, taken.stage_step, rate)
-    if progress.divergence is None:
-        progress.divergence = Divergence(progress.base.model.config.get_text_config().vocab_size)
-    progress.divergence.see(values["new"], taken.new_tokens, taken.stage, taken.stage_step, rate)
+    divergence = Divergence(progress.base.model.config.get_text_config().vocab_size, progress.position.loss)
+    divergence.see(values["new"], taken.new_tokens, taken.stage, taken.stage_step, rate)
     # Steps in flight overlap: each lasts from the report before it.
     begun, progress.reported = max(taken.started, progress.reported), setup.control.active_time()
     return events.StepDone(

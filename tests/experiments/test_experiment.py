@@ -42,7 +42,29 @@ def test_runs_are_every_strategy_value_and_seed_seed_by_seed() -> None:
     ]
     assert [(r.label, r.seed) for r in runs] == [(label, seed) for seed in (0, 1) for label in labels]
     assert runs[2].parameters["ewc_lambda"] == 10.0
+    assert runs[2].parameters["ewc_strength"] is None
     assert runs[2].parameters["accumulation"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("given", "label"),
+    [
+        ("ewc", "ewc"),
+        ("{ewc: {ewc_strength: 1}}", "ewc (ewc_strength=1)"),
+        ("{ewc: {ewc_lambda: 30}}", "ewc (ewc_lambda=30)"),
+        ("{ewc: {ewc_strength: null, ewc_lambda: 30}}", "ewc (ewc_lambda=30)"),
+        ("{replay+ewc: {ewc_lambda: 30}}", "replay+ewc (ewc_lambda=30)"),
+        ("{l2: {l2_lambda: 0.5}}", "l2 (l2_lambda=0.5)"),
+        ("{l2: {reference: base}}", "l2 (reference=base)"),
+        ("{averaging: {averaging_weight: 0.5, every_share: 1}}", "averaging (averaging_weight=0.5, every_share=1)"),
+        ("{replay+reptile: {meta_rate: 0.3}}", "replay+reptile (meta_rate=0.3)"),
+    ],
+)
+def test_a_label_has_what_a_strategy_is_chosen_by_and_nothing_that_is_left_empty(given: str, label: str) -> None:
+    (run,) = parse_experiment(GOOD.replace("naive", given)).runs()[:1]
+    assert run.label == label
+    data = {"name": "e", "tasks": [{"name": "a", "train": "a.txt"}], "strategies": [{run.strategy: run.parameters}]}
+    assert experiment_from(data).runs()[0].parameters == run.parameters
 
 
 def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
@@ -277,6 +299,11 @@ def test_text_that_came_from_elsewhere_looks_into_no_variables_and_folders(texts
         ({"tasks": [{"name": "a", "train": "a.txt", "epochs": True}]}, "epochs: expected a value, not true or false"),
         ({"seeds": [True]}, "expected a value, not true or false"),
         ({"strategies": [{"naive": {"epochs": []}}]}, "naive.epochs: the list is empty"),
+        (
+            {"strategies": [{"ewc": {"ewc_strength": 1, "ewc_lambda": 5}}]},
+            "ewc.ewc_lambda: give ewc_strength or ewc_lambda, not both; leave one out",
+        ),
+        ({"strategies": [{"replay+ewc": {"ewc_strength": None}}]}, "ewc_strength and ewc_lambda are both empty"),
         (
             {"strategies": [{"replay+ewc": {"memory_size": 5, "replay.memory_size": 7}}]},
             "memory_size and replay.memory_size are the same parameter",

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from figures.comparison import cost_figure, lost_figure, matrices_figure, pareto_front, tradeoff_figure
-from figures.theme import alt_text
+from figures.theme import GREY, alt_text, strategy_styles
 from tests.figures import frames
 from tests.figures.frames import TASKS
 
@@ -35,6 +35,26 @@ def test_what_was_lost_counts_from_the_own_stage_with_the_range_over_seeds() -> 
     assert naive.error_y.array == pytest.approx([0.0, 0.2, 0.5])
     replay = next(trace for trace in figure.data if trace.uid == "replay (replay_weight=1)-bread")
     assert replay.error_y.array is None
+
+
+def test_a_line_that_is_not_drawn_is_grey_behind_the_others_and_stands_in_no_legend() -> None:
+    styles = strategy_styles(RUNS["label"], ["naive", "replay"], ["replay (replay_weight=1)"])
+    traces = lost_figure(MATRIX, RUNS, TASKS, styles=styles).data
+    assert [trace.uid for trace in traces][:2] == ["naive-bread", "naive-tea"]
+    assert {trace.line.color for trace in traces[:2]} == {GREY}
+    assert [trace.showlegend for trace in traces] == [False, False, True, False]
+
+
+def test_a_point_that_is_not_drawn_is_named_on_hover_alone_and_counts_for_the_front() -> None:
+    points = pd.DataFrame(
+        {"label": ["naive", "ewc"], "learning_accuracy": [2.0, 3.0], "backward_transfer": [-1.0, -0.2]}
+    )
+    figure = tradeoff_figure(points, styles=strategy_styles(points["label"], (), ["ewc"]))
+    front, naive, ewc = figure.data
+    assert (naive.uid, naive.text[0], naive.showlegend, naive.marker.color) == ("naive", "", False, GREY)
+    assert "naive" in naive.hovertext
+    assert (ewc.text[0], ewc.showlegend) == ("ewc", True)
+    assert len(front.x) == 2
 
 
 def test_lost_accuracy_is_positive_too() -> None:

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from engine.strategies import offered
 from figures import theme
 from figures.theme import brief_labels, wrapped
 
@@ -53,17 +54,65 @@ def test_numbers_in_cells_are_legible_on_every_shade(gain: float) -> None:
     assert high / low >= 4.5
 
 
+FAMILIES = [f"strategy {i}" for i in range(32)]
+
+
+def test_thirty_two_strategies_of_twenty_four_settings_each_have_styles_of_their_own() -> None:
+    labels = [f"{family} (a={value})" for family in FAMILIES for value in range(24)]
+    styles = theme.strategy_styles(labels, FAMILIES)
+    assert len(set(styles.values())) == len(labels)
+
+
+def test_strategies_that_share_a_colour_differ_in_marker_and_in_dash_and_as_few_as_can_be_share_one() -> None:
+    styles = list(theme.strategy_styles(FAMILIES[:20], FAMILIES).values())
+    alike = [(a, b) for a, b in itertools.combinations(styles, 2) if a.color == b.color]
+    assert all(a.symbol != b.symbol and a.dash != b.dash for a, b in alike)
+    assert max(sum(style.color == color for style in styles) for color in theme.PALETTE) == 3
+    assert len({style.color for style in styles[:8]}) == 8
+
+
+def test_a_strategy_has_the_same_style_whatever_else_is_shown() -> None:
+    alone = theme.strategy_styles([FAMILIES[13]], FAMILIES)[FAMILIES[13]]
+    assert theme.strategy_styles(FAMILIES, FAMILIES)[FAMILIES[13]] == alone
+    assert theme.strategy_styles(["of no registry"], FAMILIES) == theme.strategy_styles(["of no registry"])
+
+
+def test_labels_that_are_not_drawn_fade_and_the_others_keep_their_style() -> None:
+    every, some = (
+        theme.strategy_styles(FAMILIES[:3], FAMILIES),
+        theme.strategy_styles(FAMILIES[:3], FAMILIES, [FAMILIES[1]]),
+    )
+    assert some[FAMILIES[1]] == every[FAMILIES[1]]
+    assert [(each.color, each.faded) for each in some.values()][::2] == [(theme.GREY, True)] * 2
+
+
+def test_more_settings_than_there_are_styles_are_drawn_all_the_same() -> None:
+    assert len(theme.strategy_styles([f"ewc (a={value})" for value in range(60)], ["ewc"])) == 60
+
+
+def test_a_legend_takes_a_line_for_as_many_names_as_fit_beside_each_other() -> None:
+    assert theme.legend_pixels([]) == 0
+    assert theme.legend_pixels(["a" * 22] * 4, width=800) == 19  # 46 + 7 · 22 = 200 pixels each
+    assert theme.legend_pixels(["a" * 22] * 5, width=800) == 38
+    assert theme.legend_pixels(["a" * 500], width=800) == 19
+
+
 def test_a_strategy_keeps_its_colour_and_its_settings_differ_in_marker_and_dash() -> None:
-    styles = theme.strategy_styles(["naive", "replay (replay_weight=1)", "replay (replay_weight=2)"])
+    styles = theme.strategy_styles(["naive", "replay (replay_weight=1)", "replay (replay_weight=2)"], offered())
     one, two = styles["replay (replay_weight=1)"], styles["replay (replay_weight=2)"]
     assert one.color == two.color != styles["naive"].color
     assert (one.symbol, one.dash) != (two.symbol, two.dash)
-    assert theme.strategy_styles(["replay (replay_weight=2)"])["replay (replay_weight=2)"].color == two.color
+    assert theme.strategy_styles(["replay (replay_weight=2)"], offered())["replay (replay_weight=2)"].color == two.color
 
 
 def test_a_strategy_keeps_its_colour_when_the_experiment_is_named_beside_it() -> None:
     styles = theme.strategy_styles(["naive", "naive · another experiment"])
     assert styles["naive"].color == styles["naive · another experiment"].color
+
+
+def test_no_two_strategies_that_pages_offer_look_alike() -> None:
+    styles = theme.strategy_styles(offered())
+    assert len({(style.color, style.symbol) for style in styles.values()}) == len(offered())
 
 
 def test_the_ninth_task_takes_the_first_colour_with_another_marker() -> None:

@@ -118,6 +118,12 @@ def test_ewc_needs_two_tensors_of_the_weights_size_more() -> None:
     assert only_run("ewc").memory_bytes - only_run("naive").memory_bytes == 2 * 4 * 1_000
 
 
+@pytest.mark.parametrize("name", ["l2", "averaging", "reptile"])
+def test_weights_that_a_checkpoint_holds_already_take_memory_and_no_disk(name: str) -> None:
+    assert only_run(name).memory_bytes - only_run("naive").memory_bytes == 4 * 1_000
+    assert only_run(name).disk_bytes == only_run("naive").disk_bytes
+
+
 def test_every_stage_of_every_run_keeps_a_checkpoint_on_disk() -> None:
     two_seeds = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED)
     assert two_seeds.disk_bytes == 2 * 3 * 4 * 1_000

@@ -6,6 +6,7 @@ from transformers import GPT2LMHeadModel
 
 from engine import strategies
 from engine.common.errors import ConfigError
+from engine.common.random_streams import Streams
 from engine.forecast import trained_weights
 from engine.forecast.trained_weights import StageWeights, stage_weights, weights_of
 from engine.models.parts import operations_per_token
@@ -37,6 +38,17 @@ def test_shapes_alone_give_the_counts_of_the_model_itself_for_every_stage_and_se
     remembered = [each.remembered for each in by_seed[0]]
     assert remembered == sorted(remembered)
     assert remembered[-1] <= by_seed[0][0].whole
+
+
+def test_every_stage_is_counted_as_its_own_draw_leaves_it() -> None:
+    strategy = strategies.build("freeze", HALF)
+    for seed in (0, 1):
+        found = stage_weights(shapes(), strategy, 12, seed)
+        for stage, own in enumerate(found, start=1):
+            model = tiny_gpt2()
+            strategy.prepare(model, stage, Streams(seed))
+            assert own.trained == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert len({own.trained for own in found}) > 1
 
 
 def test_a_model_is_looked_at_only_where_a_strategy_chooses_what_trains(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from engine.events.scores import Score
 from engine.experiments.experiment import experiment_from
 from engine.store import Store
 from ui.compare.run_choice import LEFT_OUT
+from ui.compare.tables import BEHIND
 from ui.server import session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
@@ -43,7 +44,7 @@ def scored(names: list[str], stage: int, step: int, strategy: str, seed: int) ->
     """4 nats per token at first, 2 after a task's own stage, then what the strategy loses on top, all on 50 tokens."""
     scores = {}
     for number, name in enumerate(names, start=1):
-        nats = 4.0 if stage < number else 2.0 if stage == number else 2.0 + LOST_NATS[strategy]
+        nats = 4.0 if stage < number else 2.0 if stage == number else 2.0 + LOST_NATS[strategy] * (1 + 0.01 * seed)
         scores[name] = Score((nats + 0.01 * seed) * 50, 50, 200, 10)
     return events.Evaluated(stage, step, scores, scores)
 
@@ -109,13 +110,53 @@ def test_without_experiments_the_page_says_what_to_do_next() -> None:
 def test_a_finished_experiment_gets_a_verdict_tables_and_downloads(store: Store) -> None:
     page = shown(played(store, added(store)))
     text = text_of(page)
-    assert "replay (replay_weight=0.5) kept most" in text
-    assert "apart from every other strategy's" in text
+    # naive 2 and replay 0.5 nats a token of 4 bytes, and a hundredth of it more with seed 1: differences of 1.5 and
+    # 1.515, half their interval 12.706 · 0.0075, all by 4 ln 2; t = 201, p = 1 − 2/π · arctan t
+    assert page.markdown[0].value.replace("\\", "") == (
+        "#### replay (replay_weight=0.5) kept most: more than naive, the next best, in every one of 2 seeds, by "
+        "0.544 ± 0.034 bits per byte (95% interval of the paired difference; p = 0.00317)."
+    )
+    assert list(frame(page, "Seeds")[BEHIND]) == ["0.544 ± 0.034 (p = 0.00317)", "best mean", "reference"]
     assert "For reference, joint" in text
     assert list(frame(page, "Seeds")["Strategy"]) == ["naive", "replay", "joint"]
     assert list(frame(page, "Seed")["Status"]) == ["finished"] * 6
     assert "replay_weight" in list(frame(page, "Setting")["Setting"])
-    assert labels(page)[1:] == ["Report (HTML)", "Scores (CSV)", "Everything (JSON)", "Experiment (YAML)"]
+    assert labels(page)[1:] == [
+        "Report (HTML)",
+        "Scores (CSV)",
+        "Differences (CSV)",
+        "Everything (JSON)",
+        "Experiment (YAML)",
+    ]
+
+
+def test_with_one_seed_the_page_says_that_nothing_is_established(store: Store) -> None:
+    page = shown(played(store, added(store, seeds=[0])))
+    headline = page.markdown[0].value.replace("\\", "")
+    assert headline.startswith("#### It is not established which strategy kept most: replay (replay_weight=0.5) kept")
+    assert "in one seed (0) alone" in headline
+    assert list(frame(page, "Seeds")[BEHIND]) == ["0.541 (one seed)", "best mean", "reference"]
+
+
+def test_a_difference_that_chance_may_have_made_is_the_headline(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment_id = added(store)
+    for run in store.runs(experiment_id).itertuples():
+        with monkeypatch.context() as patch:
+            patch.setitem(LOST_NATS, "replay", 0.5 + 1.2 * run.seed)
+            play(store, run)
+    page = shown(experiment_id)
+    headline = page.markdown[0].value.replace("\\", "")
+    # nats a token: 2 − 0.5 and 2.02 − 1.717: 0.9015 ± 12.706 · 0.5985, by 4 ln 2; p = 1 − 2/π · arctan(0.9015 / 0.5985)
+    assert "It is not established which strategy kept most" in headline
+    assert "in every one of 2 seeds, by 0.325 ± 2.743 bits per byte" in headline
+    assert "p = 0.373" in headline
+
+
+def test_without_two_finished_strategies_there_is_no_column_of_differences(store: Store) -> None:
+    page = shown(played(store, added(store, strategies=["naive", "joint"])))
+    assert BEHIND not in frame(page, "Seeds").columns
+    assert "naive kept most; no other strategy is finished to compare it with." in text_of(page)
+    assert "Differences (CSV)" not in labels(page)
 
 
 def test_the_checkpoint_that_kept_most_is_chosen_first(store: Store) -> None:
@@ -175,6 +216,7 @@ def test_runs_on_other_held_out_text_are_marked_and_left_out_of_the_verdict(stor
     assert "two: the held-out text is another (bread, tea)" in text_of(page)
     assert list(frame(page, "Seed")["Differs in"]) == [""] * 6 + ["held-out text"] * 2
     assert "the verdict leaves 2 runs out" in text_of(page)
+    assert frame(page, "Seeds")[BEHIND].iloc[-1] == "–"
     page.toggle(key="compare_judge_all").set_value(True).run()
     assert not page.exception
     assert "the verdict uses them all the same" in text_of(page)
@@ -226,3 +268,43 @@ def test_names_are_printed_as_they_are_typed(store: Store) -> None:
     page = shown(first, played(store, added(store, "other")))
     assert all(name not in part.value for part in page.markdown)
     assert name in text_of(page)
+
+
+WEIGHTS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+
+
+def drawn(app: AppTest) -> list[list[str]]:
+    """The choices of what is drawn: one on a page that asks, none where all is drawn."""
+    return [each.value for each in app.multiselect if each.label == "Drawn in colour"]
+
+
+def test_few_strategies_are_all_drawn_without_a_question(store: Store) -> None:
+    assert drawn(shown(played(store, added(store)))) == []
+
+
+def test_of_many_strategies_the_best_few_are_drawn_and_the_others_are_a_click_away(store: Store) -> None:
+    many = ["joint", {"replay": {"replay_weight": WEIGHTS}}, "naive"]
+    app = shown(played(store, added(store, strategies=many, seeds=[0])))
+    assert not app.exception
+    (chosen,) = drawn(app)
+    assert chosen == ["joint", *(f"replay (replay_weight={weight:g})" for weight in WEIGHTS[:6]), "naive"]
+    (question,) = [each for each in app.multiselect if each.label == "Drawn in colour"]
+    question.set_value(["naive", "replay (replay_weight=0.8)"]).run()
+    assert not app.exception
+    assert drawn(app) == [["naive", "replay (replay_weight=0.8)"]]
+    question = next(each for each in app.multiselect if each.label == "Drawn in colour")
+    question.set_value([]).run()
+    assert not app.exception
+
+
+def test_clipped_steps_are_a_column_of_the_runs_and_a_sentence_where_most_were(store: Store) -> None:
+    app = shown(played(store, added(store, training={"gradient_clip": 0.25})))
+    assert app.dataframe[0].value["Clipped steps"].tolist() == [1.0] * 6
+    (said,) = [each.value.replace("\\", "") for each in app.caption if "clipped" in each.value]
+    assert said.startswith("Most steps of every strategy were clipped at 0.25, so that")
+
+
+def test_without_a_limit_nothing_is_shown_of_clipping(store: Store) -> None:
+    app = shown(played(store, added(store, training={"gradient_clip": None})))
+    assert "Clipped steps" not in app.dataframe[0].value
+    assert not [each for each in app.caption if "clipped" in each.value]

@@ -16,11 +16,14 @@ from engine.experiments.presets import PRESETS
 from engine.experiments.yaml_file import load_experiment, parse_experiment, to_yaml
 from engine.forecast.estimate import Speed
 from engine.store import Store
+from engine.strategies import heading_of, needs_of, offered
 from engine.tasks import Document, Task
 from engine.tasks.documents import TaskReading
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from ui.experiment import preview_data
+from ui.experiment.draft import FIRST_ON
+from ui.experiment.strategy_words import GROUPS, described
 from ui.server import entrance, session
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -147,12 +150,24 @@ def test_the_arrows_change_the_order() -> None:
 @pytest.mark.usefixtures("library")
 def test_slider_and_exact_entry_move_each_other() -> None:
     app = with_tasks("tea", "bread")
-    field(app.number_input, f"{card('ewc')}_ewc_lambda_entry0").set_value(47.0).run()
-    assert field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").value == 50.0
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(4.7).run()
+    assert field(app.select_slider, f"{card('ewc')}_ewc_strength_slider1").value == 5.0
+    assert saved(app).strategies[2].parameters == {"ewc_strength": 4.7}
+    field(app.select_slider, f"{card('ewc')}_ewc_strength_slider1").set_value(100.0).run()
+    assert field(app.number_input, f"{card('ewc')}_ewc_strength_entry1").value == 100.0
+    assert saved(app).strategies[2].parameters == {"ewc_strength": 100.0}
+
+
+@pytest.mark.usefixtures("library")
+def test_a_lambda_of_ewc_stands_instead_of_the_strength_and_not_beside_another() -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, f"{card('ewc')}_ewc_lambda").set_value(47.0).run()
     assert saved(app).strategies[2].parameters == {"ewc_lambda": 47.0}
-    field(app.select_slider, f"{card('ewc')}_ewc_lambda_slider1").set_value(1000.0).run()
-    assert field(app.number_input, f"{card('ewc')}_ewc_lambda_entry1").value == 1000.0
-    assert saved(app).strategies[2].parameters == {"ewc_lambda": 1000.0}
+    assert [run.label for run in saved(app).runs()][2] == "ewc (ewc_lambda=47)"
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(4.7).run()
+    assert errors(app)[0].startswith("ewc.ewc_lambda: give ewc_strength or ewc_lambda, not both; leave one out")
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(1.0).run()
+    assert saved(app).runs()[2].parameters["ewc_strength"] is None
 
 
 @pytest.mark.usefixtures("library")
@@ -175,6 +190,32 @@ def test_a_wrong_value_gets_one_sentence_at_its_card_and_nothing_is_lost() -> No
     assert app.button(key="experiment_start").disabled
     assert field(app.text_input, f"{card('replay')}_replay_weight_list").value == "0.5, much"
     assert app.multiselect[0].value == ["tea", "bread"]
+
+
+def seeds_note(app: AppTest) -> str:
+    assert not app.exception
+    return next((each.value for each in app.caption if " seed" in each.value and "established" in each.value), "")
+
+
+@pytest.mark.usefixtures("library")
+def test_what_the_seeds_can_show_is_said_before_the_start() -> None:
+    app = with_tasks("tea", "bread")
+    assert seeds_note(app) == (
+        "One seed can't establish any difference: nothing tells it from chance. To be established among 3 strategies "
+        "and settings, a difference must be large against its variation from seed to seed: about 5.7 times with 3 "
+        "seeds, about 2.3 times with 5 seeds, about 1.2 times with 10 seeds."
+    )
+    field(app.text_input, "seeds").set_value("0, 1, 2").run()
+    assert seeds_note(app) == (
+        "With 3 seeds and 3 strategies and settings, only large differences are likely to be established: about 5.7 "
+        "times as large as they vary from seed to seed. More seeds establish smaller ones: about 2.3 times with 5 "
+        "seeds, about 1.2 times with 10 seeds."
+    )
+    field(app.toggle, "card2_several").set_value(True).run()
+    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1").run()
+    assert seeds_note(app).startswith("With 3 seeds and 4 strategies and settings, only large differences")
+    field(app.text_input, "seeds").set_value("0, x").run()
+    assert seeds_note(app) == ""
 
 
 @pytest.mark.usefixtures("library")
@@ -213,7 +254,7 @@ def test_a_variant_is_a_second_card_that_must_differ() -> None:
     app = with_tasks("tea", "bread")
     field(app.button, f"{card('ewc')}_copy").click().run()
     assert any("same strategy with the same parameters" in error for error in errors(app))
-    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_lambda_entry0").set_value(5.0).run()
+    field(app.number_input, f"card{len(strategies.offered()) + 1}_ewc_strength_entry0").set_value(5.0).run()
     assert errors(app) == []
     assert app.button(key="experiment_start").label == "Start 4 runs"
     field(app.button, f"card{len(strategies.offered()) + 1}_remove").click().run()
@@ -465,3 +506,94 @@ def test_a_strategy_that_does_not_fit_the_model_is_refused_with_the_field_named(
     field(app.number_input, f"{card('freeze')}_frozen_layers_entry0").set_value(40).run()
     app = started(app)
     assert "freeze.frozen_layers: 40 is more than the 4 layers of the model; lower it." in errors(app)
+
+
+def shown_strategies(app: AppTest) -> list[str]:
+    """The titles beside the switches that the page draws, in order."""
+    return [toggle.label.strip("*") for toggle in app.toggle if toggle.key.endswith("_on")]
+
+
+def search(app: AppTest, words: str) -> AppTest:
+    field(app.text_input, "find").set_value(words).run()
+    assert not app.exception
+    return app
+
+
+def test_strategies_stand_under_what_they_need_in_the_registry_s_order() -> None:
+    app = page()
+    headings = [each.value.removeprefix("##### ") for each in app.markdown if each.value.startswith("##### ")]
+    assert headings == [heading_of(group) for group in GROUPS if any(needs_of(name) == group for name in offered())]
+    wanted = [described(name).title for group in GROUPS for name in offered() if needs_of(name) == group]
+    assert shown_strategies(app) == wanted
+
+
+@pytest.mark.parametrize("words", ["fisher DOCUMENTS", "elastic", "ewc"])
+def test_a_strategy_is_found_by_its_words_and_none_that_is_on_is_hidden(words: str) -> None:
+    app = search(page(), words)
+    assert {described(name).title for name in (*FIRST_ON, "replay+ewc")} <= set(shown_strategies(app))
+    assert described("joint").title not in shown_strategies(app)
+    assert not app.info or "No strategy" not in app.info[-1].value
+
+
+def test_a_search_that_finds_nothing_says_so_and_shows_what_is_on(library: Library) -> None:
+    app = search(with_tasks("tea", "bread"), "**zeppelin** [x](https://evil.example)")
+    (said,) = [each.value for each in app.info if "No strategy" in each.value]
+    assert "\\*\\*zeppelin\\*\\*" in said
+    assert "](" not in said
+    assert shown_strategies(app) == [described(name).title for name in FIRST_ON]
+    assert app.button(key="experiment_start").label == "Start 3 runs"
+    assert len(shown_strategies(search(app, ""))) == len(offered())
+
+
+def test_a_strategy_that_was_found_and_switched_on_stays_when_the_search_goes_on(library: Library) -> None:
+    app = search(with_tasks("tea", "bread"), "joint")
+    (switch,) = [toggle for toggle in app.toggle if described("joint").title in toggle.label]
+    switch.set_value(True).run()
+    assert described("joint").title in shown_strategies(search(app, "zeppelin"))
+    assert app.button(key="experiment_start").label == "Start 4 runs"
+
+
+def test_a_form_that_a_search_leaves_out_comes_back_with_what_was_entered(library: Library) -> None:
+    app = with_tasks("tea", "bread")
+    field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").set_value(47.0).run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, 2").run()
+    search(app, "zeppelin")
+    assert not [each for each in app.number_input if each.key.endswith("ewc_strength_entry0")]
+    assert app.button(key="experiment_start").label == "Start 4 runs"
+    search(app, "")
+    assert field(app.number_input, f"{card('ewc')}_ewc_strength_entry0").value == 47.0
+    assert field(app.text_input, f"{card('replay')}_replay_weight_list").value == "0.5, 2"
+    assert [spec.parameters.get("ewc_strength") for spec in saved(app).strategies] == [None, None, 47.0]
+
+
+def test_a_strategy_that_is_off_says_when_to_choose_it_and_what_it_costs_without_its_form() -> None:
+    app = page()
+    joint = described("joint")
+    assert joint.choose_when in [caption.value for caption in app.caption]
+    (about,) = [each.value for each in app.markdown if each.value.startswith(f"**{joint.title}**")]
+    assert "every stage reads the texts of all tasks so far" in about
+    assert joint.sources[0][1] in about
+    number = 1 + offered().index("joint")
+    assert not [each for each in app.number_input if f"card{number}_" in each.key]
+
+
+@pytest.mark.usefixtures("library")
+def test_twenty_percent_of_old_text_can_be_typed_and_both_shares_are_shown_as_they_change() -> None:
+    app = with_tasks("tea", "bread")
+    assert any("50\u202f% of the loss; 33\u202f% of the tokens" in each.value.replace("\\", "") for each in app.caption)
+    (share,) = [each for each in app.number_input if "old_text_percent" in each.key]
+    assert share.value is None
+    share.set_value(20.0).run()
+    assert errors(app) == []
+    assert saved(app).runs()[1].parameters | {"memory_size": 0} == {
+        "replay_weight": 0.25, "replay_ratio": 0.25, "memory_size": 0
+    }  # fmt: skip
+    assert any("20\u202f% of the loss; 20\u202f% of the tokens" in each.value.replace("\\", "") for each in app.caption)
+    assert any("0.25 tokens read beside each new one" in each.value for each in app.caption)
+    (weight,) = [each for each in app.number_input if each.key.endswith("replay_weight_entry0")]
+    assert weight.value == 0.25
+    weight.set_value(1.0).run()
+    (share,) = [each for each in app.number_input if "old_text_percent" in each.key]
+    assert share.value is None
+    assert any("50\u202f% of the loss; 20\u202f% of the tokens" in each.value.replace("\\", "") for each in app.caption)

@@ -222,6 +222,8 @@ def test_a_finished_run_has_no_buttons_and_leads_to_the_comparison(
     assert labels(page) == []
     assert page.dataframe[0].value["Progress"].tolist() == [100, 100]
     assert (session.COMPARE, added[0]) in links
+    remarks = [caption.value for caption in page.caption if caption.value.startswith("Stage 2")]
+    assert remarks == ["Stage 2\\: A sentence with \\<b\\>a mark\\<\\/b\\>\\."], "what a strategy says is no markup"
 
 
 @pytest.mark.usefixtures("added")
@@ -409,3 +411,21 @@ def test_what_one_run_refuses_keeps_the_others_from_nothing(
     next(button for button in page.button if button.label == "Stop all runs of this experiment").click().run()
     assert reached == [added[1][0]]
     assert "the disk is full" in page.toast[0].value
+
+
+@pytest.mark.parametrize(
+    ("clip", "said"),
+    [
+        (0.5, "100\u202f% of the steps were clipped at 0.5; on average 50\u202f% of a step's gradient was left"),
+        (1.0, "No step was clipped at 1."),
+        (None, None),
+    ],
+)
+def test_the_share_of_clipped_steps_stands_below_the_losses_where_there_is_a_limit(
+    store: Store, tmp_path: Path, play: Callable[..., None], clip: float | None, said: str | None
+) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path, training={"gradient_clip": clip}))
+    play(in_stage_two)
+    told = [each.value.replace("\\", "") for each in show(experiment_id).caption if "clipped" in each.value]
+    assert len(told) == (said is not None)
+    assert all(each.startswith(said or "") for each in told)

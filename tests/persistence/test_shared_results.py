@@ -122,6 +122,17 @@ def test_neutral_weights_are_recognised_as_naive() -> None:
     assert key_parts("replay+ewc", {"replay_weight": 0, "ewc_lambda": 7}) == ewc
     assert ewc[1] != naive[1]
     assert key_parts("joint", {})[0] == naive[0]
+    for name, null in (("ewc", {"ewc_strength": 0}), ("l2", {"l2_lambda": 0}), ("reptile", {"meta_rate": 1})):
+        assert key_parts(name, null) == naive
+    assert key_parts("averaging", {"averaging_weight": 0}) == naive
+    assert key_parts("averaging", {})[0] == key_parts("l2", {})[0] == naive[0]
+    assert key_parts("l2", {"reference": "base"})[0] != naive[0]
+
+
+def test_a_strength_and_a_lambda_of_ewc_name_different_stages() -> None:
+    found = [key_parts("ewc", each)[1] for each in ({}, {"ewc_strength": 2}, {"ewc_lambda": 1}, {"ewc_lambda": 2})]
+    assert len(set(found)) == 4
+    assert key_parts("ewc", {"ewc_strength": 1, "ewc_lambda": None}) == key_parts("ewc", {})
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "happened.jsonl"])

@@ -2,17 +2,16 @@
 it."""
 
 from engine.events import scores
-from engine.results import comparison, summaries, verdict
-from engine.store import paired, student_t
+from engine.results import clipping, comparison, paired_tests, summaries, verdict
+from engine.store import paired, reading
 from tests.mutation import Mutant, mutant
-from tests.results import test_comparison, test_summaries
+from tests.results import test_clipping, test_comparison, test_paired_tests, test_summaries, test_verdict
 from tests.store import test_paired
 
 _MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
 _PEAK = test_summaries.test_forgetting_counts_from_a_late_peak
 _FORWARD = test_summaries.test_forward_transfer_is_measured_against_the_base_model
 _SEEDS = test_summaries.test_the_interval_over_three_seeds_is_students
-_TABLE = test_paired.test_a_quantile_is_the_one_of_the_tables
 _RATIO = test_paired.test_the_error_of_a_change_is_that_of_a_ratio_over_documents_by_hand
 _POINT = test_paired.test_a_point_inside_a_stage_leads_from_the_matrix_by_the_sample_s_change
 _CHANGE = test_paired.test_a_change_has_the_interval_of_its_number_of_looks_by_hand
@@ -21,6 +20,7 @@ _GAP = test_comparison.test_the_stability_gap_is_the_deepest_fall_inside_later_s
 _FRONT = test_comparison.test_the_pareto_front_holds_what_nothing_beats_in_everything
 _BEST = test_comparison.test_the_checkpoint_that_kept_most_is_not_the_reference
 _JOINT = test_comparison.test_intransigence_is_taken_from_the_joint_run_of_the_same_seed
+_COUNTED = test_clipping.test_a_step_counts_as_clipped_beyond_the_limit_and_not_at_it
 _PACKED = test_paired.test_sums_come_back_from_their_packing_and_take_a_few_bytes_a_document
 
 SUMMARIES: dict[str, Mutant] = {
@@ -72,7 +72,7 @@ SUMMARIES: dict[str, Mutant] = {
     "intransigence upside down": mutant(
         summaries, "else a - b", "else b - a", test_summaries.test_intransigence_is_what_joint_learned_beyond
     ),
-    "an interval of the normal distribution": mutant(summaries, "quantile(0.975, freedom)", "1.96", _SEEDS),
+    "an interval of the normal distribution": mutant(summaries, "float(stdtrit(freedom, 0.975))", "1.96", _SEEDS),
     "an interval with a degree of freedom too many": mutant(
         summaries, "freedom = len(values) - 1", "freedom = len(values)", _SEEDS
     ),
@@ -85,11 +85,6 @@ SUMMARIES: dict[str, Mutant] = {
         "stdev(values) / math.sqrt(len(values)) * math.sqrt(freedom / len(values))",
         _SEEDS,
     ),
-    "a quantile of one side": mutant(
-        student_t, "if _within(middle, freedom) < 2 * share - 1", "if _within(middle, freedom) < share", _TABLE
-    ),
-    "a normal distribution from ten degrees on": mutant(student_t, "_NORMAL_FROM = 1000", "_NORMAL_FROM = 10", _TABLE),
-    "a series without its coefficients": mutant(student_t, "cosine**2 * power / (power + 1)", "cosine**2", _TABLE),
 }
 
 CURVES: dict[str, Mutant] = {
@@ -131,7 +126,7 @@ CURVES: dict[str, Mutant] = {
     "looks that are not counted": mutant(paired, "/ 2 / max(1, looks)", "/ 2", _CHANGE),
     "an interval of one side": mutant(paired, "(1 - CONFIDENCE) / 2 / max", "(1 - CONFIDENCE) / max", _CHANGE),
     "a change's interval with one degree too many": mutant(
-        paired, "quantile(share, len(z) - 1)", "quantile(share, len(z))", _CHANGE
+        paired, "_quantile(share, len(z) - 1)", "_quantile(share, len(z))", _CHANGE
     ),
     "a change as of the sample's own text alone": mutant(
         paired, "difference(z, x, 0, 1)", "difference(z, x, now.documents, now.out_of)", _CHANGE
@@ -195,20 +190,123 @@ COMPARED: dict[str, Mutant] = {
         verdict,
         "frozenset.intersection(*seeds)",
         "frozenset.union(*seeds)",
-        test_comparison.test_only_seeds_that_every_configuration_completed_are_judged,
+        test_verdict.test_only_seeds_that_every_configuration_completed_are_judged,
     ),
     "joint among the rivals": mutant(
         verdict,
         'table[table["strategy"] != REFERENCE] if len(table)',
         "table if len(table)",
-        test_comparison.test_joint_is_the_reference_and_never_the_winner,
+        test_verdict.test_joint_is_the_reference_and_never_the_winner,
     ),
     "a winner that scores worst": mutant(
         verdict,
         "sort_values(ascending=False)",
         "sort_values(ascending=True)",
-        test_comparison.test_the_verdict_names_what_kept_most_and_its_price,
+        test_verdict.test_the_verdict_names_what_kept_most_and_its_price,
     ),
 }
 
-MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED
+CLIPPED: dict[str, Mutant] = {
+    "a step clipped at the very limit": mutant(
+        reading, "table.c.gradient_norm > limit", "table.c.gradient_norm >= limit", _COUNTED
+    ),
+    "the part of a gradient that clipping takes": mutant(reading, "limit / norm)", "1 - limit / norm)", _COUNTED),
+    "gradients that were not clipped left out of the mean": mutant(
+        clipping, "self.kept / self.steps", "self.kept / self.clipped", _COUNTED
+    ),
+    "stages that replace each other": mutant(clipping, "self.clipped + other.clipped", "other.clipped", _COUNTED),
+    "half of the steps as most of them": mutant(
+        clipping, "found.share > MOST", "found.share >= MOST", test_clipping.test_the_words_name_shares_limit_and_stages
+    ),
+    "throttled without a look at naive": mutant(
+        clipping,
+        'THROTTLED * naive["kept_share"]',
+        "THROTTLED",
+        test_clipping.test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left,
+    ),
+}
+
+_BY_HAND = test_paired_tests.test_the_paired_test_of_three_seeds_by_hand
+_HOLM = test_paired_tests.test_holm_steps_down_as_in_his_table
+_DETECTED = test_paired_tests.test_a_difference_of_the_detectable_size_is_established_in_four_of_five_experiments
+_FAR = test_verdict.test_a_difference_that_stands_is_said_first_however_much_the_intervals_of_the_means_overlap
+
+TESTED: dict[str, Mutant] = {
+    "a test of one side": mutant(paired_tests, "2 * stdtr(", "stdtr(", _BY_HAND),
+    "a test with a degree of freedom too many": mutant(
+        paired_tests, "stdtr(seeds - 1, -np", "stdtr(seeds, -np", _BY_HAND
+    ),
+    "a test of the single difference and not of the mean": mutant(
+        paired_tests, "(spread / sqrt(seeds))", "spread", _BY_HAND
+    ),
+    "a test with a deviation over n": mutant(paired_tests, ".std(axis=-1, ddof=1)", ".std(axis=-1)", _BY_HAND),
+    "a difference that is below zero in the winner's favour": mutant(
+        paired_tests, "scores[best][seed] - scores[rival][seed]", "scores[rival][seed] - scores[best][seed]", _BY_HAND
+    ),
+    "a test of two samples": mutant(
+        paired_tests,
+        "spread = differences.std(axis=-1, ddof=1)",
+        "spread = np.hypot(one.std(axis=-1, ddof=1), other.std(axis=-1, ddof=1))",
+        _BY_HAND,
+    ),
+    "rounding that is taken for chance": mutant(
+        paired_tests,
+        "spread > _ROUNDING * largest",
+        "spread > 0.0",
+        test_paired_tests.test_a_difference_that_is_the_same_in_every_seed_is_not_tested_but_for_rounding,
+    ),
+    "Bonferroni's correction for Holm's": mutant(paired_tests, "(m - smaller) * p", "m * p", _HOLM),
+    "steps one too low": mutant(paired_tests, "(m - smaller) * p", "(m - smaller - 1) * p", _HOLM),
+    "steps that may fall": mutant(paired_tests, "floor = max(floor, min(", "floor = max(0.0, min(", _HOLM),
+    "a p above one": mutant(paired_tests, "min(1.0, (m - smaller) * p)", "(m - smaller) * p", _HOLM),
+    "corrected p in sorted order": mutant(
+        paired_tests, "corrected[position] = floor", "corrected[smaller] = floor", _HOLM
+    ),
+    "comparisons that can't be tested left out of the count": mutant(
+        paired_tests,
+        "(m - smaller) * p",
+        "(len(known) - smaller) * p",
+        test_paired_tests.test_what_can_not_be_tested_counts_as_a_comparison_without_a_difference,
+    ),
+    "a correction over the pairs with the best alone": mutant(
+        paired_tests,
+        "corrected = holm(p_values)",
+        "corrected = [None if p is None else min(1.0, (len(names) - 1) * p) for p in p_values]",
+        test_paired_tests.test_without_any_difference_the_best_is_seldom_said_to_be_better_than_another,
+    ),
+    "no correction": mutant(
+        paired_tests,
+        "self.corrected_p is not None and self.corrected_p <",
+        "self.p is not None and self.p <",
+        test_paired_tests.test_without_any_difference_the_best_is_seldom_said_to_be_better_than_another,
+    ),
+    "a detectable difference of one side": mutant(
+        paired_tests, "1 - SIGNIFICANCE / 2 / pairs", "1 - SIGNIFICANCE / pairs", _DETECTED
+    ),
+    "a detectable difference without correction": mutant(
+        paired_tests, "1 - SIGNIFICANCE / 2 / pairs", "1 - SIGNIFICANCE / 2", _DETECTED
+    ),
+    "a detectable difference that is seldom detected": mutant(
+        paired_tests, "1 - POWER, critical", "POWER, critical", _DETECTED
+    ),
+    "a detectable difference of the mean's error": mutant(
+        paired_tests, "critical)) / sqrt(seeds)", "critical))", _DETECTED
+    ),
+    "a verdict on means that are not paired": mutant(
+        verdict,
+        "scores[name][int(seed)] = better",
+        "scores[name][(3 - int(seed)) % 3 if name == 'naive' else int(seed)] = better",
+        _FAR,
+    ),
+    "a loss for a gain in a paired difference": mutant(
+        verdict, "-1.0 if measure in LOSSES else sign(score)", "1.0", _FAR
+    ),
+    "a winner clear of the next best alone": mutant(
+        verdict,
+        "all(each.is_established for each in differences)",
+        "any(each.is_established for each in differences)",
+        test_verdict.test_the_chance_is_corrected_for_every_pair_and_the_others_are_named,
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED | TESTED

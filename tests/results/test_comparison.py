@@ -11,54 +11,9 @@ from engine.results.comparison import (
     configuration_frame,
     matrices,
     pareto_front,
-    run_frame,
     with_configurations,
 )
-from engine.results.verdict import common_seeds, verdict
-
-NAIVE = [[4.0, 4.0], [2.0, 3.5], [3.0, 2.0]]
-REPLAY = [[4.0, 4.0], [2.0, 3.5], [2.1, 2.2]]
-JOINT = [[4.0, 4.0], [2.0, 3.5], [1.9, 1.9]]
-
-
-def a_run(run_id: str, label: str, seed: int = 0, **more: Any) -> dict[str, Any]:
-    return {
-        "run_id": run_id, "experiment_id": "e1", "experiment": "pairs", "label": label,
-        "strategy": label.split(" ")[0], "parameters": {}, "seed": seed, "status": "finished", "stages": 2,
-        "seconds": 10.0, "target_tokens": 1000,
-    } | more  # fmt: skip
-
-
-def a_matrix(run_id: str, rows: list[list[float]]) -> list[dict[str, Any]]:
-    cells = [(stage, index, value) for stage, row in enumerate(rows) for index, value in enumerate(row, start=1)]
-    return [
-        {"run_id": run_id, "stage": s, "task": f"task {j}", "task_index": j, "bits_per_byte": v, "accuracy": 1 / v}
-        for s, j, v in cells
-    ]
-
-
-CURVE = pd.DataFrame(columns=["run_id", "stage", "step", "task", "bits_per_byte", "accuracy"])
-
-
-def compared(*runs: tuple[dict[str, Any], list[list[float]]], curve: pd.DataFrame = CURVE) -> pd.DataFrame:
-    frame = with_configurations(pd.DataFrame([run for run, _ in runs]))
-    columns = ["run_id", "stage", "task", "task_index", "bits_per_byte", "accuracy"]
-    cells = [cell for run, rows in runs for cell in a_matrix(run["run_id"], rows)]
-    return run_frame(frame, pd.DataFrame(cells, columns=columns), curve, "bits_per_byte")
-
-
-def shifted(rows: list[list[float]], by: float) -> list[list[float]]:
-    return [rows[0], *[[value + by for value in row] for row in rows[1:]]]
-
-
-def three_seeds(spread: float) -> pd.DataFrame:
-    runs = []
-    for seed in range(3):
-        by = spread * (seed - 1)
-        runs.append((a_run(f"n{seed}", "naive", seed), shifted(NAIVE, by)))
-        runs.append((a_run(f"r{seed}", "replay", seed, seconds=20.0, target_tokens=2000), shifted(REPLAY, by)))
-        runs.append((a_run(f"j{seed}", "joint", seed), shifted(JOINT, by)))
-    return compared(*runs)
+from tests.results.frames import JOINT, NAIVE, REPLAY, a_matrix, a_run, compared, shifted, three_seeds
 
 
 def test_levels_are_in_the_scores_own_unit_and_losses_above_zero_where_something_was_lost() -> None:
@@ -213,96 +168,6 @@ def test_training_settings_of_two_experiments_are_among_the_differences() -> Non
     table = configuration_differences(runs, {"e1": an_experiment(), "e2": other})
     assert list(table.index) == ["training.learning_rate"]
     assert list(table.loc["training.learning_rate"]) == ["0.0005", "0.001"]
-
-
-def verdict_on(*runs: tuple[dict[str, Any], list[list[float]]]) -> str:
-    return " ".join(verdict(compared(*runs), "bits_per_byte").sentences)
-
-
-def test_what_got_better_is_not_said_to_have_forgotten_a_negative_amount() -> None:
-    better = [[4.0, 4.0], [2.0, 3.5], [1.893, 2.2]]
-    text = verdict_on((a_run("n", "naive"), NAIVE), (a_run("r", "replay"), better))
-    assert "On the earlier tasks it got 0.107 bits per byte better than at its best before" in text
-    assert "naive forgot 1.000 bits per byte" in text
-    text = verdict_on((a_run("n", "naive"), shifted(better, 0.1)), (a_run("r", "replay"), better))
-    assert "; naive got 0.107 bits per byte better." in text
-
-
-def test_operations_stand_beside_tokens_where_they_are_known() -> None:
-    dear = a_run("r", "replay", target_tokens=1500, operations=5e12)
-    text = verdict_on((a_run("n", "naive", operations=2e12), NAIVE), (dear, REPLAY))
-    assert "took 1.5 times its tokens and 2.5 times its operations (1,500 tokens and about 5 tera" in text
-
-
-def test_the_verdict_names_what_kept_most_and_its_price() -> None:
-    found = verdict(three_seeds(0.05), "bits_per_byte")
-    text = " ".join(found.sentences)
-    assert found.winner == "replay"
-    assert found.clear
-    assert "apart from every other" in text
-    assert "0.100 bits per byte worse" in text
-    assert "2.0 times its tokens (2,000 tokens a run)" in text
-    assert "20 s; other work on the machine is in that" in text
-
-
-def test_overlapping_intervals_are_called_within_the_interval() -> None:
-    found = verdict(three_seeds(1.0), "bits_per_byte")
-    assert found.winner == "replay"
-    assert not found.clear
-    assert "within the interval of naive" in " ".join(found.sentences)
-
-
-def test_one_seed_is_never_a_clear_verdict() -> None:
-    found = verdict(compared((a_run("n", "naive"), NAIVE), (a_run("r", "replay"), REPLAY)), "bits_per_byte")
-    assert found.winner == "replay"
-    assert not found.clear
-    assert "one seed" in " ".join(found.sentences)
-
-
-def test_joint_is_the_reference_and_never_the_winner() -> None:
-    found = verdict(three_seeds(0.05), "bits_per_byte")
-    assert found.winner != "joint"
-    assert any(sentence.startswith("For reference, joint") for sentence in found.sentences)
-
-
-def test_a_model_that_never_learned_does_not_win_by_having_nothing_to_forget() -> None:
-    frozen = [[4.0, 4.0], [4.0, 4.0], [4.0, 4.0]]
-    rows = compared((a_run("f", "ewc"), frozen), (a_run("r", "replay"), REPLAY))
-    assert verdict(rows, "bits_per_byte").winner == "replay"
-
-
-def test_higher_accuracy_wins_where_the_score_is_accuracy() -> None:
-    runs = [(a_run("n", "naive"), NAIVE), (a_run("r", "replay"), REPLAY)]
-    frame = with_configurations(pd.DataFrame([run for run, _ in runs]))
-    matrix = pd.DataFrame([cell for run, rows in runs for cell in a_matrix(run["run_id"], rows)])
-    found = verdict(run_frame(frame, matrix, CURVE, "accuracy"), "accuracy")
-    assert found.winner == "replay"
-    assert "47.6%" in found.sentences[0]
-
-
-def test_only_seeds_that_every_configuration_completed_are_judged() -> None:
-    lucky = (a_run("r1", "replay", 1), [[4.0, 4.0], [0.1, 0.1], [0.1, 0.1]])
-    rows = compared((a_run("n0", "naive"), REPLAY), (a_run("r0", "replay"), NAIVE), lucky)
-    assert common_seeds(rows) == {0}
-    assert verdict(rows, "bits_per_byte").winner == "naive"
-
-
-def test_unfinished_runs_are_named_as_what_may_change_the_verdict() -> None:
-    waiting = (a_run("e", "ewc", status="running"), NAIVE[:2])
-    found = verdict(compared((a_run("n", "naive"), NAIVE), waiting), "bits_per_byte")
-    assert "1 of 2 runs is still to come (ewc)" in found.sentences[-1]
-
-
-def test_a_failed_run_is_nothing_to_wait_for() -> None:
-    failed = (a_run("e", "ewc", status="failed"), NAIVE[:2])
-    found = verdict(compared((a_run("n", "naive"), NAIVE), (a_run("r", "replay"), REPLAY), failed), "bits_per_byte")
-    assert "still to come" not in " ".join(found.sentences)
-
-
-def test_without_a_finished_run_there_is_no_winner() -> None:
-    found = verdict(compared((a_run("n", "naive", status="running"), NAIVE[:1])), "bits_per_byte")
-    assert found.winner is None
-    assert found.sentences
 
 
 def test_the_checkpoint_that_kept_most_is_not_the_reference() -> None:

@@ -29,7 +29,7 @@ def finish_all(store: Store, tmp_path: Path, **changes: object) -> str:
 def test_results_hold_all_that_the_contract_names(store: Store, tmp_path: Path) -> None:
     experiment_id = finish_all(store, tmp_path, strategies=["naive", "joint"])
     found = results(store, experiment_id)
-    assert list(found) == ["schema", "experiment", "environment", "tasks", "runs"]
+    assert list(found) == ["schema", "experiment", "environment", "tasks", "runs", "comparison"]
     assert found["experiment"]["training"]["epochs"] == 3  # resolved: defaults are in it
     assert found["environment"] == {"device": "cpu"}
     run = found["runs"][0]
@@ -86,6 +86,11 @@ def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_
     path.parent.rename(moved / "elsewhere")
     assert all((moved / "elsewhere" / each).is_dir() for each in found["runs"][0]["checkpoints"])
     assert str(tmp_path) not in json.dumps(found["runs"])
+
+
+def test_results_hold_what_a_strategy_remarked_about_its_stages(store: Store, tmp_path: Path) -> None:
+    (run,) = results(store, finish_all(store, tmp_path, strategies=["naive"]))["runs"]
+    assert run["remarks"] == [{"stage": 2, "text": "A sentence with <b>a mark</b>."}]
 
 
 def test_summaries_are_those_of_the_matrix_computed_by_hand(store: Store, tmp_path: Path) -> None:
@@ -152,6 +157,48 @@ def test_csv_has_a_line_per_run_stage_and_task(store: Store, tmp_path: Path) -> 
     cell = next(x for x in lines if (x["strategy"], x["stage"], x["task"]) == ("replay", "2", "bread"))
     assert float(cell["nats_per_token"]) == 3
     assert cell["label"] == "replay (replay_weight=0.5)"
+
+
+def three_seeds(store: Store, tmp_path: Path) -> str:
+    """A finished experiment whose scores are those of the runs, with naive behind replay by 0.2, 0.3 and 0.4 nats."""
+    experiment_id = store.add_experiment(experiment(tmp_path, strategies=["naive", "replay", "joint"], seeds=[0, 1, 2]))
+    while (run_id := store.claim_next()) is not None:
+        _, spec = store.run_spec(run_id)
+        drive(store, run_id, Control(), FakeRun())
+        behind = 0.2 + 0.1 * spec.seed if spec.strategy == "naive" else 0.0
+        last = {name: Score((3 + spec.seed + behind) * 10, 10, 20, 1) for name in ("bread", "tea")}
+        store.record(run_id, events.Evaluated(2, 2 * STEPS, last, last))
+    return experiment_id
+
+
+def test_results_hold_the_paired_tests_of_what_kept_most(store: Store, tmp_path: Path) -> None:
+    found = results(store, three_seeds(store, tmp_path))["comparison"]
+    assert list(found) == ["nats_per_token", "bits_per_byte", "accuracy", "left_out"]
+    nats = found["nats_per_token"]
+    assert (nats["winner"], nats["measure"]) == ("replay", "earlier_tasks")
+    (naive,) = nats["differences"]  # joint is the reference
+    assert naive["configuration"] == "naive"
+    assert naive["by_seed"] == pytest.approx({"0": 0.2, "1": 0.3, "2": 0.4})
+    # mean 0.3, deviation 0.1: t = 3 √3, p = 1 − t / √(t² + 2), half the interval 4.3027 · 0.1 / √3
+    assert naive["mean"] == pytest.approx(0.3)
+    assert naive["half_width"] == pytest.approx(0.24841, abs=1e-5)
+    assert naive["p"] == naive["corrected_p"] == pytest.approx(1 - 3 * math.sqrt(3 / 29))
+    assert (naive["comparisons"], naive["is_established"]) == (1, True)
+    assert found["bits_per_byte"]["differences"][0]["mean"] == pytest.approx(0.3 / math.log(2) / 2)
+    assert found["left_out"] == []
+
+
+def test_runs_that_can_not_be_compared_fairly_are_left_out_of_the_paired_tests(store: Store, tmp_path: Path) -> None:
+    strategies = ["naive", "replay", {"naive": {"learning_rate": 1e-4}}]
+    found = results(store, finish_all(store, tmp_path, strategies=strategies, seeds=[0, 1]))
+    odd = [run["run_id"] for run in found["runs"] if run["parameters"].get("learning_rate") == 1e-4]
+    assert found["comparison"]["left_out"] == odd
+    assert len(found["comparison"]["accuracy"]["differences"]) == 1
+
+
+def test_an_experiment_that_has_not_begun_has_no_winner(store: Store, tmp_path: Path) -> None:
+    found = results(store, store.add_experiment(experiment(tmp_path)))["comparison"]
+    assert found["accuracy"] == {"winner": None, "measure": None, "differences": []}
 
 
 def test_a_zipped_checkpoint_leaves_the_state_with_the_texts_behind(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -20,7 +20,8 @@ from engine.experiments.yaml_file import to_yaml
 from engine.running import headless
 from engine.running.queue import RunnerLock
 from engine.store import Store
-from engine.strategies import registry
+from engine.strategies import heading_of, registry
+from engine.strategies.base import Needs
 from tests.fake_runs import STEPS, FakeRun, experiment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -329,6 +330,18 @@ def test_every_declared_parameter_is_listed() -> None:
     assert "Every strategy also takes these" in out
     for parameter in parameters_of(Overrides):
         assert f"  {parameter.name} " in out.split("Every strategy also takes these")[1]
+
+
+def test_strategies_are_listed_under_what_they_need_with_when_to_choose_them_and_their_source() -> None:
+    _, out, _ = call("strategies")
+    headings = [out.index(f"{heading_of(needs)}\n") for needs in get_args(Needs) if heading_of(needs) in out]
+    assert headings == sorted(headings)
+    for name, strategy in registry().items():
+        place = out.index(f"\n{name}: ")
+        assert max(at for at in headings if at < place) == out.index(f"{heading_of(strategy.needs)}\n")
+        assert strategy.choose_when in out
+        assert strategy.source[1] in out
+        assert all(f"  {each.name} " in out for each in strategy.shorthands)
 
 
 def test_importing_the_package_does_not_load_torch() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from engine.events.scores import DocumentSums, Score
 from engine.store.paired import Change, change, difference, inside, of_whole
-from engine.store.student_t import quantile
 
 
 def sums(nats: list[float], tokens: list[int], out_of: int = 100, hits: list[int] | None = None) -> DocumentSums:
@@ -18,13 +17,6 @@ def sums(nats: list[float], tokens: list[int], out_of: int = 100, hits: list[int
 
 def total(of: DocumentSums) -> Score:
     return Score(sum(of.nats), sum(of.tokens), sum(of.text_bytes), sum(of.hits))
-
-
-def test_a_quantile_is_the_one_of_the_tables() -> None:
-    tabulated = {(0.975, 1): 12.706, (0.975, 2): 4.303, (0.975, 7): 2.365, (0.975, 30): 2.042, (0.9995, 4): 8.610}
-    for (share, freedom), value in tabulated.items():
-        assert quantile(share, freedom) == pytest.approx(value, abs=6e-4)
-    assert quantile(0.975, 10**6) == pytest.approx(1.959964, abs=1e-5)
 
 
 def test_the_error_of_a_change_is_that_of_a_ratio_over_documents_by_hand() -> None:

@@ -1,8 +1,9 @@
 """Every registered strategy and every pair that may be joined, none of them by name: the promises of `base.py`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.persistence.checkpoints import from_plain, moved, to_plain
 from engine.persistence.shared_results import SharedResults
-from engine.strategies.base import Batch, Needs, StageView, State, Strategy
+from engine.strategies.base import Needs, StageView, State, Strategy
 from engine.strategies.terms import Term
 from engine.training.loop import train
 from tests.builders import BLOCK, random_documents, small_setup, tiny_gpt2
@@ -26,15 +27,14 @@ JOINABLE = [name for name in SINGLE if strategies.registry()[name].joins]
 
 
 def _pairs() -> Iterator[str]:
-    """Pairs that the registry allows, at most ten."""
+    """The pairs that pages offer, and after them others that the registry allows."""
+    yield from (name for name in strategies.offered() if "+" in name)
     for first, second in combinations(JOINABLE, 2):
-        try:
+        with suppress(ConfigError):
             yield strategies.build(f"{first}+{second}", {}).name
-        except ConfigError:
-            continue
 
 
-PAIRS = list(_pairs())[:10]
+PAIRS = list(islice(dict.fromkeys(_pairs()), 12))
 NAMES = [*SINGLE, *PAIRS]
 throwaway.remove()  # other files look at the registry while they are collected
 
@@ -154,26 +154,17 @@ def test_a_task_added_to_a_finished_run_gives_the_numbers_of_a_run_over_all_task
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> None:
     strategy = strategies.build(name, {})
-    adds, guards, real = strategy.redefines("loss_terms", "pulls"), set[str](), type(strategy).loss_terms
-
-    def watched(self: Strategy, batch: Batch, state: State, random: Streams) -> list[Term]:
-        terms = real(self, batch, state, random)
-        guards.update(term.name for term in terms if not term.minimised)
-        return terms
-
-    monkeypatch.setattr(type(strategy), "loss_terms", watched)
-    steps = [e for e in train(small_setup(strategy, tmp_path, tasks=2)) if isinstance(e, events.StepDone)]
+    with weights_of_terms(strategy) as factors:
+        steps = [e for e in train(small_setup(strategy, tmp_path, tasks=2)) if isinstance(e, events.StepDone)]
     own = [part.name for part in strategies.parts_of(name)]
-    factors = {part: strategy.parameters.get(f"{part}_weight", 1.0) for part in own}
     for step in steps:
         others = set(step.terms) - {"new", "total"}
         assert all(term.split(" ")[0] in own for term in others), "a term carries its strategy's name"
-        minimised = {term: value for term, value in step.terms.items() if term not in {"total"} | guards}
-        parts = sum(factors.get(term, 1.0) * value for term, value in minimised.items())
+        parts = sum(factors.get(term, 1.0) * value for term, value in step.terms.items() if term != "total")
         assert step.terms["total"] == pytest.approx(parts, rel=1e-6)
-    if strategy.acts(2) and adds:
+    if strategy.acts(2) and strategy.redefines("loss_terms", "pulls"):
         assert set(steps[-1].terms) > {"new", "total"}
     assert set(strategies.pull_names(name)) <= set(steps[-1].terms)
 
@@ -190,8 +181,11 @@ def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: st
     end = StageView(1, model, documents, BLOCK, packed=True, check=lambda: None, cached=cached)
     state = to_plain(strategy.end_stage(end, strategy.initial_state(), Streams(0)))
     cost = strategy.cost(1)
-    assert [reading.shared_as for reading in cost.readings] == asked
-    assert numbers_in(state) == cost.tensors * model.num_parameters()
+    assert [reading.shared_as for reading in cost.readings if reading.shared_as is not None] == asked
+    targets = sum(document.target_tokens for document in documents)
+    most = model.config.vocab_size + 1  # a number for each token of a vocabulary, and one for all others
+    of_tokens = sum(min(each.numbers_per_token, most) * targets for each in cost.remembered)  # all four are kept
+    assert numbers_in(state) == cost.tensors * model.num_parameters() + of_tokens
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -202,6 +196,26 @@ def test_a_state_survives_being_plain_data_and_moves_beside_the_model(name: str)
     assert equal(to_plain(from_plain(to_plain(state))), to_plain(state))
     elsewhere = [t for t in tensors_in(to_plain(moved(state, torch.device("meta")))) if t.device.type == "meta"]
     assert len(elsewhere) == sum(t.is_floating_point() for t in tensors_in(to_plain(state)))
+
+
+@contextmanager
+def weights_of_terms(strategy: Strategy) -> Iterator[dict[str, float]]:
+    """The weight in the total of each term that the strategy gives inside the block; 0 where it is not minimised."""
+    found: dict[str, float] = {}
+
+    def spied(verb: Callable[..., list[Term]]) -> Callable[..., list[Term]]:
+        def spy(self: Strategy, *arguments: Any) -> list[Term]:
+            terms = verb(self, *arguments)
+            found.update({term.name: term.weight if term.minimised else 0.0 for term in terms})
+            return terms
+
+        return spy
+
+    with pytest.MonkeyPatch.context() as patch:
+        for cls in {type(part) for part in getattr(strategy, "parts", (strategy,))}:
+            if cls.loss_terms is not Strategy.loss_terms:
+                patch.setattr(cls, "loss_terms", spied(cls.loss_terms))
+        yield found
 
 
 def tensors_in(plain: Any) -> list[torch.Tensor]:

@@ -1,13 +1,20 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from engine.common.random_streams import Streams
+from engine.persistence.checkpoints import from_plain, load_state
 from engine.strategies import ewc
-from engine.strategies.ewc import EWC, Elastic
+from engine.strategies.base import StageView, State
+from engine.strategies.ewc import EWC, UNIT, Elastic
 from engine.strategies.terms import Pull
 from engine.strategies.tools.quadratics import Metric, proximal_step, pull_values
 from engine.training.loop import train
-from tests.builders import small_setup
+from tests.builders import BLOCK, fisher_of, random_documents, small_setup, tiny_gpt2
 
 LAMBDA = 3.0
 
@@ -182,3 +189,54 @@ def test_sums_over_sets_of_weights_that_change_are_those_of_each_weights_own_tas
         assert torch.allclose(elastic.importance[name], f + sum(each for each, _ in older))
         assert torch.allclose(online.importance[name], f + 0.5 * sum(each for each, _ in older))
         assert torch.equal(online.anchor[name], reached)
+
+
+def test_a_strength_of_one_makes_lambda_times_the_mean_fisher_the_unit_whatever_the_fishers_scale() -> None:
+    importance = torch.tensor([1.0, 3.0])
+    for scale in (1e-9, 1.0, 1e9):
+        past = Elastic({"w": scale * importance}, {"w": torch.zeros(2)}, first_mean=scale * 2.0)
+        (pull,) = EWC(ewc_strength=5.0).pulls(State(past))
+        assert pull.importance is not None
+        assert (pull.weight * pull.importance["w"]).tolist() == pytest.approx([5 * UNIT / 2, 5 * UNIT * 3 / 2])
+        assert EWC(ewc_lambda=5.0).pulls(State(past))[0].weight == 5.0
+
+
+@pytest.mark.parametrize("accumulation", ["exact", "online"])
+def test_the_scale_is_the_mean_of_the_first_tasks_fisher_over_all_weights_and_stays(accumulation: Any) -> None:
+    strategy, state, model = EWC(accumulation=accumulation, online_decay=0.5), State(Elastic()), tiny_gpt2()
+    first = random_documents(4, seed=0)
+    fisher = fisher_of(model, first, BLOCK)
+    numbers = [float(each) for tensor in fisher.values() for each in tensor.flatten()]
+    assert len(numbers) == model.num_parameters()
+    for stage, documents in enumerate((first, random_documents(4, seed=1), random_documents(4, seed=2)), start=1):
+        end = StageView(stage, model, documents, BLOCK, packed=True, check=lambda: None)
+        state = strategy.end_stage(end, state, Streams(0))
+        assert state.fixed.first_mean == pytest.approx(sum(numbers) / len(numbers), rel=1e-5)
+
+
+@pytest.mark.parametrize("accumulation", ["exact", "online"])
+def test_a_run_with_a_strength_is_the_run_with_the_lambda_that_it_comes_to(accumulation: Any, tmp_path: Path) -> None:
+    list(train(small_setup(EWC(ewc_strength=40.0, accumulation=accumulation), tmp_path / "relative")))
+    states = [load_state(tmp_path / "relative" / f"stage-{stage}")["strategy"].fixed for stage in (1, 2)]
+    assert states[0].first_mean == states[1].first_mean > 0
+    raw = EWC(ewc_lambda=40.0 * UNIT / states[0].first_mean, accumulation=accumulation)
+    list(train(small_setup(raw, tmp_path / "raw")))
+    one, other = (load_file(tmp_path / name / "stage-3" / "model.safetensors") for name in ("relative", "raw"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_while_no_weight_has_mattered_to_a_task_the_next_task_sets_the_scale() -> None:
+    nothing = Elastic({"w": torch.zeros(2)}, {"w": torch.zeros(2)})
+    assert EWC().lambda_of(nothing) == 0.0
+    model = tiny_gpt2()
+    zeros = {name: torch.zeros_like(weight) for name, weight in model.named_parameters()}
+    end = StageView(
+        2, model, random_documents(4, seed=0), BLOCK, packed=True, check=lambda: None,
+        cached=lambda parts, compute: {name: each + 2.0 for name, each in zeros.items()},
+    )  # fmt: skip
+    assert EWC().end_stage(end, State(Elastic(zeros, zeros)), Streams(0)).fixed.first_mean == 2.0
+
+
+def test_a_state_of_a_version_without_strengths_is_read() -> None:
+    plain = {"__dataclass__": "engine.strategies.ewc:Elastic", "importance": {}, "anchor": {}, "constant": 1.5}
+    assert from_plain(plain) == Elastic({}, {}, 1.5, 0.0)

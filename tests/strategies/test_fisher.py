@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from engine.models import likelihood, lm_head
 from engine.strategies.tools import fisher
-from tests.builders import BLOCK, VOCABULARY, Unigram, document, random_documents, tiny_gpt2
+from tests.builders import BLOCK, VOCABULARY, Unigram, document, fisher_of, random_documents, tiny_gpt2
 
 COUNTS = [5, 3, 2]
 """How often tokens 0, 1 and 2 are the one target of a document."""
@@ -27,7 +27,7 @@ def same(a: dict, b: dict, tolerance: float = 1e-6) -> bool:
 
 def test_fisher_of_a_unigram_model_at_its_optimum_is_p_times_one_minus_p() -> None:
     model, documents = fitted_unigram()
-    found = fisher.diagonal_fisher(model, documents, BLOCK)["logits"]
+    found = fisher_of(model, documents, BLOCK)["logits"]
     p = torch.tensor([0.5, 0.3, 0.2])
     assert torch.allclose(found, p * (1 - p), atol=1e-6)
 
@@ -35,7 +35,7 @@ def test_fisher_of_a_unigram_model_at_its_optimum_is_p_times_one_minus_p() -> No
 def test_sampled_fisher_of_a_unigram_model_comes_to_the_same_in_expectation() -> None:
     model, documents = fitted_unigram()
     generator = torch.Generator().manual_seed(0)
-    found = fisher.diagonal_fisher(model, documents * 300, BLOCK, "sampled", generator)["logits"]
+    found = fisher_of(model, documents * 300, BLOCK, "sampled", generator)["logits"]
     p = torch.tensor([0.5, 0.3, 0.2])
     assert torch.allclose(found, p * (1 - p), atol=0.015)
 
@@ -51,7 +51,7 @@ def test_fisher_equals_a_loop_over_documents_and_counts_tied_weights_once() -> N
         for name, p in model.named_parameters():
             expected[name] += p.grad.square()
     tokens = sum(len(d.token_ids) - 1 for d in documents)
-    found = fisher.diagonal_fisher(model, documents, BLOCK)
+    found = fisher_of(model, documents, BLOCK)
     assert same(found, {name: total / tokens for name, total in expected.items()})
     assert "transformer.wte.weight" in found
     assert "lm_head.weight" not in found
@@ -59,19 +59,19 @@ def test_fisher_equals_a_loop_over_documents_and_counts_tied_weights_once() -> N
 
 def test_fisher_is_the_same_in_every_order_padding_and_batch_size(monkeypatch) -> None:
     model, documents = tiny_gpt2(), random_documents(5, seed=2, longest=15)
-    once = fisher.diagonal_fisher(model, documents, BLOCK)
-    assert same(fisher.diagonal_fisher(model, documents[::-1], BLOCK), once)
-    assert same(fisher.diagonal_fisher(model, documents, 60), once)
-    assert same(fisher.diagonal_fisher(model, documents, BLOCK, packed=False), once)
+    once = fisher_of(model, documents, BLOCK)
+    assert same(fisher_of(model, documents[::-1], BLOCK), once)
+    assert same(fisher_of(model, documents, 60), once)
+    assert same(fisher_of(model, documents, BLOCK, packed=False), once)
     long = [document([0, *range(1, 31)])] * 2  # four pieces each, which alone take a pass each
-    whole = fisher.diagonal_fisher(model, long, 8)
+    whole = fisher_of(model, long, 8)
     monkeypatch.setattr(lm_head, "LOGITS_AT_ONCE", 1)
-    assert same(fisher.diagonal_fisher(model, long, 8), whole)
+    assert same(fisher_of(model, long, 8), whole)
 
 
 def test_a_document_in_several_pieces_counts_as_one_observation() -> None:
     model = Unigram(3)
-    found = fisher.diagonal_fisher(model, [document([0, 1, 1, 1, 1])], block_size=2)["logits"]
+    found = fisher_of(model, [document([0, 1, 1, 1, 1])], block_size=2)["logits"]
     gradient = 4 * (torch.tensor([1 / 3, 1 / 3, 1 / 3]) - torch.tensor([0.0, 1.0, 0.0]))
     assert torch.allclose(found, gradient.square() / 4)
 
@@ -82,8 +82,8 @@ def test_fisher_restores_mode_and_gradients_and_ignores_dropout() -> None:
     model.transformer.h[0].eval()
     for p in model.parameters():
         p.grad = torch.ones_like(p)
-    first = fisher.diagonal_fisher(model, documents, BLOCK)
-    second = fisher.diagonal_fisher(model, documents, BLOCK)
+    first = fisher_of(model, documents, BLOCK)
+    second = fisher_of(model, documents, BLOCK)
     assert same(first, second)
     assert model.training
     assert not model.transformer.h[0].training
@@ -105,11 +105,11 @@ def tiny_llama() -> LlamaForCausalLM:
 def test_documents_that_share_a_pass_give_what_each_gives_alone(make, monkeypatch) -> None:
     model, documents = make(), random_documents(9, seed=6, longest=30)
     assert fisher.gradients_come_apart(model)
-    together = fisher.diagonal_fisher(model, documents, BLOCK)
+    together = fisher_of(model, documents, BLOCK)
     monkeypatch.setattr(likelihood, "TOKENS_PER_FORWARD", 2 * BLOCK)
-    in_parts = fisher.diagonal_fisher(model, documents, BLOCK)
+    in_parts = fisher_of(model, documents, BLOCK)
     monkeypatch.setattr(fisher, "gradients_come_apart", lambda model: False)
-    alone = fisher.diagonal_fisher(model, documents, BLOCK)
+    alone = fisher_of(model, documents, BLOCK)
     assert same(together, alone)
     assert same(in_parts, alone)
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
@@ -119,22 +119,22 @@ def test_a_model_whose_gradients_do_not_come_apart_goes_document_by_document() -
     model = tiny_gpt2()
     model.transformer.h[1].attn.c_proj = model.transformer.h[0].attn.c_proj  # its bias has two uses
     assert not fisher.gradients_come_apart(model)
-    assert fisher.diagonal_fisher(model, random_documents(3, seed=1), BLOCK)
+    assert fisher_of(model, random_documents(3, seed=1), BLOCK)
 
 
 def test_sampled_targets_that_share_a_pass_come_to_the_same_in_expectation(monkeypatch) -> None:
     model, documents = tiny_gpt2(), random_documents(4, seed=5, longest=6) * 400
-    together = fisher.diagonal_fisher(model, documents, BLOCK, "sampled", torch.Generator().manual_seed(0))
+    together = fisher_of(model, documents, BLOCK, "sampled", torch.Generator().manual_seed(0))
     monkeypatch.setattr(fisher, "gradients_come_apart", lambda model: False)
-    alone = fisher.diagonal_fisher(model, documents, BLOCK, "sampled", torch.Generator().manual_seed(1))
+    alone = fisher_of(model, documents, BLOCK, "sampled", torch.Generator().manual_seed(1))
     sums = [sum(float(f.sum()) for f in found.values()) for found in (together, alone)]
     assert sums[0] == pytest.approx(sums[1], rel=0.1)
 
 
 def test_bfloat16_changes_the_fisher_by_its_rounding() -> None:
     model, documents = tiny_gpt2(), random_documents(20, seed=7)
-    exact = fisher.diagonal_fisher(model, documents, BLOCK)
-    rounded = fisher.diagonal_fisher(model, documents, BLOCK, precision="bfloat16")
+    exact = fisher_of(model, documents, BLOCK)
+    rounded = fisher_of(model, documents, BLOCK, precision="bfloat16")
     for name, found in rounded.items():
         assert (found - exact[name]).norm() < 0.05 * exact[name].norm()
 
@@ -145,10 +145,10 @@ def test_an_estimate_leaves_no_tensor_behind() -> None:
         return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
 
     model, documents = tiny_gpt2(), random_documents(20, seed=0)
-    fisher.diagonal_fisher(model, documents, BLOCK)
+    fisher_of(model, documents, BLOCK)
     before = alive()
     for _ in range(3):
-        fisher.diagonal_fisher(model, documents, BLOCK)
+        fisher_of(model, documents, BLOCK)
     assert alive() == before
 
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from engine import strategies
 from engine.common.random_streams import Streams
 from engine.strategies.base import Batch, StageView, State
-from engine.strategies.tools import fisher
 from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
-from tests.builders import BLOCK, Unigram, blocks_of, document, random_documents, tiny_gpt2
+from tests.builders import BLOCK, Unigram, blocks_of, document, fisher_of, random_documents, tiny_gpt2
 
 
 def numbered(count: int, first: int = 1) -> list[EncodedDocument]:
@@ -49,13 +49,52 @@ def test_every_document_of_a_task_is_as_likely_to_be_kept() -> None:
 def test_every_piece_of_every_document_is_as_likely_to_be_drawn() -> None:
     long = [document([0, *range(1 + 12 * n, 13 + 12 * n)]) for n in range(5)]  # three pieces of four targets each
     memory = Memory(5).with_task(long, torch.Generator().manual_seed(0))
-    counts, draws = torch.zeros(60), 600
+    for wanted, found in ((8, 8), (2, 4)):  # two rows, and one piece for what is less than a row
+        counts, draws = torch.zeros(60), 600
+        for seed in range(draws):
+            drawn = memory.draw(wanted, 4, torch.Generator().manual_seed(seed))
+            assert drawn is not None
+            assert drawn.target_tokens == found
+            counts += torch.bincount(drawn.targets.flatten(), minlength=61)[1:61]
+        assert_as_likely(counts[::4], draws)
+
+
+def test_every_document_is_as_likely_in_a_draw_of_less_than_a_row() -> None:
+    memory = Memory(20).with_task([document([0, n, n]) for n in range(1, 21)], torch.Generator().manual_seed(0))
+    counts, draws = torch.zeros(20), 600
     for seed in range(draws):
-        drawn = memory.draw(8, 4, torch.Generator().manual_seed(seed))
+        drawn = memory.draw(6, BLOCK, torch.Generator().manual_seed(seed))
         assert drawn is not None
-        assert drawn.target_tokens == 8
-        counts += torch.bincount(drawn.targets.flatten(), minlength=61)[1:61]
-    assert_as_likely(counts[::4], draws)
+        assert drawn.target_tokens == 6
+        counts += torch.bincount(drawn.targets[drawn.targets > 0], minlength=21)[1:] / 2
+    assert_as_likely(counts, draws)
+
+
+def test_a_draw_of_several_rows_is_of_full_ones_and_of_as_many_tokens_as_were_asked_for() -> None:
+    documents = random_documents(200, seed=3, longest=12)
+    memory = Memory(200).with_task(documents, torch.Generator().manual_seed(0))
+    for wanted in (64, 70, 128):  # 70 is 4 rows and a third: the third is drawn piece by piece
+        found, rows = 0, 0
+        for seed in range(100):
+            drawn = memory.draw(wanted, BLOCK, torch.Generator().manual_seed(seed))
+            assert drawn is not None
+            found, rows = found + drawn.target_tokens, rows + len(drawn)
+        assert 1 <= rows / (100 * -(-wanted // BLOCK)) < 1.05  # the memory's last row is not full
+        assert wanted - 2 <= found / 100 < wanted + 6  # the last piece may be too long
+
+
+def test_sparse_and_dense_tasks_have_the_same_share_of_the_targets() -> None:
+    dense = [document([0, *[1] * 7])] * 60
+    sparse = [document([0, *[2] * 7], first_target=6)] * 60  # two targets of seven
+    memory = Memory(120)
+    for task in (dense, sparse):
+        memory = memory.with_task(task, torch.Generator().manual_seed(0))
+    counts = torch.zeros(3)
+    for seed in range(50):
+        drawn = memory.draw(60, BLOCK, torch.Generator().manual_seed(seed))
+        assert drawn is not None
+        counts += torch.bincount(drawn.targets[drawn.targets > 0], minlength=3)
+    assert float(counts[2] / counts[1]) == pytest.approx(1, abs=0.15)
 
 
 def test_a_draw_counts_targets_and_not_prompts() -> None:
@@ -67,14 +106,14 @@ def test_a_draw_counts_targets_and_not_prompts() -> None:
 
 
 def test_a_replay_term_has_its_weight_and_its_share_of_tokens_and_is_drawn_anew_at_every_step() -> None:
-    strategy = strategies.build("replay", {"replay_weight": 0.3, "replay_ratio": 0.25, "memory_size": 30})
-    memory = strategy.initial_state().fixed.with_task(numbered(30), torch.Generator().manual_seed(0))
-    new = blocks_of(random_documents(12, seed=1, longest=9, low=1))
+    strategy = strategies.build("replay", {"replay_weight": 0.3, "replay_ratio": 0.25, "memory_size": 96})
+    memory = strategy.initial_state().fixed.with_task(numbered(96), torch.Generator().manual_seed(0))
+    new = blocks_of([document([0, *range(1, 9)], first_target=5)] * 32)  # four targets each
     drawn = []
     for step in (1, 2, 1):
         (term,) = strategy.loss_terms(Batch(new, 2, step, BLOCK, True), State(memory), Streams(0))
         assert (term.name, term.weight) == ("replay", 0.3)
-        assert term.blocks.target_tokens == round(0.25 * new.target_tokens)
+        assert abs(term.blocks.target_tokens - 0.25 * new.target_tokens) <= 1  # two rows of 16
         drawn.append(sorted(term.blocks.targets[term.blocks.targets > 0].tolist()))
     assert drawn[0] == drawn[2] != drawn[1]
 
@@ -117,7 +156,7 @@ def test_a_shared_fisher_is_named_by_all_that_determines_it() -> None:
 def test_fisher_of_documents_with_prompts_is_per_target_token() -> None:
     model = Unigram(3)
     one = document([0, 1, 1, 2], first_target=3)  # one target: the token 2, at p = 1/3
-    found = fisher.diagonal_fisher(model, [one, replace(one, text_bytes=9)], BLOCK)["logits"]  # type: ignore[arg-type]
+    found = fisher_of(model, [one, replace(one, text_bytes=9)], BLOCK)["logits"]  # type: ignore[arg-type]
     assert torch.allclose(found, torch.tensor([1 / 9, 1 / 9, 4 / 9]))
 
 
@@ -126,7 +165,7 @@ def test_four_hundred_drawn_targets_give_p_times_one_minus_p() -> None:
     with torch.no_grad():
         model.logits.copy_(p.log())
     drawn = torch.Generator().manual_seed(1)
-    found = fisher.diagonal_fisher(model, [document([0, 1])] * 400, BLOCK, "sampled", drawn)["logits"]  # type: ignore[arg-type]
+    found = fisher_of(model, [document([0, 1])] * 400, BLOCK, "sampled", drawn)["logits"]  # type: ignore[arg-type]
     # (p − 1)² with probability p, else p²: a standard deviation of |1 − 2p| √(p(1 − p))
     error = (1 - 2 * p).abs() * (p * (1 - p) / 400).sqrt()
     assert bool(((found - p * (1 - p)).abs() <= 2.5 * error + 1e-6).all())

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from engine.strategies.terms import Term
@@ -74,11 +75,17 @@ def test_a_draw_takes_the_same_share_of_tokens_from_every_task() -> None:
     memory = Memory(40)
     memory = memory.with_task(random_documents(20, seed=1, longest=3, low=1, high=2), torch.Generator().manual_seed(0))
     memory = memory.with_task(random_documents(20, seed=2, longest=14, low=2, high=3), torch.Generator().manual_seed(0))
-    drawn = memory.draw(60, BLOCK, torch.Generator().manual_seed(3))
-    assert drawn is not None
-    tokens = {token: int((drawn.targets == token).sum()) for token in (1, 2)}
-    assert 30 <= tokens[1] <= 33
-    assert 30 <= tokens[2] <= 44
+    for wanted, block_size in ((60, BLOCK), (20, 60)):  # of whole rows, and of less than one
+        counts, both = torch.zeros(3), 0
+        for seed in range(100):
+            drawn = memory.draw(wanted, block_size, torch.Generator().manual_seed(seed))
+            assert drawn is not None
+            tokens = torch.bincount(drawn.targets[drawn.targets > 0], minlength=3)
+            both += int(tokens[1:].min()) > 0
+            assert int(tokens.sum()) < wanted + 20
+            counts += tokens
+        assert both > 80
+        assert (counts[1:] / counts.sum()).tolist() == pytest.approx([0.5, 0.5], abs=0.15)
 
 
 def test_an_empty_memory_draws_nothing() -> None:

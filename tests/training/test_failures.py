@@ -10,6 +10,7 @@ import torch
 
 from engine import events, strategies
 from engine.common.errors import ModelError, TrainingError
+from engine.persistence.resume_points import SeenLoss
 from engine.training import gradients, step
 from engine.training.failures import Divergence, check_finite, is_out_of_memory
 from engine.training.loop import train
@@ -68,7 +69,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_as_they_were(
 
 
 def test_a_loss_far_beyond_guessing_is_divergence_and_a_few_rare_words_are_not() -> None:
-    watch = Divergence(vocabulary=1000)  # guessing costs 6.9 nats
+    watch = Divergence(1000, SeenLoss())  # guessing costs 6.9 nats
     watch.see(30.0, 10, 1, 1, 0.1)
     watch.see(5.0, 600, 1, 2, 0.1)
     watch.see(13.0, 600, 1, 3, 0.1)
@@ -77,7 +78,7 @@ def test_a_loss_far_beyond_guessing_is_divergence_and_a_few_rare_words_are_not()
 
 
 def test_a_task_that_is_strange_to_the_model_is_no_divergence() -> None:
-    watch = Divergence(vocabulary=1000)
+    watch = Divergence(1000, SeenLoss())
     for number, loss in enumerate((18.0, 19.0, 12.0, 6.0), 1):
         watch.see(loss, 600, 2, number, 0.1)
     with pytest.raises(TrainingError, match="after 18 at first"):

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from engine import events, strategies
 from engine.common.random_streams import Streams
+from engine.persistence.checkpoints import STAGE_STATE_FILE, stage_folder
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import StageView, State, Strategy
 from engine.training import gradients, step
@@ -61,6 +62,25 @@ def test_a_state_that_a_stage_has_made_is_taken_over_by_nobody_else(other: str, 
         list(train(replace(setup, shared=shared, content="texts")))
         list(train(small_setup(strategy, tmp_path / f"alone {number}")))
         assert same(tmp_path / str(number), tmp_path / f"alone {number}")
+
+
+@pytest.mark.parametrize("names", [("averaging", "replay+averaging"), ("replay+reptile", "reptile"), ("l2", "ewc+l2")])
+@pytest.mark.parametrize("others", [("replay", "ewc"), ("naive",)])
+def test_joined_strategies_take_over_what_they_share_with_their_parts_and_no_state_of_another_shape(
+    names: tuple[str, ...], others: tuple[str, ...], tmp_path: Path
+) -> None:
+    shared, plain_first = SharedResults(tmp_path / "shared"), "reptile" not in names
+    for number, name in enumerate((*names, *others, *names)):
+        setup = small_setup(strategies.build(name, {}), tmp_path / str(number))
+        heard = list(train(replace(setup, shared=shared, content="texts")))
+        list(train(replace(setup, folder=tmp_path / "alone")))
+        assert same(tmp_path / str(number), tmp_path / "alone"), name
+        assert (stage_folder(tmp_path / str(number), 1) / STAGE_STATE_FILE).exists() == ("reptile" in name)
+        taken = [e.shared for e in heard if isinstance(e, events.StageStarted)]
+        if number >= len(names) + len(others):
+            assert taken == [True, True, True]
+        elif number:  # the first stage is plain training for all, unless a strategy acts in it
+            assert taken[0] == (plain_first or number > len(names))
 
 
 @pytest.mark.parametrize("optimizer_state", ["reset", "keep"])

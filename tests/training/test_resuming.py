@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from engine import events, strategies
-from engine.events.control import Control
+from engine.common.random_streams import Streams
+from engine.events.control import Control, Stopped
 from engine.persistence import journal
+from engine.persistence.resume_points import Position, SeenLoss
+from engine.strategies.base import StageView, State, Strategy
 from engine.strategies.tools import fisher
 from engine.training.loop import train
 from engine.training.run_state import RunSetup
@@ -215,3 +218,73 @@ def test_sums_of_documents_are_said_again_from_a_journal_to_the_last_bit(tmp_pat
     assert all(event.documents and set(event.documents) == set(event.sample) for event in said)
     journal.write(tmp_path / "said", said)
     assert list(journal.read(tmp_path / "said")) == said
+
+
+@dataclass(frozen=True)
+class Slow(Strategy):
+    """Naive, after four parts of long work before each stage, whose sum it remembers."""
+
+    name: ClassVar[str] = "slow"
+    null: ClassVar[str] = "It is here for its work alone."
+
+    def begin_stage(self, begin: StageView, state: State, random: Streams) -> State:
+        kept = begin.work.kept("sum")
+        done, total = (kept.done, kept.tensors["sum"]) if kept else (0, torch.zeros(()))
+        for part in range(done, 4):
+            begin.check()
+            WORKED.append((begin.stage, part))
+            total = total + torch.rand((), generator=random.generator("parts", begin.stage, part))
+            begin.work.keep("sum", part + 1, {"sum": total})
+        begin.remark(f"The sum is {float(total):.6f}.")
+        return State(fixed=total)
+
+
+WORKED: list[tuple[int, int]] = []
+
+
+class StopsAfter(Control):
+    """Stops after a part of the work, named by its stage and number."""
+
+    def __init__(self, part: tuple[int, int]) -> None:
+        super().__init__()
+        self._part = part
+
+    def check(self) -> None:
+        if WORKED and WORKED[-1] == self._part:
+            raise Stopped
+        super().check()
+
+
+def test_long_work_before_a_stage_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    def run(folder: Path, control: Control, finished: int = 0) -> list[events.Event]:
+        setup = replace(small_setup(Slow(), folder, tasks=T), point_seconds=0.0, control=control)
+        return list(train(replace(setup, finished_stages=finished)))
+
+    whole = run(tmp_path / "a", Control())
+    said = [event.remarks for event in whole if isinstance(event, events.StageStarted)]
+    WORKED.clear()
+    for stop_at in ((1, 1), (1, 3), (2, 2)):
+        heard = run(tmp_path / "b", StopsAfter(stop_at))
+        assert isinstance(heard[-1], events.RunStopped)
+    heard = run(tmp_path / "b", Control(), finished=1)
+    assert [(stage, part) for stage in (1, 2) for part in range(4)] == WORKED
+    assert [event.remarks for event in heard if isinstance(event, events.StageStarted)] == said[1:]
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+
+
+def test_what_divergence_is_judged_by_is_a_part_of_the_position(tmp_path: Path) -> None:
+    setup = replace(small_setup(strategies.build("naive", {}), tmp_path, tasks=1), point_seconds=0.0)
+    run = train(setup)
+    for event in run:
+        if isinstance(event, events.PointKept) and event.step == 4:
+            break
+    run.close()  # type: ignore[attr-defined]
+    folder = max((tmp_path).glob("inside-1-*"), key=lambda each: int(each.name.rpartition("-")[2]))
+    seen = Position.read(json.loads((folder / "position.json").read_text())["position"]).loss
+    steps = [e for e in events_of(tmp_path) if isinstance(e, events.StepDone)]
+    assert seen.recent[-1][0] == pytest.approx(steps[3].terms["new"] * seen.recent[-1][1])
+    assert Position.read({"stage": 1}).loss == SeenLoss()
+
+
+def events_of(folder: Path) -> list[Any]:
+    return list(journal.read(folder / "journal-1.jsonl"))

@@ -1,6 +1,6 @@
 """Whole runs and their optimiser against plain torch code that is written out here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,14 @@ def fisher_of(model: GPT2LMHeadModel, rows: Tensor) -> Tensors:
     return {name: sum(each[name] for each in squares) / rows[:, 1:].numel() for name in squares[0]}
 
 
-def train_stage(model: GPT2LMHeadModel, rows: Tensor, pull: tuple[Tensors, Tensors] | None) -> None:
+def train_stage(
+    model: GPT2LMHeadModel,
+    rows: Tensor,
+    pull: tuple[Tensors, Tensors] | None = None,
+    after: Callable[[int], None] = lambda step: None,
+) -> None:
     """AdamW (Loshchilov and Hutter 2019, algorithm 2) on clipped gradients of the mean loss, each step followed by
-    θ ← (Dθ + λAμ) / (D + λA) with D = (√v̂ + ε) / η."""
+    θ ← (Dθ + λAμ) / (D + λA) with D = (√v̂ + ε) / η, and by `after`."""
     m = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     v = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     # Three steps, of which ⌈1.5⌉ = 2 warm up; cosine over the rest, to 0 after the last: ½(1 − cos(π · ½)) = ½.
@@ -91,6 +96,7 @@ def train_stage(model: GPT2LMHeadModel, rows: Tensor, pull: tuple[Tensors, Tenso
             if pull is not None:
                 a, mu = pull[0][name], pull[1][name]
                 p.data = (held * p.data + LAMBDA * a * mu) / (held + LAMBDA * a)
+        after(step)
 
 
 def weights_of(model: GPT2LMHeadModel) -> Tensors:
@@ -129,6 +135,53 @@ def test_ewc_over_three_tasks_is_adamw_then_the_closed_proximal_step(accumulatio
     parameters = {"ewc_lambda": LAMBDA, "accumulation": accumulation, "online_decay": GAMMA}
     list(train(whole_batches("ewc", parameters, tmp_path)))
     assert_reached(tmp_path, ewc_by_hand(accumulation))
+
+
+@pytest.mark.parametrize("reference", ["previous", "base"])
+def test_l2_over_three_tasks_is_adamw_then_the_closed_proximal_step(reference: str, tmp_path: Path) -> None:
+    share = 0.01
+    list(train(whole_batches("l2", {"l2_lambda": share * LAMBDA, "reference": reference}, tmp_path)))
+    model = tiny_gpt2().eval()
+    base = weights_of(model)
+    ones = {name: torch.full_like(each, share) for name, each in base.items()}
+    for task in range(3):
+        centre = base if reference == "base" else weights_of(model)
+        train_stage(model, token_rows(task), (ones, centre) if task or reference == "base" else None)
+    assert_reached(tmp_path, weights_of(model))
+
+
+def test_averaging_over_three_tasks_is_adamw_whose_moments_go_on_from_the_average(tmp_path: Path) -> None:
+    """Half of three steps, rounded, and the end: after the second and the third, from the second stage on."""
+    beta = 0.25
+    list(train(whole_batches("averaging", {"averaging_weight": beta, "every_share": 0.5}, tmp_path)))
+    model = tiny_gpt2().eval()
+    for task in range(3):
+        start = weights_of(model)
+
+        def average(step: int, start: Tensors = start, from_step: int = 2 if task else 4) -> None:
+            for name, p in model.named_parameters() if step >= from_step else ():
+                p.data = (1 - beta) * p.data + beta * start[name]
+
+        train_stage(model, token_rows(task), after=average)
+    assert_reached(tmp_path, weights_of(model))
+
+
+def test_reptile_over_three_tasks_goes_a_share_of_the_way_of_two_steps_and_of_the_one_that_is_left(
+    tmp_path: Path,
+) -> None:
+    gamma = 0.3
+    list(train(whole_batches("reptile", {"meta_rate": gamma, "every_steps": 2}, tmp_path)))
+    model = tiny_gpt2().eval()
+    slow = weights_of(model)
+
+    def go(step: int) -> None:
+        for name, p in model.named_parameters() if step >= 2 else ():
+            slow[name] = slow[name] + gamma * (p.data - slow[name])
+            p.data = slow[name].clone()
+
+    for task in range(3):
+        train_stage(model, token_rows(task), after=go)
+    assert_reached(tmp_path, weights_of(model))
 
 
 def test_joint_is_adamw_from_the_base_model_on_all_tasks(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
-from engine.experiments.settings_of_stage import settings_of_run
+from engine.results.clipping import with_clipping
 from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
-from engine.results.fairness import Conditions, Finding, conditions, unfair, unfair_runs
+from engine.results.fairness import Conditions, Finding, conditions_of_runs, unfair, unfair_runs
 from engine.results.operations import operations_of
 from engine.results.verdict import Verdict, verdict
 from engine.store import Store
@@ -63,18 +63,14 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     run_ids = list(runs["run_id"])
     matrix = store.matrix(run_ids)
     measured = run_frame(runs, matrix, store.curve(run_ids), score)
+    measured = with_clipping(measured, experiments, store)
     facts = store.task_facts_by_run(run_ids)
     stages = store.stages(run_ids)
     measured["operations"] = [
         operations_of(run, experiments[run.experiment_id], store.environment(run.run_id), stages, facts[run.run_id])
         for run in runs.itertuples()
     ]
-    of_run = {}
-    for run in runs.itertuples():
-        experiment = experiments[run.experiment_id]
-        own = settings_of_run(experiment, run.strategy, run.parameters)
-        of_run[run.run_id] = conditions(experiment, own, facts[run.run_id])
-    return Everything(score, experiments, measured, matrix, stages, of_run)
+    return Everything(score, experiments, measured, matrix, stages, conditions_of_runs(runs, experiments, facts))
 
 
 def compare(every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:

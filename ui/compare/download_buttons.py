@@ -9,6 +9,7 @@ from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.downloads import (
     checkpoint_file,
     checkpoint_name,
+    differences_file,
     experiment_file,
     file_name,
     kept_checkpoints,
@@ -28,6 +29,9 @@ def show_downloads(store: Store, every: Everything, comparison: Comparison) -> N
                "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
         _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
                "Every score of every run, stage and task of these experiments.")  # fmt: skip
+        if comparison.verdict.differences:
+            _offer("Differences (CSV)", differences_file(comparison), file_name(name, " · differences.csv"), "text/csv",
+                   "How much more the best strategy kept than each other, seed by seed, with the test.")  # fmt: skip
         _offer("Everything (JSON)", results_file(store, ids), file_name(name, " · results.json"), "application/json",
                "Configuration, environment, matrices and summaries, as the command line writes them.")  # fmt: skip
         for experiment_id, experiment in every.experiments.items():

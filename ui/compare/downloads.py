@@ -57,11 +57,24 @@ def scores_file(store: Store, experiment_ids: Sequence[str]) -> Callable[[], byt
     """
 
     def make() -> bytes:
-        parts = [pd.read_csv(io.StringIO(export.scores_csv(store, each)), dtype=str) for each in experiment_ids]
-        text = pd.concat(parts).map(for_spreadsheets, na_action="ignore").to_csv(index=False, lineterminator="\n")
-        return str(text).encode("utf-8-sig")
+        return _for_double_click([export.scores_csv(store, each) for each in experiment_ids])
 
     return make
+
+
+def differences_file(comparison: Comparison) -> Callable[[], bytes]:
+    """The paired differences of the verdict as one CSV, quoted and marked as `scores_file` does."""
+
+    def make() -> bytes:
+        return _for_double_click([export.differences_csv(comparison.verdict, comparison.score)])
+
+    return make
+
+
+def _for_double_click(parts: Sequence[str]) -> bytes:
+    tables = [pd.read_csv(io.StringIO(part), dtype=str) for part in parts]
+    text = pd.concat(tables).map(for_spreadsheets, na_action="ignore").to_csv(index=False, lineterminator="\n")
+    return str(text).encode("utf-8-sig")
 
 
 def for_spreadsheets(cell: str) -> str:

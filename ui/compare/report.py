@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.portable import model_label, portable_yaml
+from engine.results.clipping import clipping_sentences
 from engine.store import Store
 from figures.curves import loss_figure
 from figures.lines import lines_of
@@ -31,7 +32,8 @@ def report(store: Store, comparison: Comparison) -> str:
     shown = without_places(comparison)
     names = [experiment.name for experiment in shown.experiments.values()]
     sections = [*_fairness(shown), *table_sections(shown), *figure_sections(shown), *curve_sections(store, shown)]
-    sections.append(Section("Runs", table=runs_text(shown.runs, shown.unfair, shown.score)))
+    about_runs = " ".join(clipping_sentences(shown.runs))
+    sections.append(Section("Runs", about_runs, table=runs_text(shown.runs, shown.unfair, shown.score)))
     sections.append(machine_section(store, shown))
     for experiment in comparison.experiments.values():
         sections.append(Section(f"Experiment: {experiment.name}", code=portable_yaml(experiment)))

@@ -7,20 +7,33 @@ from functools import partial
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from engine.common.numerals import written
-from engine.results.comparison import GAINS, LEVELS, LOSSES
-from engine.results.verdict import UNITS, amount
+from engine.common.numerals import percent, written
+from engine.results.comparison import GAINS, LEVELS, LOSSES, REFERENCE
+from engine.results.verdict import UNITS, Verdict, amount, chance, margin
 from figures.theme import brief_labels
 from ui.widgets.text import count, duration, plain
 
 NOTHING = "–"
 OPERATIONS = "Tera-operations"
+CLIPPED = "Clipped steps"
+CLIPPED_HELP = (
+    "The share of the optimiser steps whose gradient, of all loss terms together, was longer than gradient_clip allows "
+    "and was scaled down."
+)
+BEHIND = "Behind the best"
+BEHIND_HELP = (
+    "How much more the best strategy kept than this one: the mean of the differences seed by seed ± half the width of "
+    "its 95% interval, over the seeds that all have finished. p: the chance of so large a difference where there is "
+    "none (paired t-test, Holm's correction over every pair); the difference is established below 0.05. The intervals "
+    "of two means are no such test."
+)
 COST_HELPS = {
     "Tokens": "Target tokens of every loss term, replayed ones included.",
     OPERATIONS: (
         "Floating-point operations in units of 10¹², about: 2 for the forward and 4 for the backward pass for every "
-        "parameter and token read, by replay and the Fisher information too (Kaplan et al. 2020). Attention scores, "
-        "the optimiser and held-out scoring are left out. A dash: the run is not finished, or of an older version."
+        "parameter and token read, less where weights are frozen, by replay and the Fisher information too (Kaplan et "
+        "al. 2020). Attention scores, the optimiser and held-out scoring are left out. A dash: the run is not "
+        "finished, or of an older version."
     ),
     "Seconds": "Of all stages together, with what other work on the machine added: no price of the strategy by itself.",
 }
@@ -58,10 +71,10 @@ RUN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy")
 MAIN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy", "average")
 
 
-def summary_cost_helps() -> dict[str, str]:
-    """The texts of `COST_HELPS`, by the columns of the summary."""
+def summary_helps() -> dict[str, str]:
+    """The texts of `COST_HELPS` and that of the paired differences, by the columns of the summary."""
     tokens, operations, seconds = COST_HELPS.values()
-    return {"Tokens a run": tokens, f"{OPERATIONS} a run": operations, "Time a run": seconds}
+    return {BEHIND: BEHIND_HELP, "Tokens a run": tokens, f"{OPERATIONS} a run": operations, "Time a run": seconds}
 
 
 def _tera(value: float) -> str:
@@ -79,6 +92,8 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
     view[OPERATIONS] = runs["operations"].astype(float) / 1e12
     view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
+    if runs["clipped_share"].notna().any():
+        view[CLIPPED] = runs["clipped_share"]
     return view
 
 
@@ -90,6 +105,7 @@ def written_runs(view: pd.DataFrame, score: str) -> Styler:
         title: partial(_scaled, name=name, score=score, scale=scale) for title, name in measures.items()
     }
     forms |= {"Tokens": "{:,.0f}".format, OPERATIONS: "{:.3g}".format, "Seconds": "{:,.0f}".format}
+    forms |= {CLIPPED: percent} if CLIPPED in view else {}
     return view.style.format(forms, na_rep=NOTHING)
 
 
@@ -105,6 +121,8 @@ def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
     view[OPERATIONS] = [_tera(value) for value in runs["operations"]]
     view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
+    if runs["clipped_share"].notna().any():
+        view[CLIPPED] = [NOTHING if pd.isna(value) else percent(value) for value in runs["clipped_share"]]
     return view
 
 
@@ -120,10 +138,15 @@ def _about_runs(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]]) -> pd.D
     return view
 
 
-def summary_view(table: pd.DataFrame, front: pd.Series, score: str, measures: Sequence[str]) -> pd.DataFrame:
-    """One row per configuration: mean ± half the width of its 95% interval over seeds."""
+def summary_view(
+    table: pd.DataFrame, front: pd.Series, score: str, measures: Sequence[str], verdict: Verdict
+) -> pd.DataFrame:
+    """One row per configuration: its paired difference to the best, and means ± half the width of their 95% intervals
+    over seeds."""
     view = pd.DataFrame({"Strategy": table["configuration"]})
     view["Seeds"] = [_seeds(seeds) for seeds in table["seeds"]]
+    if verdict.differences:
+        view[BEHIND] = _behind(table, verdict, score)
     for name in measures:
         view[MEASURE_COLUMNS[name].title] = [with_interval(row, name, score) for row in table.to_dict("records")]
     view["Pareto front"] = ["yes" if on else "" for on in front]
@@ -131,6 +154,22 @@ def summary_view(table: pd.DataFrame, front: pd.Series, score: str, measures: Se
     view[f"{OPERATIONS} a run"] = [_tera(value) for value in table["operations"]]
     view["Time a run"] = [NOTHING if pd.isna(value) else duration(value) for value in table["seconds"]]
     return view
+
+
+def _behind(table: pd.DataFrame, verdict: Verdict, score: str) -> list[str]:
+    """The paired differences to the best as text; a dash for runs that the verdict leaves out."""
+    cells = {str(verdict.winner): "best mean"}
+    for each in verdict.differences:
+        cells[each.rival] = margin(each, score, unit=False)
+        if each.corrected_p is not None:
+            cells[each.rival] += f" ({chance(each.corrected_p)})"
+        elif len(each.by_seed) == 1:
+            cells[each.rival] += " (one seed)"
+    reference = table["strategy"] == REFERENCE
+    return [
+        "reference" if joint else cells.get(name, NOTHING)
+        for name, joint in zip(table["configuration"], reference, strict=True)
+    ]
 
 
 def column_helps(table: pd.DataFrame, score: str, measures: Sequence[str]) -> dict[str, str]:

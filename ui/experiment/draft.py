@@ -32,6 +32,13 @@ class Card:
     values: dict[str, Any]
     several: bool = False
     texts: dict[str, str] = field(default_factory=dict)
+    rounds: int = 0
+    """The number of times that values were set from beside their fields, which are then made anew."""
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Set some parameters."""
+        self.values |= values
+        self.rounds += 1
 
     def text(self, name: str) -> str:
         """A parameter's values as typed, or its single value; nothing for one that is left empty."""
@@ -40,16 +47,15 @@ class Card:
 
     def spec(self) -> StrategySpec:
         """Raises ConfigError for a list that can't be read, or values that the strategy refuses."""
-        given = dict(self.values)
+        given, all_declared = dict(self.values), declared_parameters(self.strategy)
         if self.several:
-            for declared in declared_parameters(self.strategy):
+            for declared in all_declared:
                 values = parse_values(declared, self.text(declared.name))
                 given[declared.name] = values if len(values) > 1 else values[0]
-        kept = {
-            declared.name: given[declared.name]
-            for declared in declared_parameters(self.strategy)
-            if declared.main or given[declared.name] != declared.default
-        }
+        set_here = {declared.name for declared in all_declared if given[declared.name] != declared.default}
+        replaced = {declared.instead_of for declared in all_declared if declared.name in set_here}
+        main = {declared.name for declared in all_declared if declared.main and declared.default is not None}
+        kept = {name: value for name, value in given.items() if name in set_here | (main - replaced)}
         return StrategySpec(name=self.strategy, parameters=kept)
 
 

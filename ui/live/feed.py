@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine import strategies
+from engine.results.clipping import Clipping, clipping_by_stage
 from engine.store import Store
 from figures.curves import loss_figure
 from figures.lines import NO_LINE, Line, last_step
@@ -39,6 +40,10 @@ class Followed:
     curve: pd.DataFrame
     stages: pd.DataFrame
     matrix: pd.DataFrame
+    clipping: Mapping[int, Clipping]
+    """The clipping of each stage; none where nothing is clipped by setting."""
+    clip: float | None
+    """The limit."""
 
     @cached_property
     def size(self) -> tuple[int, ...]:
@@ -168,7 +173,13 @@ class Feed:
             curve = newer
         elif len(newer):
             curve = pd.concat([curve, newer], ignore_index=True)
-        return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]))
+        clip = before.clip if before else store.experiment(store.run_spec(run_id)[0]).training.gradient_clip
+        clipping = dict(before.clipping) if before else {}
+        if clip is not None:
+            counts = store.clipped_steps(run_id, clip, known, last_step(lines))
+            for stage, part in clipping_by_stage(counts, clip).items():
+                clipping[stage] = clipping[stage] + part if stage in clipping else part
+        return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip)
 
 
 def _as_it_is(runs: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ DELAY_SECONDS = 0.3
 """The delay after the first page's script has ended: until then the server sends that page to the browser."""
 _OF_PAGES = (
     "pandas",
+    "scipy.special",
     "ui.live.feed",
     "ui.live.data",
     "ui.compare.sections",

@@ -23,7 +23,7 @@ def one_value(parameter: Parameter, value: Any, key: str) -> Any:
     """A field for one value, starting from `value` when the field is new to the page; returns what it holds.
 
     Choices become a select box, a slider's worth of numbers a slider with an exact entry beside it, other numbers
-    a number entry; an optional one may be left empty, which gives None.
+    a number entry; one that is empty by default may be left so, which gives None.
     """
     if parameter.choices:
         return _choice(parameter, value, key)
@@ -32,9 +32,10 @@ def one_value(parameter: Parameter, value: Any, key: str) -> Any:
     if parameter.type is str:
         text = st.text_input(parameter.label, "" if value is None else str(value), key=key, help=parameter.help)
         return text or (None if parameter.optional else "")
-    if parameter.optional or parameter.low is None or parameter.high is None:
+    begins_empty = parameter.optional and parameter.default is None
+    if begins_empty or parameter.low is None or parameter.high is None:
         return _number(parameter, value, key)
-    return _slider_with_entry(parameter, value, key)
+    return _slider_with_entry(parameter, parameter.default if value is None else value, key)
 
 
 def exact_value(parameter: Parameter, value: Any, key: str) -> Any:

@@ -1,7 +1,6 @@
 """The diagonal of the Fisher information of a language model's weights on one task's text."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -13,27 +12,21 @@ from transformers import PreTrainedModel
 from engine.models import lm_head
 from engine.models.eval_mode import without_dropout
 from engine.models.likelihood import autocast, interruptible, logits_of, rows_per_forward, rows_with_logits, summed_nats
-from engine.strategies.base import KeptWork, Work
+from engine.strategies.base import KeptWork, StageView
 from engine.strategies.tools.document_gradients import Documents, SquaredGradients, Use, recorded
 from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, pack
 
 Targets = Literal["empirical", "sampled"]
-Check = Callable[[], None]
 _WORK = "fisher"
 
 _together: WeakKeyDictionary[PreTrainedModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
 
 
 def diagonal_fisher(
-    model: PreTrainedModel,
+    end: StageView,
     documents: Sequence[EncodedDocument],
-    block_size: int,
     targets: Targets = "empirical",
     generator: torch.Generator | None = None,
-    check: Check = lambda: None,
-    packed: bool = True,
-    precision: str = "float32",
-    work: Work | None = None,
 ) -> dict[str, Tensor]:
     """F = (1/N) Σ_d (∇ Σ_{i∈d} −log p(x_i | x_<i))², per weight, float32, shaped like the weights.
 
@@ -41,29 +34,29 @@ def diagonal_fisher(
     averaged over a batch first (Kirkpatrick et al. 2017, https://arxiv.org/abs/1612.00796; for why the square of
     a batch mean is wrong see Kunstner et al. 2019, https://arxiv.org/abs/1905.12558). N counts target tokens, so
     F is per token as the loss is. `targets`: "empirical" takes the text's own tokens, "sampled" draws them from
-    the model with `generator`, which gives the true Fisher in expectation. `precision` is that of the passes; squares
-    are summed in float32. Dropout is off; module modes and gradients are left as they were. Tied weights appear once,
-    under their first name. With `work` an estimate that was interrupted goes on, to the same numbers.
+    the model with `generator`, which gives the true Fisher in expectation. `end` gives the model, the block size and
+    the precision of the passes; squares are summed in float32. Dropout is off; module modes and gradients are left as
+    they were. Tied weights appear once, under their first name. An estimate that was interrupted goes on from
+    `end.work`, to the same numbers.
     """
-    work = work or Work()
-    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    fisher = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in weights.items()}
-    estimate = _Estimate(model, weights, fisher, block_size, targets, generator, check, packed, precision)
-    with without_dropout(model), interruptible(model, check):
-        limit = _rows(model, block_size) * block_size
-        together = packed and gradients_come_apart(model)
-        done = _restore(work.kept(_WORK), fisher, generator)
+    model = end.model
+    estimate = _Estimate(end, targets, generator)
+    fisher = estimate.total
+    with without_dropout(model), interruptible(model, end.check):
+        limit = _rows(model, end.block_size) * end.block_size
+        together = end.packed and gradients_come_apart(model)
+        done = _restore(end.work.kept(_WORK), fisher, generator)
         for number, batch in enumerate(_batches(documents, limit if together else 0), 1):
             if number <= done:
                 continue
-            check()
+            end.check()
             size = sum(len(document.token_ids) - 1 for document in batch)
             if together and size <= limit:
                 estimate.add_together(batch)
             else:
                 for document in batch:
                     estimate.add_alone(document)
-            work.keep(_WORK, number, _so_far(fisher, generator))
+            end.work.keep(_WORK, number, _so_far(fisher, generator))
     tokens = sum(document.target_tokens for document in documents)
     return {name: total.div_(max(tokens, 1)) for name, total in fisher.items()}
 
@@ -96,25 +89,19 @@ def gradients_come_apart(model: PreTrainedModel) -> bool:
     return tried[trains]
 
 
-@dataclass(frozen=True, eq=False)
 class _Estimate:
-    """What all documents of one estimate share."""
+    """What all documents of one estimate share, and the squares summed so far."""
 
-    model: PreTrainedModel
-    weights: dict[str, torch.nn.Parameter]
-    total: dict[str, Tensor]
-    block_size: int
-    targets: Targets
-    generator: torch.Generator | None
-    check: Check
-    packed: bool
-    precision: str
+    def __init__(self, end: StageView, targets: Targets, generator: torch.Generator | None) -> None:
+        self.end, self.targets, self.generator = end, targets, generator
+        self.weights = end.weights
+        self.total = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in self.weights.items()}
 
     def add_together(self, documents: Sequence[EncodedDocument]) -> None:
         """Add the squared gradients of documents that go through the model at once."""
-        model, head = self.model, lm_head.plain_head(self.model)
+        model, head = self.end.model, lm_head.plain_head(self.end.model)
         assert head is not None
-        blocks, owner = _owned(documents, self.block_size)
+        blocks, owner = _owned(documents, self.end.block_size)
         blocks, owner = blocks.to(model.device), owner.to(model.device)
         order = owner.argsort(stable=True)[int((owner == 0).sum()) :]
         of_all = Documents(tuple(torch.bincount(owner, minlength=len(documents) + 1)[1:].tolist()))
@@ -122,10 +109,10 @@ class _Estimate:
         of_wanted = Documents(tuple(torch.bincount(owner[wanted], minlength=len(documents) + 1)[1:].tolist()))
         found = SquaredGradients(self.weights, self.total)
         found.expect(head)
-        with autocast(model.device, self.precision), recorded(model, order, of_all, found):
+        with autocast(model.device, self.end.precision), recorded(model, order, of_all, found):
             inputs = {"input_ids": blocks.input_ids, "position_ids": blocks.position_ids}
             states = lm_head.states_of(model, **inputs).flatten(0, 1).index_select(0, wanted)
-        with torch.no_grad(), autocast(model.device, self.precision):
+        with torch.no_grad(), autocast(model.device, self.end.precision):
             logits = F.linear(states, head.weight, head.bias)
             chosen = blocks.targets.flatten()[wanted]
             if self.targets == "sampled":
@@ -137,12 +124,13 @@ class _Estimate:
 
     def add_alone(self, document: EncodedDocument) -> None:
         """Add the squared gradient of a document that is too long to share a pass, or whose model can't."""
-        blocks = pack(cut(document, self.block_size), self.block_size, self.packed).to(self.model.device)
+        blocks = pack(cut(document, self.end.block_size), self.end.block_size, self.end.packed)
+        blocks = blocks.to(self.end.model.device)
         gradients: list[Tensor | None] = [None] * len(self.weights)
-        for part in blocks.split(_rows(self.model, blocks.width)):
-            self.check()
-            with autocast(self.model.device, self.precision):
-                logits = logits_of(self.model, part, self.packed)
+        for part in blocks.split(_rows(self.end.model, blocks.width)):
+            self.end.check()
+            with autocast(self.end.model.device, self.end.precision):
+                logits = logits_of(self.end.model, part, self.end.packed)
             wanted = part.targets
             if self.targets == "sampled":
                 wanted = torch.full_like(wanted, IGNORED)
@@ -200,16 +188,15 @@ def _sum(old: Tensor | None, new: Tensor | None) -> Tensor | None:
 def _try_together(model: PreTrainedModel) -> bool:
     if lm_head.plain_head(model) is None:
         return False
-    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     last = model.config.get_text_config().vocab_size - 1
     documents = [
         EncodedDocument(torch.tensor([0, *((k * 7 + 1) % last for k in range(n))], dtype=torch.int32), 1, n)
         for n in (5, 3)
     ]
+    view = StageView(0, model, documents, 16, packed=True, check=lambda: None)
     totals = []
     for together in (True, False):
-        total = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in weights.items()}
-        estimate = _Estimate(model, weights, total, 16, "empirical", None, lambda: None, True, "float32")
+        estimate = _Estimate(view, "empirical", None)
         try:
             if together:
                 estimate.add_together(documents)
@@ -218,8 +205,8 @@ def _try_together(model: PreTrainedModel) -> bool:
                     estimate.add_alone(document)
         except (TypeError, AttributeError, RuntimeError, KeyError):
             return False
-        totals.append(total)
-    return all(_near(totals[0][name], totals[1][name]) for name in weights)
+        totals.append(estimate.total)
+    return all(_near(totals[0][name], totals[1][name]) for name in totals[0])
 
 
 def _near(found: Tensor, expected: Tensor) -> bool:

@@ -1,11 +1,54 @@
-"""The past documents that replay may use: a fixed number, balanced over the past tasks."""
+"""The past documents that a strategy may use: a fixed number, balanced over the past tasks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
+import numpy as np
 import torch
 
-from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
+from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, best_fit, cut, laid_out
+
+Place: TypeAlias = tuple[int, int]
+"""A task of the memory, and a piece of its documents, both counted from 0."""
+_LEAST_OF_A_ROW = 0.25
+"""A share of a row that is drawn for its own sake; with less, a draw is rounded to whole rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class PackedTask:
+    """One task's documents cut into pieces, and packed into rows once: a row is nearly full, and every piece stands in
+    one row."""
+
+    pieces: tuple[Piece, ...]
+    targets: tuple[int, ...]
+    """Target tokens of each piece."""
+    of_document: tuple[tuple[int, ...], ...]
+    """The pieces of each document."""
+    place_of: tuple[tuple[int, int], ...]
+    """The document of each piece, and how many target tokens of it come before the piece."""
+    rows: tuple[tuple[int, ...], ...]
+    """The pieces of each row."""
+
+    @staticmethod
+    def of(documents: Sequence[EncodedDocument], block_size: int, together: bool) -> "PackedTask":
+        pieces: list[Piece] = []
+        of_document, place_of, targets = [], list[tuple[int, int]](), list[int]()
+        for number, document in enumerate(documents):
+            parts = cut(document, block_size)
+            of_document.append(tuple(range(len(pieces), len(pieces) + len(parts))))
+            pieces += parts
+            before = 0
+            for part in parts:
+                place_of.append((number, before))
+                targets.append(int((part.targets != IGNORED).sum()))
+                before += targets[-1]
+        rows = [(number,) for number in range(len(pieces))]
+        if together:
+            order, counts = best_fit(np.array([len(each.input_ids) for each in pieces], np.int64), block_size)
+            ends = np.cumsum(counts).tolist()
+            rows = [tuple(order[end - count : end].tolist()) for end, count in zip(ends, counts.tolist(), strict=True)]
+        return PackedTask(tuple(pieces), tuple(targets), tuple(of_document), tuple(place_of), tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -15,6 +58,9 @@ class Memory:
 
     size: int
     tasks: tuple[tuple[EncodedDocument, ...], ...] = ()
+    _packed: dict[tuple[int, bool], tuple[PackedTask, ...]] = field(
+        default_factory=dict, compare=False, repr=False, metadata={"written": False}
+    )
 
     def __len__(self) -> int:
         return sum(len(documents) for documents in self.tasks)
@@ -30,21 +76,81 @@ class Memory:
     def draw(
         self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
     ) -> Blocks | None:
-        """About `target_tokens` target tokens, the same share from every task, packed; None if nothing is kept.
+        """About `target_tokens` target tokens in rows, as `places` finds them; None if nothing is kept."""
+        return self.blocks(self.places(target_tokens, block_size, generator, together), block_size, together)
 
-        Whole pieces are drawn without replacement, task by task in random order, until the shares of the tasks so far
-        are reached. What a piece is too long by is taken from the tasks after it: a draw is as large with fifty past
-        tasks as with one, and of many tasks each has its share over the draws.
+    def places(
+        self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
+    ) -> list[list[Place]]:
+        """The pieces of about `target_tokens` target tokens, row by row.
+
+        Whole packed rows are drawn without replacement, each from the task that has the fewest tokens so far; what is
+        left of less than a row is drawn piece by piece. Every piece of a task is as likely as any other, and over the
+        draws every task has the same share of the tokens, however many there are.
         """
-        tasks = [docs for docs in self.tasks if docs]
-        pieces, drawn = [], 0
-        for number, task in enumerate(torch.randperm(len(tasks), generator=generator).tolist(), start=1):
-            documents = tasks[task]
-            for index in torch.randperm(len(documents), generator=generator).tolist():
+        packed = self.packed(block_size, together)
+        tasks = [task for task in torch.randperm(len(packed), generator=generator).tolist() if packed[task].rows]
+        orders = {task: torch.randperm(len(packed[task].rows), generator=generator).tolist() for task in tasks}
+        drawn, left = dict.fromkeys(tasks, 0), float(target_tokens)
+        rows: list[list[Place]] = []
+        while open_tasks := [task for task in tasks if orders[task]]:
+            task = min(open_tasks, key=lambda each: drawn[each])
+            own = packed[task]
+            a_row = sum(own.targets) / len(own.rows)
+            if left < (1 - _LEAST_OF_A_ROW) * a_row:
+                if not rows or left >= _LEAST_OF_A_ROW * a_row:
+                    pieces = self._pieces(packed, sorted(tasks, key=lambda each: drawn[each]), left, generator)
+                    rows += _in_rows(pieces, packed, block_size, together)
+                break
+            row = own.rows[orders[task].pop(0)]
+            rows.append([(task, piece) for piece in row])
+            drawn[task] += sum(own.targets[piece] for piece in row)
+            left -= a_row
+        return rows
+
+    def _pieces(
+        self, packed: Sequence[PackedTask], tasks: Sequence[int], target_tokens: float, generator: torch.Generator
+    ) -> list[Place]:
+        """Pieces of documents in random order, task by task, until the shares of the tasks so far are reached. What a
+        piece is too long by is taken from the tasks after it."""
+        found, drawn = [], 0
+        for number, task in enumerate(tasks, start=1):
+            for index in torch.randperm(len(packed[task].of_document), generator=generator).tolist():
                 if drawn >= target_tokens * number / len(tasks):
                     break
-                parts = cut(documents[index], block_size)
-                part = parts[int(torch.randint(len(parts), (1,), generator=generator))]
-                pieces.append(part)
-                drawn += int((part.targets >= 0).sum())
-        return pack(pieces, block_size, together) if pieces else None
+                if parts := packed[task].of_document[index]:
+                    piece = parts[int(torch.randint(len(parts), (1,), generator=generator))]
+                    found.append((task, piece))
+                    drawn += packed[task].targets[piece]
+        return found
+
+    def blocks(self, rows: Sequence[Sequence[Place]], block_size: int, together: bool = True) -> Blocks | None:
+        """The rows as tokens, cut to the longest of them."""
+        if not rows:
+            return None
+        packed = self.packed(block_size, together)
+        pieces = [packed[task].pieces[number] for row in rows for task, number in row]
+        lengths = np.array([len(piece.input_ids) for piece in pieces], np.int64)
+        counts = np.array([len(row) for row in rows], np.int64)
+        width = int(np.add.reduceat(lengths, np.cumsum(counts) - counts).max())
+        inputs = torch.cat([piece.input_ids for piece in pieces]).numpy()
+        targets = torch.cat([piece.targets for piece in pieces]).numpy()
+        return laid_out(inputs, targets, lengths, counts, width)
+
+    def packed(self, block_size: int, together: bool = True) -> tuple[PackedTask, ...]:
+        """Every task's documents in rows; packed once."""
+        key = block_size, together
+        if key not in self._packed:
+            self._packed[key] = tuple(PackedTask.of(task, block_size, together) for task in self.tasks)
+        return self._packed[key]
+
+
+def _in_rows(
+    pieces: Sequence[Place], packed: Sequence[PackedTask], block_size: int, together: bool
+) -> list[list[Place]]:
+    if not together:
+        return [[piece] for piece in pieces]
+    lengths = np.array([len(packed[task].pieces[number].input_ids) for task, number in pieces], np.int64)
+    order, counts = best_fit(lengths, block_size)
+    ordered = iter([pieces[number] for number in order.tolist()])
+    return [[next(ordered) for _ in range(count)] for count in counts.tolist()]

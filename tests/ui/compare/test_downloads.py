@@ -1,6 +1,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,11 +10,15 @@ import pytest
 from engine.common.errors import StoreError
 from engine.events.control import Control
 from engine.experiments.yaml_file import load_experiment
+from engine.results.verdict import verdict
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
+from tests.results.frames import three_seeds
+from ui.compare.compared_runs import compare, read
 from ui.compare.downloads import (
     checkpoint_file,
     checkpoint_name,
+    differences_file,
     experiment_file,
     file_name,
     for_spreadsheets,
@@ -84,6 +89,20 @@ def test_no_name_is_a_formula_in_the_csv(store: Store, tmp_path: Path) -> None:
     lines = pd.read_csv(io.BytesIO(scores_file(store, ids)()), encoding="utf-8-sig")
     assert set(lines["experiment"]) == {"'=1+1", "'@SUM(A1)", "'-1+cmd|' /C x'!A0", "-7", "a=b"}
     assert lines["nats_per_token"].dtype == float
+
+
+def test_the_differences_are_a_line_per_rival_and_seed(store: Store, tmp_path: Path) -> None:
+    every = read(store, [finished(store, tmp_path)], "bits_per_byte")
+    found = verdict(three_seeds(0.1, apart=1.0), "bits_per_byte")
+    comparison = replace(compare(every, list(every.runs["run_id"])), verdict=replace(found, winner="=1+1"))
+    lines = pd.read_csv(io.BytesIO(differences_file(comparison)()), encoding="utf-8-sig")
+    assert list(lines["seed"]) == [0, 1, 2]
+    assert list(lines["difference"]) == pytest.approx([1.9, -0.1, 0.9])
+    assert set(lines["winner"]) == {"'=1+1"}
+    assert set(lines["configuration"]) == {"naive"}
+    assert set(lines["score"]) == {"bits_per_byte"}
+    assert lines["corrected_p"].tolist() == pytest.approx([0.2594] * 3, abs=1e-4)
+    assert not lines["is_established"].any()
 
 
 @pytest.mark.parametrize("number", ["-0.5", "1e-05", "-inf", "+3", "12", ".5", "-1.5E+10"])

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from engine import events
 from engine.events.control import Control
 from engine.store import Store
-from tests.fake_runs import FakeRun, experiment
+from tests.fake_runs import STEPS, FakeRun, experiment
 from ui.live import feed as feed_module
 from ui.live.feed import Feed
 
@@ -167,6 +167,8 @@ def test_what_is_read_piece_by_piece_is_what_the_store_holds(store: Store, run: 
         clock.seconds += 1
         followed = feed.followed(run.run_id, 1)
     whole = Feed(store).followed(run.run_id, 1)
+    assert followed.clipping == whole.clipping
+    assert {stage: part.steps for stage, part in whole.clipping.items()} == {1: STEPS}
     assert followed.size == whole.size
     assert followed.lines["new"].steps.tolist() == whole.lines["new"].steps.tolist() == [1, 2, 3, 4]
     pd.testing.assert_frame_equal(followed.curve, whole.curve)

@@ -72,7 +72,7 @@ def test_every_slider_offers_valid_values_of_the_right_type_in_order(parameter: 
     assert len(stops) <= 201
 
 
-@pytest.mark.parametrize("name", ["replay_weight", "memory_size", "ewc_lambda"])
+@pytest.mark.parametrize("name", ["replay_weight", "memory_size", "ewc_strength"])
 def test_a_slider_stops_at_the_default(name: str) -> None:
     assert DECLARED[name].default in slider_stops(DECLARED[name])
 
