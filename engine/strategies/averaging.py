@@ -14,7 +14,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Cost, Needs, StageView, State, StepTaken, Strategy
+from engine.strategies.base import Needs, StageView, State, StepTaken, Strategy
+from engine.strategies.cost import Cost
 
 if TYPE_CHECKING:
     from engine.common.random_streams import Streams

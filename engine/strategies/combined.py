@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from engine.common.errors import ConfigError
 from engine.strategies.base import (
     Batch,
-    Cost,
     Gradients,
     NamedWork,
     Plan,
@@ -20,6 +19,7 @@ from engine.strategies.base import (
     StepTaken,
     Strategy,
 )
+from engine.strategies.cost import Cost
 from engine.strategies.terms import Pull, Term
 
 if TYPE_CHECKING:

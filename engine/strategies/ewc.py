@@ -17,7 +17,8 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Cost, Needs, Reading, StageView, State, Strategy
+from engine.strategies.base import Needs, StageView, State, Strategy
+from engine.strategies.cost import Cost, Reading
 from engine.strategies.terms import Pull
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Cost, Needs, State, StepTaken, Strategy
+from engine.strategies.base import Needs, State, StepTaken, Strategy
+from engine.strategies.cost import Cost
 
 if TYPE_CHECKING:
     from torch import Tensor

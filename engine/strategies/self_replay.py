@@ -13,7 +13,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
-from engine.strategies.base import Batch, Cost, KeptWeights, StageView, State, Strategy
+from engine.strategies.base import Batch, KeptWeights, StageView, State, Strategy
+from engine.strategies.cost import Cost
 from engine.strategies.terms import Term
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from torch import Tensor
 from engine import strategies
 from engine.common.parameters import parameter
 from engine.common.random_streams import Streams
-from engine.strategies.base import Cost, Gradients, StageView, State, StepTaken, Strategy
+from engine.strategies.base import Gradients, StageView, State, StepTaken, Strategy
+from engine.strategies.cost import Cost
 from engine.strategies.terms import Pull
 
 
