@@ -387,6 +387,9 @@ def test_an_adapter_that_is_merged_is_joined_to_no_pull() -> None:
         strategies.build("ewc+lora", MERGED)
     with pytest.raises(ConfigError, match=r"lora\+ewc\.between_stages"):
         strategies.build("lora+ewc", MERGED)
+    with pytest.raises(ConfigError, match=r"kl\+lora\.between_stages: merged .* kl can't compare with the base model"):
+        strategies.build("kl+lora", MERGED | {"teacher": "base"})
+    assert strategies.build("kl+lora", MERGED | {"teacher": "previous"}).name == "kl+lora"
 
 
 def test_a_pause_is_still_heard_at_every_layer_forward_and_backward() -> None:
