@@ -26,6 +26,7 @@ from engine.models.likelihood import interruptible
 from engine.models.loading import LoadedModel, keeps_documents_apart, load_base
 from engine.persistence.checkpoints import save_checkpoint
 from engine.persistence.shared_results import SharedResults
+from engine.strategies.base import StageView
 from engine.strategies.tools import fisher
 from engine.strategies.tools.fisher import diagonal_fisher
 from engine.training.loop import train
@@ -321,7 +322,7 @@ def test_the_fisher_of_the_factors_is_that_of_a_plain_loop_over_documents(
     assert fisher.gradients_come_apart(model)
     wanted = by_plain_loop(model, documents)
     for packed in (True, False):  # documents together, and each alone
-        found = diagonal_fisher(model, documents, BLOCK, packed=packed)
+        found = diagonal_fisher(StageView(1, model, documents, BLOCK, packed, lambda: None), documents)
         assert found.keys() == wanted.keys()
         assert all(torch.allclose(found[name], each, rtol=1e-4, atol=1e-9) for name, each in wanted.items())
 
@@ -337,6 +338,19 @@ def test_ewc_holds_the_factors_to_where_the_stage_before_has_left_them(tmp_path:
         return sum(float((second[key] - each).square().sum()) for key, each in first.items())
 
     assert moved_by("held") < 1e-2 * moved_by("free")
+
+
+def test_the_teacher_of_kl_is_the_adapter_as_the_stage_before_has_left_it(tmp_path: Path) -> None:
+    """KL(π ‖ p) is 0 in the first step of the second stage, and not after it; so it is after a resume."""
+    setup = small_setup(strategies.build("kl+lora", {}), tmp_path, tasks=2)
+    whole = list(train(setup))
+    first, *others = [e.terms["kl"] for e in whole if isinstance(e, events.StepDone) and e.stage == 2]
+    assert first == pytest.approx(0.0, abs=1e-6)
+    assert all(each > 1e-4 for each in others)
+    weights = weights_after(tmp_path, 2)
+    resumed = terms_of(list(train(replace(setup, finished_stages=1))))
+    assert resumed == terms_of(whole)[-len(resumed) :]
+    assert all(torch.equal(weights[key], each) for key, each in weights_after(tmp_path, 2).items())
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -373,6 +387,9 @@ def test_an_adapter_that_is_merged_is_joined_to_no_pull() -> None:
         strategies.build("ewc+lora", MERGED)
     with pytest.raises(ConfigError, match=r"lora\+ewc\.between_stages"):
         strategies.build("lora+ewc", MERGED)
+    with pytest.raises(ConfigError, match=r"kl\+lora\.between_stages: merged .* kl can't compare with the base model"):
+        strategies.build("kl+lora", MERGED | {"teacher": "base"})
+    assert strategies.build("kl+lora", MERGED | {"teacher": "previous"}).name == "kl+lora"
 
 
 def test_a_pause_is_still_heard_at_every_layer_forward_and_backward() -> None:

@@ -151,6 +151,15 @@ GRADIENTS: dict[str, Mutant] = {
 }
 
 STAGES: dict[str, Mutant] = {
+    "a total that leaves the weights of terms out": mutant(
+        step,
+        "sum(weight * values[name] for name",
+        "sum(values[name] for name",
+        test_loop.test_the_total_is_the_sum_of_what_is_minimised_each_with_its_weight,
+        name="replay",
+        parameters={"replay_weight": 0.3},
+        weights={"replay": 0.3},
+    ),
     "rows in the order of the files": mutant(
         stage_data,
         "[torch.randperm(len(rows), generator=generator) for",

@@ -189,3 +189,22 @@ def test_joint_training_gives_every_task_its_own_budget() -> None:
     data = stage_data([small, large], StageSettings((2, 2), (5e-4, 5e-4)), training, Streams(0), 2)
     assert data.target_tokens == 2 * (small.target_tokens + large.target_tokens)
     assert int((data.order < len(small)).sum()) == 2 * len(small)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "weights"),
+    [
+        ("replay", {"replay_weight": 0.3}, {"replay": 0.3}),
+        ("kl", {"kl_weight": 0.3}, {"kl": 0.3}),
+        ("ewc", {"ewc_lambda": 3.0}, {"ewc pull": 1.0, "ewc constant": 1.0}),
+    ],
+)
+def test_the_total_is_the_sum_of_what_is_minimised_each_with_its_weight(
+    name: str, parameters: dict, weights: dict[str, float], tmp_path: Path
+) -> None:
+    run = train(small_setup(strategies.build(name, parameters), tmp_path, tasks=2))
+    last = [event for event in run if isinstance(event, events.StepDone)][-1].terms
+    parts = {term: last[term] for term in weights if term in last}
+    assert parts
+    assert last["total"] == pytest.approx(last["new"] + sum(weights[term] * value for term, value in parts.items()))
+    assert last.keys() == {"new", "total", *parts}
