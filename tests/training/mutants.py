@@ -157,8 +157,9 @@ STAGES: dict[str, Mutant] = {
         "sum(values[name] for name",
         test_loop.test_the_total_is_the_sum_of_what_is_minimised_each_with_its_weight,
         name="replay",
-        parameters={"replay_weight": 0.3},
-        weights={"replay": 0.3},
+        parameter="replay_weight",
+        value=0.3,
+        weights=(("replay", 0.3),),
     ),
     "rows in the order of the files": mutant(
         stage_data,

@@ -192,19 +192,19 @@ def test_joint_training_gives_every_task_its_own_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "weights"),
+    ("name", "parameter", "value", "weights"),
     [
-        ("replay", {"replay_weight": 0.3}, {"replay": 0.3}),
-        ("kl", {"kl_weight": 0.3}, {"kl": 0.3}),
-        ("ewc", {"ewc_lambda": 3.0}, {"ewc pull": 1.0, "ewc constant": 1.0}),
+        ("replay", "replay_weight", 0.3, (("replay", 0.3),)),
+        ("kl", "kl_weight", 0.3, (("kl", 0.3),)),
+        ("ewc", "ewc_lambda", 3.0, (("ewc pull", 1.0), ("ewc constant", 1.0))),
     ],
 )
 def test_the_total_is_the_sum_of_what_is_minimised_each_with_its_weight(
-    name: str, parameters: dict, weights: dict[str, float], tmp_path: Path
+    name: str, parameter: str, value: float, weights: tuple[tuple[str, float], ...], tmp_path: Path
 ) -> None:
-    run = train(small_setup(strategies.build(name, parameters), tmp_path, tasks=2))
+    run = train(small_setup(strategies.build(name, {parameter: value}), tmp_path, tasks=2))
     last = [event for event in run if isinstance(event, events.StepDone)][-1].terms
-    parts = {term: last[term] for term in weights if term in last}
+    parts = [(term, weight) for term, weight in weights if term in last]
     assert parts
-    assert last["total"] == pytest.approx(last["new"] + sum(weights[term] * value for term, value in parts.items()))
-    assert last.keys() == {"new", "total", *parts}
+    assert last["total"] == pytest.approx(last["new"] + sum(weight * last[term] for term, weight in parts))
+    assert last.keys() == {"new", "total", *(term for term, _ in parts)}
