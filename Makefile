@@ -1,6 +1,6 @@
 # make app    the app, on http://localhost:8501       make test   every test
 # make check  what CI runs: format, lint, types, tests     make bench  how fast it is here, beside its peers (30 minutes)
-# make bench-gpu    the same of GPT-2 on a GPU           make torture    50 kills, and the same numbers
+# make bench-gpu    the same of GPT-2 on a GPU           make torture    every strategy is killed twice, and the same numbers
 # make audit  known vulnerabilities and secrets        make fuzz   every reader against a fuzzer (2 hours; SECONDS=60: 12 minutes)
 PYTHON ?= python3
 VENV := .venv

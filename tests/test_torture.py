@@ -33,8 +33,9 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_numbers(tmp_path: P
     experiment = tmp_path / "experiment.yaml"
     experiment.write_text(_EXPERIMENT.replace("FOLDER", str(tmp_path)))
     run_experiment(load_experiment(experiment), tmp_path / "undisturbed")
+    (label,) = (run.label for run in load_experiment(experiment).runs())
     for place, count in KILLS:
-        assert attempt(experiment, tmp_path / "killed", place, count), f"it was not killed {place}"
+        assert attempt(experiment, tmp_path / "killed", label, place, count), f"it was not killed {place}"
     run_experiment(load_experiment(experiment), tmp_path / "killed", resume=True)
     undisturbed, killed = outcome(tmp_path / "undisturbed"), outcome(tmp_path / "killed")
     assert differences(undisturbed, killed) == []

@@ -18,6 +18,7 @@ from engine.models.loading import load_base
 from engine.models.machine import choose_device, choose_precision
 from engine.persistence.content_keys import stage_key_parts
 from engine.strategies.base import Strategy
+from engine.strategies.costs import Cost
 from engine.tokens.blocks import Blocks
 from engine.training.optimizer import make_optimizer
 from engine.training.scoring import sample_size
@@ -28,6 +29,8 @@ _PROCESS_BYTES = 450_000_000
 """Python with torch and transformers loaded, before any model."""
 _FORWARD_SHARE = 1 / 3
 """A forward pass beside a forward and a backward pass."""
+_WRITTEN_SHARE = 2.0
+"""XXX"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Speed:
     activation_bytes: int
     """Memory of one training step, worked out from the model's shape."""
     device: str
+    vocabulary: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class RunCost:
     """Read by training steps, replayed ones included."""
     fisher_tokens: int
     """Read at the ends of stages, as the Fisher information reads them."""
+    forward_tokens: int
+    """Read forward alone: by a teacher in steps, and at the ends of stages where no gradient is taken."""
+    written_tokens: int
+    """Written by the model before stages."""
     scoring_tokens: int
     seconds: float
     memory_bytes: int
@@ -138,29 +146,26 @@ def _run_cost(
     settings = settings_of_stages(strategy, training, of_strategy, of_tasks)
     weights = weights_of(experiment.model, speed.parameters, strategy, len(sizes), seed)
     read = _tokens(strategy, settings, training, sizes, seen)
-    seconds = sum(
-        own.operations
-        * (tokens.trained / speed.training_tokens_per_second + tokens.fisher / speed.fisher_tokens_per_second)
-        for own, tokens in zip(weights, read, strict=True)
-    )
-    scored = sum(tokens.scored for tokens in read)
-    seconds += scored * _FORWARD_SHARE / speed.training_tokens_per_second
+    seconds = sum(tokens.seconds(own.operations, speed) for own, tokens in zip(weights, read, strict=True))
     costs = [strategy.cost(stage) for stage in range(1, len(sizes) + 1)]
+    stored = [_stored_numbers(cost, sizes[: min(stage, len(sizes) - 1)], speed) for stage, cost in enumerate(costs, 1)]
     # The model, of what trains a gradient and AdamW's two moments, and what the strategy remembers and holds.
     held = [
-        own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained
-        for own, cost in zip(weights, costs, strict=True)
+        own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained + numbers
+        for own, cost, numbers in zip(weights, costs, stored, strict=True)
     ]
     moments = 2 if training.optimizer_state == "keep" else 0
     kept = [
-        own.saved + moments * own.trained + cost.tensors * own.remembered
-        for own, cost in zip(weights, costs, strict=True)
+        own.saved + moments * own.trained + cost.tensors * own.remembered + numbers
+        for own, cost, numbers in zip(weights, costs, stored, strict=True)
     ]
     return RunCost(
         label,
         training_tokens=sum(tokens.trained for tokens in read),
         fisher_tokens=sum(tokens.fisher for tokens in read),
-        scoring_tokens=scored,
+        forward_tokens=sum(tokens.beside + tokens.looked_at for tokens in read),
+        written_tokens=sum(tokens.written for tokens in read),
+        scoring_tokens=sum(tokens.scored for tokens in read),
         seconds=seconds,
         memory_bytes=_PROCESS_BYTES + _BYTES * max(held) + speed.activation_bytes,
         disk_bytes=_BYTES * sum(kept),
@@ -169,11 +174,32 @@ def _run_cost(
 
 @dataclass(frozen=True)
 class _StageTokens:
-    """The tokens of one stage: those that its steps train on, that are read at its end, and that are scored."""
+    """The tokens of one stage."""
 
     trained: int
+    beside: int
+    """Read forward alone by its steps."""
+    written: int
+    """Before its first step."""
     fisher: int
+    """Read at its end, forward and backward, one block at a time."""
+    looked_at: int
+    """Read at its end, forward alone, one block at a time."""
     scored: int
+
+    def seconds(self, operations: float, speed: Speed) -> float:
+        """Their time, where those of a step are this share of the operations of plain training."""
+        forward = _FORWARD_SHARE * (self.beside + self.scored) + _WRITTEN_SHARE * self.written
+        of_steps = (operations * self.trained + forward) / speed.training_tokens_per_second
+        at_end = operations * self.fisher + _FORWARD_SHARE * self.looked_at
+        return of_steps + at_end / speed.fisher_tokens_per_second
+
+
+def _stored_numbers(cost: Cost, finished: Sequence[TaskSize], speed: Speed) -> int:
+    """How many numbers and ids of tokens, of four bytes each, are remembered of the tokens of finished tasks."""
+    counts = [(size.documents, size.train_tokens) for size in finished]
+    each = [(one.tokens(counts), min(one.numbers_per_token, speed.vocabulary + 1)) for one in cost.remembered]
+    return round(sum(tokens * (2 * numbers - 1) for tokens, numbers in each))
 
 
 def _tokens(
@@ -188,16 +214,20 @@ def _tokens(
     of_base = whole if seen.first("base model") else 0
     every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings])
     for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
-        cost, trained, read, scored = strategy.cost(stage), 0, 0, of_base if stage == 1 else 0
+        cost, scored, trained, beside, written = strategy.cost(stage), of_base if stage == 1 else 0, 0, 0, 0
         if seen.first(key_parts):
             tasks = zip(own.epochs, strategy.plan(stage).tasks, strict=True)
             new = sum(_budget(epochs, training.stage_tokens, sizes[task - 1]) for epochs, task in tasks)
-            trained = round(new * (1 + cost.tokens_per_new_token))
+            trained, beside = round(new * (1 + cost.tokens_per_new_token)), round(new * cost.forward_per_new_token)
+            before = [(other.documents, other.train_tokens) for other in sizes[: stage - 1]]
+            written = round(cost.written_tokens(before, training.block_size))
             scored += whole + (training.evaluations_per_stage - 1) * sample
+        read = {True: 0, False: 0}
         for reading in cost.readings if stage < len(sizes) else ():
             if reading.shared_as is None or seen.first((key_parts, *reading.shared_as)):
-                read += round(min(1.0, reading.documents / max(1, size.documents)) * size.train_tokens)
-        found.append(_StageTokens(trained, read, scored))
+                part = min(1.0, reading.documents / max(1, size.documents))
+                read[reading.backward] += round(part * size.train_tokens)
+        found.append(_StageTokens(trained, beside, written, read[True], read[False], scored))
     return found
 
 
@@ -252,6 +282,7 @@ def _measure(name: str, block_size: int, tokens_per_step: int, device: str, prec
         parameters=model.num_parameters(),
         activation_bytes=_activation_bytes(model, min(per_step, rows) * length, length),
         device=device,
+        vocabulary=int(model.config.get_text_config().vocab_size),
     )
 
 

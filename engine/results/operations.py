@@ -9,8 +9,9 @@ embeddings that share their weights are counted once, for the projection to the 
 Where a strategy trains a part of the weights, a run records of each task the share of this that a token of its stage
 costs: the other weights have no gradient, and below the lowest that trains none goes back.
 
-Counted are training steps with replayed tokens, and what `Strategy.cost` says is read at the ends of stages, forward
-and backward. Held-out scoring is left out: it is looking, not a strategy's price.
+Counted are training steps with replayed tokens, and of what `Strategy.cost` declares the tokens that a teacher reads
+forward beside them, that the model writes before a stage, and that are read at its end, with or without a gradient.
+Held-out scoring is left out: it is looking, not a strategy's price.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def run_operations(
     stage_tokens: Sequence[int],
     tasks: Sequence[Mapping[str, Any]],
     epochs: Sequence[int],
+    block_size: int,
 ) -> float:
     """The operations of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, `tasks` the
     facts that the run recorded of its tasks, in order, and `epochs` how often each task is read.
@@ -44,17 +46,20 @@ def run_operations(
     Prompts are read but are no targets: a stage reads for each of its target tokens as many tokens as its own tasks
     have, replayed ones taken to be like them. Of tasks that don't say how many tokens they have, targets are counted.
     """
-    read = 0.0
+    operations = 0.0
     for stage, target_tokens in enumerate(stage_tokens, start=1):
         planned = [(epochs[number - 1], tasks[number - 1]) for number in strategy.plan(stage).tasks]
         targets = sum(times * task["target_tokens"] for times, task in planned)
         tokens = sum(times * _tokens(task) for times, task in planned)
         own, of_stage = tasks[stage - 1], target_tokens * (tokens / targets if targets else 1.0)
-        if stage < len(stage_tokens):
-            for reading in strategy.cost(stage).readings:
-                of_stage += min(1.0, reading.documents / max(1, own["documents"])) * _tokens(own)
-        read += of_stage * own.get("operations_share", 1.0)
-    return (FORWARD + BACKWARD) * parameters * read
+        cost = strategy.cost(stage)
+        forward = of_stage * cost.forward_per_new_token / (1 + cost.tokens_per_new_token)
+        forward += cost.written_tokens([(task["documents"], _tokens(task)) for task in tasks[: stage - 1]], block_size)
+        for reading in cost.readings if stage < len(stage_tokens) else ():
+            part = min(1.0, reading.documents / max(1, own["documents"])) * _tokens(own)
+            of_stage, forward = (of_stage + part, forward) if reading.backward else (of_stage, forward + part)
+        operations += (FORWARD + BACKWARD) * of_stage * own.get("operations_share", 1.0) + FORWARD * forward
+    return parameters * operations
 
 
 def _tokens(task: Mapping[str, Any]) -> int:
@@ -75,4 +80,5 @@ def operations_of(
     if parameters is None or run.status != "finished" or len(tokens) != len(facts):
         return math.nan
     epochs = settings_of_run(experiment, run.strategy, run.parameters).epochs
-    return run_operations(strategies.build(run.strategy, run.parameters), parameters, tokens, facts, epochs)
+    block_size = experiment.training.block_size
+    return run_operations(strategies.build(run.strategy, run.parameters), parameters, tokens, facts, epochs, block_size)

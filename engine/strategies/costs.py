@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,11 +21,22 @@ class Reading:
 
 @dataclass(frozen=True)
 class Remembered:
-    """Numbers that are remembered of each target token of kept documents, in memory and in the stage's checkpoint."""
+    """What is remembered of each target token of kept documents, in memory and in the stage's checkpoint: numbers, each
+    but the last beside the token that it is of."""
 
     documents: int
     """At most, of all past tasks together."""
     numbers_per_token: int
+
+    def tokens(self, finished: Sequence[tuple[int, int]]) -> float:
+        """How many target tokens the kept documents have after these tasks, each with as many documents and target
+        tokens: every task has the same share of the documents."""
+        share, extra = divmod(self.documents, max(1, len(finished)))
+        shares = [share + (number < extra) for number in range(len(finished))]
+        return sum(
+            min(1.0, own / max(1, documents)) * tokens
+            for own, (documents, tokens) in zip(shares, finished, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,13 @@ class Cost:
     """Tensors of the weights' size that the stage's steps hold in memory alone."""
     documents: int = 0
     """Past documents that are kept, at most."""
+
+    def written_tokens(self, before: Sequence[tuple[int, int]], block_size: int) -> float:
+        """How many tokens the written texts have, each as many as the mean document of the tasks before the stage,
+        given as documents and target tokens, and at most a block, as without any task before."""
+        documents = sum(documents for documents, _ in before)
+        mean = sum(tokens for _, tokens in before) / documents if documents else block_size
+        return self.written_texts * min(mean, block_size)
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)))

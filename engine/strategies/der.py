@@ -80,7 +80,7 @@ class DER(Strategy):
             return Cost()
         return Cost(
             tokens_per_new_token=self.replay_ratio if stage > 1 else 0.0,
-            readings=(Reading(self.memory_size, backward=False),),
+            readings=(Reading(self.memory_size // stage, backward=False),),
             remembered=(Remembered(self.memory_size, self.top_k + 1),),
             documents=self.memory_size,
         )

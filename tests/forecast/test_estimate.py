@@ -18,6 +18,7 @@ SPEED = Speed(
     parameters=1_000,
     activation_bytes=7,
     device="cpu",
+    vocabulary=40,
 )
 
 

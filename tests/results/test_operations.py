@@ -3,6 +3,7 @@ import pytest
 from engine import strategies
 from engine.results.operations import run_operations
 
+BLOCK = 64
 TASKS = [
     {"name": "bread", "documents": 10, "target_tokens": 1000},
     {"name": "tea", "documents": 20, "target_tokens": 400, "read_tokens": 800},
@@ -11,36 +12,38 @@ TASKS = [
 
 def test_a_plain_run_costs_six_operations_a_parameter_and_token_read() -> None:
     naive = strategies.build("naive", {})
-    assert run_operations(naive, 50, [1000, 0], TASKS, [3, 3]) == 6 * 50 * 1000
-    assert run_operations(naive, 50, [0, 400], TASKS, [3, 3]) == 6 * 50 * 800  # with the prompts
+    assert run_operations(naive, 50, [1000, 0], TASKS, [3, 3], BLOCK) == 6 * 50 * 1000
+    assert run_operations(naive, 50, [0, 400], TASKS, [3, 3], BLOCK) == 6 * 50 * 800  # with the prompts
 
 
 def test_replayed_tokens_and_the_documents_of_the_fisher_information_are_counted() -> None:
     replay = strategies.build("replay", {})
-    assert run_operations(replay, 50, [1000, 600], TASKS, [3, 3]) == 6 * 50 * (1000 + 1200)
+    assert run_operations(replay, 50, [1000, 600], TASKS, [3, 3], BLOCK) == 6 * 50 * (1000 + 1200)
     ewc = strategies.build("ewc", {"ewc_lambda": 1.0, "fisher_documents": 5})
-    assert run_operations(ewc, 50, [1000, 400], TASKS, [3, 3]) == 6 * 50 * (
+    assert run_operations(ewc, 50, [1000, 400], TASKS, [3, 3], BLOCK) == 6 * 50 * (
         1000 + 800 + 500
     )  # half of the first task's
     off = strategies.build("ewc", {"ewc_lambda": 0.0, "fisher_documents": 5})
-    assert run_operations(off, 50, [1000, 400], TASKS, [3, 3]) == 6 * 50 * (1000 + 800)
+    assert run_operations(off, 50, [1000, 400], TASKS, [3, 3], BLOCK) == 6 * 50 * (1000 + 800)
 
 
 def test_joint_reads_the_earlier_tasks_again() -> None:
     joint = strategies.build("joint", {})
-    found = run_operations(joint, 50, [1000, 1400], TASKS, [3, 3])
+    found = run_operations(joint, 50, [1000, 1400], TASKS, [3, 3], BLOCK)
     assert found == pytest.approx(6 * 50 * (1000 + 1400 * 1800 / 1400))
 
 
 def test_joint_reads_a_task_with_many_prompts_more_often_where_its_epochs_are_more() -> None:
     joint = strategies.build("joint", {})
-    found = run_operations(joint, 50, [1000, 1000 + 3 * 400], TASKS, [1, 3])
+    found = run_operations(joint, 50, [1000, 1000 + 3 * 400], TASKS, [1, 3], BLOCK)
     assert found == pytest.approx(6 * 50 * (1000 + 1000 + 3 * 800))
 
 
 def test_a_stage_that_trains_a_part_of_the_weights_counts_the_share_that_its_run_recorded() -> None:
     shares = [TASKS[0] | {"operations_share": 0.5}, TASKS[1] | {"operations_share": 0.75}]
-    found = run_operations(strategies.build("freeze", {}), 50, [1000, 400], shares, [3, 3])
+    found = run_operations(strategies.build("freeze", {}), 50, [1000, 400], shares, [3, 3], BLOCK)
     assert found == 6 * 50 * (0.5 * 1000 + 0.75 * 800)
-    both = run_operations(strategies.build("freeze+ewc", {"fisher_documents": 5}), 50, [1000, 400], shares, [3, 3])
+    both = run_operations(
+        strategies.build("freeze+ewc", {"fisher_documents": 5}), 50, [1000, 400], shares, [3, 3], BLOCK
+    )
     assert both == 6 * 50 * (0.5 * (1000 + 500) + 0.75 * 800)

@@ -454,7 +454,7 @@ def test_the_estimate_of_a_run_knows_that_its_checkpoints_are_small() -> None:
     data = {"name": "x", "tasks": [{"name": each, "train": "a.txt"} for each in "ab"]}
     experiment = experiment_from({**data, "strategies": ["naive", "lora", {"lora": MERGED}]})
     parameters = load_base("tiny-gpt2").model.num_parameters()
-    speed = Speed(1000.0, 500.0, parameters, activation_bytes=0, device="cpu")
+    speed = Speed(1000.0, 500.0, parameters, activation_bytes=0, device="cpu", vocabulary=32)
     plain, alone, merged = estimate(experiment, [TaskSize(each, 10, 1000, 100) for each in "ab"], speed).runs
     assert alone.disk_bytes < plain.disk_bytes / 20
     assert merged.disk_bytes == plain.disk_bytes

@@ -1,14 +1,17 @@
-"""An experiment that kills itself: `python -m tests.torture.victim EXPERIMENT OUT PLACE COUNT`."""
+"""An experiment that kills itself: `python -m tests.torture.victim EXPERIMENT OUT RUN PLACE COUNT`."""
 
 import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.events import Event, RunFinished
+from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.yaml_file import load_experiment
 
 PLACES = {
@@ -21,6 +24,9 @@ PLACES = {
     "before a commit": ("engine.store.writing", "record_steps", "after"),
     "after a commit": ("engine.store.writing", "Writer.record", "after"),
     "in the Fisher estimate": ("engine.strategies.tools.fisher", "_Estimate.add_together", "after"),
+    "in the writing of texts": ("engine.strategies.tools.samples", "_continued", "after"),
+    "storing distributions": ("engine.strategies.tools.stored", "_top", "after"),
+    "before a stage": ("engine.training.loop", "open_stage", "before"),
     "in scoring": ("engine.training.scoring", "predictions", "after"),
     "between stages": ("engine.persistence.resume_points", "ResumePoints.clear", "before"),
     "while points are removed": ("engine.persistence.resume_points", "ResumePoints.clear", "after"),
@@ -65,15 +71,28 @@ def _counted(real: Callable[..., Any], count: int, when: str) -> Callable[..., A
     return wrapped
 
 
+def executed(label: str, place: str, count: float, experiment: Experiment, run: RunSpec, *rest: Any) -> Iterator[Event]:
+    """The events of a run; that of this label dies at the `count`-th passage of `place`, or before its last event."""
+    from engine.running.execute import execute_run
+
+    if run.label != label:
+        yield from execute_run(experiment, run, *rest)
+        return
+    plant(place, count)
+    for event in execute_run(experiment, run, *rest):
+        if isinstance(event, RunFinished):
+            die()
+        yield event
+
+
 def main() -> None:
-    experiment, out, place, count = sys.argv[1:]
+    experiment, out, label, place, count = sys.argv[1:]
     from engine.running.headless import run_experiment
 
-    if place != NOWHERE:
-        plant(place, float(count))
-    found = run_experiment(load_experiment(Path(experiment)), Path(out), resume=True)
+    execute = partial(executed, label, place, float(count))
+    found = run_experiment(load_experiment(Path(experiment)), Path(out), resume=True, execute=execute)
     if any(run["status"] != "finished" for run in found["runs"]):
-        sys.exit(f"not finished: {[(run['status'], run['reason']) for run in found['runs']]}")
+        sys.exit(f"not finished: {[(run['label'], run['status'], run['reason']) for run in found['runs']]}")
 
 
 if __name__ == "__main__":

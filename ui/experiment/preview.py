@@ -130,11 +130,16 @@ def _estimate_metrics(result: Estimate) -> None:
 
 
 def _estimate_table(result: Estimate) -> pd.DataFrame:
+    counted = {
+        "Fisher tokens": [run.fisher_tokens for run in result.runs],
+        "Tokens read without a gradient": [run.forward_tokens for run in result.runs],
+        "Written tokens": [run.written_tokens for run in result.runs],
+    }
     return pd.DataFrame(
         {
             "Run": [run.label for run in result.runs],
             "Trained tokens": [run.training_tokens for run in result.runs],
-            "Fisher tokens": [run.fisher_tokens for run in result.runs],
+            **{name: tokens for name, tokens in counted.items() if any(tokens)},
             "Time": [duration(run.seconds) for run in result.runs],
             "Memory": [bytes_size(run.memory_bytes) for run in result.runs],
             "Disk": [bytes_size(run.disk_bytes) for run in result.runs],
