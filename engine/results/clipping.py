@@ -6,7 +6,8 @@ steps, what a strategy adds to the loss takes its part of each step from the new
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -20,6 +21,10 @@ MOST = 0.5
 THROTTLED = 0.5
 """Where clipping leaves less than this of what it leaves of naive's gradients, the new task is said to be throttled."""
 
+_MOST_COUNTED = 20_000
+_Key: TypeAlias = tuple[Path, str, int, int, float]
+_COUNTED: dict[_Key, "Clipping | None"] = {}
+"""What was counted of runs as far as they were: the page counts again only those that have gone on."""
 STAGES_NAMED, NAMED = 8, 6
 """Most stages, and most configurations, that stand in a sentence one by one."""
 
@@ -106,12 +111,20 @@ def clipping_data(counts: pd.DataFrame, limit: float | None) -> dict[str, Any] |
 
 def with_clipping(runs: pd.DataFrame, experiments: Mapping[str, Experiment], store: Store) -> pd.DataFrame:
     """The runs with the columns `gradient_clip`, `clipped_share` and `kept_share`, NaN where there are none."""
-    limits = {name: experiment.training.gradient_clip for name, experiment in experiments.items()}
-    found: dict[str, Clipping | None] = {}
-    for limit in {limit for limit in limits.values() if limit is not None}:
-        ids = [run.run_id for run in runs.itertuples() if limits[run.experiment_id] == limit]
-        for run_id, counts in store.clipped_steps(ids, limit).groupby("run_id"):
-            found[str(run_id)] = whole(clipping_by_stage(counts, limit))
+    keys: dict[str, _Key] = {}
+    for run in runs.itertuples():
+        limit = experiments[run.experiment_id].training.gradient_clip
+        if limit is not None:
+            keys[run.run_id] = (store.folder, run.run_id, int(run.attempt), int(run.step), limit)
+    missing = [key for key in keys.values() if key not in _COUNTED]
+    if len(_COUNTED) + len(missing) > _MOST_COUNTED:
+        _COUNTED.clear()
+        missing = list(keys.values())
+    for limit in {key[-1] for key in missing}:
+        counts = store.clipped_steps([key[1] for key in missing if key[-1] == limit], limit)
+        for key in (key for key in missing if key[-1] == limit):
+            _COUNTED[key] = whole(clipping_by_stage(counts[counts["run_id"] == key[1]], limit))
+    found = {run_id: _COUNTED[key] for run_id, key in keys.items()}
     columns = {"gradient_clip": "limit", "clipped_share": "share", "kept_share": "kept_share"}
     return runs.assign(
         **{

@@ -49,8 +49,8 @@ _CURVE = (
     "stage", "step", "task", *(f"{name}{end}" for name in SCORE_NAMES for end in ("", "_low", "_high")),
     "worse_by", "worse_by_half", "is_worse",
 )  # fmt: skip
-_ADAPTER, _OF_MODELS = "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
 _TESTED = ("configuration", "mean", "half_width", "p", "corrected_p", "comparisons", "is_established")
+_ADAPTER, _OF_MODELS = "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
 
 Rows = Sequence[Sequence[float | None]]
 

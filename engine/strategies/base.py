@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from engine.common.parameters import Shorthand
-from engine.strategies.cost import Cost
+from engine.strategies.costs import Cost
 
 if TYPE_CHECKING:  # pages read what a strategy declares long before anything trains
     import torch

@@ -9,17 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import ConfigError
-from engine.strategies.base import (
-    Batch,
-    Gradients,
-    NamedWork,
-    Plan,
-    StageView,
-    State,
-    StepTaken,
-    Strategy,
-)
-from engine.strategies.cost import Cost
+from engine.strategies.base import Batch, Gradients, NamedWork, Plan, StageView, State, StepTaken, Strategy
+from engine.strategies.costs import Cost
 from engine.strategies.terms import Pull, Term
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
 from engine.strategies.base import Batch, Needs, StageView, State, Strategy
-from engine.strategies.cost import Cost, Reading, Remembered
+from engine.strategies.costs import Cost, Reading, Remembered
 from engine.strategies.terms import Term
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pydantic_core import ArgsKwargs
 
 from engine.common.parameters import parameter
 from engine.strategies.base import Needs, StageView, State, Strategy
-from engine.strategies.cost import Cost, Reading
+from engine.strategies.costs import Cost, Reading
 from engine.strategies.terms import Pull
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
 from engine.strategies.base import Needs, State, StepTaken, Strategy
-from engine.strategies.cost import Cost
+from engine.strategies.costs import Cost
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from engine.common.numerals import percent
 from engine.common.parameters import Shorthand, parameter
 from engine.strategies.base import Batch, Needs, StageView, State, Strategy
-from engine.strategies.cost import Cost
+from engine.strategies.costs import Cost
 from engine.strategies.terms import Term
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
 from engine.strategies.base import Needs, StageView, State, StepTaken, Strategy
-from engine.strategies.cost import Cost
+from engine.strategies.costs import Cost
 
 if TYPE_CHECKING:
     from engine.common.random_streams import Streams

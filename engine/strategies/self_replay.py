@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from engine.common.parameters import parameter
 from engine.strategies.base import Batch, KeptWeights, StageView, State, Strategy
-from engine.strategies.cost import Cost
+from engine.strategies.costs import Cost
 from engine.strategies.terms import Term
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from engine.forecast import trained_weights
 from engine.forecast.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.strategies.base import Strategy
-from engine.strategies.cost import Cost, Reading
+from engine.strategies.costs import Cost, Reading
 
 SIZES = (TaskSize("a", 100, 1000, 200, 100), TaskSize("b", 50, 500, 100, 100), TaskSize("c", 10, 300, 50, 50))
 SPEED = Speed(

@@ -72,6 +72,25 @@ def test_where_no_limit_is_set_nothing_is_said_of_clipping(store: Store, tmp_pat
     assert clipping_sentences(found) == []
 
 
+def test_a_run_is_counted_again_only_when_it_has_gone_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment_id = recorded(store, tmp_path)
+    configured, counted = {experiment_id: store.experiment(experiment_id)}, []
+    count = store.clipped_steps
+    monkeypatch.setattr(store, "clipped_steps", lambda ids, limit: counted.append(list(ids)) or count(ids, limit))
+    run_ids = store.runs(experiment_id)["run_id"].tolist()
+    for _ in range(2):
+        found = with_clipping(store.runs(experiment_id), configured, store)
+        assert found["clipped_share"].tolist()[:1] == [4 / 6]
+        assert found["clipped_share"].isna().tolist() == [False, True]
+    assert counted == [run_ids]
+    second = run_ids[1]
+    store.record(second, events.StepDone(1, 1, {"new": 1.0, "total": 1.0}, 10, 0.1, 1e-3, 5.0))
+    assert with_clipping(store.runs(experiment_id), configured, store)["clipped_share"].tolist() == [4 / 6, 1.0]
+    assert counted[1:] == [[second]]
+
+
 def test_the_words_name_shares_limit_and_stages() -> None:
     stages = {1: Clipping(1.0, 4, 2, 2.75), 2: Clipping(1.0, 2, 2, 0.25)}
     assert in_words(stages) == (

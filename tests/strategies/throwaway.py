@@ -18,7 +18,7 @@ from engine import strategies
 from engine.common.parameters import parameter
 from engine.common.random_streams import Streams
 from engine.strategies.base import Gradients, StageView, State, StepTaken, Strategy
-from engine.strategies.cost import Cost
+from engine.strategies.costs import Cost
 from engine.strategies.terms import Pull
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from engine.strategies import build, needs_of
 from engine.strategies.base import Strategy
-from engine.strategies.cost import Cost, Reading, Remembered
+from engine.strategies.costs import Cost, Reading, Remembered
 from ui.experiment.strategy_words import cost_in_words, described, is_found
 
 

@@ -1,4 +1,4 @@
-"""What a strategy costs beside plain training, as it declares it: the estimate and the count of operations read it."""
+"""What a stage of a strategy costs beside plain training, as data."""
 
 from __future__ import annotations
 
