@@ -69,7 +69,8 @@ class SelfReplay(Strategy):
     prompt: Literal["bos", "first tokens"] = parameter(
         "bos", label="Texts begin with",
         help="bos: the sign of a beginning, so that no text of past tasks is kept; first tokens: those of past "
-        "documents, which are kept, so that every past task is written about.",
+        "documents, which are kept, so that every past task is written about. Pairs and chats need first tokens: "
+        "their prompts are not learnt, so that the model can't write them.",
     )  # fmt: skip
     prompt_tokens: int = parameter(
         8, label="First tokens", minimum=1, maximum=1024, low=2, high=32, unit="tokens",

@@ -211,8 +211,8 @@ def test_what_the_seeds_can_show_is_said_before_the_start() -> None:
         "times as large as they vary from seed to seed. More seeds establish smaller ones: about 2.3 times with 5 "
         "seeds, about 1.2 times with 10 seeds."
     )
-    field(app.toggle, "card2_several").set_value(True).run()
-    field(app.text_input, "card2_replay_weight_list").set_value("0.5, 1").run()
+    field(app.toggle, f"{card('replay')}_several").set_value(True).run()
+    field(app.text_input, f"{card('replay')}_replay_weight_list").set_value("0.5, 1").run()
     assert seeds_note(app).startswith("With 3 seeds and 4 strategies and settings, only large differences")
     field(app.text_input, "seeds").set_value("0, x").run()
     assert seeds_note(app) == ""
@@ -454,7 +454,7 @@ def test_a_file_that_does_not_load_is_explained_and_costs_nothing(content: bytes
 @pytest.mark.usefixtures("library")
 def test_every_card_offers_overrides_that_are_empty_until_they_are_set() -> None:
     app = with_tasks("tea", "bread")
-    rate = field(app.number_input, "card1_learning_rate")
+    rate = field(app.number_input, f"{card('naive')}_learning_rate")
     assert (rate.value, rate.placeholder) == (None, "as in training")
     assert [spec.parameters for spec in saved(app).strategies if spec.name == "naive"] == [{}]
     rate.set_value(1e-4)
@@ -468,16 +468,16 @@ def test_every_card_offers_overrides_that_are_empty_until_they_are_set() -> None
 @pytest.mark.usefixtures("library")
 def test_several_values_of_an_override_make_several_runs_and_none_is_one_of_them() -> None:
     app = with_tasks("tea", "bread")
-    field(app.toggle, "card1_several").set_value(True).run()
+    field(app.toggle, f"{card('naive')}_several").set_value(True).run()
     assert errors(app) == []
     assert saved(app).strategies[0].parameters == {}
-    field(app.text_input, "card1_epochs_list").set_value("none, 5").run()
+    field(app.text_input, f"{card('naive')}_epochs_list").set_value("none, 5").run()
     assert saved(app).strategies[0].parameters == {"epochs": [None, 5]}
     assert [run.label for run in saved(app).runs()][:2] == ["naive", "naive (epochs=5)"]
     text = app.code[1].value
     app.file_uploader[0].upload("saved.yaml", text.encode(), "application/yaml").run()
     assert errors(app) == []
-    assert field(app.text_input, "card1_epochs_list").value == "none, 5"
+    assert field(app.text_input, f"{card('naive')}_epochs_list").value == "none, 5"
 
 
 @pytest.mark.usefixtures("library")
