@@ -52,7 +52,7 @@ _CURVE = (
 _TESTED = ("configuration", "mean", "half_width", "p", "corrected_p", "comparisons", "is_established")
 _ADAPTER, _OF_MODELS = "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
 
-Rows = Sequence[Sequence[float | None]]
+Matrix = Sequence[Sequence[float | None]]
 
 
 def results(store: Store, experiment_id: str, beside: Path | None = None) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def _relative(path: str, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _summary(rows: Rows, joint: Rows, lower_is_better: bool) -> dict[str, Any]:
+def _summary(rows: Matrix, joint: Matrix, lower_is_better: bool) -> dict[str, Any]:
     """The summary that `summarize` gives of a matrix, with intransigence against the joint run's."""
     summary = dataclasses.asdict(summarize(rows, lower_is_better))
     summary["intransigence"] = intransigence(joint, rows, lower_is_better) if joint else None
@@ -263,7 +263,7 @@ def _summary(rows: Rows, joint: Rows, lower_is_better: bool) -> dict[str, Any]:
     return summary | {"reasons": summary.pop("reasons")}
 
 
-def _whole(rows: Rows, tasks: int) -> list[list[float | None]]:
+def _whole(rows: Matrix, tasks: int) -> list[list[float | None]]:
     """T+1 rows: those of stages that were not reached hold None."""
     missing: list[list[float | None]] = [[None] * tasks for _ in range(tasks + 1 - len(rows))]
     return [list(row) for row in rows] + missing

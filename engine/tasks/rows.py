@@ -29,7 +29,7 @@ _BEGUN = re.compile(r"""\s*(?:\[\s*[\[{"']|\{\s*["'])""")
 
 
 @dataclass
-class Rows:
+class DocumentsOfRows:
     """What the rows of one table gave."""
 
     documents: list[Document] = field(default_factory=list)
@@ -72,12 +72,12 @@ class _EmptyError(ValueError):
     """The cell that would be learnt is empty."""
 
 
-def rows_to_documents(table: Table, columns: Columns) -> Rows:
+def rows_to_documents(table: Table, columns: Columns) -> DocumentsOfRows:
     """One document a row; rows that can't be used are left out, each with its reason.
 
     Raises TaskError where none can be used, and where lists or objects stand where text is expected.
     """
-    rows = Rows()
+    rows = DocumentsOfRows()
     learnt = columns.messages or columns.completion or columns.text
     _refuse_nested(table, columns)
     for where, document in zip(table.frame.index, _documents(table, columns, rows), strict=True):
@@ -98,7 +98,7 @@ def rows_to_documents(table: Table, columns: Columns) -> Rows:
     return rows
 
 
-def _documents(table: Table, columns: Columns, rows: Rows) -> Iterator[Document | str]:
+def _documents(table: Table, columns: Columns, rows: DocumentsOfRows) -> Iterator[Document | str]:
     """A document for each row, or the reason why there is none."""
     cells = [table.frame[name] for name in columns.names]
     if not columns.messages and not columns.system and not columns.history and not table.nested & set(columns.names):
@@ -130,7 +130,7 @@ def _plain(columns: Columns, cells: Sequence[Iterable[str]]) -> Iterator[Documen
             yield Document(text, joined) if text.strip() else empty
 
 
-def _text(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
+def _text(table: Table, columns: Columns, row: dict[str, str], rows: DocumentsOfRows) -> Document:
     learnt = columns.text if columns.text is not None else columns.completion
     assert learnt is not None
     text = _flat(table, learnt, row[learnt], rows)
@@ -139,12 +139,12 @@ def _text(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Do
     return Document(text, _prompt(table, columns, row, rows))
 
 
-def _prompt(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> str:
+def _prompt(table: Table, columns: Columns, row: dict[str, str], rows: DocumentsOfRows) -> str:
     parts = [_flat(table, name, row[name], rows) for name in columns.prompt]
     return parts[0] if len(parts) == 1 else "\n\n".join(part for part in parts if part.strip())
 
 
-def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Rows) -> Document:
+def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: DocumentsOfRows) -> Document:
     if columns.messages is not None:
         return _checked(_with_system(columns, row, _turns(row[columns.messages], columns.messages, rows), rows), rows)
     turns: list[Turn] = []
@@ -169,7 +169,7 @@ def _conversation(table: Table, columns: Columns, row: dict[str, str], rows: Row
     return _checked(_with_system(columns, row, turns, rows), rows)
 
 
-def _with_system(columns: Columns, row: dict[str, str], turns: Sequence[Turn], rows: Rows) -> Sequence[Turn]:
+def _with_system(columns: Columns, row: dict[str, str], turns: Sequence[Turn], rows: DocumentsOfRows) -> Sequence[Turn]:
     said = row[columns.system] if columns.system else ""
     own = [turn.content for turn in turns if turn.role == "system"]
     if not said.strip() or said in own:
@@ -180,13 +180,13 @@ def _with_system(columns: Columns, row: dict[str, str], turns: Sequence[Turn], r
     return [Turn("system", said), *turns]
 
 
-def _checked(turns: Sequence[Turn], rows: Rows) -> Document:
+def _checked(turns: Sequence[Turn], rows: DocumentsOfRows) -> Document:
     checked = check_turns(turns)
     rows.empty_answers += empty_answers(checked, turns)
     return Document.conversation(checked)
 
 
-def _turns(cell: str, name: str, rows: Rows) -> tuple[Turn, ...]:
+def _turns(cell: str, name: str, rows: DocumentsOfRows) -> tuple[Turn, ...]:
     if not cell.strip():
         raise _EmptyError(f"'{shortened(name)}' is empty")
     value = _value(cell, name)
@@ -217,7 +217,7 @@ def _list_or_object(table: Table, name: str, cell: str) -> Any:
     return value if isinstance(value, list | dict) else None
 
 
-def _flat(table: Table, name: str, cell: str, rows: Rows) -> str:
+def _flat(table: Table, name: str, cell: str, rows: DocumentsOfRows) -> str:
     """The text of a cell; of several answers in one the first."""
     value = _list_or_object(table, name, cell)
     if value is None:

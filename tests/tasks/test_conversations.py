@@ -15,14 +15,14 @@ from engine.tasks.documents.conversations import NoConversationError, check_turn
 from engine.tasks.files.contents import Table, explain_left_out
 from engine.tasks.load import documents_of
 from engine.tasks.readers import read_source
-from engine.tasks.rows import Rows, rows_to_documents
+from engine.tasks.rows import DocumentsOfRows, rows_to_documents
 from engine.tasks.spec import TaskSpec
 
 ASKED = {"role": "user", "content": "What is it?"}
 CALL = {"name": "look", "arguments": {"at": "rain"}}
 
 
-def rows_of(rows: list[Any], columns: Columns) -> Rows:
+def rows_of(rows: list[Any], columns: Columns) -> DocumentsOfRows:
     (table,) = read_source("a.json", json.dumps(rows).encode())
     assert isinstance(table, Table)
     return rows_to_documents(table, columns)

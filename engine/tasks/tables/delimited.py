@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from engine.tasks.tables.grids import Rows, count_titles, usual_width
+from engine.tasks.tables.grids import NumberedRows, count_titles, usual_width
 from engine.tasks.tables.headers import is_known
 
 csv.field_size_limit(2**31 - 1)  # the default refuses cells above 128 kB
@@ -28,7 +28,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([^\n])"?\n', re.IGNORECASE)
 class Parsed:
     """All rows with a cell that is not blank."""
 
-    rows: Rows
+    rows: NumberedRows
     quotes: bool
     unclosed: int | None = None
     """The line of a quotation mark that never closes."""
@@ -54,7 +54,7 @@ def delimiters(text: str, preferred: str | None) -> list[str]:
     return _scored(text, DELIMITERS)
 
 
-def is_rectangular(rows: Rows) -> bool:
+def is_rectangular(rows: NumberedRows) -> bool:
     """Whether all rows have the same number of cells, two or more."""
     widths = {len(cells) for _, cells in rows}
     return len(widths) == 1 and widths.pop() > 1
@@ -164,8 +164,8 @@ def _goes_on_after_mark(text: str, delimiter: str, before: int) -> bool:
     return False
 
 
-def _rows(reader: Any, delimiter: str) -> tuple[Rows, list[tuple[int, int]]]:
-    rows: Rows = []
+def _rows(reader: Any, delimiter: str) -> tuple[NumberedRows, list[tuple[int, int]]]:
+    rows: NumberedRows = []
     joined = []
     line = 1
     for cells in reader:
@@ -184,7 +184,7 @@ def _mended(text: str, delimiter: str, loose: Parsed) -> Parsed:
     if not suspects:
         return _with(loose, loose.rows, [_LOOSE])
     lines = text.split("\n")
-    rows: Rows = []
+    rows: NumberedRows = []
     left: list[tuple[int, int]] = []
     for number, cells in loose.rows:
         last = suspects.get(number)
@@ -231,5 +231,5 @@ def _joined_remark(joined: tuple[tuple[int, int], ...]) -> str:
     )
 
 
-def _with(parsed: Parsed, rows: Rows, remarks: list[str]) -> Parsed:
+def _with(parsed: Parsed, rows: NumberedRows, remarks: list[str]) -> Parsed:
     return Parsed(rows, parsed.quotes, parsed.unclosed, parsed.is_loose, parsed.joined, tuple(remarks))

@@ -13,7 +13,7 @@ from engine.tasks.files.limits import check_columns
 from engine.tasks.tables.cells import unique_names
 from engine.tasks.tables.headers import is_known, judge_header
 
-Rows = list[tuple[int, list[str]]]
+NumberedRows = list[tuple[int, list[str]]]
 """Cells with the line on which the row begins."""
 _TITLES = 10
 _REGULAR = 0.8
@@ -25,13 +25,13 @@ class Grid:
     """A table whose rows all have as many cells as there are columns."""
 
     columns: list[str]
-    rows: Rows
+    rows: NumberedRows
     has_header: bool
     left_out: tuple[LeftOut, ...]
     remarks: tuple[str, ...]
 
 
-def lay_out(name: str, rows: Rows, header: bool | None, row_word: str = "line") -> Grid:
+def lay_out(name: str, rows: NumberedRows, header: bool | None, row_word: str = "line") -> Grid:
     """Find the header (where `header` does not say whether there is one) and the columns. Raises TaskError."""
     check_columns(name, max(len(cells) for _, cells in rows[: _TITLES + 1]))
     remarks: list[str] = []
@@ -90,7 +90,7 @@ def _filled(row: Sequence[str]) -> int:
     return max((i for i, cell in enumerate(row, start=1) if cell.strip()), default=0)
 
 
-def _names(first: list[str], body: Rows, has_header: bool) -> tuple[list[str], str]:
+def _names(first: list[str], body: NumberedRows, has_header: bool) -> tuple[list[str], str]:
     """A name for each column, empty for those without one; a remark if the header names fewer than the rows have."""
     usual = usual_width([cells for _, cells in body]) if body else len(first)
     if not has_header:
@@ -108,7 +108,7 @@ def _names(first: list[str], body: Rows, has_header: bool) -> tuple[list[str], s
     return names, (f"Its rows have more cells than the first row has names ({named}), so the columns beyond have none.")
 
 
-def _has_cell(body: Rows, place: int) -> bool:
+def _has_cell(body: NumberedRows, place: int) -> bool:
     return any(len(cells) > place and cells[place].strip() for _, cells in body)
 
 
@@ -116,8 +116,10 @@ def _counted(many: int) -> tuple[list[str], list[str]]:
     return [str(i) for i in range(many)], [str(i) for i in range(1, many + 1)]
 
 
-def _regular(body: Rows, width: int, kept: list[int], has_header: bool, row_word: str) -> tuple[Rows, list[LeftOut]]:
-    good: Rows = []
+def _regular(
+    body: NumberedRows, width: int, kept: list[int], has_header: bool, row_word: str
+) -> tuple[NumberedRows, list[LeftOut]]:
+    good: NumberedRows = []
     left_out: list[LeftOut] = []
     whole = kept == list(range(width))
     where = "the header has" if has_header else "most rows have"
@@ -132,7 +134,7 @@ def _regular(body: Rows, width: int, kept: list[int], has_header: bool, row_word
     return good, left_out
 
 
-def _titles_remark(rows: Rows, row_word: str) -> str:
+def _titles_remark(rows: NumberedRows, row_word: str) -> str:
     said = [" ".join(cell.strip() for cell in cells if cell.strip()) for _, cells in rows]
     quoted = "; ".join(f'"{shortened(" ".join(text.split()))}"' for text in said[:3])
     if len(rows) == 1:

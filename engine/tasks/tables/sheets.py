@@ -15,7 +15,7 @@ from engine.tasks.files.child_process import command, read_in_child, serve
 from engine.tasks.files.contents import ReadingOptions, Table, TableReading
 from engine.tasks.files.limits import MAX_FILES, Room, check_columns, check_pieces
 from engine.tasks.tables.cells import cell_text
-from engine.tasks.tables.grids import Rows, lay_out
+from engine.tasks.tables.grids import NumberedRows, lay_out
 from engine.tasks.tables.nested import find_nested
 
 _CHILD = command("engine.tasks.tables.sheets")
@@ -36,7 +36,7 @@ def read_xlsx(name: str, data: bytes, options: ReadingOptions) -> Table:
     found = json.loads(
         read_in_child(_CHILD, name, data, "this is not a whole Excel workbook; save or copy it again", instead)
     )
-    rows: Rows = [(number, cells) for number, cells in found["rows"]]
+    rows: NumberedRows = [(number, cells) for number, cells in found["rows"]]
     grid = lay_out(name, rows, options.header, "row")
     remarks = list(grid.remarks)
     if found["others"]:
@@ -54,7 +54,7 @@ def read_xlsx(name: str, data: bytes, options: ReadingOptions) -> Table:
     )  # fmt: skip
 
 
-def _alternatives(name: str, rows: Rows, reading: TableReading) -> tuple[TableReading, ...]:
+def _alternatives(name: str, rows: NumberedRows, reading: TableReading) -> tuple[TableReading, ...]:
     """With a header where it was read without, and the other way round."""
     try:
         grid = lay_out(name, rows, not reading.header, "row")
