@@ -37,6 +37,8 @@ class Parameter:
     """The words in an optional field that is left empty; `help` says what it means."""
     instead_of: str
     """The parameter that must be left out where this one is given."""
+    only_with: Mapping[str, tuple[Any, ...]]
+    """The values of other parameters beside which this one has an effect; empty: always."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,12 @@ def parameter(
     main: bool = False,
     empty: str = "no limit",
     instead_of: str = "",
+    only_with: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
     extra: dict[str, Any] = {
         "label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main, "empty": empty,
-        "instead_of": instead_of,
+        "instead_of": instead_of, "only_with": dict(only_with or {}),
     }  # fmt: skip
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
@@ -135,4 +138,5 @@ def _describe(name: str, field: FieldInfo) -> Parameter:
         main=bool(extra.get("main", False)),
         empty=str(extra.get("empty", "")),
         instead_of=str(extra.get("instead_of", "")),
+        only_with=extra.get("only_with", {}),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.common.errors import PalimpsestError, TaskError
 from engine.experiments.experiment import Experiment
-from engine.running.ignored_settings import with_ignored_settings
+from engine.running.ignored_settings import ignored_parameters, with_ignored_settings
 from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
 from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.tasks import open_task
@@ -96,8 +96,8 @@ def check(
             refused.append(_named(spec, error, len(experiment.tasks)))
     progress(len(experiment.tasks), len(experiment.tasks), "")
     on_training = remarks_on_training(experiment.training, model.parameters)
-    remarks = (*model.remarks, *on_training, *remarks_on_overrides(experiment, model.parameters))
-    return Report(tuple(tasks), tuple(refused), remarks)
+    on_strategies = (*remarks_on_overrides(experiment, model.parameters), *ignored_parameters(experiment))
+    return Report(tuple(tasks), tuple(refused), (*model.remarks, *on_training, *on_strategies))
 
 
 def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, block_size: int) -> CheckedTask:

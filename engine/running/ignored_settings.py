@@ -1,13 +1,18 @@
-"""Settings of a task that its texts give nothing to do, said so that nobody takes them for effective."""
+"""Settings that have no effect, of tasks and of strategies, said so that nobody takes them for effective."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from engine import strategies
+from engine.common.parameters import Parameter
 from engine.common.quoting import listed
+from engine.strategies.base import Strategy
 
 if TYPE_CHECKING:
+    from engine.experiments.experiment import Experiment
     from engine.running.task_tokens import TaskTokens
     from engine.tasks.documents import Kind
     from engine.tasks.spec import TaskSpec
@@ -54,3 +59,48 @@ def _set(spec: TaskSpec, *names: str) -> list[str]:
 
 def _default(spec: TaskSpec, name: str) -> object:
     return type(spec).model_fields[name].default
+
+
+def ignored_parameters(experiment: Experiment) -> tuple[str, ...]:
+    """A sentence on each parameter of a strategy that somebody has set, and to which the others give nothing to do."""
+    runs = experiment.runs_of_one_seed()
+    return tuple(dict.fromkeys(remark for run in runs for remark in _of_strategy(run.name, run.parameters)))
+
+
+def _of_strategy(name: str, values: dict[str, Any]) -> Iterator[str]:
+    declared = strategies.parameters_of(name)
+    for key, each in declared.items():
+        if values[key] == each.default:
+            continue
+        for other, effective in each.only_with.items():
+            place = _beside(key, other, declared)
+            if values[place] not in effective:
+                with_what = " or ".join(map(str, effective))
+                yield (
+                    f"{name}.{key}: {_written(values[key])} has no effect with {place}: {values[place]}; leave it "
+                    f"out, or choose {place}: {with_what}."
+                )
+    built = strategies.build(name, {key: values[key] for key in declared})
+    for part in getattr(built, "parts", (built,)):
+        if not part.acts(2) and not part.redefines("plan"):
+            yield from _of_idle(name, part, declared)
+
+
+def _of_idle(name: str, part: Strategy, declared: dict[str, Parameter]) -> Iterator[str]:
+    """On a strategy that acts in no stage: the parameters at 0 that are not declared to make it naive."""
+    null = () if isinstance(part.null, str) else part.null
+    for own, value in part.parameters.items():
+        key = own if own in declared else f"{part.name}.{own}"
+        if declared[key].main and value == 0 and own not in null:
+            yield f"{name}.{key}: at 0 {part.name} does nothing; choose more, or leave {part.name} out."
+
+
+def _beside(key: str, other: str, declared: dict[str, Parameter]) -> str:
+    """The key of another parameter of the strategy that has the parameter `key`."""
+    part = key.partition(".")[0]
+    return other if other in declared else f"{part}.{other}"
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in an experiment file."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -56,7 +56,7 @@ class DER(Strategy):
     )  # fmt: skip
     memory_size: int = parameter(
         200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
-        help="Past documents that are kept, shared evenly by the past tasks.",
+        help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     top_k: int = parameter(
         64, label="Stored tokens", minimum=1, maximum=1_000_000, low=8, high=256, unit="tokens",

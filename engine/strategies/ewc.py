@@ -127,7 +127,7 @@ class EWC(Strategy):
         help="exact: the sum of every past task's penalty; online: one anchor at the newest weights.",
     )  # fmt: skip
     online_decay: float = parameter(
-        1.0, label="Online decay γ", minimum=0.0, maximum=1.0,
+        1.0, label="Online decay γ", minimum=0.0, maximum=1.0, only_with={"accumulation": ("online",)},
         help="Online only: how much of the older tasks' Fisher is kept at each new task.",
     )  # fmt: skip
     fisher: Literal["empirical", "sampled"] = parameter(

@@ -46,7 +46,8 @@ class KL(Strategy):
         "Holds the next-token distributions on a reference text near those of the model as it was, with weight β."
     )
     choose_when: ClassVar[str] = (
-        "Where forgetting must be small: often better than replay on the same texts; steps read a quarter more text."
+        "Where forgetting must be small: often better than replay on the same kept texts; on its own samples or the new "
+        "text it needs none of them."
     )
     source: ClassVar[tuple[str, str]] = ("Forward KL against forgetting, 2026", "https://arxiv.org/abs/2605.26097")
     needs: ClassVar[Needs] = "a second copy of the weights"
@@ -68,14 +69,16 @@ class KL(Strategy):
     )  # fmt: skip
     reference_ratio: float = parameter(
         0.25, label="Reference ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        only_with={"reference_text": ("memory", "samples")},
         help="Reference tokens per new token in a step; without effect on the new text, which is all read.",
     )  # fmt: skip
     memory_size: int = parameter(
         200, label="Reference texts", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",
+        only_with={"reference_text": ("memory", "samples")},
         help="Past documents that are kept, shared evenly by the past tasks; of samples, how many are written.",
     )  # fmt: skip
     in_first_stage: bool = parameter(
-        False, label="In the first stage too",
+        False, label="In the first stage too", only_with={"reference_text": ("samples", "new")},
         help="Holds to the base model in the first stage; for samples and the new text, since a memory is empty then.",
     )  # fmt: skip
 

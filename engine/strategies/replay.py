@@ -63,7 +63,7 @@ class Replay(Strategy):
     )  # fmt: skip
     memory_size: int = parameter(
         200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
-        help="Past documents that are kept, shared evenly by the past tasks.",
+        help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     replay_ratio: float = parameter(
         0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,

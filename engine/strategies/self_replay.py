@@ -74,6 +74,7 @@ class SelfReplay(Strategy):
     )  # fmt: skip
     prompt_tokens: int = parameter(
         8, label="First tokens", minimum=1, maximum=1024, low=2, high=32, unit="tokens",
+        only_with={"prompt": ("first tokens",)},
         help="How many tokens of a past document a text begins with; where a document has a prompt, all of the prompt.",
     )  # fmt: skip
     replay_ratio: float = parameter(

@@ -2,12 +2,17 @@
 
 from engine.forecast import estimate, trained_weights
 from engine.results import operations
+from engine.strategies import costs, der
 from tests.forecast import test_estimate, test_trained_weights
 from tests.mutation import Mutant, mutant
 from tests.results import test_operations
 
 _FROZEN = test_estimate.test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less
 _STAGES = test_trained_weights.test_every_stage_is_counted_as_its_own_draw_leaves_it
+_TEACHER = test_estimate.test_what_a_teacher_reads_costs_a_third_of_what_is_trained_on
+_WRITTEN = test_estimate.test_written_texts_are_as_long_as_the_documents_before_them_and_no_longer_than_a_block
+_STORED = test_estimate.test_distributions_that_are_kept_take_memory_and_disk_by_the_tokens_of_the_kept_documents
+_LOOKED = test_estimate.test_what_is_read_without_a_gradient_after_a_stage_costs_a_third_of_the_fishers_time
 _HELD = test_estimate.test_tensors_that_steps_hold_count_as_memory_and_not_on_disk
 
 MUTANTS: dict[str, Mutant] = {
@@ -19,7 +24,61 @@ MUTANTS: dict[str, Mutant] = {
         "moments * own.trained + cost.tensors * own.trained",
         _FROZEN,
     ),
-    "steps that cost the same whatever trains": mutant(estimate, "        own.operations\n", "        1.0\n", _FROZEN),
+    "steps that cost the same whatever trains": mutant(
+        estimate, "(operations * self.trained + forward)", "(self.trained + forward)", _FROZEN
+    ),
+    "the Fisher's time whatever trains": mutant(estimate, "operations * self.fisher +", "self.fisher +", _FROZEN),
+    "a teacher that costs as much as a step": mutant(
+        estimate, "_FORWARD_SHARE * (self.beside + self.scored)", "self.beside + _FORWARD_SHARE * self.scored", _TEACHER
+    ),
+    "a teacher that is cheaper where less trains": mutant(
+        estimate,
+        "_FORWARD_SHARE * (self.beside + self.scored)",
+        "_FORWARD_SHARE * (operations * self.beside + self.scored)",
+        test_estimate.test_a_teachers_pass_costs_the_same_whatever_trains,
+    ),
+    "a teacher that reads what steps read": mutant(
+        estimate, "round(new * cost.forward_per_new_token)", "round(trained * cost.forward_per_new_token)", _TEACHER
+    ),
+    "written texts for nothing": mutant(estimate, " + _WRITTEN_SHARE * self.written", "", _WRITTEN),
+    "written texts longer than a block": mutant(
+        costs, "self.written_texts * min(mean, block_size)", "self.written_texts * mean", _WRITTEN
+    ),
+    "written texts as long as the new task's": mutant(estimate, "sizes[: stage - 1]", "sizes[:stage]", _WRITTEN),
+    "distributions without the ids of their tokens": mutant(
+        estimate, "tokens * (2 * numbers - 1)", "tokens * numbers", _STORED
+    ),
+    "distributions of more tokens than there are": mutant(
+        estimate, "min(one.numbers_per_token, speed.vocabulary + 1)", "one.numbers_per_token", _STORED
+    ),
+    "distributions of every task as of the first": mutant(
+        costs, "divmod(self.documents, max(1, len(finished)))", "(self.documents, 0)", _STORED
+    ),
+    "distributions of the last task": mutant(estimate, "sizes[: min(stage, len(sizes) - 1)]", "sizes[:stage]", _STORED),
+    "looking at the price of the Fisher": mutant(
+        estimate, "_FORWARD_SHARE * self.looked_at", "self.looked_at", _LOOKED
+    ),
+    "looking at each stage at as many documents as at the first": mutant(
+        der, "Reading(self.memory_size // stage, backward=False)", "Reading(self.memory_size, backward=False)", _LOOKED
+    ),
+    "a teacher's operations with those of replay": mutant(
+        operations,
+        " / (1 + cost.tokens_per_new_token)",
+        "",
+        test_operations.test_a_teacher_costs_two_operations_a_parameter_and_token_that_it_reads,
+    ),
+    "written tokens forgotten among operations": mutant(
+        operations,
+        "forward += cost.written_tokens(",
+        "0 * cost.written_tokens(",
+        test_operations.test_written_texts_cost_a_forward_pass_a_token,
+    ),
+    "a gradient counted where none is taken": mutant(
+        operations,
+        "if reading.backward else (of_stage, forward + part)",
+        "if True else (of_stage, forward + part)",
+        test_operations.test_what_is_read_without_a_gradient_costs_two_operations,
+    ),
     "tensors that steps hold forgotten": mutant(estimate, " + cost.copies * own.trained", "", _HELD),
     "trained weights of the stage before": mutant(
         trained_weights,

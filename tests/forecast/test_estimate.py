@@ -6,7 +6,7 @@ import pytest
 from engine import strategies
 from engine.experiments.experiment import Experiment, Training, experiment_from
 from engine.forecast import trained_weights
-from engine.forecast.estimate import RunCost, Speed, TaskSize, estimate, measure_speed
+from engine.forecast.estimate import _WRITTEN_SHARE, RunCost, Speed, TaskSize, estimate, measure_speed
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost, Reading
@@ -209,3 +209,46 @@ def test_the_estimate_of_a_strategy_that_freezes_looks_at_the_models_shapes() ->
     found = weights_of("tiny-gpt2", 0, strategies.build("freeze", {"frozen_layers": 1}), 3, 0)
     assert own.memory_bytes - plain.memory_bytes == 4 * (found[0].whole + 3 * found[0].trained - 4 * 1_000)
     assert 0 < found[0].trained < found[0].whole
+
+
+def test_what_a_teacher_reads_costs_a_third_of_what_is_trained_on() -> None:
+    run = only_run({"kl": {"reference_ratio": 0.25}})
+    assert run.training_tokens == 2000 + 1250 + 750
+    assert run.forward_tokens == 250 + 150
+    assert run.seconds == pytest.approx(4000 / 100 + (400 + run.scoring_tokens) / 300)
+    on_new = only_run({"kl": {"reference_text": "new", "in_first_stage": True}})
+    assert (on_new.training_tokens, on_new.forward_tokens) == (3600, 3600)
+
+
+def test_a_teachers_pass_costs_the_same_whatever_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = [StageWeights(1000, 300, 300, 0.5)] * 3
+    monkeypatch.setattr(trained_weights, "_of_shapes", lambda name, strategy, stages, seed: half)
+    run = only_run({"kl+freeze": {"reference_ratio": 0.25}})
+    assert run.seconds == pytest.approx(0.5 * 4000 / 100 + (400 + run.scoring_tokens) / 300)
+
+
+def test_written_texts_are_as_long_as_the_documents_before_them_and_no_longer_than_a_block() -> None:
+    # The mean document has 10 tokens before the second stage, and (1000 + 500) / 150 = 10 before the third.
+    run = only_run({"self-replay": {"samples": 30, "replay_ratio": 0.5}})
+    assert run.written_tokens == 30 * 10 + 30 * 10
+    assert run.training_tokens == 2000 + 1500 + 900
+    seconds = run.training_tokens / 100 + _WRITTEN_SHARE * 600 / 100 + run.scoring_tokens / 300
+    assert run.seconds == pytest.approx(seconds)
+    assert only_run({"self-replay": {"samples": 30}}, block_size=8).written_tokens == 2 * 30 * 8
+    from_first = {"kl": {"reference_text": "samples", "memory_size": 3, "in_first_stage": True}}
+    assert only_run(from_first, block_size=64).written_tokens == 3 * (64 + 10 + 10)
+
+
+def test_distributions_that_are_kept_take_memory_and_disk_by_the_tokens_of_the_kept_documents() -> None:
+    run, naive = only_run({"der": {"memory_size": 40, "top_k": 4}}), only_run("naive")
+    # 40 documents of 10 tokens after the first stage, then 20 and 20; of each token 4 ids and 5 log-probabilities.
+    assert run.memory_bytes - naive.memory_bytes == 4 * 400 * 9
+    assert run.disk_bytes - naive.disk_bytes == 3 * 4 * 400 * 9
+    every = only_run({"der": {"memory_size": 10_000, "top_k": 10_000}})
+    assert every.memory_bytes - naive.memory_bytes == 4 * 1500 * (40 + 41)  # the whole vocabulary, and no more
+
+
+def test_what_is_read_without_a_gradient_after_a_stage_costs_a_third_of_the_fishers_time() -> None:
+    run = only_run({"der": {"memory_size": 40}})
+    assert (run.fisher_tokens, run.forward_tokens) == (0, 400 + 200)
+    assert run.seconds == pytest.approx(4400 / 100 + 600 / 3 / 50 + run.scoring_tokens / 300)

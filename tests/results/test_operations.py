@@ -47,3 +47,27 @@ def test_a_stage_that_trains_a_part_of_the_weights_counts_the_share_that_its_run
         strategies.build("freeze+ewc", {"fisher_documents": 5}), 50, [1000, 400], shares, [3, 3], BLOCK
     )
     assert both == 6 * 50 * (0.5 * (1000 + 500) + 0.75 * 800)
+
+
+def test_a_teacher_costs_two_operations_a_parameter_and_token_that_it_reads() -> None:
+    kl = strategies.build("kl", {"reference_ratio": 0.25})
+    found = run_operations(kl, 50, [1000, 500], TASKS, [3, 3], BLOCK)  # 400 new tokens and 100 of reference
+    assert found == pytest.approx(50 * (6 * 1000 + (6 * 500 + 2 * 100) * 2))  # with the prompts, twice as many
+    on_new = strategies.build("kl", {"reference_text": "new"})
+    found = run_operations(on_new, 50, [1000, 400], TASKS, [3, 3], BLOCK)
+    assert found == 50 * (6 * 1000 + (6 + 2) * 800)
+
+
+def test_written_texts_cost_a_forward_pass_a_token() -> None:
+    own = strategies.build("self-replay", {"samples": 7})
+    found = run_operations(own, 50, [1000, 600], TASKS, [3, 3], BLOCK)
+    assert found == 50 * (6 * (1000 + 1200) + 2 * 7 * 64)  # a document has 100 tokens, a block 64
+    assert run_operations(own, 50, [1000, 600], TASKS, [3, 3], 256) == 50 * (6 * (1000 + 1200) + 2 * 7 * 100)
+
+
+def test_what_is_read_without_a_gradient_costs_two_operations() -> None:
+    der = strategies.build("der", {"memory_size": 5})
+    assert run_operations(der, 50, [1000, 600], TASKS, [3, 3], BLOCK) == 50 * (6 * (1000 + 1200) + 2 * 500)
+    frozen = [TASKS[0] | {"operations_share": 0.5}, TASKS[1] | {"operations_share": 0.5}]
+    both = run_operations(strategies.build("freeze+der", {"memory_size": 5}), 50, [1000, 600], frozen, [3, 3], BLOCK)
+    assert both == 50 * (0.5 * 6 * (1000 + 1200) + 2 * 500)

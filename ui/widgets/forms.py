@@ -198,8 +198,9 @@ def _slider_with_entry(parameter: Parameter, value: Any, key: str) -> Any:
 
 
 def slider_stops(parameter: Parameter) -> list[Any]:
-    """The values that a parameter's slider offers: 1, 2 and 5 of every power of ten on a logarithmic scale, 0 first
-    where it is valid; round steps, at most a hundred, on a linear one."""
+    """The values that a parameter's slider offers: 1, 2, 3 and 5 of every power of ten on a logarithmic scale, 0 first
+    where it is valid; round steps, at most a hundred, on a linear one. Its ends and the default are among them: the
+    entry beside it must not show another number at first."""
     low, high = float(parameter.low or 0), float(parameter.high or 0)
     if parameter.scale == "log" and low > 0:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -209,8 +210,11 @@ def slider_stops(parameter: Parameter) -> list[Any]:
             stops.insert(0, 0.0)
     else:
         step = _round_step((high - low) / 100, parameter.type is int)
-        stops = [low + step * i for i in range(round((high - low) / step) + 1)]
-    return [round(n) if parameter.type is int else float(f"{n:.9g}") for n in stops]
+        stops = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    stops += [low, high]
+    if parameter.default is not None and min(stops) <= parameter.default <= max(stops):
+        stops.append(parameter.default)
+    return sorted({round(n) if parameter.type is int else float(f"{n:.9g}") for n in stops})
 
 
 def _round_step(smallest: float, whole: bool) -> float:

@@ -5,13 +5,19 @@ from hypothesis import strategies as st
 from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Training
-from engine.strategies import parts_of
+from engine.strategies import parts_of, registry
 from ui.widgets.forms import as_text, parse_seeds, parse_values, slider_stops
 from ui.widgets.text import bytes_size, count, duration, plain
 
 DECLARED = {p.name: p for part in parts_of("replay+ewc") for p in parameters_of(part)} | {
     p.name: p for p in parameters_of(Training)
 }
+SLID = [
+    p
+    for cls in (*registry().values(), Training)
+    for p in parameters_of(cls)
+    if p.low is not None and p.high is not None and p.type in (int, float)
+]
 
 
 def test_values_may_be_separated_by_commas_semicolons_or_spaces() -> None:
@@ -72,9 +78,13 @@ def test_every_slider_offers_valid_values_of_the_right_type_in_order(parameter: 
     assert len(stops) <= 201
 
 
-@pytest.mark.parametrize("name", ["replay_weight", "memory_size", "ewc_strength"])
-def test_a_slider_stops_at_the_default(name: str) -> None:
-    assert DECLARED[name].default in slider_stops(DECLARED[name])
+@pytest.mark.parametrize("parameter", SLID, ids=lambda p: p.name)
+def test_a_slider_stops_at_its_ends_and_at_the_default(parameter: Parameter) -> None:
+    stops = slider_stops(parameter)
+    assert stops[-1] == parameter.high
+    assert parameter.low in stops
+    assert parameter.default is None or parameter.default in stops
+    assert stops == sorted(set(stops))
 
 
 def test_what_a_user_types_stays_text_in_markdown() -> None:
