@@ -25,27 +25,32 @@ def as_svg(rows: Sequence[Row]) -> str:
     for each in shown:
         if each.section != section:
             section = each.section
-            parts.append(_text(12, top + 15, section, weight="600"))
+            parts.append(text_at(12, top + 15, section, weight="600"))
             top += _LINE
         middle = top + _LINE / 2 - 2
-        parts.append(_text(24, middle + 4, each.what))
+        parts.append(text_at(24, middle + 4, each.what))
         start, end = sorted((x(1), x(each.ratio)))
         parts.append(
             f'<rect x="{start:.1f}" y="{middle - 7:.1f}" width="{end - start:.1f}" height="14" fill="{_BAR}"/>'
         )
         parts.append(_line(x(each.lowest_ratio), middle, x(each.highest_ratio), middle, _INK))
-        parts.append(_text(x(max(each.ratio, each.highest_ratio, 1)) + 6, middle + 4, f"{each.ratio:.2f}×"))
+        parts.append(text_at(x(max(each.ratio, each.highest_ratio, 1)) + 6, middle + 4, f"{each.ratio:.2f}×"))
         top += _LINE
-    axis = [_line(x(1), _HEAD - 6, x(1), top, _GREY), _text(x(1) - 30, _HEAD - 12, "as fast as it")]
-    size = f'width="{_WIDTH}" height="{top + 12}" viewBox="0 0 {_WIDTH} {top + 12}"'
+    axis = [_line(x(1), _HEAD - 6, x(1), top, _GREY), text_at(x(1) - 30, _HEAD - 12, "as fast as it")]
+    return page(_WIDTH, top + 12, [*axis, *parts])
+
+
+def page(width: int, height: int, parts: Sequence[str]) -> str:
+    """SVG text of a white page with these parts."""
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">'
-    return "\n".join(
-        [head, f'<rect width="{_WIDTH}" height="{top + 12}" fill="#ffffff"/>', *axis, *parts, "</svg>", ""]
-    )
+    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
-def _text(x: float, y: float, text: str, weight: str = "400") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{_INK}" font-weight="{weight}">{escape(text)}</text>'
+def text_at(x: float, y: float, text: str, weight: str = "400", anchor: str = "start", colour: str = _INK) -> str:
+    """A line of text; `anchor` says which part of it stands at x: start, middle or end."""
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{colour}" font-weight="{weight}">{escape(text)}</text>'
 
 
 def _line(x: float, y: float, to_x: float, to_y: float, colour: str) -> str:

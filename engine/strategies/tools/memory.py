@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +30,11 @@ class PackedTask:
     """The document of each piece, and how many target tokens of it come before the piece."""
     rows: tuple[tuple[int, ...], ...]
     """The pieces of each row."""
+
+    @cached_property
+    def targets_a_row(self) -> float:
+        """Their mean; summed once, since a draw asks for it with every row."""
+        return sum(self.targets) / len(self.rows)
 
     @staticmethod
     def of(documents: Sequence[EncodedDocument], block_size: int, together: bool) -> "PackedTask":
@@ -96,7 +102,7 @@ class Memory:
         while open_tasks := [task for task in tasks if orders[task]]:
             task = min(open_tasks, key=lambda each: drawn[each])
             own = packed[task]
-            a_row = sum(own.targets) / len(own.rows)
+            a_row = own.targets_a_row
             if left < (1 - _LEAST_OF_A_ROW) * a_row:
                 if not rows or left >= _LEAST_OF_A_ROW * a_row:
                     pieces = self._pieces(packed, sorted(tasks, key=lambda each: drawn[each]), left, generator)
