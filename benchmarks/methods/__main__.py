@@ -58,9 +58,7 @@ def _run(experiment: Experiment, plan: list[Planned], options: argparse.Namespac
         else:
             _write(options.numbers / each.file, numbers)
             said = "done"
-        print(
-            f"{each.line} {each.setting}, seed {each.run.seed}: {said}; {time.monotonic() - started:.0f} s", flush=True
-        )
+        print(f"{each.run.label}, seed {each.run.seed}: {said}; {time.monotonic() - started:.0f} s", flush=True)
     return 1 if failed else 0
 
 
