@@ -10,6 +10,7 @@ import pytest
 from engine.events.scores import Score
 from engine.persistence import resume_points
 from engine.persistence.resume_points import ResumePoints
+from tests import methods_mutants as methods
 from tests.forecast import mutants as forecast
 from tests.models import mutants as models
 from tests.mutation import Mutant, planted
@@ -20,7 +21,9 @@ from tests.tasks import mutants as tasks
 from tests.tokens import mutants as tokens
 from tests.training import mutants as training
 
-ROOMS = tuple(room.MUTANTS for room in (training, strategies, models, tokens, tasks, persistence, results, forecast))
+ROOMS = tuple(
+    room.MUTANTS for room in (training, strategies, models, tokens, tasks, persistence, results, forecast, methods)
+)
 MUTANTS = {name: mistake for room in ROOMS for name, mistake in room.items()}
 
 

@@ -46,8 +46,8 @@ class KL(Strategy):
         "Holds the next-token distributions on a reference text near those of the model as it was, with weight β."
     )
     choose_when: ClassVar[str] = (
-        "Where forgetting must be small: often better than replay on the same kept texts; on its own samples or the new "
-        "text it needs none of them."
+        "Where forgetting must be small: often better than replay on the same kept texts; its own samples or the new "
+        "text need none of them."
     )
     source: ClassVar[tuple[str, str]] = ("Forward KL against forgetting, 2026", "https://arxiv.org/abs/2605.26097")
     needs: ClassVar[Needs] = "a second copy of the weights"
