@@ -46,7 +46,7 @@ class KL(Strategy):
         "Holds the next-token distributions on a reference text near those of the model as it was, with weight β."
     )
     choose_when: ClassVar[str] = (
-        "Where forgetting must be small: often better than replay on the same kept texts; on its own samples or the new "
+        "Where forgetting must be small: often better than replay on the same kept texts; on own samples or the new "
         "text it needs none of them."
     )
     source: ClassVar[tuple[str, str]] = ("Forward KL against forgetting, 2026", "https://arxiv.org/abs/2605.26097")
