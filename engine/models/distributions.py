@@ -123,16 +123,23 @@ class TeacherPass:
 def look(model: PreTrainedModel, teacher: Teacher, inputs: Mapping[str, Tensor], wanted: Tensor) -> TeacherPass:
     """The teacher's look at the `wanted` positions of the flattened rows of `inputs`, in the precision of autocast.
 
-    It runs before the model's own pass: the weights change places meanwhile.
+    It runs before the model's own pass: the weights change places meanwhile. Autocast must not remember the teacher's
+    weights in bfloat16, since it goes by the tensor that they stand in: the model's own pass would read them.
     """
     head = lm_head.plain_head(model)
-    with without_dropout(model), exchanged(model, teacher.weights):
+    with without_dropout(model), exchanged(model, teacher.weights), without_remembered_casts(model.device.type):
         if head is None:
             return TeacherPass(model(use_cache=False, **inputs).logits.flatten(0, 1).index_select(0, wanted), None)
         states = lm_head.states_of(model, **inputs).flatten(0, 1).index_select(0, wanted)
         if torch.is_autocast_enabled(states.device.type):
             states = states.to(torch.get_autocast_dtype(states.device.type))
         return TeacherPass(states, (head.weight.detach(), None if head.bias is None else head.bias.detach()))
+
+
+def without_remembered_casts(device_type: str) -> contextlib.AbstractContextManager[object]:
+    """Autocast as it is outside the block, which neither reads nor keeps what it has cast."""
+    enabled = torch.is_autocast_enabled(device_type)
+    return torch.autocast(device_type, torch.get_autocast_dtype(device_type), enabled, cache_enabled=False)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,12 @@ DISTRIBUTIONS: dict[str, Mutant] = {
     "a divergence whose gradient has no weights": mutant(
         distributions, "log_p.exp_().sub_(pi).mul_(by)", "log_p.exp_().sub_(pi)", _TEACHER, **_AT_ONCE
     ),
+    "a teacher's weights in bfloat16 that the model then reads": mutant(
+        distributions,
+        "cache_enabled=False",
+        "cache_enabled=True",
+        test_distributions.test_in_bfloat16_the_model_reads_its_own_weights_after_the_teacher_has_looked,
+    ),
     "a teacher that looks under dropout": mutant(
         distributions, "with without_dropout(model), exchanged", "with exchanged", _LOOKS
     ),

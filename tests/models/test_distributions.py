@@ -99,6 +99,26 @@ def test_a_teacher_that_is_the_model_itself_costs_nothing_and_moves_nothing(prec
     assert not any(each.any() for each in gradients(student))
 
 
+def test_in_bfloat16_the_model_reads_its_own_weights_after_the_teacher_has_looked() -> None:
+    """Autocast keeps what it has cast by the tensor that held it, and teacher and model take turns in one."""
+    student = tiny_gpt2().eval()
+    teacher = Teacher(weights_of(another(student)))
+    blocks = blocks_of(random_documents(9, seed=1))
+    weights = torch.rand(blocks.target_tokens)
+
+    def own_loss(*others: TokenLoss) -> tuple[Tensor, list[Tensor]]:
+        student.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            total, found = weighted_losses(student, blocks, [TokenLoss(weights), *others])
+        total.backward()
+        return found[0], [each.clone() for each in gradients(student)]
+
+    alone, wished = own_loss()
+    beside, found = own_loss(TokenLoss(torch.zeros_like(weights), None, teacher))
+    assert torch.equal(alone, beside)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, wished, strict=True))
+
+
 def test_a_teacher_looks_without_dropout_and_leaves_the_model_as_it_was() -> None:
     student, blocks = tiny_gpt2(dropout=0.5).train(), blocks_of(random_documents(4, seed=3))
     before = weights_of(student)

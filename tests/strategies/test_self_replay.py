@@ -127,8 +127,10 @@ def test_beginnings_are_first_tokens_or_whole_prompts_that_leave_room() -> None:
 def test_texts_go_to_the_task_whose_words_they_use() -> None:
     counts = [samples.counted([document([0, *words])], 10) for words in ([1, 1, 2], [7, 8, 8])]
     assert counts[0].tolist() == [0, 2, 1, *[0] * 7]
-    texts = [document([0, 8, 7]), document([0, 1]), document([0, 8])]
-    assert samples.likenesses(texts, counts) == "The model wrote 3 texts: by their words 1 like task 1, 2 like task 2."
+    texts = [document([0, 8, 7, 8, 8]), document([0, 1]), document([0, 8])]
+    said = "The model wrote 3 texts of 2 tokens on average"
+    assert samples.likenesses(texts, counts) == f"{said}: by their words 1 like task 1, 2 like task 2."
+    assert samples.likenesses(texts, counts[:1]) == f"{said}."  # of one task it says nothing that all are like it
 
 
 def begun(model: GPT2LMHeadModel, **parameters: Any) -> tuple[strategies.Strategy, State, list[str]]:

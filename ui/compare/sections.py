@@ -55,10 +55,10 @@ def figure_sections(comparison: Comparison, drawn: Sequence[str] | None = None) 
     complete = comparison.runs[comparison.runs["complete"].astype(bool)]
     yield _section(
         "Cost",
-        "Target tokens of every loss term, floating-point operations (about 6 for every parameter and token read, "
-        "those of the Fisher information too), and the time, mean over seeds. Replay trains on memory as well; joint "
-        "trains on all earlier tasks again at every stage. The time holds whatever else the machine did: it is no "
-        "price by itself.",
+        "Target tokens of every loss term, floating-point operations (about 6 for every parameter and token trained "
+        "on, those of the Fisher information too, and 2 for one that a teacher reads or the model writes), and the "
+        "time, mean over seeds. Replay trains on memory as well; joint trains on all earlier tasks again at every "
+        "stage. The time holds whatever else the machine did: it is no price by itself.",
         cost_figure(complete.assign(label=complete["configuration"]), styles),
     )
 

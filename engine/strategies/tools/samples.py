@@ -128,11 +128,15 @@ def counted(documents: Sequence[EncodedDocument], vocabulary: int) -> Tensor:
 
 
 def likenesses(texts: Sequence[EncodedDocument], token_counts: Sequence[Tensor]) -> str:
-    """Which past tasks the texts look like, as a sentence: each goes to the task under whose frequencies of tokens
-    (counts plus one) it is likeliest."""
+    """How many texts there are, how long, and which of several past tasks they look like, as a sentence: each goes to
+    the task under whose frequencies of tokens (counts plus one) it is likeliest."""
+    mean = sum(len(text.token_ids) - 1 for text in texts) / len(texts)
+    said = f"The model wrote {len(texts)} texts of {mean:.0f} tokens on average"
+    if len(token_counts) < 2:
+        return f"{said}."
     law = torch.stack([(counts + 1).log() - (counts + 1).sum().log() for counts in token_counts])
     found = [0] * len(token_counts)
     for text in texts:
         found[int(law[:, text.token_ids[text.mask].long()].sum(1).argmax())] += 1
     parts = [f"{number} like task {task}" for task, number in enumerate(found, 1)]
-    return f"The model wrote {len(texts)} texts: by their words {', '.join(parts)}."
+    return f"{said}: by their words {', '.join(parts)}."
