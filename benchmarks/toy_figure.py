@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.figure import page, text_at
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _GAP = 150, 66, 64, 30, 36
-_DARK_FROM = 0.55
+_DARK_FROM = 0.7
 """Shares above this are written in white on their cell."""
 Matrix = list[list[float]]
 
