@@ -190,7 +190,7 @@ def stages_of(
             case events.StageFinished():
                 base = load_base(experiment.model, ours=event.checkpoint)
                 scores = {task.name: exact_match(base, task, pairs) for task in TASKS}
-                yield Stage(event.task, scores, event.seconds, opening, remarks)
+                yield Stage(event.task, scores, round(event.seconds, 1), round(opening, 1), remarks)
 
 
 def measured(chosen: Sequence[str], size: Size, seed: int) -> Iterator[dict[str, Any]]:
@@ -205,7 +205,7 @@ def measured(chosen: Sequence[str], size: Size, seed: int) -> Iterator[dict[str,
             for stage in stages_of(experiment, run, folder / f"run-{number}", folder / "shared", pairs):
                 print(_line(stage), flush=True)
                 stages.append(asdict(stage))
-            seconds = sum(stage["seconds"] for stage in stages)
+            seconds = round(sum(stage["seconds"] for stage in stages), 1)
             given = parameters_of(run.strategy, size)
             yield {"strategy": run.strategy, "parameters": given, "seed": seed, "seconds": seconds, "stages": stages}
 
