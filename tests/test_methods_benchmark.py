@@ -151,6 +151,11 @@ def test_a_line_rests_on_the_seeds_that_all_of_its_settings_have() -> None:
     assert (line.seeds, line.chosen.name) == ((0,), "λ=3")
 
 
+def reference(name: str) -> bool:
+    (line,) = lines.lines([measured(name, "", 0, 1.0, 1.0)], [(name, "")])
+    return line.is_reference
+
+
 def test_lines_are_tested_against_naive_and_the_best_of_half_a_by_hand() -> None:
     extra = [measured("l2", "", seed, 2.5, 2.0 + seed / 10) for seed in (0, 1)]
     found = lines.tests(lines.lines([*RUNS, *extra], [*ORDER, ("l2", "")]))
@@ -165,6 +170,7 @@ def test_lines_are_tested_against_naive_and_the_best_of_half_a_by_hand() -> None
         "naive": pytest.approx(0.4), "l2": pytest.approx(-0.6),
     }  # fmt: skip
     assert found.against_best[0].comparisons == 3
+    assert {name for name in strategies.registry() if reference(name)} == {"joint", "cumulative"}
     assert lines.tests(lines.lines(RUNS[:2], ORDER)) is None
 
 

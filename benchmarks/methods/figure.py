@@ -7,6 +7,7 @@ from html import escape
 from benchmarks.methods.halves import REPORTED
 from benchmarks.methods.lines import Line
 from engine import strategies
+from engine.common.numerals import written
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 860, 560, 70, 60, 150, 60
 _INK, _GREY = "#1f2937", "#d1d5db"
@@ -38,7 +39,7 @@ def as_svg(found: Sequence[Line]) -> str:
     for line, cx, cy, radius in sorted(discs, key=lambda disc: -disc[3]):
         colour = _COLOURS[strategies.needs_of(line.strategy)]
         parts.append(_disc(cx, cy, radius, colour))
-    taken: list[Box] = [(cx - 3, cy - 3, cx + 3, cy + 3) for _, cx, cy, _ in discs]
+    taken: list[Box] = [(cx - 0.8 * r, cy - 0.8 * r, cx + 0.8 * r, cy + 0.8 * r) for _, cx, cy, r in discs]
     for line, cx, cy, radius in discs:
         box = _free(line.name, cx, cy, radius, taken)
         taken.append(box)
@@ -61,9 +62,9 @@ class _Axis:
         return self._start + (value - self.low) / (self.high - self.low) * (self._end - self._start)
 
     def ticks(self) -> Iterator[float]:
-        """Four to nine round numbers."""
-        step = 10 ** math.floor(math.log10((self.high - self.low) / 2))
-        step *= next(factor for factor in (1, 0.5, 0.2, 0.1) if (self.high - self.low) / (step * factor) >= 4)
+        """Four to ten round numbers."""
+        step = 10 ** math.ceil(math.log10(self.high - self.low))
+        step *= next(factor for factor in (0.2, 0.1, 0.05, 0.02) if (self.high - self.low) / (step * factor) >= 4)
         first = math.ceil(self.low / step)
         yield from (number * step for number in range(first, math.floor(self.high / step) + 1))
 
@@ -79,7 +80,7 @@ def _free(name: str, cx: float, cy: float, radius: float, taken: Sequence[Box]) 
     width, away = _LETTER * len(name), radius + 3
 
     def covered(box: Box) -> float:
-        outside = max(0.0, box[2] - _WIDTH) * _LINE + max(0.0, _TOP - box[1]) * width
+        outside = (max(0.0, box[2] - _WIDTH) + max(0.0, _LEFT - box[0])) * _LINE + max(0.0, _TOP - box[1]) * width
         return outside + sum(
             max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
             * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
@@ -100,9 +101,15 @@ def _frame(x: _Axis, y: _Axis) -> list[str]:
     left, right, top, bottom = _LEFT, _WIDTH - _RIGHT, _TOP, _HEIGHT - _BOTTOM
     parts = []
     for tick in x.ticks():
-        parts += [_line(x.at(tick), top, x.at(tick), bottom), _text(x.at(tick) - 12, bottom + 18, f"{tick:.2f}")]
+        parts += [
+            _line(x.at(tick), top, x.at(tick), bottom),
+            _text(x.at(tick) - 12, bottom + 18, written(tick + 0.0, ".2f")),
+        ]
     for tick in y.ticks():
-        parts += [_line(left, y.at(tick), right, y.at(tick)), _text(left - 36, y.at(tick) + 4, f"{tick:.2f}")]
+        parts += [
+            _line(left, y.at(tick), right, y.at(tick)),
+            _text(left - 36, y.at(tick) + 4, written(tick + 0.0, ".2f")),
+        ]
     words = "bits per byte after each task's own stage, half B (left: more learnt)"
     parts.append(_text((left + right) / 2 - 190, bottom + 42, words))
     side = f"rotate(-90 18 {(top + bottom) / 2:.0f})"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.methods.halves import CHOOSING, REPORTED
-from engine.results.comparison import REFERENCE
+from engine import strategies
 from engine.results.paired_tests import PairedDifference, differences_to, holm, paired_p
 from engine.results.summaries import mean_interval, summarize
 
@@ -68,8 +68,8 @@ class Line:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it begins from the base model with all texts, and so is no rival."""
-        return self.strategy == REFERENCE
+        """Whether it trains on all tasks so far, at their whole price, and so is no rival."""
+        return len(strategies.build(self.strategy, {}).plan(2).tasks) > 1
 
 
 def scores(run: Run, half: str) -> dict[str, float]:
