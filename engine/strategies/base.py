@@ -118,8 +118,8 @@ class Work:
         """The work of this name as an interrupted attempt has kept it."""
         return None
 
-    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
-        """Offer the sums of the first `done` parts; they are written when it is time."""
+    def keep(self, name: str, done: int, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Offer the sums of the first `done` parts, which `tensors` gives when it is time to write them."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class NamedWork(Work):
     def kept(self, name: str) -> KeptWork | None:
         return self.work.kept(f"{self.owner} {name}")
 
-    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+    def keep(self, name: str, done: int, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
         self.work.keep(f"{self.owner} {name}", done, tensors)
 
 

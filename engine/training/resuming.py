@@ -89,9 +89,9 @@ class WorkInPoints(Work):
         found = self._progress.kept_work
         return found if found is not None and found.name == name else None
 
-    def keep(self, name: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+    def keep(self, name: str, done: int, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
         if self._progress.points.due and self._progress.journal is not None:
             try:
-                save_point(self._setup, self._progress, KeptWork(name, done, dict(tensors)))
+                save_point(self._setup, self._progress, KeptWork(name, done, dict(tensors())))
             except StoreUnavailableError:  # the checkpoint that follows waits for the disk
                 self._progress.points.postpone()

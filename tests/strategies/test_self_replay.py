@@ -76,7 +76,7 @@ class Kept(Work):
     def keep(self, name: str, done: int, tensors: Any) -> None:
         self.offers += 1
         if done <= self.upto:
-            self.found = KeptWork(name, done, {key: each.clone() for key, each in tensors.items()})
+            self.found = KeptWork(name, done, {key: each.clone() for key, each in tensors().items()})
 
 
 def test_writing_goes_on_where_it_was_cut_off_to_the_same_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -234,7 +235,7 @@ class Slow(Strategy):
             begin.check()
             WORKED.append((begin.stage, part))
             total = total + torch.rand((), generator=random.generator("parts", begin.stage, part))
-            begin.work.keep("sum", part + 1, {"sum": total})
+            begin.work.keep("sum", part + 1, partial(dict, sum=total))
         begin.remark(f"The sum is {float(total):.6f}.")
         return State(fixed=total)
 

@@ -56,7 +56,7 @@ def diagonal_fisher(
             else:
                 for document in batch:
                     estimate.add_alone(document)
-            end.work.keep(_WORK, number, _so_far(fisher, generator))
+            end.work.keep(_WORK, number, lambda: _so_far(fisher, generator))
     tokens = sum(document.target_tokens for document in documents)
     return {name: total.div_(max(tokens, 1)) for name, total in fisher.items()}
 

@@ -1,6 +1,7 @@
 """Texts that a model writes itself, to be remembered by: drawn from its own next-token distributions."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ def write(
             generator = random.generator("samples", view.stage, number)
             written = _continued(view, [beginnings[i].token_ids for i in batch], temperature, generator)
             found += [(i, tokens) for i, tokens in zip(batch, written, strict=True)]
-            view.work.keep(_WORK, number + 1, _flat(found))
+            view.work.keep(_WORK, number + 1, partial(_flat, found))
     texts = sorted(found, key=lambda each: each[0])
     return tuple(EncodedDocument(tokens, beginnings[i].first_target, 0) for i, tokens in texts)
 
