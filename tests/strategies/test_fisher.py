@@ -160,13 +160,13 @@ def test_fisher_of_the_weights_that_train_is_that_of_the_whole_model_whether_doc
     make, trains, monkeypatch
 ) -> None:
     model, documents = make(), random_documents(9, seed=6, longest=30)
-    whole = fisher.diagonal_fisher(model, documents, BLOCK)
+    whole = fisher_of(model, documents, BLOCK)
     for name, weight in model.named_parameters():
         weight.requires_grad_(any(part in name for part in trains))
     assert fisher.gradients_come_apart(model)
-    together = fisher.diagonal_fisher(model, documents, BLOCK)
+    together = fisher_of(model, documents, BLOCK)
     monkeypatch.setattr(fisher, "gradients_come_apart", lambda model: False)
-    alone = fisher.diagonal_fisher(model, documents, BLOCK)
+    alone = fisher_of(model, documents, BLOCK)
     assert together.keys() == alone.keys() == {n for n, p in model.named_parameters() if p.requires_grad}
     for name in together:
         for found in (together, alone):
