@@ -41,7 +41,7 @@ def described(name: str) -> Described:
     if len(parts) > 1:
         title = " + ".join(part.name for part in parts)
         summary = f"{' and '.join(part.title for part in parts)} at once: their loss terms and pulls are added."
-        choose_when = "Where one of them keeps too little; their costs add up."
+        choose_when = "Where you want both at once; their costs add up."
     labels = [declared.label for part in parts for declared in parameters_of(part)]
     texts = [text for part in parts for text in (part.name, part.title, part.summary, part.choose_when)]
     words = " ".join([title, summary, choose_when, *texts, *labels]).lower()
