@@ -57,8 +57,8 @@ OPTIMISER: dict[str, Mutant] = {
         (
             ("    optimizer.step()\n", "    pass\n"),
             (
-                '    if strategy.redefines("after_step"):\n',
-                '    optimizer.step()\n    if strategy.redefines("after_step"):\n',
+                '    if strategy.redefines("after_step") and',
+                '    optimizer.step()\n    if strategy.redefines("after_step") and',
             ),
         ),
         _BY_HAND,
