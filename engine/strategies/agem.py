@@ -108,8 +108,7 @@ class AGEM(Strategy):
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
         generator = random.generator("reference draw", batch.stage, batch.step)
-        wanted = max(1, round(batch.blocks.target_tokens * self.replay_ratio))
-        drawn = state.fixed.draw(wanted, batch.block_size, generator, batch.packed)
+        drawn = state.fixed.beside(batch, self.replay_ratio, generator)
         return [Term(self.name, drawn, minimised=False)] if drawn else []
 
     def combine(self, gradients: Mapping[str, Gradients], state: State) -> Gradients:

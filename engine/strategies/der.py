@@ -92,8 +92,7 @@ class DER(Strategy):
 
         past: DarkMemory = state.fixed
         generator = random.generator("dark draw", batch.stage, batch.step)
-        wanted = max(1, round(batch.blocks.target_tokens * self.replay_ratio))
-        places = past.memory.places(wanted, batch.block_size, generator, batch.packed)
+        places = past.memory.places_beside(batch, self.replay_ratio, generator)
         blocks = past.memory.blocks(places, batch.block_size, batch.packed)
         if blocks is None:
             return []

@@ -120,8 +120,7 @@ class KL(Strategy):
         if self.reference_text == "new":
             return [Term(self.name, batch.blocks, self.kl_weight, against=teacher)]
         generator = random.generator("reference draw", batch.stage, batch.step)
-        wanted = max(1, round(batch.blocks.target_tokens * self.reference_ratio))
-        drawn = reference.memory.draw(wanted, batch.block_size, generator, batch.packed)
+        drawn = reference.memory.beside(batch, self.reference_ratio, generator)
         return [Term(self.name, drawn, self.kl_weight, against=teacher)] if drawn else []
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:

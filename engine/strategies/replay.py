@@ -91,8 +91,7 @@ class Replay(Strategy):
         if self.replay_weight == 0:
             return []
         generator = random.generator("memory draw", batch.stage, batch.step)
-        wanted = max(1, round(batch.blocks.target_tokens * self.replay_ratio))
-        drawn = state.fixed.draw(wanted, batch.block_size, generator, batch.packed)
+        drawn = state.fixed.beside(batch, self.replay_ratio, generator)
         return [Term(self.name, drawn, self.replay_weight)] if drawn else []
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:

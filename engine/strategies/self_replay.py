@@ -122,8 +122,7 @@ class SelfReplay(Strategy):
         from engine.models.distributions import Teacher
 
         generator = random.generator("own text draw", batch.stage, batch.step)
-        wanted = max(1, round(batch.blocks.target_tokens * self.replay_ratio))
-        drawn = own.texts.draw(wanted, batch.block_size, generator, batch.packed)
+        drawn = own.texts.beside(batch, self.replay_ratio, generator)
         against = Teacher(own.teacher.tensors) if own.teacher is not None else None
         return [Term(self.name, drawn, self.replay_weight, against=against)] if drawn else []
 

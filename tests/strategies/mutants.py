@@ -189,9 +189,8 @@ REMEMBERED: dict[str, Mutant] = {
         "min(open_tasks, key=lambda each: len(packed[each].rows) - len(orders[each]))",
         _DENSE,
     ),
-    "a rest of a row that is drawn as a whole one": mutant(
-        memory, "left < (1 - _LEAST_OF_A_ROW) * a_row", "left <= 0", _FULL
-    ),
+    "a rest of a row that is drawn as a whole one": mutant(memory, "left < a_row - rounding", "left <= 0", _FULL),
+    "an empty place for every piece of a row that is left": mutant(memory, "_TOLERATED * target_tokens", "0.0", _FULL),
     "a draw that counts prompts": mutant(
         memory,
         "int((part.targets != IGNORED).sum())",
@@ -202,16 +201,10 @@ REMEMBERED: dict[str, Mutant] = {
         replay, "self.name, drawn, self.replay_weight", '"replay", drawn', _TERM
     ),
     "replay of as many tokens as there are inputs": mutant(
-        replay,
-        "batch.blocks.target_tokens * self.replay_ratio",
-        "batch.blocks.targets.numel() * self.replay_ratio",
-        _TERM,
+        memory, "batch.blocks.target_tokens * ratio", "batch.blocks.targets.numel() * ratio", _TERM
     ),
     "a ratio upside down": mutant(
-        replay,
-        "batch.blocks.target_tokens * self.replay_ratio",
-        "batch.blocks.target_tokens / self.replay_ratio",
-        _TERM,
+        memory, "batch.blocks.target_tokens * ratio", "batch.blocks.target_tokens / ratio", _TERM
     ),
     "the same replayed documents at every step": mutant(
         replay, '"memory draw", batch.stage, batch.step', '"memory draw", batch.stage', _TERM

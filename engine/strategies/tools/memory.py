@@ -8,12 +8,14 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
+from engine.strategies.base import Batch
 from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, best_fit, cut, laid_out
 
 Place: TypeAlias = tuple[int, int]
 """A task of the memory, and a piece of its documents, both counted from 0."""
-_LEAST_OF_A_ROW = 0.25
-"""A share of a row that is drawn for its own sake; with less, a draw is rounded to whole rows."""
+_LEAST_OF_A_ROW, _TOLERATED = 0.25, 0.1
+"""A draw is rounded to whole rows where that changes it by less than so much of a row, or by less than this share of
+what is wanted: a row that is partly empty costs as much as a full one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,15 @@ class Memory:
         tasks = (*self.tasks, tuple(documents[i] for i in chosen))
         return Memory(self.size, tuple(docs[:kept] for docs, kept in zip(tasks, shares, strict=True)))
 
+    def beside(self, batch: Batch, ratio: float, generator: torch.Generator) -> Blocks | None:
+        """About `ratio` target tokens for each of the batch's own, in rows like its; None if nothing is kept."""
+        return self.blocks(self.places_beside(batch, ratio, generator), batch.block_size, batch.packed)
+
+    def places_beside(self, batch: Batch, ratio: float, generator: torch.Generator) -> list[list[Place]]:
+        """The pieces that `beside` draws, row by row."""
+        wanted = max(1, round(batch.blocks.target_tokens * ratio))
+        return self.places(wanted, batch.block_size, generator, batch.packed)
+
     def draw(
         self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
     ) -> Blocks | None:
@@ -103,8 +114,9 @@ class Memory:
             task = min(open_tasks, key=lambda each: drawn[each])
             own = packed[task]
             a_row = own.targets_a_row
-            if left < (1 - _LEAST_OF_A_ROW) * a_row:
-                if not rows or left >= _LEAST_OF_A_ROW * a_row:
+            rounding = min(max(_LEAST_OF_A_ROW * a_row, _TOLERATED * target_tokens), a_row / 2)
+            if left < a_row - rounding:
+                if not rows or left >= rounding:
                     pieces = self._pieces(packed, sorted(tasks, key=lambda each: drawn[each]), left, generator)
                     rows += _in_rows(pieces, packed, block_size, together)
                 break
