@@ -241,6 +241,8 @@ def _range(parameter: Parameter) -> str:
         return " | ".join(parameter.choices)
     if parameter.type is bool:
         return "true | false"
+    if parameter.type is str:
+        return "text"
     low = _value(parameter.minimum) if parameter.minimum is not None else "…"
     high = _value(parameter.maximum) if parameter.maximum is not None else "…"
     return f"{low} to {high}"

@@ -106,15 +106,16 @@ def _below_naive(line: Line, tested: Tests | None) -> str:
 def _tests(tested: Tests | None) -> str:
     if tested is None:
         return "Nothing is tested yet: it takes two lines with a seed in common."
+    lowest = f"Of the lines that do not train on all tasks, `{tested.best}` is lowest on half A."
     if len(tested.seeds) < 2:
         return (
-            f"Lowest on half A is `{tested.best}`. Nothing is tested: a paired test takes two seeds, and there is "
+            f"{lowest} Nothing is tested: a paired test takes two seeds, and there is "
             f"{_of_seeds(tested.seeds)} that all lines have."
         )
     worse = [each for each in tested.against_best if each.is_established]
     others = [each for each in tested.against_best if not each.is_established]
     text = (
-        f"Lowest on half A is `{tested.best}`. By paired tests over {_of_seeds(tested.seeds)}, Holm's correction over "
+        f"{lowest} By paired tests over {_of_seeds(tested.seeds)}, Holm's correction over "
         f"all {tested.against_best[0].comparisons} pairs, its final average on half B is lower than that of "
     )
     text += ", ".join(f"`{each.rival}`" for each in worse) or "no other line beyond chance"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.methods.halves import CHOOSING, REPORTED
-from engine import strategies
+from engine.results.comparison import trains_on_all
 from engine.results.paired_tests import PairedDifference, differences_to, holm, paired_p
 from engine.results.summaries import mean_interval, summarize
 
@@ -69,7 +69,7 @@ class Line:
     @property
     def is_reference(self) -> bool:
         """Whether it trains on all tasks so far, at their whole price, and so is no rival."""
-        return len(strategies.build(self.strategy, {}).plan(2).tasks) > 1
+        return trains_on_all(self.strategy)
 
 
 def scores(run: Run, half: str) -> dict[str, float]:

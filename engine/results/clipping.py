@@ -11,10 +11,13 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from engine.common.errors import ConfigError
 from engine.common.numerals import percent
 from engine.common.quoting import listed
 from engine.experiments.experiment import Experiment
 from engine.store import Store
+from engine.strategies import parts_of
+from engine.strategies.base import Strategy
 
 MOST = 0.5
 """A share of the steps above which it is said that they were clipped."""
@@ -89,6 +92,16 @@ def in_words(stages: Mapping[int, Clipping], adds_terms: bool = True) -> str:
     return text
 
 
+def adds_to_the_loss(strategy: str) -> bool:
+    """Whether a strategy adds a term to the gradient that is clipped. Pulls act after clipping."""
+    try:
+        parts = parts_of(strategy)
+    except ConfigError:  # of another version
+        return False
+    own = Strategy.loss_terms, Strategy.combine
+    return any(part.loss_terms is not own[0] and part.combine is own[1] for part in parts)
+
+
 def _by_stage(stages: Mapping[int, Clipping]) -> str:
     shares = {stage: part.share for stage, part in sorted(stages.items())}
     if len(shares) < 2:
@@ -120,11 +133,13 @@ def with_clipping(runs: pd.DataFrame, experiments: Mapping[str, Experiment], sto
     if len(_COUNTED) + len(missing) > _MOST_COUNTED:
         _COUNTED.clear()
         missing = list(keys.values())
+    counted = {key: _COUNTED[key] for key in keys.values() if key in _COUNTED}
     for limit in {key[-1] for key in missing}:
         counts = store.clipped_steps([key[1] for key in missing if key[-1] == limit], limit)
         for key in (key for key in missing if key[-1] == limit):
-            _COUNTED[key] = whole(clipping_by_stage(counts[counts["run_id"] == key[1]], limit))
-    found = {run_id: _COUNTED[key] for run_id, key in keys.items()}
+            counted[key] = whole(clipping_by_stage(counts[counts["run_id"] == key[1]], limit))
+    _COUNTED.update(counted)  # another session may empty it meanwhile
+    found = {run_id: counted[key] for run_id, key in keys.items()}
     columns = {"gradient_clip": "limit", "clipped_share": "share", "kept_share": "kept_share"}
     return runs.assign(
         **{
@@ -143,6 +158,7 @@ def clipping_sentences(runs: pd.DataFrame) -> list[str]:
     plain = found[found["strategy"] == "naive"].drop_duplicates("experiment_id").set_index("experiment_id")
     throttled: dict[tuple[float, str], list[str]] = {}
     others: dict[float, list[str]] = {}
+    adding: dict[float, list[str]] = {}
     for row in found[found["clipped_share"] > MOST].to_dict("records"):
         name, limit = str(row["configuration"]), float(row["gradient_clip"])
         naive = plain.loc[row["experiment_id"]] if row["experiment_id"] in plain.index else None
@@ -152,16 +168,20 @@ def clipping_sentences(runs: pd.DataFrame) -> list[str]:
             throttled.setdefault((limit, against), []).append(f"{name} ({shares})")
         else:
             others.setdefault(limit, []).append(name)
+            if adds_to_the_loss(str(row["strategy"])):
+                adding.setdefault(limit, []).append(name)
     said = [
         f"The new task is throttled in {listed(which, NAMED)}: clipping at {limit:g} left {against}."
         for (limit, against), which in throttled.items()
     ]
     for limit, which in others.items():
         of = "every strategy" if len(which) == len(found) > 1 else listed(which, NAMED)
-        said.append(
-            f"Most steps of {of} were clipped at {limit:g}, so that what a strategy adds to the loss takes its part of "
-            "each step from the new task."
-        )
+        text = f"Most steps of {of} were clipped at {limit:g}."
+        if limit in adding:
+            adds = "adds" if len(adding[limit]) == 1 else "add"
+            names_of = listed(adding[limit], NAMED)
+            text += f" What {names_of} {adds} to the loss takes its part of each such step from the new task."
+        said.append(text)
     return said
 
 

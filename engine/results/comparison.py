@@ -3,18 +3,31 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
+from engine.common.errors import ConfigError
 from engine.common.numerals import written
 from engine.events.scores import LOWER_IS_BETTER
 from engine.experiments.experiment import Experiment, to_data
 from engine.results.summaries import intransigence, mean_interval, stability_gap, summarize
-from engine.strategies import overrides_of
+from engine.strategies import overrides_of, parts_of
 
 REFERENCE = "joint"
+
+
+@cache
+def trains_on_all(strategy: str) -> bool:
+    """Whether a strategy trains on all tasks so far, at their whole price, and so is no rival of the others."""
+    try:
+        return any(len(part().plan(2).tasks) > 1 for part in parts_of(strategy))
+    except ConfigError:  # of another version
+        return strategy == REFERENCE
+
+
 """The strategy that others are measured against and that never wins: it sees every earlier text again."""
 
 LEVELS = ("earlier_tasks", "average", "learning_accuracy")
@@ -213,12 +226,12 @@ def configuration_differences(runs: pd.DataFrame, experiments: Mapping[str, Expe
 def best_checkpoint(rows: pd.DataFrame, score: str, among: Iterable[str] | None = None) -> str | None:
     """The complete run whose final weights score best on the earlier tasks (on all, where there is one task).
 
-    The joint reference is left out unless there is nothing else; `among` limits the choice to these run ids.
+    What trains on all tasks is left out unless there is nothing else; `among` limits the choice to these run ids.
     """
     done = rows[rows["complete"].astype(bool)]
     limited = done[done["run_id"].isin(list(among))] if among is not None else done
     done = limited if len(limited) else done
-    others = done[done["strategy"] != REFERENCE]
+    others = done[~done["strategy"].map(trains_on_all).astype(bool)]
     done = others if len(others) else done
     if done.empty:
         return None

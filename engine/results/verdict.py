@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from engine.common.numerals import written
-from engine.results.comparison import LOSSES, REFERENCE, configuration_frame, sign
+from engine.results.comparison import LOSSES, REFERENCE, configuration_frame, sign, trains_on_all
 from engine.results.fairness import PENDING
 from engine.results.paired_tests import PairedDifference, differences_to
 
@@ -53,7 +53,7 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
     judged = rows[rows["seed"].isin(seeds) | ~rows["complete"].astype(bool)]
     table = configuration_frame(judged)
     table = table[table["complete"] > 0] if len(table) else table
-    rivals = table[table["strategy"] != REFERENCE] if len(table) else table
+    rivals = table[~table["strategy"].map(trains_on_all).astype(bool)] if len(table) else table
     if rivals.empty:
         return Verdict((_nothing_to_say(rows, table),), None, False)
     measure = "earlier_tasks" if rivals["earlier_tasks"].notna().all() else "average"
@@ -129,7 +129,7 @@ def _to(rival: pd.Series | None, differences: Sequence[PairedDifference]) -> Pai
 def _kept(winner: pd.Series, differences: Sequence[PairedDifference], score: str) -> str:
     """Whether the difference to the next best stands."""
     if not differences:
-        return f"{winner['configuration']} kept most; no other strategy is finished to compare it with."
+        return f"{winner['configuration']} kept most; no other strategy that can be compared with it is finished."
     nearest = differences[0]
     name, rival, seeds = nearest.better, f"{nearest.rival}, the next best,", len(nearest.by_seed)
     every = f"every one of {seeds} seeds"

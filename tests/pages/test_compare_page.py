@@ -155,7 +155,7 @@ def test_a_difference_that_chance_may_have_made_is_the_headline(store: Store, mo
 def test_without_two_finished_strategies_there_is_no_column_of_differences(store: Store) -> None:
     page = shown(played(store, added(store, strategies=["naive", "joint"])))
     assert BEHIND not in frame(page, "Seeds").columns
-    assert "naive kept most; no other strategy is finished to compare it with." in text_of(page)
+    assert "naive kept most; no other strategy that can be compared with it is finished." in text_of(page)
     assert "Differences (CSV)" not in labels(page)
 
 
@@ -301,7 +301,7 @@ def test_clipped_steps_are_a_column_of_the_runs_and_a_sentence_where_most_were(s
     app = shown(played(store, added(store, training={"gradient_clip": 0.25})))
     assert app.dataframe[0].value["Clipped steps"].tolist() == [1.0] * 6
     (said,) = [each.value.replace("\\", "") for each in app.caption if "clipped" in each.value]
-    assert said.startswith("Most steps of every strategy were clipped at 0.25, so that")
+    assert said.startswith("Most steps of every strategy were clipped at 0.25.")
 
 
 def test_without_a_limit_nothing_is_shown_of_clipping(store: Store) -> None:

@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 
 from engine import events
-from engine.results.clipping import Clipping, clipping_by_stage, clipping_sentences, in_words, whole, with_clipping
+from engine.results.clipping import (
+    Clipping,
+    adds_to_the_loss,
+    clipping_by_stage,
+    clipping_sentences,
+    in_words,
+    whole,
+    with_clipping,
+)
 from engine.results.export import results
 from engine.store import Store
 from tests.fake_runs import experiment
@@ -119,17 +127,25 @@ def test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_l
     assert clipping_sentences(found) == [
         "The new task is throttled in far (100\u202f% of steps clipped, 19\u202f% of gradients left), more "
         "(60\u202f% of steps clipped, 10\u202f% of gradients left): clipping at 1 left 40\u202f% of plain's.",
-        "Most steps of plain, near were clipped at 1, so that what a strategy adds to the loss takes its part of each "
-        "step from the new task.",
+        "Most steps of plain, near were clipped at 1. What near adds to the loss takes its part of each such step from "
+        "the new task.",
     ]
 
 
 def test_one_sentence_is_enough_where_most_steps_of_every_strategy_were_clipped() -> None:
     (sentence,) = clipping_sentences(rows(plain=("naive", 1.0, 0.4), other=("kl", 0.9, 0.4)))
-    assert sentence.startswith("Most steps of every strategy were clipped at 1,")
+    assert sentence.startswith("Most steps of every strategy were clipped at 1. What other adds to the loss takes")
 
 
 @pytest.mark.parametrize("naive", [{}, {"plain": ("naive", 0.0, 1.0)}])
 def test_without_naive_beside_it_nothing_is_said_to_be_throttled(naive: dict[str, Any]) -> None:
     (sentence,) = clipping_sentences(rows(far=("kl", 1.0, 0.1), **naive))
     assert ("throttled" in sentence) is bool(naive)
+
+
+def test_what_adds_no_term_to_the_clipped_gradient_takes_nothing_from_the_new_task() -> None:
+    adding = ("replay", "kl", "der", "self-replay", "replay+ewc")
+    assert all(adds_to_the_loss(name) for name in adding)
+    assert not any(adds_to_the_loss(name) for name in ("naive", "joint", "freeze", "ewc", "l2", "agem", "of old"))
+    (sentence,) = clipping_sentences(rows(plain=("naive", 1.0, 0.4), held=("ewc", 0.9, 0.4)))
+    assert sentence == "Most steps of every strategy were clipped at 1."

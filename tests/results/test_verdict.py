@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine.results.comparison import configuration_frame, run_frame, with_configurations
+from engine.results.comparison import configuration_frame, run_frame, trains_on_all, with_configurations
 from engine.results.verdict import common_seeds, verdict
+from engine.strategies import registry
 from tests.results.frames import CURVE, NAIVE, REPLAY, a_matrix, a_run, compared, shifted, three_seeds
 
 
@@ -140,6 +141,12 @@ def test_with_a_single_task_the_average_is_tested() -> None:
     found = verdict(compared(*runs), "bits_per_byte")
     assert (found.winner, found.measure) == ("naive", "average")
     assert found.differences[0].by_seed == pytest.approx({0: 0.5, 1: 0.51})
+
+
+def test_what_trains_on_all_tasks_is_no_rival() -> None:
+    assert [name for name in registry() if trains_on_all(name)] == ["joint", "cumulative"]
+    assert not trains_on_all("replay+ewc")
+    assert not trains_on_all("of another version")
 
 
 def test_joint_is_the_reference_and_never_the_winner() -> None:

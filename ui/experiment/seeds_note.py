@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.experiments.experiment import Experiment
-from engine.results.comparison import REFERENCE
+from engine.results.comparison import trains_on_all
 from engine.results.paired_tests import POWER, SIGNIFICANCE, detectable
 from ui.widgets.text import plural
 
@@ -53,13 +53,14 @@ def _explanation(configurations: int) -> str:
         "Strategies are compared seed by seed: both see the same draws, so that what a seed does to both cancels. The "
         "difference that is left still varies from seed to seed, by its standard deviation. A paired t-test at "
         f"{SIGNIFICANCE:.0%}, with Holm's correction for {plural(pairs, 'pair')}, establishes a difference of the size "
-        f"named here in {POWER:.0%} of such experiments. Joint is the reference and is not tested. How much the "
+        f"named here in {POWER:.0%} of such experiments. What trains on all tasks is no rival "
+        "and is not tested. How much the "
         "differences vary is known after the runs."
     )
 
 
 def _compared(experiment: Experiment) -> int:
-    return sum(spec.name != REFERENCE for spec in experiment.runs_of_one_seed())
+    return sum(not trains_on_all(spec.name) for spec in experiment.runs_of_one_seed())
 
 
 def _written(size: float) -> str:
