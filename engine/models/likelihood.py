@@ -57,8 +57,8 @@ class TokenLoss:
 def weighted_losses(
     model: PreTrainedModel, blocks: Blocks, losses: Sequence[TokenLoss], packed: bool = True
 ) -> tuple[Tensor, list[Tensor]]:
-    """The sum of all `losses`, with gradient, from one pass over `blocks`, and the losses of each one's tokens [n]
-    without. A teacher looks at the rows that hold its tokens, before the pass."""
+    """A scalar whose gradient is that of the sum of all `losses`, from one pass over `blocks`, and the losses of each
+    one's tokens [n], without gradient. A teacher looks at the rows that hold its tokens, before the pass."""
     on_device, wanted, targets = _on_device(model, blocks)
     looks = [_look(model, blocks, loss, packed) for loss in losses]
     head = lm_head.plain_head(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.strategies.base import Strategy
 
-_VERSION = 7
+_VERSION = 8
 """It is changed with every change of the training that changes its numbers or its events."""
 
 

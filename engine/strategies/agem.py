@@ -107,7 +107,7 @@ class AGEM(Strategy):
         return Cost(tokens_per_new_token=self.replay_ratio, copies=2, documents=self.memory_size)
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:
-        generator = random.generator("reference draw", batch.stage, batch.step)
+        generator = random.generator("agem draw", batch.stage, batch.step)
         drawn = state.fixed.beside(batch, self.replay_ratio, generator)
         return [Term(self.name, drawn, minimised=False)] if drawn else []
 

@@ -242,6 +242,11 @@ class Strategy:
         where it can."""
         return None
 
+    @property
+    def compares_with_base(self) -> bool:
+        """Whether it looks at the base model's weights after the first stage."""
+        return False
+
     def initial_state(self) -> State:
         """The state before the first stage."""
         return State()

@@ -7,6 +7,7 @@ https://arxiv.org/abs/2404.18466, which draws half of each layer's, kind by kind
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict
@@ -61,6 +62,15 @@ class Freeze(Strategy):
 
     def acts(self, stage: int) -> bool:
         return self.frozen_layers > 0 or self.frozen_share > 0 or self.frozen_embeddings
+
+    def clash(self, others: Sequence[Strategy]) -> str | None:
+        compared = [other.name for other in others if other.compares_with_base and not other.redefines("pulls")]
+        if self.frozen_share and compared:
+            return (
+                f"frozen_share: weights that trained in one stage are frozen in the next, so that {compared[0]} can't "
+                "compare with the base model; set it to 0, or compare with the previous stage"
+            )
+        return None
 
     def refusal(self, model: PreTrainedModel) -> str | None:
         import torch

@@ -28,7 +28,7 @@ class Reference:
     """The teacher of a stage, and the texts that it is compared on."""
 
     memory: Memory
-    """Documents of past tasks; of the stage's own samples, written before its first step."""
+    """Documents of past tasks; or, with samples, the texts written before the stage's first step."""
     teacher: KeptWeights | None = None
     """None between stages."""
 
@@ -87,6 +87,10 @@ class KL(Strategy):
 
         return State(fixed=Reference(Memory(self.memory_size)))
 
+    @property
+    def compares_with_base(self) -> bool:
+        return self.kl_weight > 0 and self.teacher == "base"
+
     def acts(self, stage: int) -> bool:
         first = 1 if self.in_first_stage and self.reference_text != "memory" else 2
         return self.kl_weight > 0 and stage >= first
@@ -106,7 +110,7 @@ class KL(Strategy):
         if self.reference_text == "samples":
             from engine.strategies.tools.samples import written_memory
 
-            memory = written_memory(begin, self.memory_size, random)
+            memory = written_memory(begin, self.name, self.memory_size, random)
         teacher = begin.kept_weights(begin.starts_from if self.teacher == "previous" else 0)
         return State(Reference(memory, teacher))
 
@@ -119,12 +123,12 @@ class KL(Strategy):
         teacher = Teacher(reference.teacher.tensors)
         if self.reference_text == "new":
             return [Term(self.name, batch.blocks, self.kl_weight, against=teacher)]
-        generator = random.generator("reference draw", batch.stage, batch.step)
+        generator = random.generator("kl draw", batch.stage, batch.step)
         drawn = reference.memory.beside(batch, self.reference_ratio, generator)
         return [Term(self.name, drawn, self.kl_weight, against=teacher)] if drawn else []
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:
         if self.reference_text != "memory" or self.kl_weight == 0:
             return self.initial_state()
-        memory = state.fixed.memory.with_task(end.documents, random.generator("memory choice", end.stage))
+        memory = state.fixed.memory.with_task(end.documents, random.generator("kl choice", end.stage))
         return State(replace(state.fixed, memory=memory, teacher=None))

@@ -50,6 +50,10 @@ class L2(Strategy):
         help="previous: the weights after the previous task, from the second on; base: the base model's, always.",
     )  # fmt: skip
 
+    @property
+    def compares_with_base(self) -> bool:
+        return self.l2_lambda > 0 and self.reference == "base"
+
     def acts(self, stage: int) -> bool:
         return self.l2_lambda > 0 and (stage > 1 or self.reference == "base")
 

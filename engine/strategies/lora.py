@@ -97,11 +97,17 @@ class LoRA(Strategy):
         if self.between_stages == "continued":
             return None
         pulling = [other.name for other in others if other.redefines("pulls")]
-        on_base = [other.name for other in others if "base" in other.parameters.values()]
+        on_base = [other.name for other in others if other.compares_with_base]
+        changing = [other.name for other in others if other.redefines("after_step")]
         if pulling:
             return (
                 f"between_stages: merged puts a fresh adapter into each stage, so that {pulling[0]} has no weights of "
                 "the stage before to pull to; choose continued"
+            )
+        if changing:
+            return (
+                f"between_stages: merged puts a fresh adapter into each stage, so that {changing[0]} has no weights of "
+                "the stage before to lead back to; choose continued"
             )
         if on_base:
             return (

@@ -40,7 +40,8 @@ class OwnTexts:
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SelfReplay(Strategy):
     """min L(new) + λ · L(texts that the model wrote before the stage), the loss of these cross-entropy or KL(π ‖ p_θ)
-    with π the model that wrote them: over all texts, weighted by π, both have one gradient. λ = 0 is naive bit for bit.
+    with π the model that wrote them: for texts drawn at temperature 1 from bos, both have the same gradient in
+    expectation. λ = 0 is naive bit for bit.
     """
 
     name: ClassVar[str] = "self-replay"
@@ -103,6 +104,7 @@ class SelfReplay(Strategy):
             tokens_per_new_token=self.replay_ratio,
             forward_per_new_token=self.replay_ratio if with_teacher else 0.0,
             written_texts=self.samples,
+            documents=self.samples if self.prompt == "first tokens" else 0,
             copies=int(with_teacher),
         )
 
@@ -110,7 +112,12 @@ class SelfReplay(Strategy):
         from engine.strategies.tools.samples import likenesses, written_memory
 
         past: OwnTexts = state.fixed
-        texts = written_memory(begin, self.samples, random, self.temperature, past.beginnings.tasks)
+        texts = written_memory(begin, self.name, self.samples, random, self.temperature, past.beginnings.tasks)
+        if without := [task for task, kept in enumerate(past.beginnings.tasks, 1) if not kept]:
+            begin.remark(
+                f"No document of task {', '.join(map(str, without))} is longer than its first tokens and leaves room "
+                "for more in a block: the model writes nothing about it."
+            )
         begin.remark(likenesses(texts.tasks[0], past.token_counts))
         teacher = begin.kept_weights(begin.starts_from) if self.loss == "kl" else None
         return State(OwnTexts(past.beginnings, past.token_counts, texts, teacher))

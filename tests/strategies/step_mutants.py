@@ -64,8 +64,8 @@ STEPS: dict[str, Mutant] = {
     ),
     "the same reference texts at every step": mutant(
         agem,
-        '"reference draw", batch.stage, batch.step',
-        '"reference draw", batch.stage',
+        '"agem draw", batch.stage, batch.step',
+        '"agem draw", batch.stage',
         test_agem.test_each_step_draws_its_share_of_memory_tokens_anew,
     ),
     "the smallest momentum for the largest": mutant(mask, "size.numel() - wanted + 1", "wanted", _SORT, fraction=0.15),

@@ -4,6 +4,7 @@ from engine.strategies import der, kl, self_replay
 from engine.strategies.tools import samples, stored
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_kl, test_self_replay
+from tests.training import test_loop
 
 _PASS = test_kl.test_a_step_minimises_new_plus_beta_times_the_mean_divergence
 _SHARED_PASS = test_kl.test_the_new_text_as_reference_shares_one_pass_with_its_loss
@@ -39,9 +40,20 @@ TAUGHT: dict[str, Mutant] = {
     "distributions stored under dropout": mutant(
         stored, "with without_dropout(view.model), interruptible", "with interruptible", _IN_PIECES
     ),
-    "a dark memory without its weight": mutant(
+    "cross-entropy for the distributions of a dark memory": mutant(
         der, "Term(self.name, blocks, self.logit_weight, against=against)",
         "Term(self.name, blocks, self.logit_weight)", _WHOLE,
+    ),
+    "a dark memory without its weight": mutant(
+        der, "Term(self.name, blocks, self.logit_weight, against=against)",
+        "Term(self.name, blocks, against=against)",
+        test_loop.test_the_total_is_the_sum_of_what_is_minimised_each_with_its_weight,
+        name="der", parameter="logit_weight", value=0.3, weights=(("der", 0.3),),
+    ),
+    "a later question for the model's to write": mutant(
+        samples, "document.first_target if is_chat else max(tokens + 1, document.first_target)",
+        "max(tokens + 1, document.first_target)",
+        test_self_replay.test_of_a_chat_the_first_question_is_the_beginning_whatever_follows,
     ),
     "texts drawn at the inverse temperature": mutant(
         samples, ".float() / temperature", ".float() * temperature", _LAW, temperature=0.7
@@ -61,11 +73,11 @@ TAUGHT: dict[str, Mutant] = {
         "return tokens.int()", _LAW, temperature=1.0,
     ),
     "the same draws in every stage": mutant(
-        samples, '"samples", view.stage, number', '"samples", number',
+        samples, 'f"{owner} samples", view.stage, number', 'f"{owner} samples", number',
         test_self_replay.test_texts_of_one_stream_are_the_same_and_those_of_another_stage_are_not,
     ),
     "the same draws in every batch": mutant(
-        samples, '"samples", view.stage, number', '"samples", view.stage',
+        samples, 'f"{owner} samples", view.stage, number', 'f"{owner} samples", view.stage',
         test_self_replay.test_batches_are_drawn_apart,
     ),
     "a resumed batch that is written once more": mutant(
@@ -73,7 +85,7 @@ TAUGHT: dict[str, Mutant] = {
         test_self_replay.test_writing_goes_on_where_it_was_cut_off_to_the_same_texts,
     ),
     "a prompt cut short": mutant(
-        samples, "max(tokens + 1, document.first_target)", "tokens + 1",
+        samples, "else max(tokens + 1, document.first_target)", "else tokens + 1",
         test_self_replay.test_beginnings_are_first_tokens_or_whole_prompts_that_leave_room,
     ),
     "texts of the first task alone": mutant(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from engine import events, strategies
+from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.models import lm_head
 from engine.models.distributions import StoredDistributions, Teacher
@@ -170,3 +171,46 @@ def test_what_is_stored_follows_the_memory_when_it_makes_room() -> None:
         for one, stored in zip(task, own, strict=True):
             expected = store(view(model, [one]), [one], 2)[0]
             assert torch.equal(stored.tokens, expected.tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("kl", {"reference_ratio": 0.25}),
+        ("kl", {"reference_ratio": 0.25, "reference_text": "samples"}),
+        ("der", {"replay_ratio": 0.25}),
+        ("self-replay", {"replay_ratio": 0.25, "samples": 200}),
+        ("agem", {"replay_ratio": 0.25}),
+        ("replay", {"replay_ratio": 0.25}),
+    ],
+)
+def test_a_step_draws_as_many_tokens_as_the_ratio_says(name: str, parameters: dict) -> None:
+    """A quarter of 256 new tokens."""
+    model, strategy = tiny_gpt2(), strategies.build(name, parameters)
+    documents = [document([0, n % 30 + 1]) for n in range(400)]
+    state = strategy.end_stage(view(model, documents), strategy.initial_state(), Streams(0))
+    if strategy.redefines("begin_stage"):
+        state = strategy.begin_stage(replace(view(model, documents, 2), starts_from=1), state, Streams(0))
+    new = blocks_of([document([0, *range(1, 17)])] * 16)
+    tokens = 0
+    for step in range(1, 21):
+        (term,) = strategy.loss_terms(Batch(new, 2, step, BLOCK, True), state, Streams(0))
+        tokens += term.blocks.target_tokens
+    assert tokens / 20 == pytest.approx(64, rel=0.12)
+
+
+def test_a_teacher_of_the_base_is_refused_where_the_frozen_weights_change() -> None:
+    with pytest.raises(ConfigError, match="frozen_share"):
+        strategies.build("freeze+kl", {"frozen_share": 0.5, "teacher": "base"})
+    assert strategies.build("freeze+kl", {"frozen_share": 0.5}).name == "freeze+kl"
+    assert strategies.build("freeze+kl", {"teacher": "base"}).name == "freeze+kl"
+
+
+@pytest.mark.parametrize("name", ["averaging+lora", "replay+lora", "kl+lora", "reptile+lora"])
+def test_weights_that_are_led_back_are_refused_beside_a_fresh_adapter_in_each_stage(name: str) -> None:
+    parameters = {"between_stages": "merged"}
+    if name in ("averaging+lora", "reptile+lora"):
+        with pytest.raises(ConfigError, match="between_stages"):
+            strategies.build(name, parameters)
+    else:
+        assert strategies.build(name, parameters).name == name

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def test_the_law_of_all_short_texts_their_ends_included_is_the_models(temperatur
     """A count over n texts is binomial: within 4.5 √(n p (1 − p)) of n p."""
     model = another(tiny_gpt2(vocabulary=3, dropout=0.5), by=0.5).train()
     n, longest = 6000, 3
-    written = samples.write(view(model, longest), [BOS] * n, temperature, Streams(0))
+    written = samples.write(view(model, longest), "self-replay", [BOS] * n, temperature, Streams(0))
     counts = Counter(tuple(each.token_ids[1:].tolist()) for each in written)
     assert model.training
     model.eval()
@@ -51,14 +52,14 @@ def test_the_law_of_all_short_texts_their_ends_included_is_the_models(temperatur
 def test_texts_of_one_stream_are_the_same_and_those_of_another_stage_are_not() -> None:
     model = tiny_gpt2()
     first, again, later = (
-        samples.write(view(model, stage=stage), [BOS] * 5, 1.0, Streams(0)) for stage in (2, 2, 3)
+        samples.write(view(model, stage=stage), "self-replay", [BOS] * 5, 1.0, Streams(0)) for stage in (2, 2, 3)
     )  # fmt: skip
     assert [each.token_ids.tolist() for each in first] == [each.token_ids.tolist() for each in again]
     assert [each.token_ids.tolist() for each in first] != [each.token_ids.tolist() for each in later]
 
 
 def test_batches_are_drawn_apart() -> None:
-    written = samples.write(view(tiny_gpt2()), [BOS] * (2 * samples.AT_ONCE), 1.0, Streams(0))
+    written = samples.write(view(tiny_gpt2()), "self-replay", [BOS] * (2 * samples.AT_ONCE), 1.0, Streams(0))
     halves = written[: samples.AT_ONCE], written[samples.AT_ONCE :]
     assert [each.token_ids.tolist() for each in halves[0]] != [each.token_ids.tolist() for each in halves[1]]
 
@@ -83,9 +84,9 @@ def test_writing_goes_on_where_it_was_cut_off_to_the_same_texts(monkeypatch: pyt
     monkeypatch.setattr(samples, "AT_ONCE", 2)
     model, beginnings = tiny_gpt2(), [BOS, document([0, 7]), BOS, BOS, document([0, 8]), document([0, 7])]
     work = Kept(upto=2)
-    whole = samples.write(view(model, work=work), beginnings, 1.0, Streams(3))
+    whole = samples.write(view(model, work=work), "self-replay", beginnings, 1.0, Streams(3))
     assert work.offers == 4
-    again = samples.write(view(model, work=work), beginnings, 1.0, Streams(3))
+    again = samples.write(view(model, work=work), "self-replay", beginnings, 1.0, Streams(3))
     assert work.offers == 4 + 2, "two of four batches were there"
     assert [each.token_ids.tolist() for each in again] == [each.token_ids.tolist() for each in whole]
     assert [each.token_ids[:2].tolist()[-1] for each in whole if len(each.token_ids) > 1][1] == 7
@@ -96,7 +97,7 @@ def test_texts_stop_at_the_end_of_a_block_and_keep_the_targets_of_their_beginnin
     with torch.no_grad():
         model.transformer.wte.weight[0].zero_()
     beginning = document([0, 5, 6, 7], first_target=3)
-    for one in samples.write(view(model, 6), [beginning] * 20, 1.0, Streams(0)):
+    for one in samples.write(view(model, 6), "self-replay", [beginning] * 20, 1.0, Streams(0)):
         ids = one.token_ids.tolist()
         assert ids[:4] == [0, 5, 6, 7]
         assert len(ids) == 7 or ids[-1] == 0
@@ -106,9 +107,9 @@ def test_texts_stop_at_the_end_of_a_block_and_keep_the_targets_of_their_beginnin
 
 def test_every_past_task_is_written_about_as_often() -> None:
     tasks = [[document([0, 1]), document([0, 2])], [document([0, 3])]]
-    memory = samples.written_memory(view(tiny_gpt2()), 8, Streams(0), 1.0, tasks)
+    memory = samples.written_memory(view(tiny_gpt2()), "self-replay", 8, Streams(0), 1.0, tasks)
     assert Counter(int(each.token_ids[1]) for each in memory.tasks[0]) == {1: 2, 2: 2, 3: 4}
-    alone = samples.written_memory(view(tiny_gpt2()), 8, Streams(0))
+    alone = samples.written_memory(view(tiny_gpt2()), "self-replay", 8, Streams(0))
     assert len(alone) == 8
 
 
@@ -122,6 +123,41 @@ def test_beginnings_are_first_tokens_or_whole_prompts_that_leave_room() -> None:
     found = samples.beginnings_of(documents, 2, block_size=8)
     assert [each.token_ids.tolist() for each in found] == [[0, 1, 2], [0, 1, 2, 3]]
     assert [each.first_target for each in found] == [1, 4]
+
+
+def test_of_a_chat_the_first_question_is_the_beginning_whatever_follows() -> None:
+    """Two turns: 1 2 is asked, 3 4 answered, 5 6 asked again: a user's turn is never the model's to write."""
+    learnt = torch.tensor([0, 0, 0, 1, 1, 0, 0, 1]).bool()
+    chat = replace(document([0, 1, 2, 3, 4, 5, 6, 7], first_target=3), learnt=learnt)
+    (beginning,) = samples.beginnings_of([chat], 6, block_size=12)
+    assert beginning.token_ids.tolist() == [0, 1, 2]
+    assert not beginning.mask.any()
+
+
+def test_a_task_without_beginnings_is_named() -> None:
+    _, state, remarks = begun(tiny_gpt2(), prompt="first tokens", prompt_tokens=500)
+    assert state.fixed.beginnings.tasks == ((),)
+    assert remarks[0].startswith("No document of task 1 is longer than its first tokens")
+
+
+def test_a_model_without_a_cache_writes_the_same_texts() -> None:
+    model, forgetful = tiny_gpt2(), tiny_gpt2()
+    real = forgetful.forward
+
+    def forward(**inputs: Any) -> SimpleNamespace:
+        assert "past_key_values" not in inputs
+        return SimpleNamespace(logits=real(**inputs).logits)
+
+    forgetful.forward = forward  # type: ignore[method-assign,assignment]
+    found = [samples.write(view(each), "x", [BOS] * 8, 1.0, Streams(0)) for each in (model, forgetful)]
+    assert [each.token_ids.tolist() for each in found[0]] == [each.token_ids.tolist() for each in found[1]]
+
+
+def test_two_strategies_write_different_texts() -> None:
+    one, other = (
+        samples.write(view(tiny_gpt2()), owner, [BOS] * 8, 1.0, Streams(0)) for owner in ("kl", "self-replay")
+    )  # fmt: skip
+    assert [each.token_ids.tolist() for each in one] != [each.token_ids.tolist() for each in other]
 
 
 def test_texts_go_to_the_task_whose_words_they_use() -> None:

@@ -196,6 +196,8 @@ def test_joint_training_gives_every_task_its_own_budget() -> None:
     [
         ("replay", "replay_weight", 0.3, (("replay", 0.3),)),
         ("kl", "kl_weight", 0.3, (("kl", 0.3),)),
+        ("der", "logit_weight", 0.3, (("der", 0.3),)),
+        ("self-replay", "replay_weight", 0.3, (("self-replay", 0.3),)),
         ("ewc", "ewc_lambda", 3.0, (("ewc pull", 1.0), ("ewc constant", 1.0))),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,14 +21,14 @@ _WORK = "samples"
 
 @torch.no_grad()
 def write(
-    view: StageView, beginnings: Sequence[EncodedDocument], temperature: float, random: Streams
+    view: StageView, owner: str, beginnings: Sequence[EncodedDocument], temperature: float, random: Streams
 ) -> tuple[EncodedDocument, ...]:
     """Go on with every one of `beginnings` (bos alone, or the first tokens of a text) until the model ends the text or
     it is `block_size` tokens longer than bos: token i is drawn from softmax(logits_i / temperature).
 
     A text's own targets are those of its beginning: from its `first_target` on. What is drawn depends on the model, the
-    beginnings and the stream "samples" of the stage alone. Texts that were written before an interruption are taken
-    from `view.work`. Dropout is off.
+    beginnings and the stream "OWNER samples" of the stage alone. Texts that were written before an interruption are
+    taken from `view.work`. Dropout is off.
     """
     kept = view.work.kept(_WORK)
     found = _texts(kept.tensors) if kept is not None else []
@@ -35,7 +36,7 @@ def write(
     done = kept.done if kept is not None else 0
     with without_dropout(view.model):
         for number, batch in enumerate(batches[done:], start=done):
-            generator = random.generator("samples", view.stage, number)
+            generator = random.generator(f"{owner} samples", view.stage, number)
             written = _continued(view, [beginnings[i].token_ids for i in batch], temperature, generator)
             found += [(i, tokens) for i, tokens in zip(batch, written, strict=True)]
             view.work.keep(_WORK, number + 1, partial(_flat, found))
@@ -66,13 +67,15 @@ def _continued(
     while bool(is_open.any()) and tokens.shape[1] <= view.block_size:
         view.check()
         with autocast(model.device, view.precision):
-            seen = model(input_ids=fed.to(model.device), past_key_values=past, use_cache=True)
-        past = seen.past_key_values
+            cache: dict[str, Any] = {} if past is None else {"past_key_values": past}
+            seen = model(input_ids=fed.to(model.device), use_cache=True, **cache)
+        past = getattr(seen, "past_key_values", None)  # a model without one reads everything at each token
         # Drawn on the CPU, where the run's own random streams live.
         chances = (seen.logits[:, -1].float() / temperature).softmax(-1).cpu()
-        fed = torch.multinomial(chances, 1, generator=generator)
-        tokens = torch.cat([tokens, fed], 1)
-        is_open &= fed.squeeze(1) != view.eos
+        drawn = torch.multinomial(chances, 1, generator=generator)
+        tokens = torch.cat([tokens, drawn], 1)
+        fed = tokens if past is None else drawn
+        is_open &= drawn.squeeze(1) != view.eos
     return [_until_end(row, length, view.eos) for row in tokens]
 
 
@@ -97,6 +100,7 @@ def _texts(tensors: dict[str, Tensor]) -> list[tuple[int, Tensor]]:
 
 def written_memory(
     view: StageView,
+    owner: str,
     count: int,
     random: Streams,
     temperature: float = 1.0,
@@ -108,7 +112,7 @@ def written_memory(
         [EncodedDocument(torch.tensor([view.bos], dtype=torch.int32), 1, 0)]
     ]
     chosen = [tasks[n % len(tasks)][(n // len(tasks)) % len(tasks[n % len(tasks)])] for n in range(count)]
-    return Memory(count, (write(view, chosen, temperature, random),))
+    return Memory(count, (write(view, owner, chosen, temperature, random),))
 
 
 def beginnings_of(documents: Sequence[EncodedDocument], tokens: int, block_size: int) -> list[EncodedDocument]:
@@ -116,7 +120,8 @@ def beginnings_of(documents: Sequence[EncodedDocument], tokens: int, block_size:
     for a token more. Documents that end before are left out."""
     found = []
     for document in documents:
-        length = max(tokens + 1, document.first_target)
+        is_chat = document.learnt is not None  # what follows the first answer's beginning is not all the model's to say
+        length = document.first_target if is_chat else max(tokens + 1, document.first_target)
         if length <= block_size and length < len(document.token_ids):
             found.append(EncodedDocument(document.token_ids[:length], document.first_target, 0))
     return found
