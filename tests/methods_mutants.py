@@ -31,7 +31,7 @@ MUTANTS: dict[str, Mutant] = {
     "a look without a gradient counts as a backward pass": mutant(
         runs, "read_at_end * reading.backward", "read_at_end", _TOKENS
     ),
-    "a teacher reads nothing": mutant(runs, "round(cost.forward_per_new_token * new)", "0", _TOKENS),
+    "a teacher reads nothing": mutant(runs, "round(cost.forward_per_new_token * drawn)", "0", _TOKENS),
     "scoring counts as a strategy's time": mutant(
         runs, "if stage > 1 and not isinstance(event, events.Evaluated)", "if stage > 1", _TIMED
     ),

@@ -171,14 +171,17 @@ def tokens_read(
 ) -> dict[str, int]:
     """The tokens that a run has read, forward and backward, and the texts that its model has written.
 
-    Steps say how many target tokens their terms had. What a stage reads beside them is as `Strategy.cost` declares it:
-    the passes of a teacher, and documents at the stage's end, which is none's after the last stage.
+    Steps say how many target tokens their terms had, and so how many a teacher has read. Documents at the stage's end
+    are as `Strategy.cost` declares them; after the last stage none are read.
     """
     backward = sum(step.target_tokens for step in steps)
     forward, written = backward, 0
     for stage, (task, new) in enumerate(zip(tasks, new_tokens, strict=True), start=1):
         cost = strategy.cost(stage)
-        forward += round(cost.forward_per_new_token * new)
+        beside = sum(step.target_tokens for step in steps if step.stage == stage) - new
+        # A teacher reads what was drawn for it, or the new text.
+        drawn = beside / cost.tokens_per_new_token if cost.tokens_per_new_token else new
+        forward += round(cost.forward_per_new_token * drawn)
         written += cost.written_texts
         for reading in cost.readings if stage < len(tasks) else ():
             read_at_end = round(min(1.0, reading.documents / max(1, task["documents"])) * task["target_tokens"])

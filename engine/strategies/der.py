@@ -43,7 +43,7 @@ class DER(Strategy):
         "Keeps a few past documents with the model's likeliest next tokens, and holds the model to them by weight α."
     )
     choose_when: ClassVar[str] = (
-        "Where some old texts may be kept and a second copy of the weights has no room: it is KL without the teacher."
+        "Where some old texts may be kept and the model is large: KL without a teacher, and so without its weights."
     )
     source: ClassVar[tuple[str, str]] = ("Buzzega et al. 2020", "https://arxiv.org/abs/2004.07211")
     needs: ClassVar[Needs] = "old texts"

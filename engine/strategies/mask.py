@@ -51,7 +51,7 @@ class Mask(Strategy):
     title: ClassVar[str] = "Masked steps"
     summary: ClassVar[str] = "Moves at each step only the weights whose momentum is among the largest of their tensor."
     choose_when: ClassVar[str] = (
-        "Where neither old texts nor a state may be kept; a step costs a copy of the weights and a little time."
+        "Where neither old texts nor a state may be kept; a step holds two copies of the weights."
     )
     source: ClassVar[tuple[str, str]] = ("Chen et al. 2025, MoFO", "https://arxiv.org/abs/2407.20999")
     needs: ClassVar[Needs] = "fewer weights"

@@ -67,7 +67,8 @@ class Replay(Strategy):
     )  # fmt: skip
     replay_ratio: float = parameter(
         0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
-        help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
+        help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier. "
+        "Of small steps and long documents it is more, since at least one piece of a document is drawn, up to a block.",
     )  # fmt: skip
 
     def in_words(self) -> Sequence[str]:
