@@ -70,7 +70,8 @@ class KL(Strategy):
     reference_ratio: float = parameter(
         0.25, label="Reference ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
         only_with={"reference_text": ("memory", "samples")},
-        help="Reference tokens per new token in a step, and at least one piece of a document; without effect on the new text, which is all read.",
+        help="Reference tokens per new token in a step, and at least one piece of a document; without effect on the "
+        "new text, which is all read.",
     )  # fmt: skip
     memory_size: int = parameter(
         200, label="Reference texts", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",
