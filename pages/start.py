@@ -35,7 +35,7 @@ def way() -> None:
     st.subheader("With texts of your own")
     steps = (
         (":material/library_books:", "Tasks", session.TASKS, "Upload or paste texts, or take the samples."),
-        (":material/science:", "Experiment", session.EXPERIMENT, "Choose model, strategies, replay weight and EWC λ."),
+        (":material/science:", "Experiment", session.EXPERIMENT, "Choose model, strategies and how strongly they act."),
         (
             ":material/monitoring:",
             "Live",

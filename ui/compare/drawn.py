@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from engine import strategies
+from engine.experiments.demo import demo_experiment
 from engine.results.comparison import REFERENCE, sign
 from figures.theme import LineStyle, brief_labels, strategy_styles
 from ui.compare.compared_runs import Comparison
 
 MOST_DRAWN = 8
-"""As many strategies and settings as there are colours that everybody tells apart."""
+"""As many strategies and settings as there are colours; two may still share one, and differ by marker and dash."""
 
 
 def best_few(comparison: Comparison, most: int = MOST_DRAWN) -> list[str]:
@@ -44,7 +45,7 @@ def choose_drawn(comparison: Comparison) -> list[str]:
         "Drawn in colour", names, st.session_state.get(kept, few), key=key, on_change=keep, placeholder="the best",
         format_func=brief.__getitem__,
         help=f"At first naive, joint and those that kept most, {MOST_DRAWN} in all. The others stay grey in the "
-        "figures and have no matrix. From the ninth strategy on colours repeat: markers and dashes tell those apart.",
+        "figures and have no matrix. Two strategies may share a colour: markers and dashes tell those apart.",
     )  # fmt: skip
     return [name for name in names if name in (chosen or few)]
 
@@ -54,6 +55,8 @@ def _digest(names: Sequence[str]) -> int:
 
 
 def styles_of(comparison: Comparison, drawn: Sequence[str]) -> Mapping[str, LineStyle]:
-    """The style of every configuration, which it keeps whatever else is drawn; single strategies come before pairs."""
-    families = sorted(strategies.offered(), key=lambda name: "+" in name)
+    """The style of every configuration, which it keeps whatever else is drawn."""
+    # What the demo shows has colours of its own.
+    first = [spec.name for spec in demo_experiment().strategies]
+    families = list(dict.fromkeys([*first, *sorted(strategies.offered(), key=lambda name: "+" in name)]))
     return strategy_styles(comparison.table["configuration"], families, drawn)
