@@ -3,6 +3,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.experiments.demo import demo_experiment
 from engine.strategies import offered, registry
 from ui.compare.drawn import best_few, styles_of
 
@@ -30,10 +31,9 @@ def test_all_are_drawn_where_there_are_few() -> None:
     assert best_few(comparison("bits_per_byte", KEPT), 6) == list(KEPT)
 
 
-def test_no_two_of_the_strategies_that_pages_offer_look_alike_and_the_first_eight_single_ones_differ_in_colour() -> (
-    None
-):
+def test_no_two_strategies_look_alike_and_those_of_the_demo_and_the_first_single_ones_differ_in_colour() -> None:
     table = pd.DataFrame({"configuration": offered()})
     styles = styles_of(SimpleNamespace(table=table), offered())  # type: ignore[arg-type]
     assert len(set(styles.values())) == len(offered())
-    assert len({styles[name].color for name in list(registry())[:8]}) == min(8, len(registry()))
+    first = dict.fromkeys([*(spec.name for spec in demo_experiment().strategies), *registry()])
+    assert len({styles[name].color for name in list(first)[:8]}) == 8
