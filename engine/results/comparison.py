@@ -17,6 +17,7 @@ from engine.results.summaries import intransigence, mean_interval, stability_gap
 from engine.strategies import overrides_of, parts_of
 
 REFERENCE = "joint"
+"""The strategy that others are measured against and that never wins: it sees every earlier text again."""
 
 
 @cache
@@ -27,8 +28,6 @@ def trains_on_all(strategy: str) -> bool:
     except ConfigError:  # of another version
         return strategy == REFERENCE
 
-
-"""The strategy that others are measured against and that never wins: it sees every earlier text again."""
 
 LEVELS = ("earlier_tasks", "average", "learning_accuracy")
 """Measures in the score's own unit."""

@@ -194,8 +194,8 @@ COMPARED: dict[str, Mutant] = {
     ),
     "joint among the rivals": mutant(
         verdict,
-        'table[table["strategy"] != REFERENCE] if len(table)',
-        "table if len(table)",
+        'table[~table["strategy"].map(trains_on_all).astype(bool)] if len(table) else table',
+        "table",
         test_verdict.test_joint_is_the_reference_and_never_the_winner,
     ),
     "a winner that scores worst": mutant(
