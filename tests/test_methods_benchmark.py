@@ -194,7 +194,7 @@ def test_the_tables_take_the_place_between_the_marks_and_leave_what_people_wrote
     )
     assert text.endswith(f"{document.END}\n\nWhat surprised.\n")
     assert "old" not in text
-    assert "| `ewc`, `λ` **1** / 3 (not yet: 9) | 0.500 ± 0.000 | 2.650 ± 1.906 |" in text
+    assert "| `ewc`, `λ` **1** / 3 (not yet: λ=9) | 0.500 ± 0.000 | 2.650 ± 1.906 |" in text
     assert "| 2 k, 1 k | 3 | 1.0 MB | 0.400, p = 0.156 |" in text
     assert figure.read_text(encoding="utf-8").count("<circle") == 3 + 4  # the lines and the legend
     page.write_text("# Ours\n", encoding="utf-8")

@@ -72,11 +72,12 @@ def _values(line: Line) -> str:
     """Every value that was tried, the chosen one in bold, and those that are still to be tried."""
     if not line.chosen.name:
         return ""
-    name = line.chosen.name.partition("=")[0]
-    tried = [(each is line.chosen, each.name.partition("=")[2]) for each in line.settings]
-    text = f", `{name}` {' / '.join(f'**{value}**' if chosen else value for chosen, value in tried)}"
-    later = " / ".join(each.partition("=")[2] for each in line.untried)
-    return f"{text} (not yet: {later})" if later else text
+    tried: dict[str, list[str]] = {}
+    for setting in line.settings:
+        parameters, _, values = setting.name.partition("=")
+        tried.setdefault(parameters, []).append(f"**{values}**" if setting is line.chosen else values)
+    text = "".join(f", `{parameters}` {' / '.join(values)}" for parameters, values in tried.items())
+    return f"{text} (not yet: {'; '.join(line.untried)})" if line.untried else text
 
 
 def _tokens(setting: Setting) -> str:
