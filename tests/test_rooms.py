@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
     ("engine/running", "ui/compare"),
+    ("engine/insight",),
     ("engine", "ui/server"),
     ("ui/tasks", "ui/experiment", "ui/live"),
     ("pages", "."),

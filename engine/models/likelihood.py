@@ -111,13 +111,13 @@ def _look(
 
 @torch.no_grad()
 def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> tuple[Tensor, Tensor]:
-    """Return for each target token its nats, float32 [N], and whether the model's likeliest token was it, bool [N]."""
+    """Return for each target token its nats, float32 [N], and the likeliest token in its place, int64 [N]."""
     blocks, wanted, targets = _on_device(model, blocks)
     head = lm_head.plain_head(model)
     if head is not None:
         return lm_head.predictions(_states(model, blocks, packed, wanted), head, targets)
     logits = logits_of(model, blocks, packed).flatten(0, 1)[wanted].float()
-    return F.cross_entropy(logits, targets, reduction="none"), logits.argmax(-1) == targets
+    return F.cross_entropy(logits, targets, reduction="none"), logits.argmax(-1)
 
 
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:

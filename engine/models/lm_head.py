@@ -67,14 +67,14 @@ def weighted_losses(
 
 @torch.no_grad()
 def predictions(states: Tensor, head: torch.nn.Linear, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return for each token its nats, float32 [n], and whether the likeliest token was the target, bool [n]."""
-    nats, correct = [], []
+    """Return for each target its nats, float32 [n], and the likeliest token in its place, int64 [n]."""
+    nats, likeliest = [], []
     rows = _rows(LOGITS_AT_ONCE, head.out_features)
     for part, wanted in zip(states.split(rows), targets.split(rows), strict=True):
         logits = head(part).float()
         nats.append(F.cross_entropy(logits, wanted, reduction="none"))
-        correct.append(logits.argmax(-1) == wanted)
-    return torch.cat(nats), torch.cat(correct)
+        likeliest.append(logits.argmax(-1))
+    return torch.cat(nats), torch.cat(likeliest)
 
 
 def _filled_up(values: Tensor) -> Tensor:

@@ -25,10 +25,11 @@ from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size, check_strategy
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tasks.spec import TaskSpec
+from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.packing import pack_documents
 from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
-from engine.training.scoring import prepare
+from engine.training.scoring import prepare, scored
 
 _ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
 """The facts of a machine that its numbers depend on; the release of its kernel is none of them."""
@@ -175,8 +176,10 @@ def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Tra
         "separator": task.separator,
         "chat_template": task.chat_template,
     }
-    draw, sample = Streams(seed).generator(f"held-out choice of {task.name}"), training.evaluation_tokens
-    held_out = prepare(task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, draw)
+    sample = training.evaluation_tokens
+    held_out = prepare(
+        task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, _held_out_draw(task, seed)
+    )
     facts["scored_target_tokens"] = held_out.target_tokens
     is_drawn = held_out.target_tokens != task.held_out.target_tokens
     limits = [training.block_size, sample, training.held_out_tokens if is_drawn else None, seed if is_drawn else None]
@@ -184,3 +187,12 @@ def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Tra
     return EncodedTask(
         task.name, task.train, rows, held_out, facts, task.train_fingerprint, held_out_key, spec.overrides
     )
+
+
+def scored_documents(task: TaskTokens, training: Training, seed: int) -> EncodedDocuments:
+    """The held-out documents that a run with this seed is scored on, in their order."""
+    return scored(task.held_out, training.held_out_tokens, _held_out_draw(task, seed))
+
+
+def _held_out_draw(task: TaskTokens, seed: int) -> torch.Generator:
+    return Streams(seed).generator(f"held-out choice of {task.name}")

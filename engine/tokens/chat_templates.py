@@ -138,6 +138,19 @@ class ChatTemplate:
             found[index] = rendered
         return found
 
+    def asked(self, turns: Sequence[Turn]) -> Ids:
+        """A conversation that waits for an answer, in tokens int32 [n], with what introduces the answer.
+
+        Raises ModelError where the template can't write it.
+        """
+        with model_errors("The model's chat template can't write this conversation"):
+            messages, marked = self._chat.messages(turns)
+            text, _ = self._chat.written(messages, for_answer=True)
+        (found,) = self._chat.encode([(text, marked)])
+        if isinstance(found, Exception):
+            raise ModelError(f"The conversation can't be encoded ({first_line(found)}); change its words.") from found
+        return found[0]
+
     def unwritten(self, turns: Sequence[Turn], whole: Whole) -> list[int]:
         """The turns whose contents the template leaves out, or does not write as they stand."""
         text, at = self.plain(whole), 0

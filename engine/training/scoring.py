@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine.common.device_transfers import sent
 from engine.events.scores import DocumentSums, Score
 from engine.models.eval_mode import without_dropout
 from engine.models.likelihood import interruptible, predictions, rows_per_forward
@@ -66,12 +67,7 @@ def prepare(
     Of text with more than `limit` target tokens only so much is used, whole documents drawn with `generator`: drawn
     anew for every seed, they put the chance of the draw into an interval over seeds.
     """
-    whole = EncodedDocuments.of(documents)
-    if limit is not None and whole.target_tokens > limit:
-        order = torch.randperm(len(whole), generator=generator).numpy()
-        targets = whole.targets[order]
-        before = np.cumsum(targets) - targets
-        whole = whole.take(np.sort(order[before < limit]))
+    whole = scored(documents, limit, generator)
     drawn = torch.randperm(len(whole), generator=torch.Generator().manual_seed(_DRAW)).numpy()
     size = sample_size(len(whole), whole.target_tokens, sample_tokens)
     sample, rest = whole.take(drawn[:size]), whole.take(np.sort(drawn[size:]))
@@ -83,6 +79,20 @@ def prepare(
         int(rest.text_bytes.sum()),
         _units(rows, sample, len(whole)),
     )
+
+
+def scored(
+    documents: Sequence[EncodedDocument], limit: int | None, generator: torch.Generator | None
+) -> EncodedDocuments:
+    """The held-out documents that are scored, in their order: all, or of more than `limit` target tokens only so much,
+    whole documents drawn with `generator`."""
+    whole = EncodedDocuments.of(documents)
+    if limit is None or whole.target_tokens <= limit:
+        return whole
+    order = torch.randperm(len(whole), generator=generator).numpy()
+    targets = whole.targets[order]
+    before = np.cumsum(targets) - targets
+    return whole.take(np.sort(order[before < limit]))
 
 
 def sample_size(documents: int, target_tokens: int, sample_tokens: int) -> int:
@@ -152,9 +162,9 @@ def _predictions(
     with without_dropout(model), interruptible(model, check):
         for part in blocks.split(rows_per_forward(model, blocks.width, model.device)):
             check()
-            found, hits = predictions(model, part, packed)
+            found, likeliest = predictions(model, part, packed)
             nats.append(found)
-            correct.append(hits)
+            correct.append(likeliest == sent(part.targets[part.targets != IGNORED], likeliest.device))
     return nats, correct
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from engine.insight.generation import Sampling, continuations
 from engine.models.cpu import attention, layers
-from engine.models.generation import Sampling, continuations
 from tests.builders import tiny_gpt2
 
 PROMPTS = [torch.tensor([0, 5, 9]), torch.tensor([0, 7]), torch.tensor([0, 3, 4, 8, 2, 11])]

@@ -1,0 +1,95 @@
+"""The process that answers requests: of low priority, so that a run in training hardly notices it."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from engine.common.errors import PalimpsestError
+from engine.events.control import Stopped
+from engine.insight.requests import Request
+
+NICENESS = 15
+"""Of 19: beside a thread of normal priority it gets a thirtieth of a core, and an idle core whole."""
+TELL_SECONDS = 0.2
+"""Between two messages on how far a request has come."""
+
+
+def work(ours: Connection, folder: Path) -> None:
+    """Answer requests that come in as ("do", request, threads), until the other side is gone; "stop" ends the one in
+    progress. Goes out: ("told", Told), then ("done", result), ("stopped", None) or ("failed", text, traceback)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and ends this process
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    incoming = _Incoming(ours)
+    threading.Thread(target=incoming.listen, daemon=True).start()
+    from engine.insight.performing import Performer
+    from engine.store import Store
+
+    performer = Performer(Store(folder))
+    while True:
+        request, threads = incoming.next()
+        with contextlib.suppress(OSError):
+            ours.send(_outcome(performer, request, threads, incoming, ours))
+
+
+def _outcome(performer: Any, request: Request, threads: int, incoming: "_Incoming", ours: Connection) -> Any:
+    import torch
+
+    torch.set_num_threads(threads)
+    last = 0.0
+
+    def tell(told: Any) -> None:
+        nonlocal last
+        if incoming.stopping.is_set():
+            raise Stopped
+        if (now := time.monotonic()) - last >= TELL_SECONDS:
+            last = now
+            ours.send(("told", told))
+
+    try:
+        return "done", performer.perform(request, tell)
+    except Stopped:
+        return "stopped", None
+    except PalimpsestError as error:
+        return "failed", str(error), ""
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return (
+            "failed",
+            f"That failed ({why}); the log `insight.log` in the data folder has more.",
+            traceback.format_exc(),
+        )
+
+
+class _Incoming:
+    """What the server sends, heard while a request is worked out."""
+
+    def __init__(self, ours: Connection) -> None:
+        self._ours = ours
+        self._there = threading.Semaphore(0)
+        self._requests: list[tuple[Request, int]] = []
+        self.stopping = threading.Event()
+
+    def listen(self) -> None:
+        """Ends the process with the server."""
+        while True:
+            try:
+                message = self._ours.recv()
+            except (EOFError, OSError):
+                os._exit(0)
+            if message == "stop":
+                self.stopping.set()
+            else:
+                self.stopping.clear()
+                self._requests.append(message[1:])
+                self._there.release()
+
+    def next(self) -> tuple[Request, int]:
+        self._there.acquire()
+        return self._requests.pop(0)
