@@ -161,6 +161,28 @@ def _print_parameters(declaring: type, shorthands: Sequence[Shorthand] = ()) -> 
         typer.echo(f"  {cells}  {row[3]}".rstrip())
 
 
+@app.command()
+def understand(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as `run` made it.", show_default=False)],
+    prompt: Annotated[list[str] | None, typer.Option(help="A text that every model writes on from.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the model's chat template.")] = False,
+    run: Annotated[str | None, typer.Option(help="The run's label or id; all runs otherwise.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The task whose passages are looked at; the first otherwise.")
+    ] = None,
+    before: Annotated[int | None, typer.Option(help="From this stage, 0 for the base model; the task's own.")] = None,
+    after: Annotated[int | None, typer.Option(help="To this stage; the last finished.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Answers side by side with --prompt, else the held-out passages that were forgotten most."""
+    from engine import understand_command
+
+    try:
+        understand_command.understand(folder, run, prompt or [], chat, task, before, after, as_json)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+
+
 class _Progress:
     """One bar on stderr over the steps of the run in progress."""
 

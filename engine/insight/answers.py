@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.common.errors import ConfigError
-from engine.insight.generation import Sampling, continuations
-from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_PROMPTS, MOST_SOURCES, AnswersRequest, Prompt
+from engine.insight.generation import continuations
+from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_PROMPTS, MOST_SOURCES, AnswersRequest, Prompt, Sampling
 from engine.models.loading import LoadedModel
 from engine.tasks.documents import Turn
 from engine.tokens.chat_templates import ChatTemplate
@@ -56,10 +56,13 @@ def answers(
         )
     ends = sorted({base.eos, *_ends_of_turns(base)})
 
-    def read(written: Sequence[Tensor]) -> list[Answer]:
-        return [_answer(base, tokens, most_tokens) for tokens in written]
+    def read(written: Sequence[Tensor], so_far: bool) -> list[Answer]:
+        return [_answer(base, tokens, most_tokens, so_far) for tokens in written]
 
-    return read(continuations(base.model, encoded, most_tokens, ends, sampling, lambda written: seen(read(written))))
+    def grown(written: Sequence[Tensor]) -> None:
+        seen(read(written, so_far=True))
+
+    return read(continuations(base.model, encoded, most_tokens, ends, sampling, grown), so_far=False)
 
 
 def plain(found: Sequence[Answer]) -> list[dict[str, object]]:
@@ -82,6 +85,8 @@ def _ends_of_turns(base: LoadedModel) -> set[int]:
     return set(own) if isinstance(own, list) else {own} if isinstance(own, int) else set()
 
 
-def _answer(base: LoadedModel, tokens: Tensor, most_tokens: int) -> Answer:
-    text = base.tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    return Answer(str(text), len(tokens), len(tokens) >= most_tokens)
+def _answer(base: LoadedModel, tokens: Tensor, most_tokens: int, so_far: bool) -> Answer:
+    text = str(base.tokenizer.decode(tokens.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    if so_far:  # its last character may lack tokens
+        text = text.rstrip("\N{REPLACEMENT CHARACTER}")
+    return Answer(text, len(tokens), len(tokens) >= most_tokens)

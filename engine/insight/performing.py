@@ -72,7 +72,7 @@ class Performer:
         done: list[list[dict[str, Any]]] = []
         for number, each in enumerate(found):
             told = partial(Told, f"{named(each)} writes", number, len(found))
-            tell(told(so_far=done))
+            tell(told(so_far=[*done]))
 
             def seen(written: Sequence[answers.Answer], told: Callable[..., Told] = told) -> None:
                 tell(told(so_far=[*done, answers.plain(written)]))

@@ -7,18 +7,11 @@ from pathlib import Path
 from engine.common.durable_files import SUMS
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec
+from engine.insight.requests import Source
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.persistence.checkpoints import RESUME_FILES, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.store import Store
-
-
-@dataclass(frozen=True)
-class Source:
-    """A run's model after a stage; stage 0 is its base model."""
-
-    run_id: str
-    stage: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,8 @@ def find(store: Store, source: Source) -> Found:
     """The files of a source. Raises StoreError where its run or checkpoint is gone, ModelError for a base model."""
     experiment_id, run = store.run_spec(source.run_id)
     experiment = store.experiment(experiment_id)
+    if not 0 <= source.stage <= len(experiment.tasks):
+        raise StoreError(f"{run.label} has {len(experiment.tasks)} stages; there is none of number {source.stage}.")
     if not source.stage:
         content = weights_hash(locate(experiment.model), experiment.model)
         return Found(source, experiment, run, None, content)

@@ -1,0 +1,99 @@
+"""The same answers and passages as on the page, as data frames for notebooks and the command line."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+
+from engine.common.errors import StoreError
+from engine.common.quoting import listed, quoted
+from engine.insight.performing import Performer, Tell, Told
+from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Prompt, Sampling, Source
+from engine.store import Store
+
+
+def _silent(told: Told) -> None:
+    pass
+
+
+def run_ids(folder: Path) -> pd.DataFrame:
+    """The runs of a results or data folder that have a finished stage: `run_id`, `label`, `seed`, `stages` (finished),
+    `tasks` (their names, in order). Raises StoreError where the folder holds none."""
+    with closing(_store(folder)) as store:
+        runs = store.runs()
+        found = []
+        for run in runs.itertuples():
+            finished = store.finished_stages(str(run.run_id))
+            if finished:
+                tasks = [task.name for task in store.experiment(str(run.experiment_id)).tasks]
+                found.append(
+                    {"run_id": run.run_id, "label": run.label, "seed": run.seed, "stages": finished, "tasks": tasks}
+                )
+    if not found:
+        raise StoreError(f"{folder}: no run here has finished a stage yet, so there is nothing to understand.")
+    return pd.DataFrame(found)
+
+
+def passages(
+    folder: Path, run_id: str, task: str, before: int | None = None, after: int | None = None, tell: Tell = _silent
+) -> pd.DataFrame:
+    """The held-out documents of a task by what they lost between two stages of a run, the greatest loss first; the
+    columns are those of `engine.insight.passages.passages`, and `begins`. The default is from the task's own stage to
+    the last. Raises PalimpsestError."""
+    with closing(_store(folder)) as store:
+        first, last = _stages(store, run_id, task, before, after)
+        request = PassagesRequest(task, Source(run_id, first), Source(run_id, last))
+        return pd.DataFrame(Performer(store).perform(request, tell))
+
+
+def passage(
+    folder: Path, run_id: str, task: str, document: int, before: int | None = None, after: int | None = None
+) -> pd.DataFrame:
+    """One of these documents, a row for each token or whole character: `text`, `is_target`, `change` in nats, `before`
+    and `after` as probabilities, `instead`. Raises PalimpsestError."""
+    with closing(_store(folder)) as store:
+        first, last = _stages(store, run_id, task, before, after)
+        request = PassageRequest(task, Source(run_id, first), Source(run_id, last), document)
+        return pd.DataFrame(Performer(store).perform(request))
+
+
+def answers(
+    folder: Path,
+    prompts: Sequence[str],
+    sources: Sequence[tuple[str, int]],
+    *,
+    chat: bool = False,
+    most_tokens: int = 64,
+    sampling: Sampling | None = None,
+    tell: Callable[[Told], None] = _silent,
+) -> pd.DataFrame:
+    """A row for every prompt and source (run id, stage; stage 0 is the base model): `prompt`, `run_id`, `stage`,
+    `text`, `tokens`, `is_cut`. Raises PalimpsestError."""
+    asked = tuple(Prompt(prompt, chat) for prompt in prompts)
+    request = AnswersRequest(tuple(Source(*each) for each in sources), asked, most_tokens, sampling)
+    with closing(_store(folder)) as store:
+        found = Performer(store).perform(request, tell)
+    return pd.DataFrame(
+        [
+            {"prompt": prompt, "run_id": run_id, "stage": stage, **answer}
+            for (run_id, stage), of_source in zip(sources, found, strict=True)
+            for prompt, answer in zip(prompts, of_source, strict=True)
+        ]
+    )
+
+
+def _store(folder: Path) -> Store:
+    """Raises StoreError where nothing was ever kept in the folder, which then stays as it is."""
+    if not (folder / "palimpsest.db").is_file():
+        raise StoreError(f"{folder}: this is no folder of results; name the one that `run` was given with --out.")
+    return Store(folder)
+
+
+def _stages(store: Store, run_id: str, task: str, before: int | None, after: int | None) -> tuple[int, int]:
+    experiment_id, _ = store.run_spec(run_id)
+    tasks = [each.name for each in store.experiment(experiment_id).tasks]
+    if task not in tasks:
+        raise StoreError(f"{quoted(task)} is no task of this run; it has {listed(tasks)}.")
+    last = store.finished_stages(run_id) if after is None else after
+    return (tasks.index(task) + 1 if before is None else before), last

@@ -1,0 +1,187 @@
+"""The desk: requests wait for each other, are answered once, can be stopped, and outlive what ends their process."""
+
+import os
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.common.errors import ConfigError
+from engine.insight import desk
+from engine.insight.desk import Desk, View, get_desk
+from engine.insight.requests import AnswersRequest, Prompt, Source
+from engine.store import Store
+from tests.fake_runs import wait_until
+
+
+def request(words: str) -> AnswersRequest:
+    return AnswersRequest((Source("run", 1),), (Prompt(words),))
+
+
+def obeying(line: Connection, folder: Path) -> None:
+    """A process that does what the prompt says, and writes down what it was asked."""
+    while True:
+        message = line.recv()
+        if message == "stop":
+            line.send(("stopped", None))
+            continue
+        words = message[1].prompts[0].text
+        with (folder / "asked.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{words}\n")
+        if words == "die":
+            os._exit(9)
+        elif words == "fail":
+            line.send(("failed", "This can't be done.", "a traceback"))
+        elif words.startswith("wait"):
+            line.send(("told", f"{words} is on its way"))
+        elif words != "hang":
+            line.send(("done", f"{words}, with {message[2]} threads"))
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Desk]:
+    store = Store(tmp_path)
+    made = Desk(store, obeying)
+    yield made
+    made.close()
+    store.close()
+
+
+def ended(opened: Desk, words: str) -> View:
+    found: list[View] = []
+
+    def is_over() -> bool:
+        view = opened.look(request(words))
+        found.append(view) if view is not None else None
+        return view is not None and view.status not in ("waiting", "computing")
+
+    wait_until(is_over, seconds=60)
+    return found[-1]
+
+
+def asked(tmp_path: Path) -> list[str]:
+    file = tmp_path / "asked.txt"
+    return file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
+
+
+def test_requests_are_answered_in_turn_and_equal_ones_once(opened: Desk, tmp_path: Path) -> None:
+    assert opened.look(request("one")) is None
+    for words in ("one", "two", "one", "three", "two"):
+        opened.ask(request(words))
+    assert ended(opened, "three").status == "done"
+    assert ended(opened, "one").result == f"one, with {os.cpu_count() or 1} threads"
+    opened.ask(request("one"))
+    assert ended(opened, "one").status == "done"
+    assert asked(tmp_path) == ["one", "two", "three"]
+
+
+def test_those_that_wait_know_how_many_come_first_and_what_is_done_meanwhile(opened: Desk) -> None:
+    opened.ask(request("wait"))
+    opened.ask(request("second"))
+    opened.ask(request("third"))
+    wait_until(lambda: getattr(opened.look(request("wait")), "told", None) == "wait is on its way", seconds=60)
+    views: list[Any] = [opened.look(request(words)) for words in ("wait", "second", "third")]
+    assert [(view.status, view.before) for view in views] == [("computing", 0), ("waiting", 1), ("waiting", 2)]
+    opened.stop(request("second"))
+    opened.stop(request("wait"))
+    assert ended(opened, "wait").status == "stopped"
+    assert ended(opened, "second").status == "stopped"
+    assert ended(opened, "third").status == "done"
+
+
+def test_what_failed_says_why_and_can_be_asked_again(opened: Desk, tmp_path: Path) -> None:
+    opened.ask(request("fail"))
+    assert ended(opened, "fail").reason == "This can't be done."
+    wait_until(lambda: "a traceback" in _text(tmp_path / "insight.log"), seconds=60)
+    opened.ask(request("fail"))
+    opened.ask(request("last"))
+    assert ended(opened, "last").status == "done"
+    assert asked(tmp_path) == ["fail", "fail", "last"]
+
+
+def test_a_process_that_dies_fails_its_request_alone(opened: Desk) -> None:
+    opened.ask(request("die"))
+    opened.ask(request("after"))
+    assert "has ended" in ended(opened, "die").reason
+    assert ended(opened, "after").status == "done"
+
+
+def test_what_does_not_stop_is_ended_with_its_process(opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "STOP_SECONDS", 0.3)
+    opened.ask(request("hang"))
+    wait_until(lambda: getattr(opened.look(request("hang")), "status", "") == "computing", seconds=60)
+    opened.stop(request("hang"))
+    assert ended(opened, "hang").status == "stopped"
+    opened.ask(request("after"))
+    assert ended(opened, "after").status == "done"
+
+
+def test_what_nobody_looks_at_any_more_is_dropped(
+    opened: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "FORGOTTEN_SECONDS", 0.5)
+    opened.ask(request("wait"))
+    wait_until(lambda: bool(getattr(opened.look(request("wait")), "told", None)), seconds=60)
+    opened.ask(request("abandoned"))
+    time.sleep(0.6)
+    opened.ask(request("last"))
+    opened.stop(request("wait"))
+    assert ended(opened, "last").status == "done"
+    assert opened.look(request("abandoned")) is None
+    assert "abandoned" not in asked(tmp_path)
+
+
+def test_a_queue_that_is_full_says_so(opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "MOST_WAITING", 2)
+    opened.ask(request("wait"))
+    wait_until(lambda: bool(getattr(opened.look(request("wait")), "told", None)), seconds=60)
+    opened.ask(request("1"))
+    opened.ask(request("2"))
+    with pytest.raises(ConfigError, match="2 requests wait already"):
+        opened.ask(request("3"))
+    opened.stop(request("wait"))
+    assert ended(opened, "2").status == "done"
+
+
+def test_a_run_in_training_leaves_one_thread(opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Desk, "_threads", lambda self: 1)
+    opened.ask(request("one"))
+    assert ended(opened, "one").result == "one, with 1 threads"
+
+
+def test_a_data_folder_has_one_desk(tmp_path: Path) -> None:
+    first = get_desk(tmp_path)
+    assert get_desk(tmp_path) is first
+    first.close()
+    second = get_desk(tmp_path)
+    assert second is not first
+    second.close()
+
+
+def test_a_real_process_answers_and_keeps_its_priority_low(results: Path) -> None:
+    store = Store(results)
+    run_id = str(store.runs()["run_id"].iloc[0])
+    made = Desk(store)
+    try:
+        asked_for = AnswersRequest((Source(run_id, 1),), (Prompt("Note"),), 4)
+        made.ask(asked_for)
+        wait_until(lambda: getattr(made.look(asked_for), "status", "") in ("done", "failed"), seconds=600)
+        view: Any = made.look(asked_for)
+        assert view.status == "done", view.reason
+        assert view.result[0][0]["tokens"] > 0
+        process: Any = made._process
+        if hasattr(os, "getpriority"):
+            assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        gone = AnswersRequest((Source("no-such-run", 1),), (Prompt("Note"),), 4)
+        made.ask(gone)
+        wait_until(lambda: getattr(made.look(gone), "status", "") == "failed", seconds=600)
+    finally:
+        made.close()
+        store.close()
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
