@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, NOT_JUDGED, INTERRUPTED = 1, 2, 130
 
 
 @app.callback()
@@ -181,6 +181,27 @@ def understand(
         understand_command.understand(folder, run, prompt or [], chat, task, before, after, as_json)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as `run` made it.", show_default=False)],
+    guards: Annotated[Path | None, typer.Option(help="A file of guards: what must stay true of answers.")] = None,
+    forgetting: Annotated[
+        float | None, typer.Option(help="The most that a task may have forgotten, in bits per byte.", min=0)
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="The run's label or id; otherwise the one that kept most.")] = None,
+) -> None:
+    """SHIP (exit code 0) or HOLD (1) for a run's final model, with the reasons, as one line of JSON; 2: not judged."""
+    from engine import understand_command
+
+    try:
+        found = understand_command.verify(folder, guards, forgetting, run)
+    except PalimpsestError as error:
+        _fail(str(error), NOT_JUDGED)
+    typer.echo(json.dumps(found, ensure_ascii=False))
+    if found["decision"] != "SHIP":
+        _fail("HOLD: " + "; ".join(found["reasons"]) + ".", FAILED)
 
 
 class _Progress:

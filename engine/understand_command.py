@@ -1,4 +1,5 @@
-"""`python -m engine understand`: what a finished run's models answer, and which passages it forgot."""
+"""`python -m engine understand` and `verify`: what the models of runs answer, which passages they forgot, and whether
+one may be shipped."""
 
 import json
 from pathlib import Path
@@ -27,6 +28,16 @@ def understand(
         _print_answers(folder, runs, prompts, chat, as_json)
     else:
         _print_passages(folder, runs, task, before, after, as_json)
+
+
+def verify(folder: Path, guards: Path | None, forgetting: float | None, run: str | None) -> dict[str, Any]:
+    """The decision on one run. Raises PalimpsestError, ConfigError where there is nothing to judge by."""
+    if guards is None and forgetting is None:
+        raise ConfigError("Say what must hold: --guards FILE, --forgetting LIMIT, or both.")
+    from engine.insight import frames
+    from engine.insight.guards import read_guards
+
+    return frames.verification(folder, read_guards(guards) if guards is not None else (), forgetting, run)
 
 
 def _chosen(runs: "pd.DataFrame", wanted: str | None) -> "pd.DataFrame":

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from engine.common.errors import StoreError
 from engine.common.quoting import listed, quoted
+from engine.insight.guards import Guard
 from engine.insight.performing import Performer, Tell, Told
 from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Prompt, Sampling, Source
+from engine.insight.verification import choose, verify
 from engine.store import Store
 
 
@@ -81,6 +84,18 @@ def answers(
             for prompt, answer in zip(prompts, of_source, strict=True)
         ]
     )
+
+
+def verification(
+    folder: Path, guards: Sequence[Guard], most_forgetting: float | None, run: str | None = None, tell: Tell = _silent
+) -> dict[str, Any]:
+    """As `engine.insight.verification.verify`, of the run with this label or id, or the one that kept most."""
+    with closing(_store(folder)) as store:
+        experiments = store.experiments()["experiment_id"].tolist()
+        if len(experiments) != 1:
+            raise StoreError(f"{folder}: holds {len(experiments)} experiments; name a folder of results that has one.")
+        run_id = choose(store, experiments[0], run)
+        return verify(store, run_id, guards, most_forgetting, tell)
 
 
 def _store(folder: Path) -> Store:

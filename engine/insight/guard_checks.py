@@ -1,0 +1,99 @@
+"""Guards held against a model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.common.errors import ConfigError
+from engine.common.quoting import quoted
+from engine.insight.answers import answers
+from engine.insight.guards import OF_ANSWERS, Guard
+from engine.insight.requests import Prompt
+from engine.insight.token_scores import token_scores
+from engine.models.loading import LoadedModel
+from engine.tasks.documents import Turn
+from engine.tokens.blocks import EncodedDocument
+from engine.tokens.chat_templates import ChatTemplate
+from engine.tokens.encoded_documents import EncodedDocuments
+from engine.tokens.tokenisation import make_encoder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a guard holds for a model, and what was found there."""
+
+    holds: bool
+    found: str
+    """The answer, or the likelihoods in words."""
+
+
+def check_guards(
+    base: LoadedModel, guards: Sequence[Guard], progress: Callable[[], None] = lambda: None
+) -> list[Outcome]:
+    """An outcome for every guard; `progress` is called between pieces of work, and may raise.
+
+    Answers are greedy. A continuation's likelihood is Σ log p(token | prompt, tokens before it), prompt and
+    continuation tokenised apart; a loss is the mean of −log p over the tokens of the text. Raises ConfigError where a
+    guard is longer than the model's context.
+    """
+    outcomes: dict[int, Outcome] = {}
+    asked = [number for number, guard in enumerate(guards) if guard.kind in OF_ANSWERS]
+    for most in sorted({guards[number].answer_tokens for number in asked}):
+        numbers = [number for number in asked if guards[number].answer_tokens == most]
+        prompts = [Prompt(guards[number].prompt, guards[number].chat) for number in numbers]
+        found = answers(base, prompts, most, None, lambda written: progress())
+        for number, answer in zip(numbers, found, strict=True):
+            outcomes[number] = Outcome(guards[number].accepts(answer.text), answer.text)
+    rest = [number for number in range(len(guards)) if number not in outcomes]
+    for number, sums in zip(rest, _log_likelihoods(base, [guards[n] for n in rest], progress), strict=True):
+        outcomes[number] = _by_likelihood(guards[number], sums)
+    return [outcomes[number] for number in range(len(guards))]
+
+
+@dataclass(frozen=True)
+class _Likelihood:
+    nats: float
+    """−log p of the whole."""
+    tokens: int
+
+
+def _by_likelihood(guard: Guard, found: Sequence[_Likelihood]) -> Outcome:
+    if guard.loss_at_most is not None:
+        loss = found[0].nats / found[0].tokens
+        return Outcome(loss <= guard.loss_at_most, f"a loss of {loss:.3f} nats per token")
+    own, *others = found
+    nearest = min(range(len(others)), key=lambda number: others[number].nats)
+    ahead = others[nearest].nats - own.nats
+    words = f"{abs(ahead):.2f} nats {'likelier' if ahead > 0 else 'less likely'} than {quoted(guard.than[nearest])}"
+    return Outcome(ahead > 0, words)
+
+
+def _log_likelihoods(
+    base: LoadedModel, guards: Sequence[Guard], progress: Callable[[], None]
+) -> list[list[_Likelihood]]:
+    """For each guard the likelihood of each of its texts."""
+    texts = [[guard.text] if guard.text is not None else [guard.likelier or "", *guard.than] for guard in guards]
+    documents = [_document(base, guard, text) for guard, own in zip(guards, texts, strict=True) for text in own]
+    if not documents:
+        return []
+    encoded = EncodedDocuments.of(documents)
+    nats = token_scores(base, encoded, base.context, lambda done, of: progress()).nats
+    ends = np.cumsum(encoded.targets)
+    starts = ends - encoded.targets
+    parts = [nats[start:end] for start, end in zip(starts, ends, strict=True)]
+    remaining = iter(_Likelihood(float(part.sum(dtype=np.float64)), len(part)) for part in parts)
+    return [[next(remaining) for _ in own] for own in texts]
+
+
+def _document(base: LoadedModel, guard: Guard, text: str) -> EncodedDocument:
+    encode = make_encoder(base.tokenizer)
+    before = [base.bos, *encode([guard.prompt])[0].tolist()] if guard.prompt else [base.bos]
+    if guard.chat:
+        before = ChatTemplate(base.tokenizer, "auto").asked([Turn("user", guard.prompt)]).tolist()
+    own = encode([text])[0].tolist()
+    if len(before) + len(own) > base.context or not own:
+        why = "longer than the model reads at once" if own else "no text in this model's tokens"
+        raise ConfigError(f"The guard {quoted(guard.title)} is {why}; write another text.")
+    return EncodedDocument(torch.tensor([*before, *own], dtype=torch.int32), len(before), len(text.encode()))
