@@ -12,6 +12,7 @@ from engine.persistence import resume_points
 from engine.persistence.resume_points import ResumePoints
 from tests import methods_mutants as methods
 from tests.forecast import mutants as forecast
+from tests.insight import mutants as insight
 from tests.models import mutants as models
 from tests.mutation import Mutant, planted
 from tests.persistence import mutants as persistence
@@ -22,7 +23,8 @@ from tests.tokens import mutants as tokens
 from tests.training import mutants as training
 
 ROOMS = tuple(
-    room.MUTANTS for room in (training, strategies, models, tokens, tasks, persistence, results, forecast, methods)
+    room.MUTANTS
+    for room in (training, strategies, models, tokens, tasks, persistence, results, forecast, methods, insight)
 )
 MUTANTS = {name: mistake for room in ROOMS for name, mistake in room.items()}
 

@@ -77,11 +77,12 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_answers_are_compared_in_one_stated_form() -> None:
-    guard = Guard(prompt="a", equals="The  Answer\n is ﬁne")
-    assert guard.accepts(" the answer is FINE ")
-    assert not guard.accepts("the answer is fine.")
+    guard = Guard(prompt="a", equals="The  Answer\n is x²")
+    assert guard.accepts(" the answer is X2 ")
+    assert not guard.accepts("the answer is x2.")
     assert Guard(prompt="a", contains="IS").accepts("this")
     assert Guard(prompt="a", matches="^[0-9]+$").accepts("42")
+    assert Guard(prompt="a", matches="[0-9]+").accepts("it is 42.")
     assert not Guard(prompt="a", matches="^[0-9]+$").accepts("42\n43 x")
 
 
@@ -107,6 +108,7 @@ def test_likelihoods_and_losses_are_those_of_a_loop_over_tokens() -> None:
 
     text = "We the people of the United States"
     loss = sum(nats("", text)) / len(nats("", text))
+    after_prompt = sum(nats("the United", " States")) / len(nats("the United", " States"))
     ahead = sum(nats("the United", " Nations")) - sum(nats("the United", " States"))
     assert ahead > 0
     found = check_guards(
@@ -114,13 +116,15 @@ def test_likelihoods_and_losses_are_those_of_a_loop_over_tokens() -> None:
         [
             Guard(text=text, loss_at_most=loss + 1e-3),
             Guard(text=text, loss_at_most=loss - 1e-3),
+            Guard(prompt="the United", text=" States", loss_at_most=after_prompt + 1e-3),
+            Guard(prompt="the United", text=" States", loss_at_most=after_prompt - 1e-3),
             Guard(prompt="the United", likelier=" States", than=(" Nations", "\N{BEETLE} soup")),
             Guard(prompt="the United", likelier=" Nations", than=(" States",)),
         ],
     )
-    assert [outcome.holds for outcome in found] == [True, False, True, False]
+    assert [outcome.holds for outcome in found] == [True, False, True, False, True, False]
     assert found[0].found == f"a loss of {loss:.3f} nats per token"
-    assert found[2].found == f"{ahead:.2f} nats likelier than ' Nations'"
+    assert found[4].found == f"{ahead:.2f} nats likelier than ' Nations'"
 
 
 def test_a_guard_that_no_model_can_read_is_named() -> None:
