@@ -35,7 +35,7 @@ def verify(folder: Path, guards: Path | None, forgetting: float | None, run: str
     if guards is None and forgetting is None:
         raise ConfigError("Say what must hold: --guards FILE, --forgetting LIMIT, or both.")
     from engine.insight import frames
-    from engine.insight.guards import read_guards
+    from engine.insight.measures.guards import read_guards
 
     return frames.verification(folder, read_guards(guards) if guards is not None else (), forgetting, run)
 

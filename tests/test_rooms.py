@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/models",),
     ("engine/strategies",),
     ("engine/experiments", "engine/persistence"),
+    ("engine/insight/measures",),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
     ("engine/running", "ui/compare"),

@@ -19,7 +19,7 @@ from engine.insight.worker import work
 from engine.store import Store
 
 if TYPE_CHECKING:
-    from engine.insight.performing import Told
+    from engine.insight.telling import Told
 
 Status = Literal["waiting", "computing", "done", "failed", "stopped"]
 IDLE_SECONDS = 120.0

@@ -9,9 +9,18 @@ import pandas as pd
 
 from engine.common.errors import StoreError
 from engine.common.quoting import listed, quoted
-from engine.insight.guards import Guard
-from engine.insight.performing import Performer, Tell, Told
-from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Prompt, Sampling, Source
+from engine.insight.measures.guards import Guard
+from engine.insight.performing import Performer
+from engine.insight.requests import (
+    AnswersRequest,
+    PassageRequest,
+    PassagesRequest,
+    Prompt,
+    Sampling,
+    Source,
+    TurnedRequest,
+)
+from engine.insight.telling import Tell, Told
 from engine.insight.verification import choose, verify
 from engine.store import Store
 
@@ -42,8 +51,8 @@ def passages(
     folder: Path, run_id: str, task: str, before: int | None = None, after: int | None = None, tell: Tell = _silent
 ) -> pd.DataFrame:
     """The held-out documents of a task by what they lost between two stages of a run, the greatest loss first; the
-    columns are those of `engine.insight.passages.passages`, and `begins`. The default is from the task's own stage to
-    the last. Raises PalimpsestError."""
+    columns are those of `measures.passages.passages`, and `begins`. The default is from the task's own stage to the
+    last. Raises PalimpsestError."""
     with closing(_store(folder)) as store:
         first, last = _stages(store, run_id, task, before, after)
         request = PassagesRequest(task, Source(run_id, first), Source(run_id, last))
@@ -84,6 +93,18 @@ def answers(
             for prompt, answer in zip(prompts, of_source, strict=True)
         ]
     )
+
+
+def turned_answers(
+    folder: Path, run_id: str, task: str, before: int | None = None, after: int | None = None, tell: Tell = _silent
+) -> pd.DataFrame:
+    """The held-out questions of a task with the answers of two stages of a run: `document`, `prompt`, `expected`, and
+    for `before` and `after` each the answer, whether it is exactly right, and its token F1. Raises PalimpsestError."""
+    with closing(_store(folder)) as store:
+        first, last = _stages(store, run_id, task, before, after)
+        request = TurnedRequest(task, Source(run_id, first), Source(run_id, last))
+        rows = Performer(store).perform(request, tell)["rows"]
+    return pd.json_normalize(rows, sep="_")
 
 
 def verification(

@@ -1,9 +1,8 @@
-"""Requests worked out: models loaded, documents found, scores and answers kept by their content."""
+"""Requests worked out, one at a time, as plain data."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,194 +10,164 @@ from typing import Any
 import numpy as np
 
 from engine.common.errors import ConfigError
-from engine.common.quoting import quoted
-from engine.insight import answers
-from engine.insight.passages import opened, passages
-from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Request
+from engine.insight.measures.answers import Answer, answers, ends_of, plain
+from engine.insight.measures.expected_answers import (
+    Answered,
+    Question,
+    answered,
+    class_accuracy,
+    mcnemar_p,
+    questions,
+    text_of,
+)
+from engine.insight.measures.passages import opened, passages
+from engine.insight.measures.token_scores import TokenScores
+from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Request, TurnedRequest, check
 from engine.insight.sources import Found, find
-from engine.insight.token_scores import TokenScores, token_scores
-from engine.models.loading import LoadedModel, load_tokenizer
+from engine.insight.telling import Tell, Told
+from engine.insight.workshop import HeldOutDocuments, Workshop
 from engine.persistence.content_keys import content_key
-from engine.persistence.shared_results import SharedResults
-from engine.running.execute import scored_documents
-from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.store import Store
-from engine.tokens.encoded_documents import EncodedDocuments
 
-CACHE, LIMIT_BYTES = "insight", 2_000_000_000
-"""Scores and answers are kept in this folder; the least recently used go once they are larger than the limit."""
-_SCORES, _ANSWERS = "scores.safetensors", "answers.json"
-_MODELS = 2
-"""That are kept in memory."""
+_ANSWERS = "answers.json"
+_BEGINNING = 40
+"""Tokens of a document that a list shows."""
 
 
-@dataclass(frozen=True)
-class Told:
-    """How far a request has come."""
-
-    words: str
-    done: int = 0
-    of: int = 0
-    """0 where it is not known."""
-    so_far: Any = None
-    """Of the result, where that grows."""
-
-
-Tell = Callable[[Told], None]
-"""It may raise, to end the work."""
+def _silent(told: Told) -> None:
+    pass
 
 
 class Performer:
-    """Works out requests, one at a time, and keeps what the next may need."""
+    """Works out requests, and keeps what the next may need; for one thread."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._results = SharedResults(store.folder / CACHE, LIMIT_BYTES)
-        self._tokens = SharedResults(store.shared_folder)
-        self._models: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._store, self._workshop = store, Workshop(store)
 
-    def perform(self, request: Request, tell: Tell = lambda told: None) -> Any:
+    def perform(self, request: Request, tell: Tell = _silent) -> Any:
         """The result as plain data. Raises PalimpsestError with words for the user."""
         if isinstance(request, AnswersRequest):
             return self._answers(request, tell)
+        before, after = (find(self._store, source) for source in (request.before, request.after))
+        _check_same_texts(before, after, request.task)
+        tell(Told("reading the task"))
+        texts = self._workshop.held_out(after, request.task)
+        if isinstance(request, TurnedRequest):
+            return self._turned(before, after, texts, tell)
+        scores = [self._workshop.token_scores(each, texts, tell) for each in (before, after)]
         if isinstance(request, PassagesRequest):
-            return self._passages(request, tell)
-        return self._passage(request, tell)
+            return _rows(texts, *scores)
+        return _pieces(request, texts, scores)
 
     def _answers(self, request: AnswersRequest, tell: Tell) -> list[list[dict[str, Any]]]:
         """For every source the answers to all prompts."""
-        answers.check(request)
+        check(request)
         found = [find(self._store, source) for source in request.sources]
         done: list[list[dict[str, Any]]] = []
         for number, each in enumerate(found):
-            told = partial(Told, f"{named(each)} writes", number, len(found))
+            told = partial(Told, f"{each.words} writes", number, len(found))
             tell(told(so_far=[*done]))
 
-            def seen(written: Sequence[answers.Answer], told: Callable[..., Told] = told) -> None:
-                tell(told(so_far=[*done, answers.plain(written)]))
+            def seen(written: Sequence[Answer], told: Callable[..., Told] = told) -> None:
+                tell(told(so_far=[*done, plain(written)]))
 
             done.append(self._answers_of(each, request, seen))
         return done
 
     def _answers_of(
-        self, found: Found, request: AnswersRequest, seen: Callable[[list[answers.Answer]], None]
+        self, found: Found, request: AnswersRequest, seen: Callable[[list[Answer]], None]
     ) -> list[dict[str, Any]]:
+        def compute() -> list[dict[str, Any]]:
+            base = self._workshop.loaded(found)
+            return plain(answers(base, request.prompts, request.most_tokens, request.sampling, seen))
+
         key = content_key("answers", found.content, asdict(request) | {"sources": None})
-        made: list[list[dict[str, Any]]] = []
+        return self._workshop.kept(key, compute, _write_json, _read_json)
 
-        def make(folder: Path) -> None:
-            base = self._loaded(found)
-            written = answers.answers(base, request.prompts, request.most_tokens, request.sampling, seen)
-            made.append(answers.plain(written))
-            (folder / _ANSWERS).write_text(json.dumps(made[0]), encoding="utf-8")
+    def _turned(self, before: Found, after: Found, texts: HeldOutDocuments, tell: Tell) -> dict[str, Any]:
+        """`rows` of questions with the answers of both sources, `scores` of each, `lost` and `gained` with McNemar's
+        `p`, and the accuracy of each source by class, where the answers are labels."""
+        ends = ends_of(self._workshop.loaded(after))
+        asked = questions(texts.documents, ends)
+        if not asked:
+            raise ConfigError(
+                f"{texts.task} is plain text: none of its documents has a prompt and an answer that is expected, so "
+                "that nothing can be right or wrong. Passages show what was forgotten."
+            )
+        sides = {name: self._answered(each, texts, asked, ends, tell) for name, each in _sides(before, after)}
+        expected = [text_of(texts.tokens.tokenizer, question.answer) for question in asked]
+        rows: list[dict[str, Any]] = [
+            {
+                "document": question.document,
+                "prompt": text_of(texts.tokens.tokenizer, question.prompt),
+                "expected": wanted,
+                **{name: asdict(side[number]) for name, side in sides.items()},
+            }
+            for number, (question, wanted) in enumerate(zip(asked, expected, strict=True))
+        ]
+        lost = sum(row["before"]["exact"] and not row["after"]["exact"] for row in rows)
+        gained = sum(row["after"]["exact"] and not row["before"]["exact"] for row in rows)
+        return {
+            "rows": rows,
+            "scores": {name: _means(side) for name, side in sides.items()},
+            "lost": lost, "gained": gained, "p": mcnemar_p(lost, gained),
+            "classes": {name: class_accuracy(expected, side) for name, side in sides.items()},
+            "documents": len(texts.documents),
+        }  # fmt: skip
 
-        folder = self._results.files(key, make)
-        if made:
-            return made[0]
-        assert folder is not None
-        kept: list[dict[str, Any]] = json.loads((folder / _ANSWERS).read_text(encoding="utf-8"))
-        return kept
+    def _answered(
+        self, found: Found, texts: HeldOutDocuments, asked: Sequence[Question], ends: Sequence[int], tell: Tell
+    ) -> list[Answered]:
+        words = f"{found.words} answers the questions of {texts.task}"
 
-    def _passages(self, request: PassagesRequest, tell: Tell) -> list[dict[str, Any]]:
-        """A row of `passages` for every document, with the text that it begins with."""
-        pair = self._pair(request, tell)
-        table = passages(pair.documents, *pair.scores)
-        rows = table.to_dict("records")
-        for row in rows:
-            row["begins"] = pair.beginning(int(row["document"]))
-        return [{str(name): value for name, value in row.items()} for row in rows]
+        def compute() -> list[dict[str, Any]]:
+            base = self._workshop.loaded(found)
+            told = answered(base, asked, ends, lambda done, of: tell(Told(words, done, of)))
+            return [asdict(each) for each in told]
 
-    def _passage(self, request: PassageRequest, tell: Tell) -> list[dict[str, Any]]:
-        """The pieces of a document."""
-        pair = self._pair(PassagesRequest(request.task, request.before, request.after), tell)
-        if not 0 <= request.document < len(pair.documents):
-            raise ConfigError(f"{request.task} has {len(pair.documents)} documents here; choose one of them.")
-        ends = np.cumsum(pair.documents.targets)
-        end = int(ends[request.document])
-        part = slice(end - int(pair.documents.targets[request.document]), end)
-        own = [TokenScores(scores.nats[part], scores.likeliest[part]) for scores in pair.scores]
-        pieces = opened(pair.base.tokenizer, pair.documents[request.document], *own)
-        return [asdict(piece) for piece in pieces]
-
-    def _pair(self, request: PassagesRequest, tell: Tell) -> "_Pair":
-        before, after = (find(self._store, source) for source in (request.before, request.after))
-        _check_same_texts(before, after, request.task)
-        tell(Told("reading the task"))
-        base, task = self._task(after, request.task)
-        documents = scored_documents(task, after.experiment.training, after.run.seed)
-        scores = [self._scores(each, task, documents, tell) for each in (before, after)]
-        return _Pair(base, documents, (scores[0], scores[1]))
-
-    def _task(self, found: Found, name: str) -> tuple[TokensOf, TaskTokens]:
-        model = found.experiment.model
-        base = TokensOf.from_tokenizer(model, load_tokenizer(model))
-        spec = next(spec for spec in found.experiment.tasks if spec.name == name)
-        return base, task_tokens(spec, base, self._tokens, found.experiment.training.block_size)
-
-    def _scores(self, found: Found, task: TaskTokens, documents: EncodedDocuments, tell: Tell) -> TokenScores:
-        """The scores of a source, once per content: of its weights and of the documents."""
-        block_size = found.experiment.training.block_size
-        chosen = [found.run.seed, found.experiment.training.held_out_tokens, task.name]
-        is_drawn = len(documents) < len(task.held_out)
-        texts = [task.held_out_fingerprint, chosen if is_drawn else None, block_size]
-        key = content_key("token scores", found.content, texts)
-        made: list[TokenScores] = []
-
-        def make(folder: Path) -> None:
-            words = f"{named(found)} reads {task.name}"
-            base = self._loaded(found)
-            made.append(token_scores(base, documents, block_size, lambda done, of: tell(Told(words, done, of))))
-            made[0].write(folder / _SCORES)
-
-        folder = self._results.files(key, make)
-        if made:
-            return made[0]
-        assert folder is not None
-        return TokenScores.read(folder / _SCORES)
-
-    def _loaded(self, found: Found) -> LoadedModel:
-        if found.content in self._models:
-            self._models.move_to_end(found.content)
-        else:
-            while len(self._models) >= _MODELS:
-                self._models.popitem(last=False)
-            self._models[found.content] = found.load()
-        return self._models[found.content]
+        key = content_key("answered", found.content, texts.content, len(asked), list(ends))
+        return [Answered(**each) for each in self._workshop.kept(key, compute, _write_json, _read_json)]
 
 
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """A task's documents with the scores of two sources."""
-
-    base: TokensOf
-    documents: EncodedDocuments
-    scores: tuple[TokenScores, TokenScores]
-
-    def beginning(self, number: int, tokens: int = 40) -> str:
-        """The text that a document begins with, without the token that begins every document."""
-        ids = self.documents[number].token_ids[1 : tokens + 1].tolist()
-        text = self.base.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(text)
+def _sides(before: Found, after: Found) -> tuple[tuple[str, Found], tuple[str, Found]]:
+    return ("before", before), ("after", after)
 
 
-def named(found: Found) -> str:
-    """A source in words."""
-    if not found.source.stage:
-        return "the base model"
-    return f"{found.run.label} after stage {found.source.stage}"
+def _means(side: Sequence[Answered]) -> dict[str, float]:
+    return {
+        "exact": float(np.mean([answer.exact for answer in side])),
+        "f1": float(np.mean([answer.f1 for answer in side])),
+    }
+
+
+def _rows(texts: HeldOutDocuments, before: TokenScores, after: TokenScores) -> list[dict[str, Any]]:
+    """A row of `passages` for every document, with the text that it begins with."""
+    rows = passages(texts.documents, before, after).to_dict("records")
+    found = [{str(name): value for name, value in row.items()} for row in rows]
+    for row in found:
+        ids = texts.documents[row["document"]].token_ids[1 : _BEGINNING + 1]
+        row["begins"] = text_of(texts.tokens.tokenizer, ids)
+    return found
+
+
+def _pieces(request: PassageRequest, texts: HeldOutDocuments, scores: Sequence[TokenScores]) -> list[dict[str, Any]]:
+    """The pieces of a document."""
+    documents, number = texts.documents, request.document
+    if not 0 <= number < len(documents):
+        raise ConfigError(f"{request.task} has {len(documents)} documents here; choose one of them.")
+    end = int(np.cumsum(documents.targets)[number])
+    part = slice(end - int(documents.targets[number]), end)
+    own = [TokenScores(each.nats[part], each.likeliest[part]) for each in scores]
+    return [asdict(piece) for piece in opened(texts.tokens.tokenizer, documents[number], *own)]
 
 
 def _check_same_texts(before: Found, after: Found, task: str) -> None:
     """Raises ConfigError where two sources can't be compared on the same tokens of the same texts."""
-    for each in (before, after):
-        if task not in [spec.name for spec in each.experiment.tasks]:
-            raise ConfigError(f"{quoted(task)} is no task of the experiment {quoted(each.experiment.name)}.")
     facts: list[Mapping[str, Any]] = [
         {
             "base model": each.experiment.model,
-            "texts": next(spec for spec in each.experiment.tasks if spec.name == task),
+            "texts": next((spec for spec in each.experiment.tasks if spec.name == task), None),
             "block size": each.experiment.training.block_size,
-            "held-out tokens": each.experiment.training.held_out_tokens,
         }
         for each in (before, after)
     ]
@@ -208,3 +177,11 @@ def _check_same_texts(before: Found, after: Found, task: str) -> None:
             f"The two models belong to experiments with another {differs[0]}, so their tokens can't be compared one "
             "by one; choose two of the same experiment."
         )
+
+
+def _write_json(made: Any, folder: Path) -> None:
+    (folder / _ANSWERS).write_text(json.dumps(made), encoding="utf-8")
+
+
+def _read_json(folder: Path) -> Any:
+    return json.loads((folder / _ANSWERS).read_text(encoding="utf-8"))

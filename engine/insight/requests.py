@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-MOST_PROMPTS, MOST_SOURCES, MOST_ANSWER_TOKENS = 200, 24, 1024
+from engine.common.errors import ConfigError
+from engine.insight.measures.prompts import MOST_ANSWER_TOKENS as MOST_ANSWER_TOKENS
+from engine.insight.measures.prompts import MOST_PROMPTS as MOST_PROMPTS
+from engine.insight.measures.prompts import Prompt as Prompt
+from engine.insight.measures.prompts import Sampling as Sampling
+
+MOST_SOURCES = 24
 """Of one request."""
 
 
@@ -12,24 +18,6 @@ class Source:
 
     run_id: str
     stage: int
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Each token is drawn from softmax(logits / temperature), from its likeliest tokens alone: as many as together
-    have a probability of `top_p`."""
-
-    temperature: float
-    seed: int
-    top_p: float = 1.0
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A text to write on from; or, where it is `chat`, what a user says, put through the model's chat template."""
-
-    text: str
-    chat: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,4 +49,26 @@ class PassageRequest:
     document: int
 
 
-Request = AnswersRequest | PassagesRequest | PassageRequest
+@dataclass(frozen=True)
+class TurnedRequest:
+    """The held-out questions of a task answered by two sources: which answers turned right or wrong."""
+
+    task: str
+    before: Source
+    after: Source
+
+
+Request = AnswersRequest | PassagesRequest | PassageRequest | TurnedRequest
+
+
+def check(request: AnswersRequest) -> None:
+    """Raises ConfigError, with what to change, where too much or nothing is asked."""
+    if not request.prompts or not all(prompt.text.strip() for prompt in request.prompts):
+        raise ConfigError("There is an empty prompt; write what the models shall go on from.")
+    for what, number, most in (
+        ("prompts", len(request.prompts), MOST_PROMPTS),
+        ("models", len(request.sources), MOST_SOURCES),
+        ("tokens an answer", request.most_tokens, MOST_ANSWER_TOKENS),
+    ):
+        if not 1 <= number <= most:
+            raise ConfigError(f"{number} {what} are asked for; 1 to {most} can be, so choose others.")

@@ -26,6 +26,11 @@ class Found:
     content: str
     """Names the weights by their content."""
 
+    @property
+    def words(self) -> str:
+        """The source as sentences name it."""
+        return f"{self.run.label} after stage {self.source.stage}" if self.source.stage else "the base model"
+
     def load(self) -> LoadedModel:
         """On the CPU. Raises ModelError or StoreError."""
         return load_base(self.experiment.model, "cpu", self.checkpoint)

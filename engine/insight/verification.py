@@ -6,11 +6,11 @@ from typing import Any
 
 from engine.common.errors import StoreError
 from engine.common.quoting import listed, quoted
-from engine.insight.guard_checks import Outcome, check_guards
-from engine.insight.guards import OF_ANSWERS, Guard
-from engine.insight.performing import Tell, Told
+from engine.insight.measures.guard_checks import Outcome, check_guards
+from engine.insight.measures.guards import OF_ANSWERS, Guard
 from engine.insight.requests import Source
 from engine.insight.sources import find
+from engine.insight.telling import Tell, Told
 from engine.results.comparison import matrices
 from engine.results.kept_most import kept_most
 from engine.store import Store

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.insight import frames
-from engine.insight.guard_checks import check_guards
-from engine.insight.guards import Guard, guards_of, normalised, read_guards
+from engine.insight.measures.guard_checks import check_guards
+from engine.insight.measures.guards import Guard, guards_of, normalised, read_guards
 from engine.models.loading import load_base
 from tests.running.test_cli import call
 

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import PalimpsestError
 from engine.insight import frames
-from engine.insight.passages import opened, passages, whole_characters
-from engine.insight.token_scores import TokenScores, token_scores
+from engine.insight.measures.passages import opened, passages, whole_characters
+from engine.insight.measures.token_scores import TokenScores, token_scores
 from engine.models.loading import load_tokenizer
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
@@ -131,7 +131,7 @@ def test_scores_are_kept_by_content_and_found_again(results: Path, monkeypatch: 
     def never(*given: object) -> TokenScores:
         raise AssertionError
 
-    monkeypatch.setattr("engine.insight.performing.token_scores", never)
+    monkeypatch.setattr("engine.insight.workshop.token_scores", never)
     again = frames.passages(results, run["run_id"], "tea", before=0, after=2)
     assert again.equals(first)
 

@@ -13,7 +13,7 @@ from engine.common.errors import ConfigError, TaskError
 from engine.common.explanations import Location, explain
 from engine.common.quoting import quoted, shortened
 from engine.experiments.yaml_reading import read_yaml
-from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_PROMPTS
+from engine.insight.measures.prompts import MOST_ANSWER_TOKENS, MOST_PROMPTS
 from engine.tasks.files.contents import Table
 from engine.tasks.readers import read_source
 from engine.tasks.spec import one_or_many

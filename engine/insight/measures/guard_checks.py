@@ -8,10 +8,10 @@ import torch
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
-from engine.insight.answers import answers
-from engine.insight.guards import OF_ANSWERS, Guard
-from engine.insight.requests import Prompt
-from engine.insight.token_scores import token_scores
+from engine.insight.measures.answers import answers
+from engine.insight.measures.guards import OF_ANSWERS, Guard
+from engine.insight.measures.prompts import Prompt
+from engine.insight.measures.token_scores import token_scores
 from engine.models.loading import LoadedModel
 from engine.tasks.documents import Turn
 from engine.tokens.blocks import EncodedDocument

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
-from engine.insight.requests import Sampling
+from engine.insight.measures.prompts import Sampling
 from engine.models.eval_mode import without_dropout
 
 Written = Callable[[Sequence[Tensor]], None]

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from engine.insight.token_scores import TokenScores
+from engine.insight.measures.token_scores import TokenScores
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.encoded_documents import EncodedDocuments
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.common.errors import ConfigError
-from engine.insight.generation import continuations
-from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_PROMPTS, MOST_SOURCES, AnswersRequest, Prompt, Sampling
+from engine.insight.measures.generation import continuations
+from engine.insight.measures.prompts import Prompt, Sampling
 from engine.models.loading import LoadedModel
 from engine.tasks.documents import Turn
 from engine.tokens.chat_templates import ChatTemplate
@@ -23,19 +23,6 @@ class Answer:
     tokens: int
     is_cut: bool
     """Whether it had more to say than it was allowed to."""
-
-
-def check(request: AnswersRequest) -> None:
-    """Raises ConfigError, with what to change, where too much or nothing is asked."""
-    if not request.prompts or not all(prompt.text.strip() for prompt in request.prompts):
-        raise ConfigError("There is an empty prompt; write what the models shall go on from.")
-    for what, number, most in (
-        ("prompts", len(request.prompts), MOST_PROMPTS),
-        ("models", len(request.sources), MOST_SOURCES),
-        ("tokens an answer", request.most_tokens, MOST_ANSWER_TOKENS),
-    ):
-        if not 1 <= number <= most:
-            raise ConfigError(f"{number} {what} are asked for; 1 to {most} can be, so choose others.")
 
 
 def answers(
@@ -54,7 +41,7 @@ def answers(
             f"Prompt {longest + 1} has {tokens:,} tokens and its answer up to {most_tokens:,}; together they must "
             f"not be longer than the {base.context:,} that this model reads at once. Shorten the prompt or the answer."
         )
-    ends = sorted({base.eos, *_ends_of_turns(base)})
+    ends = ends_of(base)
 
     def read(written: Sequence[Tensor], so_far: bool) -> list[Answer]:
         return [_answer(base, tokens, most_tokens, so_far) for tokens in written]
@@ -79,10 +66,10 @@ def _encoded(base: LoadedModel, prompt: Prompt) -> Tensor:
     return torch.tensor([base.bos, *ids.tolist()])
 
 
-def _ends_of_turns(base: LoadedModel) -> set[int]:
-    """What models for chat were taught to end a turn with, where that is not the end of a text."""
+def ends_of(base: LoadedModel) -> list[int]:
+    """The tokens that end an answer: that of a text, and what models for chat were taught to end a turn with."""
     own = getattr(base.model.generation_config, "eos_token_id", None)
-    return set(own) if isinstance(own, list) else {own} if isinstance(own, int) else set()
+    return sorted({base.eos, *(own if isinstance(own, list) else [] if own is None else [own])})
 
 
 def _answer(base: LoadedModel, tokens: Tensor, most_tokens: int, so_far: bool) -> Answer:

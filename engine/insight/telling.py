@@ -1,0 +1,21 @@
+"""How far a request has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is being done, and how much of it is."""
+
+    words: str
+    done: int = 0
+    of: int = 0
+    """0 where it is not known."""
+    so_far: Any = None
+    """Of the result, where that grows."""
+
+
+Tell = Callable[[Told], None]
+"""It may raise, to end the work."""
