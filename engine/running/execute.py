@@ -23,6 +23,7 @@ from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size, check_strategy
+from engine.running.reference_tokens import encoded_reference, reference_tokens
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tasks.spec import TaskSpec
 from engine.tokens.packing import pack_documents
@@ -67,6 +68,10 @@ def execute_run(
     ]
     pairs = zip(experiment.tasks, tasks, strict=True)
     strategy = strategies.build(run.strategy, run.parameters)
+    reference = None
+    if strategy.needs_reference and experiment.reference is not None:
+        found = reference_tokens(experiment.reference, base, shared, training.block_size)
+        reference = encoded_reference(found)
     encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
@@ -88,6 +93,7 @@ def execute_run(
         control=control,
         environment=machine,
         precision=precision,
+        reference=reference,
         overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=finished_stages,
         shared=shared,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # pages read what a strategy declares long before anything tr
 
     from engine.common.random_streams import Streams
     from engine.strategies.terms import Pull, Term
+    from engine.strategies.tools.memory import Memory
     from engine.tokens.blocks import Blocks, EncodedDocument
 
 Needs: TypeAlias = Literal["nothing", "old texts", "a second copy of the weights", "fewer weights"]
@@ -88,6 +89,9 @@ class Batch:
     """Within the stage, from 1."""
     block_size: int
     packed: bool
+    reference: Memory | None = None
+    """All documents of the experiment's reference text, where the strategy needs it. Every step is given it anew, so
+    that no state holds it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +269,16 @@ class Strategy:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
         leave."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+
+    def reads_reference(self, stage: int) -> bool:
+        """Whether its steps of this stage read the experiment's reference text, whose content then determines the
+        stage's result."""
+        return False
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it reads the reference text in any stage. Later stages are as the second."""
+        return any(self.reads_reference(stage) for stage in (1, 2))
 
     def makes_state(self, stage: int) -> bool:
         """Whether `begin_stage` or `after_step` makes a state in this stage, which then belongs to its result."""

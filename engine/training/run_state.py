@@ -19,6 +19,7 @@ from engine.persistence.journal import Journal, Kept
 from engine.persistence.resume_points import SECONDS_APART, Position, ResumePoints
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import KeptWork, State, Strategy
+from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
 from engine.training.scoring import HeldOut
@@ -42,6 +43,21 @@ class EncodedTask:
 
 
 @dataclass(frozen=True, eq=False)
+class EncodedReference:
+    """The experiment's reference text in the model's tokens."""
+
+    documents: Sequence[EncodedDocument]
+    fingerprint: str
+    """Tells the text from all others, in the keys of the stages that read it."""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """All of its documents, packed once for the whole run when the first of them are drawn."""
+        return Memory(len(self.documents), (self.documents,))
+
+
+@dataclass(frozen=True, eq=False)
 class RunSetup:
     """Everything that determines a run. `load_model(None)` gives the base model, else a checkpoint folder's."""
 
@@ -55,6 +71,8 @@ class RunSetup:
     environment: dict[str, Any]
     precision: str
     """ "float32" or "bfloat16"."""
+    reference: EncodedReference | None = None
+    """The reference text, where the strategy reads it."""
     overrides: Overrides = field(default_factory=Overrides)
     """The training settings that the strategy sets itself."""
     finished_stages: int = 0
@@ -76,7 +94,8 @@ class RunSetup:
     @property
     def stage_keys(self) -> tuple[str, ...]:
         """A name for the result of every stage, from all that determines it."""
-        parts = stage_key_parts(self.strategy, [each.key_parts for each in self.stage_settings])
+        reference = self.reference.fingerprint if self.reference is not None else ""
+        parts = stage_key_parts(self.strategy, [each.key_parts for each in self.stage_settings], reference)
         texts = [task.fingerprint for task in self.tasks]
         return tuple(stage_key(self.content, self.seed, each, texts[:stage]) for stage, each in enumerate(parts, 1))
 

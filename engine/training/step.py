@@ -61,7 +61,8 @@ def take_step(
     started = setup.control.active_time()
     training, strategy, model = setup.training, setup.strategy, progress.base.model
     at, random = progress.position, Streams(setup.seed)
-    batch = Batch(blocks, at.stage, number, training.block_size, progress.base.packed)
+    reference = setup.reference.memory if setup.reference is not None else None
+    batch = Batch(blocks, at.stage, number, training.block_size, progress.base.packed, reference)
     new = Term("new", blocks, strategy.plan(at.stage).new_weight)
     terms = [new, *(term for term in strategy.loss_terms(batch, progress.state, random) if term.weight)]
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}

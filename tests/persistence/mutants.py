@@ -31,8 +31,8 @@ MUTANTS: dict[str, Mutant] = {
     "a key without the number of the stage": mutant(content_keys, "(), stage, plan.tasks", "(), plan.tasks", _KEY),
     "a key without the strategy": mutant(
         content_keys,
-        "strategy.signature(stage))",
-        "())",
+        "acted = strategy.signature(stage)",
+        "acted = ()",
         test_shared_results.test_neutral_weights_are_recognised_as_naive,
     ),
     "a key that depends on the order of names": mutant(content_keys, "sort_keys=True", "sort_keys=False", _KEY),
