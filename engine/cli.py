@@ -127,7 +127,8 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
         typer.echo("\n".join(map(visible, lines)), err=err)
     if (found := report.reference) is not None:
         texts = f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}"
-        lines = [f"reference {found.name}: {texts} to compare on; {found.target_tokens:,} target tokens"]
+        name = "reference" if found.name == "reference" else f"reference {found.name}"
+        lines = [f"{name}: {texts} to compare on; {found.target_tokens:,} target tokens"]
         typer.echo("\n".join(map(visible, [*lines, *(f"  {remark}" for remark in found.remarks)])), err=err)
     for remark in report.remarks:
         typer.echo(visible(remark), err=err)

@@ -37,7 +37,7 @@ from engine.store import Store
 
 SCHEMA = "palimpsest/results/2"
 """2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
-`comparison`, a run's `clipping` and its `remarks` are new."""
+`comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -70,7 +70,6 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
     run_ids = runs["run_id"].tolist()
-    environments = [found for found in (store.environment(run_id) for run_id in run_ids) if found]
     stages, matrix = store.stages(run_ids), store.matrix(run_ids)
     curve = store.curve(run_ids)
     scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
@@ -109,7 +108,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     whole = {
         "schema": SCHEMA,
         "experiment": to_data(experiment),
-        "environment": environments[0] if environments else {},
+        "environment": next(filter(None, map(store.environment, run_ids)), {}),
         "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
         "reference": reference_data(store.reference_facts(experiment_id)) or None,
         "runs": described,

@@ -9,10 +9,12 @@ from engine.common.errors import PalimpsestError, TaskError
 from engine.running.ignored_settings import with_ignored_settings
 from engine.running.task_tokens import TaskTokens, Tokens, task_tokens
 from engine.tasks.load import SCORED_ON_TRAINING
-from engine.training.run_state import EncodedReference
+from engine.training.reference import EncodedReference
 
 if TYPE_CHECKING:
+    from engine.experiments.experiment import Experiment
     from engine.persistence.shared_results import SharedResults
+    from engine.strategies.base import Strategy
     from engine.tasks.reference_spec import ReferenceSpec
 
 
@@ -32,8 +34,14 @@ def named_reference(sentence: str) -> str:
     return sentence if sentence.startswith("reference") else f"reference: {sentence}"
 
 
-def encoded_reference(found: TaskTokens) -> EncodedReference:
-    """The text as a run takes it, with the facts that it records."""
+def reference_of_run(
+    experiment: Experiment, strategy: Strategy, base: Tokens, shared: SharedResults | None
+) -> EncodedReference | None:
+    """The text as a run of the strategy takes it, with the facts that the run records; None where it needs none. Raises
+    TaskError as `reference_tokens` does."""
+    if experiment.reference is None or not strategy.needs_reference:
+        return None
+    found = reference_tokens(experiment.reference, base, shared, experiment.training.block_size)
     facts = {
         "name": found.name,
         "documents": len(found.train),

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from engine.common.parameters import Shorthand
 from engine.strategies.costs import Cost
@@ -41,7 +41,6 @@ if TYPE_CHECKING:  # pages read what a strategy declares long before anything tr
 
     from engine.common.random_streams import Streams
     from engine.strategies.terms import Pull, Term
-    from engine.strategies.tools.memory import Memory
     from engine.tokens.blocks import Blocks, EncodedDocument
 
 Needs: TypeAlias = Literal["nothing", "old texts", "a second copy of the weights", "fewer weights"]
@@ -79,6 +78,13 @@ class Plan:
     """Weight of the loss on these tasks, the term that is reported as "new"."""
 
 
+class Drawable(Protocol):
+    """Documents to draw from, such as a `tools.memory.Memory`."""
+
+    def beside(self, batch: Batch, ratio: float, generator: torch.Generator) -> Blocks | None:
+        """About `ratio` target tokens for each of the batch's own, in rows like its; None if there are no documents."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """The new-task blocks of one optimiser step, and how to draw further ones of the same shape."""
@@ -89,9 +95,9 @@ class Batch:
     """Within the stage, from 1."""
     block_size: int
     packed: bool
-    reference: Memory | None = None
-    """All documents of the experiment's reference text, where the strategy needs it. Every step is given it anew, so
-    that no state holds it."""
+    reference: Drawable | None = None
+    """The experiment's reference text, in stages that read it. Every step is given it anew, so that no state holds
+    it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,10 +130,10 @@ class KL(Strategy):
         teacher = Teacher(reference.teacher.tensors)
         if self.reference_text == "new":
             return [Term(self.name, batch.blocks, self.kl_weight, against=teacher)]
-        memory = batch.reference if self.reference_text == "file" else reference.memory
-        assert memory is not None, "no run begins without the text that its strategy reads"
+        texts = batch.reference if self.reference_text == "file" else reference.memory
+        assert texts is not None, "no run begins without the text that its strategy reads"
         generator = random.generator("kl draw", batch.stage, batch.step)
-        drawn = memory.beside(batch, self.reference_ratio, generator)
+        drawn = texts.beside(batch, self.reference_ratio, generator)
         return [Term(self.name, drawn, self.kl_weight, against=teacher)] if drawn else []
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:

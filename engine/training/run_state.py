@@ -19,9 +19,9 @@ from engine.persistence.journal import Journal, Kept
 from engine.persistence.resume_points import SECONDS_APART, Position, ResumePoints
 from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import KeptWork, State, Strategy
-from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
+from engine.training.reference import EncodedReference
 from engine.training.scoring import HeldOut
 
 
@@ -40,21 +40,6 @@ class EncodedTask:
     """Tells the held-out text that is scored from all others: the results of scoring are named by it."""
     overrides: Overrides = field(default_factory=Overrides)
     """The training settings that the task sets itself."""
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedReference:
-    """The experiment's reference text in the model's tokens."""
-
-    documents: Sequence[EncodedDocument]
-    fingerprint: str
-    """Tells the text from all others, in the keys of the stages that read it."""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def memory(self) -> Memory:
-        """All of its documents, packed once for the whole run when the first of them are drawn."""
-        return Memory(len(self.documents), (self.documents,))
 
 
 @dataclass(frozen=True, eq=False)
