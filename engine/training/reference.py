@@ -23,16 +23,17 @@ class EncodedReference:
     fingerprint: str
     """Tells the text from all others, in the keys of the stages that read it."""
     facts: dict[str, Any] = field(default_factory=dict)
-    _of_stage: dict[int, Memory] = field(default_factory=dict, init=False, repr=False)
+    _of_stage: dict[tuple[int, int], Memory] = field(default_factory=dict, init=False, repr=False)
 
     def memory(self, stage: int, random: Streams) -> Memory:
         """The documents that the steps of a stage draw from, packed once: all of them in their order; or, where there
         are more than `MOST_DOCUMENTS` or `MOST_TOKENS`, as many as that, chosen at random for each stage."""
-        if stage not in self._of_stage:
+        key = random.seed, stage
+        if key not in self._of_stage:
             self._of_stage.clear()
             documents = self._part(stage, random)
-            self._of_stage[stage] = Memory(len(documents), (documents,))
-        return self._of_stage[stage]
+            self._of_stage[key] = Memory(len(documents), (documents,))
+        return self._of_stage[key]
 
     def _part(self, stage: int, random: Streams) -> Sequence[EncodedDocument]:
         documents = EncodedDocuments.of(self.documents)
