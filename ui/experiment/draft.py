@@ -16,6 +16,7 @@ from engine.experiments.experiment import Experiment, StrategySpec, Training, ex
 from engine.experiments.presets import PRESETS
 from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from ui.experiment.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
 
 _KEY = "experiment_draft"
@@ -35,6 +36,9 @@ class Card:
     texts: dict[str, str] = field(default_factory=dict)
     rounds: int = 0
     """The number of times that values were set from beside their fields, which are then made anew."""
+
+    reference_rounds: int = 0
+    """The number of times that the reference text was chosen in another card."""
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set some parameters."""
@@ -84,8 +88,6 @@ class ExperimentDraft:
     training: dict[str, Any] = field(default_factory=dict)
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
-    references_taken: int = 0
-    """The number of times that a reference text was chosen."""
     presets: int = 0
     """The number of times that a preset was taken."""
 
@@ -98,10 +100,11 @@ class ExperimentDraft:
         self.moves += 1
         self.task_names.insert(index + by, self.task_names.pop(index))
 
-    def take_reference(self, name: str | None) -> None:
-        """Choose the reference text."""
-        self.references_taken += 1
+    def take_reference(self, name: str | None, chosen_in: Card) -> None:
+        """Choose the reference text, in the form of one card: the fields of all others are made anew."""
         self.reference = name
+        for card in self.cards:
+            card.reference_rounds += card is not chosen_in
 
     def take_preset(self, name: str) -> None:
         """Set all training values."""
@@ -129,7 +132,8 @@ class ExperimentDraft:
         specs = self.specs()
         if not specs:
             raise ConfigError("Switch on at least one strategy.")
-        reference = self.chosen_reference(known_tasks) if any(map(reads_reference, specs)) else None
+        reader = next((spec.name for spec in specs if reads_reference(spec)), None)
+        reference = self.chosen_reference(known_tasks, reader) if reader is not None else None
         data = {
             "name": self.name.strip() or suggested_name([task.name for task in tasks]),
             "model": self.model.strip(),
@@ -146,11 +150,11 @@ class ExperimentDraft:
         own = {} if self.file_reference is None else {self.file_reference.name: self.file_reference}
         return {**known_tasks, **self.file_tasks, **own}
 
-    def chosen_reference(self, known_tasks: Mapping[str, TaskSpec]) -> ReferenceSpec:
-        """The reference text. Raises ConfigError where none is chosen that still exists."""
+    def chosen_reference(self, known_tasks: Mapping[str, TaskSpec], reader: str) -> ReferenceSpec:
+        """The reference text that the strategy `reader` reads. Raises ConfigError where none is chosen that exists."""
         found = self.references(known_tasks).get(self.reference or "")
         if found is None:
-            raise ConfigError("Choose the reference text, in the form of the strategy that reads it.")
+            raise ConfigError(f"Choose the text of your own in the form of {described(reader).title}.")
         return found if isinstance(found, ReferenceSpec) else ReferenceSpec.of(found)
 
     def tasks(self, known_tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:

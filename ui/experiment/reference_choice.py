@@ -6,29 +6,30 @@ import streamlit as st
 
 from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
-from ui.experiment.draft import ExperimentDraft
+from ui.experiment.draft import Card, ExperimentDraft
 from ui.widgets.text import plain
 
+LABEL = "Text of your own"
 
-def reference_choice(draft: ExperimentDraft, known: Mapping[str, TaskSpec], key: str) -> None:
-    """A field for the reference text among all tasks; what is chosen goes to the draft."""
+
+def reference_choice(draft: ExperimentDraft, card: Card, known: Mapping[str, TaskSpec]) -> None:
+    """A field in a strategy's form for the reference text, among all tasks; what is chosen goes to the draft."""
     texts = draft.references(known)
     if not texts:
         st.info("There is no text to choose yet: upload one on the Tasks page.", icon=":material/library_books:")
         return
     names = list(texts)
     chosen = draft.reference if draft.reference in texts else None
-    # Other cards show the same choice, so each field is made anew when it changes.
-    key = f"{key}_reference_{draft.references_taken}"
+    key = draft.key(f"card{card.number}_reference_{card.reference_rounds}")
 
     def take() -> None:
-        draft.take_reference(st.session_state[key])
+        draft.take_reference(st.session_state[key], card)
 
     st.selectbox(
-        "Reference: a text of your own", names, None if chosen is None else names.index(chosen), key=key,
+        LABEL, names, None if chosen is None else names.index(chosen), key=key,
         placeholder="Choose a text", on_change=take, format_func=lambda name: _called(name, texts),
-        help="Texts of the Tasks page, of which all documents to train on are drawn from. One that no task here is "
-        "like, such as general text, keeps what the tasks would not; the choice is one for the whole experiment.",
+        help="A text of the Tasks page, from whose training documents the reference is drawn. Choose one that is like "
+        "what the model shall keep, such as general text. All strategies of the experiment that read it read the same.",
     )  # fmt: skip
     if draft.reference is not None and chosen is None:
         st.warning(f"No longer in the library: {plain(draft.reference)}.", icon=":material/warning:")

@@ -120,7 +120,7 @@ def _card(draft: ExperimentDraft, card: Card, known: Mapping[str, TaskSpec]) -> 
             _declared(described(card.strategy), built[0] if built else strategies.build(card.strategy, {}))
         with come_to:
             if any(strategies.build(card.strategy, each).needs_reference for each in variants):
-                reference_choice(draft, known, key)
+                reference_choice(draft, card, known)
             for sentence in dict.fromkeys(sentence for each in built for sentence in each.in_words()):
                 st.caption(plain(sentence))
 

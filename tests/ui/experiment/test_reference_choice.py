@@ -18,6 +18,7 @@ from engine.tasks.reference_spec import ReferenceSpec
 from tests.pages.test_experiment_page import APP, PAGE, errors, field, started
 from ui.experiment import preview_data
 from ui.experiment.draft import ExperimentDraft, draft_of
+from ui.experiment.reference_choice import LABEL
 from ui.server import entrance, session
 
 KL = f"card{strategies.offered().index('kl') + 1}"
@@ -56,7 +57,7 @@ def page_on_a_file() -> AppTest:
 
 def choice(app: AppTest) -> Any:
     """The first field for the reference text."""
-    return next(box for box in app.selectbox if "_reference_" in box.key and not box.key.endswith("_reference_text"))
+    return next(box for box in app.selectbox if box.label == LABEL)
 
 
 def saved(app: AppTest) -> Experiment:
@@ -66,7 +67,7 @@ def saved(app: AppTest) -> Experiment:
 def test_the_page_asks_for_the_text_and_takes_one_of_the_librarys(library: Library) -> None:
     app = page_on_a_file()
     (asked,) = errors(app)
-    assert "Choose the reference text" in asked
+    assert "Choose the text of your own in the form of KL to a teacher" in asked
     assert app.button(key="experiment_start").disabled
     assert choice(app).options == ["bread", "tea", "general"]
     choice(app).set_value("general").run()
@@ -83,7 +84,7 @@ def test_a_field_for_the_text_is_there_where_a_strategy_reads_it_alone() -> None
     app = page_on_a_file()
     choice(app).set_value("general").run()
     field(app.selectbox, f"{KL}_reference_text").set_value("new").run()
-    assert not [box for box in app.selectbox if box.label.startswith("Reference:")]
+    assert not [box for box in app.selectbox if box.label == LABEL]
     assert saved(app).reference is None
     field(app.toggle, f"{KL}_several").set_value(True).run()
     field(app.multiselect, f"{KL}_reference_text_list").set_value(["new", "file"]).run()
@@ -94,10 +95,10 @@ def test_a_field_for_the_text_is_there_where_a_strategy_reads_it_alone() -> None
 def test_all_cards_show_the_one_text_of_the_experiment() -> None:
     app = page_on_a_file()
     field(app.button, f"{KL}_copy").click().run()
-    fields = [box for box in app.selectbox if box.label.startswith("Reference:")]
+    fields = [box for box in app.selectbox if box.label == LABEL]
     assert [box.value for box in fields] == [None, None]
     fields[1].set_value("general").run()
-    assert [box.value for box in app.selectbox if box.label.startswith("Reference:")] == ["general", "general"]
+    assert [box.value for box in app.selectbox if box.label == LABEL] == ["general", "general"]
 
 
 def test_what_is_saved_is_read_again_with_the_text_of_the_library(library: Library) -> None:
@@ -144,7 +145,7 @@ def test_a_text_that_left_the_library_is_named_and_asked_for_again(library: Libr
     library.delete(task.task_id)
     app.run()
     assert "No longer in the library: general" in " ".join(warning.value for warning in app.warning)
-    assert any("Choose the reference text" in each for each in errors(app))
+    assert any("Choose the text of your own" in each for each in errors(app))
 
 
 def test_a_start_refuses_a_text_without_a_document_by_its_field(library: Library) -> None:
