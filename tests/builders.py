@@ -16,6 +16,7 @@ from engine.models.loading import LoadedModel
 from engine.strategies.base import StageView, Strategy
 from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
+from engine.training.reference import EncodedReference
 from engine.training.run_state import EncodedTask, RunSetup
 from engine.training.scoring import prepare
 
@@ -112,7 +113,8 @@ def fisher_of(
 
 
 def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: object) -> RunSetup:
-    """A run over random tasks with disjoint vocabularies on a tiny GPT-2; `changes` go to the training settings."""
+    """A run over random tasks with disjoint vocabularies on a tiny GPT-2, and a reference text of all of them for
+    strategies that read one; `changes` go to the training settings."""
     settings: dict[str, object] = {
         "epochs": 2, "learning_rate": 1e-2, "block_size": BLOCK, "tokens_per_step": 64, "evaluations_per_stage": 2,
         "warmup_share": 0.1, "device": "cpu",
@@ -130,4 +132,5 @@ def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: obj
         control=Control(),
         environment={},
         precision="float32",
+        reference=EncodedReference(tuple(random_documents(20, seed=99)), "a reference"),
     )

@@ -210,6 +210,25 @@ class Reader(CurveReader):
         with self._reading() as connection:
             return {run_id: facts or [] for run_id, facts in connection.execute(query)}
 
+    def reference_facts_by_run(self, run_ids: Ids) -> dict[str, dict[str, Any]]:
+        """The facts that each of these runs recorded of the reference text; empty before it began, and where it reads
+        none."""
+        query = select(runs.c.run_id, runs.c.reference_facts).where(runs.c.run_id.in_(_listed(run_ids)))
+        with self._reading() as connection:
+            return {run_id: facts or {} for run_id, facts in connection.execute(query)}
+
+    def reference_facts(self, experiment_id: str) -> dict[str, Any]:
+        """The facts of the reference text by the first run of the experiment that read it and finished a stage; empty
+        before, and where none reads it."""
+        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
+        query = (
+            select(runs.c.reference_facts)
+            .where(runs.c.experiment_id == experiment_id, runs.c.run_id.in_(trained))
+            .order_by(runs.c.number)
+        )
+        with self._reading() as connection:
+            return next((facts for facts in connection.execute(query).scalars() if facts), {})
+
     def environment(self, run_id: str) -> dict[str, Any]:
         """Versions, device, threads, commit that the run was trained with; empty before it began."""
         return self._run_value(run_id, runs.c.environment) or {}

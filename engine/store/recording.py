@@ -55,6 +55,7 @@ def _run_started(connection: Connection, run_id: str, event: events.RunStarted, 
     values = {
         "status": "running", "reason": "", "steps": event.steps, "stages": event.stages, "stage": event.finished_stages,
         "environment": event.environment, "task_facts": list(event.tasks),
+        "reference_facts": event.reference,
         "started_at": func.coalesce(runs.c.started_at, now()), "finished_at": None,
     }  # fmt: skip
     _change_run(connection, run_id, values)

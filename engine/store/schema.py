@@ -87,6 +87,7 @@ runs = Table(
     Column("request", String),
     Column("environment", JSON),
     Column("task_facts", JSON),
+    Column("reference_facts", JSON),  # of runs that read the reference text
 )  # fmt: skip
 
 stages = Table(

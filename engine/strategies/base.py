@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from engine.common.parameters import Shorthand
 from engine.strategies.costs import Cost
@@ -78,6 +78,13 @@ class Plan:
     """Weight of the loss on these tasks, the term that is reported as "new"."""
 
 
+class Drawable(Protocol):
+    """Documents to draw from, such as a `tools.memory.Memory`."""
+
+    def beside(self, batch: Batch, ratio: float, generator: torch.Generator) -> Blocks | None:
+        """About `ratio` target tokens for each of the batch's own, in rows like its; None if there are no documents."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """The new-task blocks of one optimiser step, and how to draw further ones of the same shape."""
@@ -88,6 +95,9 @@ class Batch:
     """Within the stage, from 1."""
     block_size: int
     packed: bool
+    reference: Drawable | None = None
+    """The experiment's reference text, in stages that read it. Every step is given it anew, so that no state holds
+    it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +275,16 @@ class Strategy:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
         leave."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+
+    def reads_reference(self, stage: int) -> bool:
+        """Whether its steps of this stage read the experiment's reference text, whose content then determines the
+        stage's result."""
+        return False
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it reads the reference text in any stage. Later stages are as the second."""
+        return any(self.reads_reference(stage) for stage in (1, 2))
 
     def makes_state(self, stage: int) -> bool:
         """Whether `begin_stage` or `after_step` makes a state in this stage, which then belongs to its result."""

@@ -101,6 +101,9 @@ class Combined(Strategy):
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
 
+    def reads_reference(self, stage: int) -> bool:
+        return any(part.reads_reference(stage) for part in self.parts)
+
     def makes_state(self, stage: int) -> bool:
         return any(part.makes_state(stage) for part in self.parts)
 

@@ -65,7 +65,7 @@ class Memory:
     for a new task keeps a uniform sample of the older ones."""
 
     size: int
-    tasks: tuple[tuple[EncodedDocument, ...], ...] = ()
+    tasks: tuple[Sequence[EncodedDocument], ...] = ()
     _packed: dict[tuple[int, bool], tuple[PackedTask, ...]] = field(
         default_factory=dict, compare=False, repr=False, metadata={"written": False}
     )
