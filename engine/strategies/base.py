@@ -176,7 +176,9 @@ class StageView:
     @property
     def weights(self) -> Weights:
         """The weights that train."""
-        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        from engine.models.parts import trainable_weights
+
+        return trainable_weights(self.model)
 
 
 @dataclass(frozen=True, eq=False)
