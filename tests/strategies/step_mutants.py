@@ -1,7 +1,8 @@
 """Mistakes in the strategies that change what a step does or which weights it moves, each with the test that must
 catch it."""
 
-from engine.strategies import agem, cumulative, ewc, freeze, mask
+from engine.strategies import agem, ewc, freeze, mask
+from engine.strategies.tools import all_tasks
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_agem, test_cumulative, test_ewc, test_freeze, test_mask
 
@@ -94,14 +95,14 @@ STEPS: dict[str, Mutant] = {
         test_mask.test_what_the_mask_names_takes_adamws_step_and_all_else_stays_bit_for_bit,
     ),
     "cumulative training without the newest task": mutant(
-        cumulative,
+        all_tasks,
         "range(1, stage + 1)",
         "range(1, max(2, stage))",
         test_cumulative.test_rows_and_budget_of_every_stage_are_those_of_joint_training,
         stage_tokens=None,
     ),
     "cumulative training from the base model": mutant(
-        cumulative,
+        all_tasks,
         "Plan(tuple(range(1, stage + 1)))",
         'Plan(tuple(range(1, stage + 1)), start="base")',
         test_cumulative.test_a_stage_starts_from_the_weights_of_the_stage_before,
