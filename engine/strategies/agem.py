@@ -103,7 +103,7 @@ class AGEM(Strategy):
     def cost(self, stage: int) -> Cost:
         if not self.acts(stage):
             return Cost()
-        # Copies: the memory's gradient and what is projected.
+        # Copies: the memory's gradient and what is projected; those of other strategies' terms count with these.
         return Cost(tokens_per_new_token=self.replay_ratio, copies=2, documents=self.memory_size)
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:

@@ -111,7 +111,12 @@ class Combined(Strategy):
         return tuple(each for own in found if isinstance(own, tuple) for each in own)
 
     def cost(self, stage: int) -> Cost:
-        return sum((part.cost(stage) for part in self.parts), Cost())
+        """The sum of the parts' own; where one of them combines gradients, those of the others' terms are held beside
+        their sum until it has."""
+        own = sum((part.cost(stage) for part in self.parts), Cost())
+        others = [part for part in self.parts if not part.redefines("combine") and part.redefines("loss_terms")]
+        terms = sum(part.acts(stage) for part in others)
+        return own + Cost(copies=terms + 1) if terms and self.redefines("combine") else own
 
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
         for part in self.parts:
