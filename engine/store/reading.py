@@ -157,12 +157,13 @@ class Reader(CurveReader):
 
     def stages(self, run_ids: Ids) -> pd.DataFrame:
         """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
-        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences."""
+        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences;
+        `new_tokens` are those of the `target_tokens` that are the tasks' own, NaN in runs of earlier versions."""
         import pandas as pd
 
         table = schema.stages
         columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
-                   "checkpoint", "finished", "remarks")  # fmt: skip
+                   "checkpoint", "finished", "remarks", "new_tokens")  # fmt: skip
         query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
         frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
         frame["checkpoint"] = pd.Series(

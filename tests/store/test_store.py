@@ -74,6 +74,7 @@ def test_the_frames_hold_what_the_events_said(store: Store, tmp_path: Path) -> N
     stages = store.stages([run_id])
     assert stages["first_step"].tolist() == [1, STEPS + 1]
     assert stages["finished"].tolist() == [True, True]
+    assert stages["new_tokens"].tolist() == [100 * STEPS] * 2
     assert Path(stages["checkpoint"].iloc[1]) == store.run_folder(run_id) / "stage-2"
     assert store.curve(run_id)["step"].unique().tolist() == [0, 2, 4, 6, 8]
     assert store.environment(run_id) == {"device": "cpu"}
