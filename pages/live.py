@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.errors import StoreError
-from engine.results.clipping import adds_to_the_loss, in_words
+from engine.results.clipping_words import adds_to_the_loss, in_words
 from figures.theme import SCORES, brief_labels
 from ui.live import data
 from ui.live.controls import show_controls

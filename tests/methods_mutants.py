@@ -1,7 +1,7 @@
 """Mistakes in how settings are chosen and reported, each with the test that must catch it."""
 
 from benchmarks.methods import halves, lines, runs
-from engine.results import operations
+from engine.results import clipping, operations
 from tests import test_methods_benchmark as tests
 from tests.mutation import Mutant, mutant
 
@@ -39,5 +39,5 @@ MUTANTS: dict[str, Mutant] = {
     "a stage that was taken over counts as one without cost": mutant(
         runs, "is_whole and not event.shared", "is_whole", _TIMED
     ),
-    "a step at the limit counts as clipped by the grid": mutant(runs, "norm > limit", "norm >= limit", _CLIPPED),
+    "a step at the limit counts as clipped by the grid": mutant(clipping, "norm > limit", "norm >= limit", _CLIPPED),
 }

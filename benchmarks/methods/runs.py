@@ -196,9 +196,7 @@ def _clipping(steps: Sequence[events.StepDone], limit: float | None) -> list[dic
         return None
     found = []
     for _, norms in _by_stage([(step.stage, step.gradient_norm) for step in steps]):
-        finite = [norm for norm in norms if isfinite(norm)]
-        kept = sum(min(1.0, limit / norm) if norm else 1.0 for norm in finite)
-        part = Clipping(limit, len(finite), sum(norm > limit for norm in finite), kept)
+        part = Clipping.of([norm for norm in norms if isfinite(norm)], limit)
         found.append({"clipped_share": part.share, "kept_share": part.kept_share})
     return found
 

@@ -9,15 +9,9 @@ import pandas as pd
 import pytest
 
 from engine import events
-from engine.results.clipping import (
-    Clipping,
-    adds_to_the_loss,
-    clipping_by_stage,
-    clipping_sentences,
-    in_words,
-    whole,
-    with_clipping,
-)
+from engine.results.clipping import Clipping, clipping_by_stage, whole
+from engine.results.clipping_columns import with_clipping
+from engine.results.clipping_words import adds_to_the_loss, clipping_sentences, in_words
 from engine.results.export import results
 from engine.store import Store
 from tests.fake_runs import experiment
