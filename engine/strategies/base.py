@@ -239,6 +239,10 @@ class Strategy:
         colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
         return None
 
+    def refusal_of_blocks(self, block_size: int) -> str | None:
+        """What of its parameters does not fit blocks of so many tokens, in such a sentence; None where all does."""
+        return None
+
     def clash(self, others: Sequence[Strategy]) -> str | None:
         """Why it can't be joined to these strategies, in words that begin with a parameter's name and a colon; None
         where it can."""

@@ -92,6 +92,9 @@ class Combined(Strategy):
     def refusal(self, model: PreTrainedModel) -> str | None:
         return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
 
+    def refusal_of_blocks(self, block_size: int) -> str | None:
+        return next((found for part in self.parts if (found := part.refusal_of_blocks(block_size)) is not None), None)
+
     def initial_state(self) -> State:
         return _joined([part.initial_state() for part in self.parts])
 
