@@ -17,7 +17,7 @@ from engine.common.parameters import Parameter, no_boolean
 from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Needs, Strategy
-from engine.strategies.combined import Combined, keys_of
+from engine.strategies.combined import Combined, joined_title, keys_of
 
 _NAMES = (
     "naive",
@@ -84,6 +84,11 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     if len(set(names)) < len(names):
         raise ConfigError(f"strategy {quoted(name)} names the same strategy twice")
     return tuple(_BY_NAME[part] for part in names)
+
+
+def title_of(name: str) -> str:
+    """The title of a strategy, or of several that are joined. Raises ConfigError for an unknown name."""
+    return joined_title(parts_of(name))
 
 
 def needs_of(name: str) -> Needs:

@@ -201,7 +201,7 @@ class Strategy:
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """As pages print it."""
+    """As pages print it. An abbreviation in brackets at its end stands for it in the titles of joined strategies."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
     choose_when: ClassVar[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ class Combined(Strategy):
 
     @property
     def title(self) -> str:  # type: ignore[override]
-        return " + ".join(part.title for part in self.parts)
+        return joined_title([type(part) for part in self.parts])
 
     @property
     def summary(self) -> str:  # type: ignore[override]
@@ -169,6 +170,13 @@ class Combined(Strategy):
         """Every part with its own state."""
         for number, part in enumerate(self.parts):
             yield part, State(*(None if side is None else side[number] for side in (state.fixed, state.moving)))
+
+
+def joined_title(parts: Sequence[type[Strategy]]) -> str:
+    """The title of strategies side by side: the abbreviation of each, where its title ends with one in brackets."""
+    if len(parts) == 1:
+        return parts[0].title
+    return " + ".join(re.sub(r".*\((.+)\)$", r"\1", part.title) for part in parts)
 
 
 def _view(view: StageView, part: Strategy) -> StageView:

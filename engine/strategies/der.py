@@ -38,7 +38,7 @@ class DER(Strategy):
     stored π, or all others together. α = 0 is naive bit for bit."""
 
     name: ClassVar[str] = "der"
-    title: ClassVar[str] = "Dark experience replay"
+    title: ClassVar[str] = "Dark experience replay (DER)"
     summary: ClassVar[str] = (
         "Keeps a few past documents with the model's likeliest next tokens, and holds the model to them by weight α."
     )

@@ -99,7 +99,7 @@ class EWC(Strategy):
     """
 
     name: ClassVar[str] = "ewc"
-    title: ClassVar[str] = "Elastic weight consolidation"
+    title: ClassVar[str] = "Elastic weight consolidation (EWC)"
     summary: ClassVar[str] = (
         "Holds the weights that past tasks depend on near where they were, by a penalty of strength λ."
     )

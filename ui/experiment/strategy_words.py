@@ -37,9 +37,8 @@ def described(name: str) -> Described:
     """The words of a strategy of the registry, or of a pair."""
     parts = strategies.parts_of(name)
     first = parts[0]
-    title, summary, choose_when = first.title, first.summary, first.choose_when
+    title, summary, choose_when = strategies.title_of(name), first.summary, first.choose_when
     if len(parts) > 1:
-        title = " + ".join(part.name for part in parts)
         summary = f"{' and '.join(part.title for part in parts)} at once: their loss terms and pulls are added."
         choose_when = "Where you want both at once; their costs add up."
     labels = [declared.label for part in parts for declared in parameters_of(part)]
