@@ -38,7 +38,7 @@ def as_svg(found: Sequence[Line]) -> str:
     parts = [*_frame(x, y), *_legend()]
     discs = [(line, x.at(learnt), y.at(forgotten), _radius(line)) for line, learnt, forgotten in points]
     for line, cx, cy, radius in sorted(discs, key=lambda disc: -disc[3]):
-        colour = _COLOURS[strategies.needs_of(line.strategy)]
+        colour = _COLOURS[strategies.needs_of(line.strategy)[0]]
         parts.append(_disc(cx, cy, radius, colour))
     taken: list[Box] = [(cx - 0.8 * r, cy - 0.8 * r, cx + 0.8 * r, cy + 0.8 * r) for _, cx, cy, r in discs]
     for line, cx, cy, radius in discs:

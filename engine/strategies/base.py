@@ -208,8 +208,8 @@ class Strategy:
     """One sentence for the card: for whom it is, and what it costs."""
     source: ClassVar[tuple[str, str]]
     """The paper in a few words, and its address."""
-    needs: ClassVar[Needs] = "nothing"
-    """The group in which pages offer it."""
+    needs: ClassVar[tuple[Needs, ...]] = ("nothing",)
+    """What it needs with the default values of its parameters; the first is the group in which pages offer it."""
     null: ClassVar[Mapping[str, Any] | str]
     """The parameter values at which it is naive bit for bit; or the reason why there are none."""
     joins: ClassVar[bool] = True

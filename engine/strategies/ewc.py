@@ -107,7 +107,7 @@ class EWC(Strategy):
         "Where no old text may be kept; steps cost little more, and two tensors of the model's size are remembered."
     )
     source: ClassVar[tuple[str, str]] = ("Kirkpatrick et al. 2017", "https://arxiv.org/abs/1612.00796")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("a second copy of the weights",)
     null: ClassVar[dict[str, float]] = {"ewc_lambda": 0.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 

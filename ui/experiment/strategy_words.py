@@ -21,6 +21,8 @@ class Described:
     title: str
     summary: str
     choose_when: str
+    needs: str
+    """What it needs, without a full stop."""
     sources: tuple[tuple[str, str], ...]
     """Papers and their addresses."""
     words: str
@@ -44,7 +46,8 @@ def described(name: str) -> Described:
     labels = [declared.label for part in parts for declared in parameters_of(part)]
     texts = [text for part in parts for text in (part.name, part.title, part.summary, part.choose_when)]
     words = " ".join([title, summary, choose_when, *texts, *labels]).lower()
-    return Described(title, summary, choose_when, tuple(part.source for part in parts), words)
+    needs = strategies.heading_of(*strategies.needs_of(name))
+    return Described(title, summary, choose_when, needs, tuple(part.source for part in parts), words)
 
 
 def is_found(name: str, query: str) -> bool:

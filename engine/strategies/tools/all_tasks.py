@@ -8,7 +8,7 @@ from engine.strategies.base import Needs, Plan, Strategy
 class AllTasks(Strategy):
     """min L(task 1 ∪ … ∪ task t), with the summed token budget of its tasks, from the previous stage's weights."""
 
-    needs: ClassVar[Needs] = "old texts"
+    needs: ClassVar[tuple[Needs, ...]] = ("old texts",)
     joins: ClassVar[bool] = False
 
     def plan(self, stage: int) -> Plan:

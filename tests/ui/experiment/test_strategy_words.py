@@ -33,8 +33,17 @@ def test_a_cost_follows_the_parameters() -> None:
 
 
 def test_a_pair_that_keeps_old_text_stands_where_old_text_is_needed() -> None:
-    assert [needs_of(name) for name in ("naive", "ewc", "replay+ewc")] == [
-        "nothing", "a second copy of the weights", "old texts"
+    assert [needs_of(name)[0] for name in ("naive", "ewc", "replay+ewc", "kl", "kl+lora")] == [
+        "nothing", "a second copy of the weights", "old texts", "old texts", "old texts"
+    ]  # fmt: skip
+
+
+def test_all_that_a_strategy_needs_is_told() -> None:
+    assert [described(name).needs for name in ("naive", "kl", "replay+ewc", "kl+lora", "replay+mask", "naive+l2")] == [
+        "Needs nothing more", "Needs old texts and a second copy of the weights",
+        "Needs old texts and a second copy of the weights",
+        "Needs old texts and a second copy of the weights; trains fewer weights",
+        "Needs old texts; trains fewer weights", "Needs a second copy of the weights",
     ]  # fmt: skip
 
 
