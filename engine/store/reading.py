@@ -71,8 +71,8 @@ class Reader(CurveReader):
         """One row per run in the order of their experiments and numbers.
 
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
-        `seconds_left` begins with the estimate and goes over to the measured pace; for waiting runs, and where there is
-        no estimate, it begins with what their finished likes took.
+        `seconds_left` begins with the estimate and goes over to the measured pace; that of waiting runs is their
+        estimate, measured by what their finished likes took of theirs, or what these took where there is none.
         """
         query = (
             select(runs, experiments.c.name.label("experiment"))
