@@ -13,16 +13,19 @@ from engine.strategies.base import Strategy
 
 MOST = 0.5
 """A share of the steps above which it is said that they were clipped."""
-THROTTLED = 0.5
-"""Where clipping leaves less than this of what it leaves of naive's gradients, the new task is said to be throttled."""
+MUCH_LESS = 0.5
+"""Where clipping leaves less than this of what it leaves of naive's gradients, it is said what makes them longer."""
+UNDER_ADAMW = (
+    "AdamW divides by the size of recent gradients, so that clipping changes how much steps count beside each other "
+    "more than how far they go."
+)
 
 STAGES_NAMED, NAMED = 8, 6
 """Most stages, and most configurations, that stand in a sentence one by one."""
 
 
-def in_words(stages: Mapping[int, Clipping], adds_terms: bool = True) -> str:
-    """The clipping of one run in a sentence or two; "" before its first step. `adds_terms` says whether its strategy
-    minimises anything beside the new task's loss."""
+def in_words(stages: Mapping[int, Clipping]) -> str:
+    """The clipping of one run in a sentence or two; "" before its first step."""
     found = whole(stages)
     if found is None:
         return ""
@@ -32,9 +35,7 @@ def in_words(stages: Mapping[int, Clipping], adds_terms: bool = True) -> str:
         f"{percent(found.share)} of the steps were clipped at {found.limit:g}; on average "
         f"{percent(found.kept_share)} of a step's gradient was left{_by_stage(stages)}."
     )
-    if found.share > MOST and adds_terms:
-        text += " What a strategy adds to the loss takes its part of each such step from the new task."
-    return text
+    return f"{text} {UNDER_ADAMW}" if found.share > MOST else text
 
 
 def adds_to_the_loss(strategy: str) -> bool:
@@ -63,30 +64,25 @@ def clipping_sentences(runs: pd.DataFrame) -> list[str]:
     names = ["experiment_id", "strategy", "configuration"]
     found = runs.dropna(subset=columns).groupby(names, sort=False)[columns].mean().reset_index()
     plain = found[found["strategy"] == "naive"].drop_duplicates("experiment_id").set_index("experiment_id")
-    throttled: dict[tuple[float, str], list[str]] = {}
+    longer: dict[tuple[float, str], list[str]] = {}
     others: dict[float, list[str]] = {}
-    adding: dict[float, list[str]] = {}
     for row in found[found["clipped_share"] > MOST].to_dict("records"):
         name, limit = str(row["configuration"]), float(row["gradient_clip"])
         naive = plain.loc[row["experiment_id"]] if row["experiment_id"] in plain.index else None
-        if naive is not None and row["kept_share"] < THROTTLED * naive["kept_share"]:
-            against = f"{percent(naive['kept_share'])} of {naive['configuration']}'s"
+        much_less = naive is not None and row["kept_share"] < MUCH_LESS * naive["kept_share"]
+        if naive is not None and much_less and adds_to_the_loss(str(row["strategy"])):
+            against = f"{naive['configuration']}'s ({percent(naive['kept_share'])})"
             shares = f"{percent(row['clipped_share'])} of steps clipped, {percent(row['kept_share'])} of gradients left"
-            throttled.setdefault((limit, against), []).append(f"{name} ({shares})")
+            longer.setdefault((limit, against), []).append(f"{name} ({shares})")
         else:
             others.setdefault(limit, []).append(name)
-            if adds_to_the_loss(str(row["strategy"])):
-                adding.setdefault(limit, []).append(name)
     said = [
-        f"The new task is throttled in {listed(which, NAMED)}: clipping at {limit:g} left {against}."
-        for (limit, against), which in throttled.items()
+        f"Clipping at {limit:g} left less than half as much of the gradients of {listed(which, NAMED)} as of "
+        f"{against}: what is added to the loss makes these longer. AdamW's steps are about as long either way, so "
+        "that less of each serves the new task."
+        for (limit, against), which in longer.items()
     ]
     for limit, which in others.items():
         of = "every strategy" if len(which) == len(found) > 1 else listed(which, NAMED)
-        text = f"Most steps of {of} were clipped at {limit:g}."
-        if limit in adding:
-            adds = "adds" if len(adding[limit]) == 1 else "add"
-            names_of = listed(adding[limit], NAMED)
-            text += f" What {names_of} {adds} to the loss takes its part of each such step from the new task."
-        said.append(text)
+        said.append(f"Most steps of {of} were clipped at {limit:g}. {UNDER_ADAMW}")
     return said

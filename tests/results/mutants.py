@@ -221,11 +221,11 @@ CLIPPED: dict[str, Mutant] = {
         "found.share >= MOST",
         test_clipping.test_the_words_name_shares_limit_and_stages,
     ),
-    "throttled without a look at naive": mutant(
+    "gradients called longer without a look at naive": mutant(
         clipping_words,
-        'THROTTLED * naive["kept_share"]',
-        "THROTTLED",
-        test_clipping.test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left,
+        'MUCH_LESS * naive["kept_share"]',
+        "MUCH_LESS",
+        test_clipping.test_less_than_half_of_what_naive_keeps_is_told_with_what_it_means_under_adamw,
     ),
 }
 
