@@ -48,7 +48,6 @@ def execute_run(
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
-
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
     Raises PalimpsestError with words for the user.
     """
@@ -60,7 +59,7 @@ def execute_run(
     base = load_base(experiment.model, device)
     check_block_size(experiment, base.context)
     check_strategy(run.strategy, run.parameters, base.model)
-    check_strategy_in_blocks(run.strategy, run.parameters, experiment.training.block_size)
+    check_strategy_in_blocks(run.strategy, run.parameters, training.block_size)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     tasks = [
