@@ -143,11 +143,13 @@ def _tell(report: "Report") -> None:
 def strategies() -> None:
     """List the strategies by what they need, with their parameters, defaults and ranges."""
     for needs in get_args(Needs):
-        group = {name: strategy for name, strategy in registry().items() if strategy.needs == needs}
+        group = {name: strategy for name, strategy in registry().items() if strategy.needs[0] == needs}
         if group:
             typer.echo(heading_of(needs))
         for name, strategy in group.items():
             typer.echo(f"\n{name}: {strategy.summary}\n  When to choose it: {strategy.choose_when}")
+            if strategy.needs[1:]:
+                typer.echo(f"  {heading_of(*strategy.needs)}.")
             typer.echo(f"  Source: {', '.join(strategy.source)}")
             _print_parameters(strategy, strategy.shorthands)
             if strategy.rate_factor != 1:

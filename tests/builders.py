@@ -13,8 +13,9 @@ from engine.events.control import Control
 from engine.experiments.experiment import Training
 from engine.models import adapters
 from engine.models.loading import LoadedModel
-from engine.strategies.base import StageView, Strategy
+from engine.strategies.base import Batch, StageView, Strategy
 from engine.strategies.tools.fisher import diagonal_fisher
+from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
 from engine.training.reference import EncodedReference
 from engine.training.run_state import EncodedTask, RunSetup
@@ -88,6 +89,12 @@ def random_documents(
 
 def blocks_of(documents: Sequence[EncodedDocument], block_size: int = BLOCK) -> Blocks:
     return pack([piece for d in documents for piece in cut(d, block_size)], block_size)
+
+
+def drawn_from(memory: Memory, targets: int, block_size: int = BLOCK, seed: int = 0) -> Blocks | None:
+    """What stands beside a batch of so many target tokens, as many as it has."""
+    batch = Batch(blocks_of([document([0, *[1] * targets])]), 2, 1, block_size, packed=True)
+    return memory.beside(batch, 1.0, torch.Generator().manual_seed(seed))
 
 
 def encoded_task(name: str, seed: int, count: int = 24, **drawn: int) -> EncodedTask:

@@ -22,7 +22,7 @@ from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
-from engine.running.model_check import check_block_size, check_strategy
+from engine.running.model_check import check_block_size, check_strategy, check_strategy_in_blocks
 from engine.running.reference_tokens import reference_of_run
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tasks.spec import TaskSpec
@@ -49,7 +49,6 @@ def execute_run(
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
-
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
     Raises PalimpsestError with words for the user.
     """
@@ -61,6 +60,7 @@ def execute_run(
     base = load_base(experiment.model, device)
     check_block_size(experiment, base.context)
     check_strategy(run.strategy, run.parameters, base.model)
+    check_strategy_in_blocks(run.strategy, run.parameters, training.block_size)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     encoded = tuple(_encoded(spec, base, shared, training, run.seed) for spec in experiment.tasks)

@@ -100,7 +100,9 @@ def _to_7(operations: Any) -> None:
 
 
 def _to_8(operations: Any) -> None:
-    """Runs may read a reference text beside the tasks."""
+    """Which of a stage's tokens are its tasks' own: the others were drawn beside them. Runs may read a reference text
+    beside the tasks."""
+    _add_missing(operations, "stages", sa.Column("new_tokens", sa.Integer))
     _add_missing(operations, "runs", sa.Column("reference_facts", sa.JSON))
 
 
@@ -120,4 +122,6 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
     return {"separator": "", "beyond_block": "continue"} | task
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8}
+_STEPS: dict[int, Callable[[Any], None]] = {
+    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8,
+}  # fmt: skip

@@ -71,8 +71,8 @@ class Reader(CurveReader):
         """One row per run in the order of their experiments and numbers.
 
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
-        `seconds_left` begins with the estimate and goes over to the measured pace; for waiting runs, and where there is
-        no estimate, it begins with what their finished likes took.
+        `seconds_left` begins with the estimate and goes over to the measured pace; that of waiting runs is their
+        estimate, measured by what their finished likes took of theirs, or what these took where there is none.
         """
         query = (
             select(runs, experiments.c.name.label("experiment"))
@@ -157,12 +157,13 @@ class Reader(CurveReader):
 
     def stages(self, run_ids: Ids) -> pd.DataFrame:
         """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
-        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences."""
+        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences;
+        `new_tokens` are those of the `target_tokens` that are the tasks' own, NaN in runs of earlier versions."""
         import pandas as pd
 
         table = schema.stages
         columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
-                   "checkpoint", "finished", "remarks")  # fmt: skip
+                   "checkpoint", "finished", "remarks", "new_tokens")  # fmt: skip
         query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
         frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
         frame["checkpoint"] = pd.Series(

@@ -65,7 +65,7 @@ def _stage_started(connection: Connection, run_id: str, event: events.StageStart
     row = {
         "run_id": run_id, "stage": event.stage, "task": event.task, "first_step": event.first_step,
         "last_step": event.first_step + event.steps - 1, "steps": event.steps, "finished": False,
-        "remarks": list(event.remarks),
+        "remarks": list(event.remarks), "new_tokens": event.target_tokens,
     }  # fmt: skip
     connection.execute(_replace(schema.stages), [row])
     _change_run(connection, run_id, {"stage": event.stage})

@@ -103,6 +103,7 @@ stages = Table(
     Column("checkpoint", String),
     Column("finished", Boolean, nullable=False, default=False),
     Column("remarks", JSON),  # sentences of the strategy about how the stage begins
+    Column("new_tokens", Integer),  # the target tokens of its own tasks; NULL in runs of versions before 8
 )  # fmt: skip
 
 steps = Table(

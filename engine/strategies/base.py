@@ -186,7 +186,9 @@ class StageView:
     @property
     def weights(self) -> Weights:
         """The weights that train."""
-        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        from engine.models.parts import trainable_weights
+
+        return trainable_weights(self.model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,15 +211,15 @@ class Strategy:
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """As pages print it."""
+    """As pages print it. An abbreviation in brackets at its end stands for it in the titles of joined strategies."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
     choose_when: ClassVar[str]
     """One sentence for the card: for whom it is, and what it costs."""
     source: ClassVar[tuple[str, str]]
     """The paper in a few words, and its address."""
-    needs: ClassVar[Needs] = "nothing"
-    """The group in which pages offer it."""
+    needs: ClassVar[tuple[Needs, ...]] = ("nothing",)
+    """What it needs with the default values of its parameters; the first is the group in which pages offer it."""
     null: ClassVar[Mapping[str, Any] | str]
     """The parameter values at which it is naive bit for bit; or the reason why there are none."""
     joins: ClassVar[bool] = True
@@ -245,6 +247,10 @@ class Strategy:
     def refusal(self, model: PreTrainedModel) -> str | None:
         """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
         colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
+        return None
+
+    def refusal_of_blocks(self, block_size: int) -> str | None:
+        """What of its parameters does not fit blocks of so many tokens, in such a sentence; None where all does."""
         return None
 
     def clash(self, others: Sequence[Strategy]) -> str | None:

@@ -51,7 +51,7 @@ class KL(Strategy):
         "text or a text of yours need none of them."
     )
     source: ClassVar[tuple[str, str]] = ("Forward KL against forgetting, 2026", "https://arxiv.org/abs/2605.26097")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("old texts", "a second copy of the weights")
     null: ClassVar[dict[str, float]] = {"kl_weight": 0.0}
 
     kl_weight: float = parameter(

@@ -15,6 +15,7 @@ from engine import events
 from engine.common.device_transfers import Readback
 from engine.common.random_streams import Streams, seed_global_streams
 from engine.models.likelihood import rows_per_forward
+from engine.models.parts import trainable_weights
 from engine.strategies.base import Batch, StepTaken, Strategy, Weights
 from engine.strategies.terms import Pull, Term
 from engine.strategies.tools.quadratics import proximal_step, pull_values
@@ -64,7 +65,7 @@ def take_step(
     batch = _batch(setup, progress, blocks, number)
     new = Term("new", blocks, strategy.plan(at.stage).new_weight)
     terms = [new, *(term for term in strategy.loss_terms(batch, progress.state, random) if term.weight)]
-    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    weights = trainable_weights(model)
     pulls = strategy.pulls(progress.state)
     _check_names(strategy, terms, pulls)
     values = pull_values(pulls, weights)

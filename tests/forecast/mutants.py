@@ -76,20 +76,26 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a teacher's operations with those of replay": mutant(
         operations,
-        " / (1 + cost.tokens_per_new_token)",
-        "",
+        "new = in_steps / (1 + ratio)",
+        "new = in_steps",
         test_operations.test_a_teacher_costs_two_operations_a_parameter_and_token_that_it_reads,
+    ),
+    "a teacher's tokens as declared where they are known": mutant(
+        operations,
+        "if new is None else new\n    backward",
+        "\n    backward",
+        test_operations.test_a_teacher_reads_what_was_really_drawn_beside_the_new_tokens,
     ),
     "written tokens forgotten among operations": mutant(
         operations,
-        "forward += cost.written_tokens(",
-        "0 * cost.written_tokens(",
+        " + cost.written_tokens(before, block_size)",
+        "",
         test_operations.test_written_texts_cost_a_forward_pass_a_token,
     ),
     "a gradient counted where none is taken": mutant(
         operations,
-        "if reading.backward else (of_stage, forward + part)",
-        "if True else (of_stage, forward + part)",
+        "if reading.backward else (backward, forward + part)",
+        "if True else (backward, forward + part)",
         test_operations.test_what_is_read_without_a_gradient_costs_two_operations,
     ),
     "tensors that steps hold forgotten": mutant(estimate, " + cost.copies * own.trained", "", _HELD),
@@ -102,8 +108,8 @@ MUTANTS: dict[str, Mutant] = {
     "trained weights of another seed": mutant(trained_weights, "Streams(seed)", "Streams(0)", _STAGES),
     "operations of a run whatever trains": mutant(
         operations,
-        'of_stage * own.get("operations_share", 1.0)',
-        "of_stage",
+        'read.backward * own.get("operations_share", 1.0)',
+        "read.backward",
         test_operations.test_a_stage_that_trains_a_part_of_the_weights_counts_the_share_that_its_run_recorded,
     ),
 }

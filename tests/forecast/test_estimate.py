@@ -201,6 +201,8 @@ def test_tensors_that_steps_hold_count_as_memory_and_not_on_disk() -> None:
     projected = only_run({"agem": {"replay_ratio": 0.5}})
     assert projected.memory_bytes - plain.memory_bytes == 2 * 4 * 1_000
     assert projected.training_tokens == 2000 + 1500 + 900
+    # Joined to replay, one more of replay's term, and the sum of what is minimised.
+    assert only_run("replay+agem").memory_bytes - plain.memory_bytes == 4 * 4 * 1_000
 
 
 def test_the_estimate_of_a_strategy_that_freezes_looks_at_the_models_shapes() -> None:

@@ -264,7 +264,8 @@ def test_every_parameter_is_declared_whole(name: str) -> None:
         assert cls.title
         assert cls.summary.endswith(".")
         assert cls.choose_when.endswith(".")
-        assert cls.needs in get_args(Needs)
+        assert cls.needs
+        assert set(cls.needs) <= set(get_args(Needs))
         assert cls.source[1].startswith("https://")
     for declared in strategies.parameters_of(name).values():
         assert declared.label

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
-from engine.results.clipping import with_clipping
+from engine.results.clipping_columns import with_clipping
 from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.results.fairness import Conditions, Finding, conditions_of_runs, unfair, unfair_runs
 from engine.results.operations import operations_of

@@ -48,7 +48,7 @@ def strategy_cards(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> Non
     st.caption(f"On: {titles(on)}." if on else "None is on yet.")
     st.html(_ROWS)
     for group in GROUPS:
-        cards = [card for card in shown if strategies.needs_of(card.strategy) == group]
+        cards = [card for card in shown if strategies.needs_of(card.strategy)[0] == group]
         if cards:
             st.markdown(f"##### {strategies.heading_of(group)}")
             with st.container(gap="xsmall"):
@@ -90,7 +90,7 @@ def _line(draft: ExperimentDraft, card: Card) -> None:
 def _declared(about: Described, strategy: Strategy, with_title: bool = False) -> None:
     """Print what a strategy declares; its cost is that of its values."""
     lines = [f"**{about.title}**"] * with_title + [about.summary, f"**When to choose it:** {about.choose_when}"]
-    lines.append(f"**Cost:** {cost_in_words(strategy)}.  \n**Source:** {about.source_links}")
+    lines.append(f"{about.needs}.  \n**Cost:** {cost_in_words(strategy)}.  \n**Source:** {about.source_links}")
     (st.markdown if with_title else st.caption)("\n\n".join(lines))
 
 

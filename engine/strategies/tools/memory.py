@@ -90,12 +90,6 @@ class Memory:
         wanted = max(1, round(batch.blocks.target_tokens * ratio))
         return self.places(wanted, batch.block_size, generator, batch.packed)
 
-    def draw(
-        self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
-    ) -> Blocks | None:
-        """About `target_tokens` target tokens in rows, as `places` finds them; None if nothing is kept."""
-        return self.blocks(self.places(target_tokens, block_size, generator, together), block_size, together)
-
     def places(
         self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
     ) -> list[list[Place]]:
