@@ -7,7 +7,9 @@ from html import escape
 from benchmarks.table import Row
 
 _WIDTH, _LEFT, _RIGHT, _LINE, _HEAD = 860, 360, 40, 24, 34
-_INK, _GREY, _BAR = "#1f2937", "#9ca3af", "#2563eb"
+INK = "#1f2937"
+"""The colour of texts."""
+_GREY, _BAR = "#9ca3af", "#2563eb"
 
 
 def as_svg(rows: Sequence[Row]) -> str:
@@ -33,10 +35,10 @@ def as_svg(rows: Sequence[Row]) -> str:
         parts.append(
             f'<rect x="{start:.1f}" y="{middle - 7:.1f}" width="{end - start:.1f}" height="14" fill="{_BAR}"/>'
         )
-        parts.append(_line(x(each.lowest_ratio), middle, x(each.highest_ratio), middle, _INK))
+        parts.append(line_at(x(each.lowest_ratio), middle, x(each.highest_ratio), middle, INK))
         parts.append(text_at(x(max(each.ratio, each.highest_ratio, 1)) + 6, middle + 4, f"{each.ratio:.2f}×"))
         top += _LINE
-    axis = [_line(x(1), _HEAD - 6, x(1), top, _GREY), text_at(x(1) - 30, _HEAD - 12, "as fast as it")]
+    axis = [line_at(x(1), _HEAD - 6, x(1), top, _GREY), text_at(x(1) - 30, _HEAD - 12, "as fast as it")]
     return page(_WIDTH, top + 12, [*axis, *parts])
 
 
@@ -47,11 +49,16 @@ def page(width: int, height: int, parts: Sequence[str]) -> str:
     return "\n".join([head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
-def text_at(x: float, y: float, text: str, weight: str = "400", anchor: str = "start", colour: str = _INK) -> str:
-    """A line of text; `anchor` says which part of it stands at x: start, middle or end."""
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+def text_at(
+    x: float, y: float, text: str, weight: str = "400", anchor: str = "start", colour: str = INK, upwards: bool = False
+) -> str:
+    """A line of text; `anchor` says which part of it stands at x: start, middle or end. It may run upwards."""
+    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upwards else ""
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}'
     return f'<text {place} fill="{colour}" font-weight="{weight}">{escape(text)}</text>'
 
 
-def _line(x: float, y: float, to_x: float, to_y: float, colour: str) -> str:
-    return f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" stroke="{colour}" stroke-width="1.5"/>'
+def line_at(x: float, y: float, to_x: float, to_y: float, colour: str, width: float = 1.5) -> str:
+    """A straight line."""
+    ends = f'x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"'
+    return f'<line {ends} stroke="{colour}" stroke-width="{width:g}"/>'

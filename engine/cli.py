@@ -103,8 +103,15 @@ def _report_json(report: "Report") -> str:
     tasks = task_data(map(vars, report.tasks))
     for each, task in zip(tasks, report.tasks, strict=True):
         each["first"] = list(task.first)
-    data = {"tasks": tasks, "remarks": list(report.remarks)}
+    data = {"tasks": tasks, **_reference_json(report), "remarks": list(report.remarks)}
     return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def _reference_json(report: "Report") -> dict[str, Any]:
+    from engine.results.export import reference_data
+
+    found = report.reference
+    return {} if found is None else {"reference": reference_data(vars(found)) | {"first": list(found.first)}}
 
 
 def _print_tasks(report: "Report", err: bool = False) -> None:
@@ -118,6 +125,11 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
             lines.append(f"  columns: {', '.join(task.columns)}")
         lines += [f"  {remark}" for remark in task.remarks]
         typer.echo("\n".join(map(visible, lines)), err=err)
+    if (found := report.reference) is not None:
+        texts = f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}"
+        name = "reference" if found.name == "reference" else f"reference {found.name}"
+        lines = [f"{name}: {texts} to compare on; {found.target_tokens:,} target tokens"]
+        typer.echo("\n".join(map(visible, [*lines, *(f"  {remark}" for remark in found.remarks)])), err=err)
     for remark in report.remarks:
         typer.echo(visible(remark), err=err)
 
@@ -131,11 +143,13 @@ def _tell(report: "Report") -> None:
 def strategies() -> None:
     """List the strategies by what they need, with their parameters, defaults and ranges."""
     for needs in get_args(Needs):
-        group = {name: strategy for name, strategy in registry().items() if strategy.needs == needs}
+        group = {name: strategy for name, strategy in registry().items() if strategy.needs[0] == needs}
         if group:
             typer.echo(heading_of(needs))
         for name, strategy in group.items():
             typer.echo(f"\n{name}: {strategy.summary}\n  When to choose it: {strategy.choose_when}")
+            if strategy.needs[1:]:
+                typer.echo(f"  {heading_of(*strategy.needs)}.")
             typer.echo(f"  Source: {', '.join(strategy.source)}")
             _print_parameters(strategy, strategy.shorthands)
             if strategy.rate_factor != 1:

@@ -10,7 +10,7 @@ import streamlit as st
 from engine.common.errors import StoreError
 from engine.common.quoting import listed
 from engine.events.scores import SCORE_NAMES
-from engine.results.clipping import clipping_sentences
+from engine.results.clipping_words import clipping_sentences
 from engine.results.comparison import configuration_differences
 from engine.results.fairness import PENDING
 from engine.store import Store

@@ -87,20 +87,20 @@ def read_experiment(name: str, content: bytes) -> Experiment:
     if len(content) > 4 * MAX_CHARACTERS:
         raise ConfigError(f"{name}: this is far longer than an experiment file; choose another one.")
     try:
-        text = content.decode("utf-8-sig")
+        written = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: this is not UTF-8 text; save the file as UTF-8.") from error
-    experiment = with_absolute_paths(parse_experiment(text, name), Path.cwd())
-    for task in experiment.tasks:
-        if not (entrance.is_private() or all(is_of_the_app(Path(path)) for path in (*task.train, *task.test))):
+    experiment = with_absolute_paths(parse_experiment(written, name), Path.cwd())
+    for text in experiment.texts:
+        if not (entrance.is_private() or all(is_of_the_app(Path(path)) for path in (*text.train, *text.test))):
             raise ConfigError(
-                f"{name}: task '{task.name}' names files of the server that are not in its library. "
+                f"{name}: {text.called} names files of the server that are not in its library. "
                 "Upload the texts on the Tasks page."
             )
-        missing = next((path for path in (*task.train, *task.test) if not is_file(path)), None)
+        missing = next((path for path in (*text.train, *text.test) if not is_file(path)), None)
         if missing is not None:
             raise ConfigError(
-                f"{name}: task '{task.name}' names {shortened(missing, 300)}, which is not on this machine. "
+                f"{name}: {text.called} names {shortened(missing, 300)}, which is not on this machine. "
                 "A browser sends no folders: write whole paths into the file, or upload the texts on the Tasks page."
             )
     return experiment
@@ -267,13 +267,13 @@ def save_buttons(experiment: Experiment | None) -> None:
         disabled=experiment is None or others,
         help="It names files of the server that are not in its library; those stay there."
         if others
-        else "The file and all texts of its tasks: unpack it on any machine, and it runs to the same numbers.",
+        else "The file and all of its texts: unpack it on any machine, and it runs to the same numbers.",
     )  # fmt: skip
 
 
 def may_take_texts(experiment: Experiment) -> bool:
-    """Whether the visitor may have the tasks' files: on a shared server only those of its library and samples."""
-    paths = (path for task in experiment.tasks for path in (*task.train, *task.test))
+    """Whether the visitor may have the files of its texts: on a shared server only those of its library and samples."""
+    paths = (path for text in experiment.texts for path in (*text.train, *text.test))
     return entrance.is_private() or all(is_of_the_app(Path(path)) for path in paths)
 
 
@@ -304,7 +304,7 @@ def page() -> None:
     tasks_section(draft, known)
     model_section(draft)
     st.subheader("Strategies")
-    strategy_cards(draft)
+    strategy_cards(draft, known)
     under_seeds = training_section(draft)
     before = st.container()
     st.subheader("Start")

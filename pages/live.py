@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.errors import StoreError
-from engine.results.clipping import adds_to_the_loss, in_words
+from engine.results.clipping_words import in_words
 from figures.theme import SCORES, brief_labels
 from ui.live import data
 from ui.live.controls import show_controls
@@ -227,7 +227,7 @@ def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -
     losses = data.feed().losses(run, tasks, score)
     live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
     if followed.clipping:
-        st.caption(plain(in_words(followed.clipping, adds_to_the_loss(str(run["strategy"])))))
+        st.caption(plain(in_words(followed.clipping)))
     for stage in _followed(run).stages.itertuples():
         for remark in stage.remarks:
             st.caption(plain(f"Stage {stage.stage}: {remark}"))

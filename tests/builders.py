@@ -13,9 +13,11 @@ from engine.events.control import Control
 from engine.experiments.experiment import Training
 from engine.models import adapters
 from engine.models.loading import LoadedModel
-from engine.strategies.base import StageView, Strategy
+from engine.strategies.base import Batch, StageView, Strategy
 from engine.strategies.tools.fisher import diagonal_fisher
+from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import Blocks, EncodedDocument, cut, pack
+from engine.training.reference import EncodedReference
 from engine.training.run_state import EncodedTask, RunSetup
 from engine.training.scoring import prepare
 
@@ -89,6 +91,12 @@ def blocks_of(documents: Sequence[EncodedDocument], block_size: int = BLOCK) -> 
     return pack([piece for d in documents for piece in cut(d, block_size)], block_size)
 
 
+def drawn_from(memory: Memory, targets: int, block_size: int = BLOCK, seed: int = 0) -> Blocks | None:
+    """What stands beside a batch of so many target tokens, as many as it has."""
+    batch = Batch(blocks_of([document([0, *[1] * targets])]), 2, 1, block_size, packed=True)
+    return memory.beside(batch, 1.0, torch.Generator().manual_seed(seed))
+
+
 def encoded_task(name: str, seed: int, count: int = 24, **drawn: int) -> EncodedTask:
     """A task of random documents, a quarter of them held out."""
     documents = random_documents(count, seed, **drawn)
@@ -112,7 +120,8 @@ def fisher_of(
 
 
 def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: object) -> RunSetup:
-    """A run over random tasks with disjoint vocabularies on a tiny GPT-2; `changes` go to the training settings."""
+    """A run over random tasks with disjoint vocabularies on a tiny GPT-2, and a reference text of all of them for
+    strategies that read one; `changes` go to the training settings."""
     settings: dict[str, object] = {
         "epochs": 2, "learning_rate": 1e-2, "block_size": BLOCK, "tokens_per_step": 64, "evaluations_per_stage": 2,
         "warmup_share": 0.1, "device": "cpu",
@@ -130,4 +139,5 @@ def small_setup(strategy: Strategy, folder: Path, tasks: int = 3, **changes: obj
         control=Control(),
         environment={},
         precision="float32",
+        reference=EncodedReference(tuple(random_documents(20, seed=99)), "a reference"),
     )

@@ -1,6 +1,7 @@
 """Mistakes in how settings are chosen and reported, each with the test that must catch it."""
 
 from benchmarks.methods import halves, lines, runs
+from engine.results import clipping, operations
 from tests import test_methods_benchmark as tests
 from tests.mutation import Mutant, mutant
 
@@ -25,18 +26,18 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "p against naive as if one line alone were tested": mutant(lines, "holm(p_values)", "p_values", _TESTED),
     "the reference is a rival": mutant(lines, "if not line.is_reference", "if line", _TESTED),
-    "a reading at the end of the last stage": mutant(
-        runs, "if stage < len(tasks) else ()", "if stage <= len(tasks) else ()", _TOKENS
-    ),
+    "a reading at the end of the last stage": mutant(runs, "ends=stage < len(tasks)", "ends=True", _TOKENS),
     "a look without a gradient counts as a backward pass": mutant(
-        runs, "read_at_end * reading.backward", "read_at_end", _TOKENS
+        operations, "if reading.backward else (backward, forward + part)", "if True else (backward, forward)", _TOKENS
     ),
-    "a teacher reads nothing": mutant(runs, "round(cost.forward_per_new_token * drawn)", "0", _TOKENS),
+    "a teacher reads nothing": mutant(
+        operations, "forward = in_steps, cost.forward_per_new_token *", "forward = in_steps, 0 *", _TOKENS
+    ),
     "scoring counts as a strategy's time": mutant(
         runs, "if stage > 1 and not isinstance(event, events.Evaluated)", "if stage > 1", _TIMED
     ),
     "a stage that was taken over counts as one without cost": mutant(
         runs, "is_whole and not event.shared", "is_whole", _TIMED
     ),
-    "a step at the limit counts as clipped by the grid": mutant(runs, "norm > limit", "norm >= limit", _CLIPPED),
+    "a step at the limit counts as clipped by the grid": mutant(clipping, "norm > limit", "norm >= limit", _CLIPPED),
 }

@@ -80,7 +80,7 @@ def test_tokens_are_those_of_steps_teachers_and_ends_of_stages_by_hand() -> None
 
     def found(name: str, **parameters: Any) -> tuple[int, ...]:
         strategy = strategies.build(name, parameters)
-        return tuple(runs.tokens_read(strategy, tasks, steps, [300, 240, 240]).values())
+        return tuple(runs.tokens(strategy, tasks, steps, [300, 240, 240]).values())
 
     assert found("naive") == (900, 900, 0)
     # a teacher reads what steps read beside the 240 new tokens of each of stages 2 and 3, or these

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from html import escape
 
+from benchmarks.figure import line_at, page, text_at
 from benchmarks.methods.halves import REPORTED
 from benchmarks.methods.lines import Line
 from engine import strategies
 from engine.common.numerals import written
+from engine.strategies.base import Needs
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 860, 560, 70, 60, 150, 60
-_INK, _GREY = "#1f2937", "#d1d5db"
-_COLOURS = {
+_GREY = "#d1d5db"
+_COLOURS: dict[Needs, str] = {
     "nothing": "#6b7280", "old texts": "#2563eb", "a second copy of the weights": "#d97706", "fewer weights": "#059669",
 }  # fmt: skip
 _AREA = 0.0016
@@ -37,18 +38,14 @@ def as_svg(found: Sequence[Line]) -> str:
     parts = [*_frame(x, y), *_legend()]
     discs = [(line, x.at(learnt), y.at(forgotten), _radius(line)) for line, learnt, forgotten in points]
     for line, cx, cy, radius in sorted(discs, key=lambda disc: -disc[3]):
-        colour = _COLOURS[strategies.needs_of(line.strategy)]
+        colour = _COLOURS[strategies.needs_of(line.strategy)[0]]
         parts.append(_disc(cx, cy, radius, colour))
     taken: list[Box] = [(cx - 0.8 * r, cy - 0.8 * r, cx + 0.8 * r, cy + 0.8 * r) for _, cx, cy, r in discs]
     for line, cx, cy, radius in discs:
         box = _free(line.name, cx, cy, radius, taken)
         taken.append(box)
-        parts.append(_text(box[0], box[3] - 3, line.name))
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        'font-family="sans-serif" font-size="12">'
-    )
-    return "\n".join([head, f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
+        parts.append(text_at(box[0], box[3] - 3, line.name))
+    return page(_WIDTH, _HEIGHT, parts)
 
 
 class _Axis:
@@ -102,21 +99,18 @@ def _frame(x: _Axis, y: _Axis) -> list[str]:
     parts = []
     for tick in x.ticks():
         parts += [
-            _line(x.at(tick), top, x.at(tick), bottom),
-            _text(x.at(tick) - 12, bottom + 18, written(tick + 0.0, ".2f")),
+            line_at(x.at(tick), top, x.at(tick), bottom, _GREY, 1),
+            text_at(x.at(tick), bottom + 18, written(tick + 0.0, ".2f"), anchor="middle"),
         ]
     for tick in y.ticks():
         parts += [
-            _line(left, y.at(tick), right, y.at(tick)),
-            _text(left - 36, y.at(tick) + 4, written(tick + 0.0, ".2f")),
+            line_at(left, y.at(tick), right, y.at(tick), _GREY, 1),
+            text_at(left - 8, y.at(tick) + 4, written(tick + 0.0, ".2f"), anchor="end"),
         ]
-    words = "bits per byte after each task's own stage, half B (left: more learnt)"
-    parts.append(_text((left + right) / 2 - 190, bottom + 42, words))
-    side = f"rotate(-90 18 {(top + bottom) / 2:.0f})"
-    parts.append(
-        f'<text x="18" y="{(top + bottom) / 2:.0f}" transform="{side}" text-anchor="middle" fill="{_INK}">'
-        "forgetting, bits per byte, half B (down: more kept)</text>"
-    )
+    below = "bits per byte after each task's own stage, half B (left: more learnt)"
+    beside = "forgetting, bits per byte, half B (down: more kept)"
+    parts.append(text_at((left + right) / 2, bottom + 42, below, anchor="middle"))
+    parts.append(text_at(18, (top + bottom) / 2, beside, anchor="middle", upwards=True))
     return parts
 
 
@@ -124,26 +118,14 @@ def _legend() -> list[str]:
     parts, left = [], float(_LEFT)
     for needs, colour in _COLOURS.items():
         parts.append(_disc(left, 18, 6, colour))
-        words = (
-            f"needs {needs}{' more' if needs == 'nothing' else ''}"
-            if needs != "fewer weights"
-            else "trains fewer weights"
-        )
-        parts.append(_text(left + 11, 22, words))
+        words = strategies.heading_of(needs)
+        parts.append(text_at(left + 11, 22, words))
         left += 11 + _LETTER * len(words) + 24
     return [
         *parts,
-        _text(_LEFT - 6, 44, "The area of a disc grows with the tokens that are read forward and backward."),
+        text_at(_LEFT - 6, 44, "The area of a disc grows with the tokens that are read forward and backward."),
     ]
 
 
 def _disc(x: float, y: float, radius: float, colour: str) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}" fill-opacity="0.55" stroke="{colour}"/>'
-
-
-def _text(x: float, y: float, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{_INK}">{escape(text)}</text>'
-
-
-def _line(x: float, y: float, to_x: float, to_y: float) -> str:
-    return f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" stroke="{_GREY}"/>'

@@ -19,6 +19,7 @@ from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.results.clipping import Clipping
+from engine.results.operations import tokens_read
 from engine.running.execute import execute_run
 from engine.strategies.base import Strategy
 from engine.tasks.load import load_task
@@ -150,7 +151,7 @@ def _numbers(
         "tasks": [{name: task[name] for name in facts} for task in began.tasks],
         "machine": {name: began.environment.get(name) for name in _MACHINE},
         "halves": matrices(tasks, [event.documents or {} for event in scored]),
-        "tokens": tokens_read(strategy, began.tasks, steps, _new_tokens(happened)),
+        "tokens": tokens(strategy, began.tasks, steps, _new_tokens(happened)),
         "seconds": sum(event.seconds for event in ends) - scoring,
         "memory": _memory(strategy, began.environment["parameters"], len(tasks), folder),
         "clipping": _clipping(steps, experiment.training.gradient_clip),
@@ -166,27 +167,19 @@ def _new_tokens(happened: Sequence[events.Event]) -> list[int]:
     return [event.target_tokens for event in happened if isinstance(event, events.StageStarted)]
 
 
-def tokens_read(
+def tokens(
     strategy: Strategy, tasks: Sequence[Mapping[str, Any]], steps: Sequence[events.StepDone], new_tokens: Sequence[int]
 ) -> dict[str, int]:
     """The tokens that a run has read, forward and backward, and the texts that its model has written.
 
-    Steps say how many target tokens their terms had, and so how many a teacher has read. Documents at the stage's end
-    are as `Strategy.cost` declares them; after the last stage none are read.
+    They are target tokens: steps say how many their terms had.
     """
-    backward = sum(step.target_tokens for step in steps)
-    forward, written = backward, 0
+    forward = backward = written = 0
     for stage, (task, new) in enumerate(zip(tasks, new_tokens, strict=True), start=1):
-        cost = strategy.cost(stage)
-        beside = sum(step.target_tokens for step in steps if step.stage == stage) - new
-        # A teacher reads what was drawn for it, or the new text.
-        drawn = beside / cost.tokens_per_new_token if cost.tokens_per_new_token else new
-        forward += round(cost.forward_per_new_token * drawn)
+        cost, in_steps = strategy.cost(stage), sum(step.target_tokens for step in steps if step.stage == stage)
+        read = tokens_read(cost, in_steps, new, task["documents"], task["target_tokens"], ends=stage < len(tasks))
+        forward, backward = forward + round(read.backward + read.forward), backward + round(read.backward)
         written += cost.written_texts
-        for reading in cost.readings if stage < len(tasks) else ():
-            read_at_end = round(min(1.0, reading.documents / max(1, task["documents"])) * task["target_tokens"])
-            forward += read_at_end
-            backward += read_at_end * reading.backward
     return {"forward": forward, "backward": backward, "written_texts": written}
 
 
@@ -203,9 +196,7 @@ def _clipping(steps: Sequence[events.StepDone], limit: float | None) -> list[dic
         return None
     found = []
     for _, norms in _by_stage([(step.stage, step.gradient_norm) for step in steps]):
-        finite = [norm for norm in norms if isfinite(norm)]
-        kept = sum(min(1.0, limit / norm) if norm else 1.0 for norm in finite)
-        part = Clipping(limit, len(finite), sum(norm > limit for norm in finite), kept)
+        part = Clipping.of([norm for norm in norms if isfinite(norm)], limit)
         found.append({"clipped_share": part.share, "kept_share": part.kept_share})
     return found
 

@@ -52,6 +52,7 @@ _WORDS = {
 _ENTRIES = {
     "tasks": "expected a task with its fields, such as {name: support, train: support.txt}",
     "strategies": "expected a strategy's name, such as naive, or a name with parameters",
+    "reference": "expected a text's files, such as general.txt, or fields such as {train: general.txt}",
 }
 
 

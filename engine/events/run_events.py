@@ -20,6 +20,8 @@ class RunStarted:
     environment: dict[str, Any]
     tasks: tuple[dict[str, Any], ...]
     """The facts that `execute.pack_task` gives of each task: documents, target tokens, fingerprints, packing fill."""
+    reference: dict[str, Any] | None = None
+    """The facts that `reference_tokens.reference_of_run` gives of the reference text; None where none is read."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES, epochs_parameter, learning_rate_parameter
 from engine.common.parameters import no_boolean, parameter, parameters_of
 from engine.strategies.shorthands import written_out
+from engine.tasks.reference_spec import NOT_OF_A_REFERENCE, ReferenceSpec
 from engine.tasks.spec import FilePath, Name, TaskSpec, one_or_many
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
@@ -151,6 +152,8 @@ class Experiment(BaseModel):
     name: Name = Field(min_length=1, max_length=120)
     model: FilePath = "tiny-gpt2"
     tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=1000)
+    reference: ReferenceSpec | None = None
+    """A text that belongs to no task, for strategies that compare the model on one."""
     training: Training = Training()
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
     seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
@@ -186,7 +189,23 @@ class Experiment(BaseModel):
         specs = [(s.name, tuple(sorted(s.parameters.items()))) for s in resolved]
         if len({repr(s) for s in specs}) < len(specs):
             raise ValueError("strategies: two entries describe the same strategy with the same parameters")
+        if self.reference is None and (readers := self.readers_of_reference()):
+            raise ValueError(
+                f"reference: {readers[0]} reads a text that belongs to no task, and the experiment names none; write "
+                "its files beside the tasks, such as reference: {train: general.txt}"
+            )
         return self
+
+    @property
+    def texts(self) -> tuple[TaskSpec, ...]:
+        """Everything that names files of texts: the tasks in order, then the reference text."""
+        return self.tasks if self.reference is None else (*self.tasks, self.reference)
+
+    def readers_of_reference(self) -> tuple[str, ...]:
+        """The names of the strategies that read the reference text with any of their values."""
+        runs = self.runs_of_one_seed()
+        readers = [run.name for run in runs if strategies.build(run.name, run.parameters).needs_reference]
+        return tuple(dict.fromkeys(readers))
 
     def runs_of_one_seed(self) -> tuple[StrategySpec, ...]:
         """Every strategy with single, resolved parameter values."""
@@ -277,18 +296,25 @@ def _fields_at(place: Location) -> list[str]:
         return list(Experiment.model_fields)
     if place[0] == "training":
         return [declared.name for declared in parameters_of(Training)]
+    if place[0] == "reference":
+        return [name for name in ReferenceSpec.model_fields if name not in NOT_OF_A_REFERENCE]
     return list(getattr(holders.get(place[0]), "model_fields", ()))
 
 
 def to_data(experiment: Experiment) -> dict[str, Any]:
     """Plain data as YAML and `results.json` hold it: one key per strategy, task fields at their defaults left out."""
-    data = experiment.model_dump(mode="json", exclude={"tasks", "strategies"})
-    tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in experiment.tasks]
-    for task in tasks:
-        if len(task.get("prompt_column", ())) == 1:
-            (task["prompt_column"],) = task["prompt_column"]
+    data = experiment.model_dump(mode="json", exclude={"tasks", "reference", "strategies"})
+    reference = {} if experiment.reference is None else {"reference": _text_data(experiment.reference)}
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
     return {
-        "name": data["name"], "model": data["model"], "tasks": tasks,
-        "training": data["training"], "strategies": specs, "seeds": data["seeds"],
+        "name": data["name"], "model": data["model"], "tasks": [_text_data(task) for task in experiment.tasks],
+        **reference, "training": data["training"], "strategies": specs, "seeds": data["seeds"],
     }  # fmt: skip
+
+
+def _text_data(spec: TaskSpec) -> dict[str, Any]:
+    """What a file says of a text: the fields that are not at their defaults."""
+    data = spec.model_dump(mode="json", exclude_defaults=True)
+    if len(data.get("prompt_column", ())) == 1:
+        (data["prompt_column"],) = data["prompt_column"]
+    return data

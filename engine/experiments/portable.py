@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from engine.common.errors import TaskError
 from engine.common.quoting import listed, safe_name, visible
@@ -14,6 +14,7 @@ from engine.experiments.yaml_file import to_yaml
 from engine.models.choices import EMBEDDED
 from engine.tasks.spec import TaskSpec
 
+_Spec = TypeVar("_Spec", bound=TaskSpec)
 FILE, DATA = "experiment.yaml", "data"
 
 
@@ -23,7 +24,7 @@ class Portable:
 
     experiment: Experiment
     files: dict[str, Path]
-    """Each path that its tasks name, and where that file lies here."""
+    """Each path that its texts name, and where that file lies here."""
     names_model_folder: bool
     """Whether its model is a folder, which is named and never saved along."""
 
@@ -32,20 +33,23 @@ def portable(experiment: Experiment, with_data: bool = False) -> Portable:
     """The experiment with every path relative to the folder that its file is to lie in.
 
     Texts of the library and samples keep their place there, under the names that `task_paths.places` explains;
-    others, and all of them `with_data`, get one in `data/`, by their task's name.
+    others, and all of them `with_data`, get one in `data/`, by the name of their task or of the reference.
     """
     known = {} if with_data else places()
     files: dict[str, Path] = {}
-    tasks, folders = [], set[str]()
-    for task in experiment.tasks:
-        folder = f"{DATA}/{_free(safe_name(task.name, 60), folders)}"
+    folders = set[str]()
+
+    def moved(spec: _Spec) -> _Spec:
+        folder = f"{DATA}/{_free(safe_name(spec.name, 60), folders)}"
         named, used = dict[str, str](), set[str]()
-        for path in dict.fromkeys((*task.train, *task.test)):
+        for path in dict.fromkeys((*spec.train, *spec.test)):
             name = _known(Path(path), known) or f"{folder}/{_free(safe_name(Path(path).name), used)}"
             named[path], files[name] = name, Path(path)
-        tasks.append(_renamed(task, named))
+        return _renamed(spec, named)
+
+    tasks, reference = tuple(map(moved, experiment.tasks)), experiment.reference and moved(experiment.reference)
     model = _portable_model(experiment.model)
-    kept = experiment.model_copy(update={"tasks": tuple(tasks), "model": model})
+    kept = experiment.model_copy(update={"tasks": tasks, "reference": reference, "model": model})
     return Portable(kept, files, model.startswith("."))
 
 
@@ -99,7 +103,7 @@ def _known(path: Path, known: dict[str, Path]) -> str | None:
     return None
 
 
-def _renamed(task: TaskSpec, named: dict[str, str]) -> TaskSpec:
+def _renamed(task: _Spec, named: dict[str, str]) -> _Spec:
     train, test = (tuple(named[path] for path in paths) for paths in (task.train, task.test))
     return task.model_copy(update={"train": train, "test": test})
 

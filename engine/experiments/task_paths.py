@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from engine.common.errors import ConfigError
 from engine.common.paths import data_folder, is_file
@@ -16,6 +17,7 @@ from engine.tasks.spec import TaskSpec
 
 MOST_FILES = 10_000
 """That one pattern may stand for."""
+_Spec = TypeVar("_Spec", bound=TaskSpec)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^{}]+)\})")
 _PATTERN = re.compile(r"[*?\[]")
 
@@ -26,8 +28,10 @@ def expanded(experiment: Experiment, folder: Path) -> Experiment:
     A name that is that of a file is meant as it stands, whatever characters are in it. Raises ConfigError for a
     variable that is not set and a pattern that matches nothing.
     """
-    tasks = [_with_files(task, number, folder) for number, task in enumerate(experiment.tasks, start=1)]
-    return experiment.model_copy(update={"tasks": tuple(tasks), "model": _model(experiment.model, folder)})
+    tasks = [_with_files(task, f"tasks.{number}", folder) for number, task in enumerate(experiment.tasks, start=1)]
+    reference = experiment.reference and _with_files(experiment.reference, "reference", folder)
+    found = {"tasks": tuple(tasks), "reference": reference, "model": _model(experiment.model, folder)}
+    return experiment.model_copy(update=found)
 
 
 def places() -> dict[str, Path]:
@@ -51,13 +55,13 @@ def found_at(name: str, folder: Path) -> str:
     return str(found if found.is_relative_to(place.resolve()) and found.exists() else path)
 
 
-def _with_files(task: TaskSpec, number: int, folder: Path) -> TaskSpec:
-    train = _files(task.train, folder, f"tasks.{number}.train")
-    test = _files(task.test, folder, f"tasks.{number}.test")
+def _with_files(task: _Spec, place: str, folder: Path) -> _Spec:
+    train = _files(task.train, folder, f"{place}.train")
+    test = _files(task.test, folder, f"{place}.test")
     both = sorted(set(train) & set(test))
     if both and any(_is_pattern(name, folder) for name in (*task.train, *task.test)):
         raise ConfigError(
-            f"tasks.{number}: {shortened(both[0], 300)} would be trained on and held out as well; write train or test "
+            f"{place}: {shortened(both[0], 300)} would be trained on and held out as well; write train or test "
             "so that only one of them stands for it."
         )
     return task.model_copy(update={"train": train, "test": test})

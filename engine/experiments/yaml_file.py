@@ -1,7 +1,7 @@
 """Experiment files: YAML in, YAML out."""
 
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import yaml
 
@@ -11,16 +11,17 @@ from engine.experiments.task_paths import expanded, found_at
 from engine.experiments.yaml_reading import read_yaml
 from engine.tasks.spec import TaskSpec
 
+_Spec = TypeVar("_Spec", bound=TaskSpec)
 MAX_CHARACTERS = 200_000
 """The largest size of an experiment file; a thousand tasks fit in."""
 
 
 def _text_fields() -> frozenset[tuple[str, ...]]:
     """The places where an experiment holds texts, be it one or a list: the names of the fields that lead there."""
-    found: set[tuple[str, ...]] = {("name",), ("model",)}
+    found: set[tuple[str, ...]] = {("name",), ("model",), ("reference",)}
     for name, about in TaskSpec.model_fields.items():
         if not {bool, int, float} & {about.annotation, *get_args(about.annotation)}:
-            found.add(("tasks", name))
+            found |= {("tasks", name), ("reference", name)}
     return frozenset(found)
 
 
@@ -59,14 +60,12 @@ def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
     that place. For files that came from elsewhere: they are not to look into this machine's variables and folders.
     """
 
-    def absolute(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(found_at(name, folder) for name in names)
+    def absolute(task: _Spec) -> _Spec:
+        train, test = (tuple(found_at(name, folder) for name in names) for names in (task.train, task.test))
+        return task.model_copy(update={"train": train, "test": test})
 
-    tasks = tuple(
-        task.model_copy(update={"train": absolute(task.train), "test": absolute(task.test)})
-        for task in experiment.tasks
-    )
-    return experiment.model_copy(update={"tasks": tasks})
+    reference = experiment.reference and absolute(experiment.reference)
+    return experiment.model_copy(update={"tasks": tuple(map(absolute, experiment.tasks)), "reference": reference})
 
 
 def to_yaml(experiment: Experiment) -> str:

@@ -105,14 +105,19 @@ IsKnown = Callable[[int, Hashable], bool]
 
 
 def estimate(
-    experiment: Experiment, sizes: Sequence[TaskSize], speed: Speed, is_known: IsKnown = lambda seed, key_parts: False
+    experiment: Experiment,
+    sizes: Sequence[TaskSize],
+    speed: Speed,
+    is_known: IsKnown = lambda seed, key_parts: False,
+    reference: str = "",
 ) -> Estimate:
-    """Cost of every run of `experiment`; `sizes` has its tasks in order. Stages that runs share cost once."""
+    """Cost of every run of `experiment`; `sizes` has its tasks in order. Stages that runs share cost once. `reference`
+    is the fingerprint of its reference text, by which `is_known` tells stages that read it."""
     labels = [run.label for run in experiment.runs()]
     specs = experiment.runs_of_one_seed()
     by_seed = []
     for seed in experiment.seeds:
-        costs, seen = [], _Seen(partial(is_known, seed))
+        costs, seen = [], _Seen(partial(is_known, seed), reference)
         for label, spec in zip(labels, specs, strict=False):
             costs.append(_run_cost(label, spec, experiment, sizes, speed, seen, seed))
         by_seed.append(costs)
@@ -123,8 +128,10 @@ def estimate(
 class _Seen:
     """The results that earlier runs of the same seed have made."""
 
-    def __init__(self, is_known: Callable[[Hashable], bool]) -> None:
+    def __init__(self, is_known: Callable[[Hashable], bool], reference: str) -> None:
         self._is_known, self._made = is_known, set[Hashable]()
+        self.reference = reference
+        """The fingerprint of the reference text, a part of what names them."""
 
     def first(self, what: Hashable) -> bool:
         """Whether it must be made now; from then on it is there."""
@@ -213,7 +220,7 @@ def _tokens(
     sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
     found = []
     of_base = whole if seen.first("base model") else 0
-    every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings])
+    every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings], seen.reference)
     for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
         cost, scored, trained, beside, written = strategy.cost(stage), of_base if stage == 1 else 0, 0, 0, 0
         if seen.first(key_parts):

@@ -12,7 +12,7 @@ from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.models.adapters import numbers_left_out
 from engine.models.loading import LOADING, in_shapes, locate
-from engine.models.parts import operations_per_token
+from engine.models.parts import operations_per_token, trainable_weights
 from engine.strategies.base import Strategy
 
 
@@ -45,7 +45,7 @@ def stage_weights(model: PreTrainedModel, strategy: Strategy, stages: int, seed:
     plain, seen, found = operations_per_token(model), dict[str, int](), []
     for stage in range(1, stages + 1):
         strategy.prepare(model, stage, Streams(seed))
-        trained = {name: weight.numel() for name, weight in model.named_parameters() if weight.requires_grad}
+        trained = {name: weight.numel() for name, weight in trainable_weights(model).items()}
         seen |= trained
         share = operations_per_token(model) / plain
         whole, left_out = model.num_parameters(), numbers_left_out(model)

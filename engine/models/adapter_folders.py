@@ -15,8 +15,9 @@ from transformers.pytorch_utils import Conv1D
 
 from engine.common.errors import ModelError
 from engine.common.quoting import quoted, shortened
-from engine.models.adapters import CONFIG, PREFIX, WEIGHTS, linear_layers, mark_as_merged
+from engine.models.adapters import BASE, CONFIG, PREFIX, WEIGHTS, linear_layers, mark_as_merged
 from engine.models.folder_checks import read_description, refuse_pointer, tensor_shapes
+from engine.models.folder_hashes import safetensors_hash
 
 PICKLED = "adapter_model.bin"
 _TENSOR = re.compile(r"(.+)\.lora_([AB])\.weight")
@@ -74,6 +75,13 @@ def named_base(folder: Path, name: str) -> str:
             f"{name}: {CONFIG} names no base model; write its name or its folder as base_model_name_or_path."
         )
     return f"{given}@{revision}" if isinstance(revision, str) and revision and "@" not in given else given
+
+
+def stands_on(folder: Path, base: Path, name: str) -> bool:
+    """Whether an adapter was written on the very weights of this folder, by what is written beside it. Raises
+    ModelError."""
+    wanted = read_description(folder / BASE, name).get("weights") if (folder / BASE).is_file() else None
+    return wanted is not None and wanted == safetensors_hash(base)
 
 
 def check_fits(folder: Path, name: str, model: PreTrainedModel) -> None:

@@ -19,10 +19,13 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from engine.common.errors import StoreError
+from engine.models.folder_hashes import safetensors_hash
 
 LOADING = threading.Lock()
 """transformers swaps functions of torch while it builds a model: two threads at once leave weights without data."""
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+BASE = "base_model.json"
+"""Beside an adapter whose base is a folder, which has another place on another machine: the hash of its weights."""
 PREFIX = "base_model.model."
 """Before the name of each tensor in a file of peft's."""
 UNSOUGHT = {"subfolder": "no-adapter"}
@@ -181,6 +184,10 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     text = json.dumps(plain | {"inference_mode": True}, indent=2, sort_keys=True)
     (folder / CONFIG).write_text(text, encoding="utf-8")
+    base = config["base_model_name_or_path"]
+    if base is not None and Path(base).is_absolute():
+        content = json.dumps({"weights": safetensors_hash(Path(base))})
+        (folder / BASE).write_text(content, encoding="utf-8")
 
 
 def call_base_as(folder: Path, model: PreTrainedModel) -> None:

@@ -15,6 +15,11 @@ def folder_hash(folder: Path) -> str:
     return files_hash(file for file in folder.iterdir() if file.suffix in (*_OF_TOKENIZERS, ".safetensors"))
 
 
+def safetensors_hash(folder: Path) -> str:
+    """The hash of the weights in a model folder alone."""
+    return files_hash(folder.glob("*.safetensors"))
+
+
 def tokenizer_hash(folder: Path) -> str:
     """The hash of the files of a model folder that may determine its tokens: all but the weights."""
     return files_hash(file for file in folder.iterdir() if file.suffix in _OF_TOKENIZERS)

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from engine.common.errors import ModelError
 from engine.common.foreign_errors import model_errors
 from engine.common.quoting import listed, quoted
-from engine.models.adapter_folders import check_adapter, check_fits, merge_into, named_base
+from engine.models.adapter_folders import check_adapter, check_fits, merge_into, named_base, stands_on
 from engine.models.adapters import LOADING, UNSOUGHT, is_adapter, is_model, load_onto, mark_as_merged, name_base
 from engine.models.choices import EMBEDDED
 from engine.models.cpu import attention, layers
@@ -78,7 +78,7 @@ def _checked(folder: Path, name: str) -> Path:
 
 def base_of(folder: Path, name: str) -> Path:
     """The folder of the whole model behind a located one: of an adapter alone that of the base which it names, on this
-    machine. Raises ModelError."""
+    machine, or the embedded model, where an adapter of it has come from another place. Raises ModelError."""
     if is_model(folder) or not is_adapter(folder):
         return folder
     given = named_base(folder, name)
@@ -87,6 +87,9 @@ def base_of(folder: Path, name: str) -> Path:
         found = locate_here(given)
     beside = local_folder(str(folder / given), model_roots()) if found is None else None
     found = check_folder(beside, name) if beside is not None and is_model(beside) else found
+    embedded = EMBEDDED_FOLDER / EMBEDDED
+    if found is None and stands_on(folder, embedded, name):
+        found = embedded
     if found is None:
         raise ModelError(
             f"{name}: it is an adapter for {quoted(given)}, which is not on this machine or may not be read here. "

@@ -1,5 +1,5 @@
-"""The parts of a language model by what they do: its transformer blocks, its embeddings, and what a token costs where
-only some of its weights train."""
+"""The parts of a language model by what they do: its transformer blocks, its embeddings, the weights that train, and
+what a token costs where these are only some of them."""
 
 import torch
 from transformers import PreTrainedModel
@@ -7,6 +7,11 @@ from transformers import PreTrainedModel
 FORWARD = WEIGHT_GRADIENT = STATE_GRADIENT = 2
 """Operations a parameter and token of a forward pass, of the gradient of the parameters, and of that of what goes into
 them."""
+
+
+def trainable_weights(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The weights that train by name, in the model's order; tied ones once, under the first of their names."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def transformer_blocks(model: PreTrainedModel) -> tuple[torch.nn.Module, ...]:

@@ -108,8 +108,9 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str, folder: Path)
         )
 
 
-def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """Look at the tokens of some of task `name`'s texts: what is worth saying about them, a sentence each.
+def check_tokens(tokenizer: PreTrainedTokenizerBase, called: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Look at the tokens of some texts: what is worth saying about them, a sentence each, which begins with what they
+    are `called`.
 
     Raises TaskError where they come to no tokens, or mostly to unknown ones; ModelError where the tokenizer fails.
     """
@@ -117,20 +118,20 @@ def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str, texts: Sequence[
     counted = count_tokens(tokenizer, sample)
     if any(text.strip() for text in sample) and not counted.tokens:
         raise TaskError(
-            f"Task '{name}': the model's tokenizer turns its texts into no tokens at all, so nothing could be learnt "
+            f"{called}: the model's tokenizer turns its texts into no tokens at all, so nothing could be learnt "
             "or scored; choose a model whose tokenizer knows this script, or look at the files of its tokenizer."
         )
     share = counted.unknown_share
     if share <= REMARKED_SHARE:
         return ()
-    finding = f"Task '{name}': {share:.0%} of the tokens are unknown to the model's tokenizer ({_written(tokenizer)})"
+    finding = f"{called}: {share:.0%} of the tokens are unknown to the model's tokenizer ({_written(tokenizer)})"
     if share > REFUSED_SHARE:
         raise TaskError(
             f"{finding}, so the model would hardly see these texts and the scores would mean nothing; choose a model "
             "whose tokenizer knows this script."
         )
     return (
-        f"{finding}: the model can't tell what stood there, and scores on this task look better than they are. "
+        f"{finding}: the model can't tell what stood there, and scores on such text look better than they are. "
         "A model with a byte-level tokenizer knows every text.",
     )
 

@@ -14,14 +14,18 @@ _VERSION = 8
 """It is changed with every change of the training that changes its numbers or its events."""
 
 
-def stage_key_parts(strategy: Strategy, settings: Sequence[Hashable]) -> tuple[Hashable, ...]:
+def stage_key_parts(strategy: Strategy, settings: Sequence[Hashable], reference: str = "") -> tuple[Hashable, ...]:
     """For each stage, the part of the strategy's parameters and of its own `settings` (epochs and learning rates, those
-    of each stage) that determines its result; equal for two strategies where their results are equal."""
+    of each stage) that determines its result; equal for two strategies where their results are equal. `reference` is
+    the fingerprint of the reference text: it counts in the stages that read it, and in those that follow on them."""
     keys: list[Hashable] = []
     before: Hashable = ()
     for stage, own in enumerate(settings, start=1):
         plan = strategy.plan(stage)
-        before = (before if plan.start == "previous" else (), stage, plan.tasks, own, strategy.signature(stage))
+        acted = strategy.signature(stage)
+        if reference and strategy.reads_reference(stage):
+            acted = (acted, "reference", reference)
+        before = (before if plan.start == "previous" else (), stage, plan.tasks, own, acted)
         keys.append(before)
     return tuple(keys)
 

@@ -196,7 +196,7 @@ def pareto_front(frame: pd.DataFrame, lower: Sequence[str]) -> pd.Series:
 
 
 def settings(experiment: Experiment, run: Mapping[str, Any]) -> dict[str, str]:
-    """Every setting of one run by its dotted name, as text."""
+    """Every setting of one run by its dotted name, as text. `reference` is that of the run, where it has one."""
     data = to_data(experiment)
     flat = {"model": str(data["model"]), "tasks": " → ".join(task["name"] for task in data["tasks"])}
     flat |= {f"training.{name}": _text(value) for name, value in data["training"].items()}
@@ -207,6 +207,8 @@ def settings(experiment: Experiment, run: Mapping[str, Any]) -> dict[str, str]:
     }
     flat["strategy"] = str(run["strategy"])
     flat |= {f"parameters.{name}": _text(value) for name, value in dict(run["parameters"]).items()}
+    if run.get("reference"):
+        flat["reference"] = str(run["reference"])
     flat["seeds"] = ", ".join(str(seed) for seed in data["seeds"])
     return flat
 

@@ -37,7 +37,7 @@ from engine.store import Store
 
 SCHEMA = "palimpsest/results/2"
 """2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
-`comparison`, a run's `clipping` and its `remarks` are new."""
+`comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -45,6 +45,7 @@ _TASK_FIELDS = (
     "name", "documents", "held_out_documents", "target_tokens", "held_out_target_tokens", "kind", "columns",
     "unused_columns", "remarks", "scored_on_training", "separator", "chat_template",
 )  # fmt: skip
+_OF_HELD_OUT = ("held_out_documents", "held_out_target_tokens", "scored_on_training")
 _CURVE = (
     "stage", "step", "task", *(f"{name}{end}" for name in SCORE_NAMES for end in ("", "_low", "_high")),
     "worse_by", "worse_by_half", "is_worse",
@@ -69,7 +70,6 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
     run_ids = runs["run_id"].tolist()
-    environments = [found for found in (store.environment(run_id) for run_id in run_ids) if found]
     stages, matrix = store.stages(run_ids), store.matrix(run_ids)
     curve = store.curve(run_ids)
     scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
@@ -108,8 +108,9 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     whole = {
         "schema": SCHEMA,
         "experiment": to_data(experiment),
-        "environment": environments[0] if environments else {},
+        "environment": next(filter(None, map(store.environment, run_ids)), {}),
         "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
+        "reference": reference_data(store.reference_facts(experiment_id)) or None,
         "runs": described,
         "comparison": _comparison(runs, matrix, {experiment_id: experiment}, facts),
     }
@@ -183,6 +184,15 @@ def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         data = {name: task.get(name) for name in _TASK_FIELDS}
         found.append(data | {name: list(data[name] or ()) for name in ("columns", "unused_columns", "remarks")})
     return found
+
+
+def reference_data(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that were read of the reference text, as `results.json` and `check --json` hold them; empty where
+    there are none."""
+    if not facts:
+        return {}
+    (data,) = task_data([facts])
+    return {name: data[name] for name in data if name not in _OF_HELD_OUT} | {"fingerprint": facts["fingerprint"]}
 
 
 def write_results(store: Store, experiment_id: str, path: Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ embeddings that share their weights are counted once, for the projection to the 
 Where a strategy trains a part of the weights, a run records of each task the share of this that a token of its stage
 costs: the other weights have no gradient, and below the lowest that trains none goes back.
 
-Counted are training steps with replayed tokens, and of what `Strategy.cost` declares the tokens that a teacher reads
-forward beside them, that the model writes before a stage, and that are read at its end, with or without a gradient.
+Counted are training steps with the tokens that were drawn beside the new ones, a teacher's pass over these, and what
+`Strategy.cost` declares that the model writes before a stage and reads at its end, with or without a gradient.
 Held-out scoring is left out: it is looking, not a strategy's price.
 """
 
@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine import strategies
 from engine.experiments.experiment import Experiment
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.strategies.base import Strategy
+from engine.strategies.costs import Cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,33 +34,62 @@ FORWARD, BACKWARD = 2, 4
 """Operations a parameter and token."""
 
 
+@dataclass(frozen=True)
+class TokensRead:
+    """The tokens that a stage has read."""
+
+    backward: float
+    """Forward and backward: by its steps, and at its end where a gradient is taken."""
+    forward: float
+    """Forward alone: by a teacher beside the steps, and at the end where none is taken."""
+
+
+def tokens_read(
+    cost: Cost, in_steps: float, new: float | None, documents: int, of_documents: float, ends: bool
+) -> TokensRead:
+    """What a stage has read whose steps read `in_steps` tokens, `new` of them of its own tasks; its task has so many
+    `documents` with `of_documents` tokens, of which those that `cost` declares are read where a stage `ends` (no later
+    one comes after the last).
+
+    A teacher reads what was drawn beside the new tokens, or these where nothing is drawn; of strategies side by side
+    its share by their declared ratios. Where `new` is not known, all that was drawn is taken to be as declared.
+    """
+    ratio = cost.tokens_per_new_token
+    new = in_steps / (1 + ratio) if new is None else new
+    backward, forward = in_steps, cost.forward_per_new_token * ((in_steps - new) / ratio if ratio else new)
+    for reading in cost.readings if ends else ():
+        part = min(1.0, reading.documents / max(1, documents)) * of_documents
+        backward, forward = (backward + part, forward) if reading.backward else (backward, forward + part)
+    return TokensRead(backward, forward)
+
+
 def run_operations(
     strategy: Strategy,
     parameters: int,
-    stage_tokens: Sequence[int],
+    stage_tokens: Sequence[tuple[int, int | None]],
     tasks: Sequence[Mapping[str, Any]],
     epochs: Sequence[int],
     block_size: int,
 ) -> float:
-    """The operations of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, `tasks` the
-    facts that the run recorded of its tasks, in order, and `epochs` how often each task is read.
+    """The operations of a finished run: `stage_tokens` are the target tokens of all terms, stage by stage, and those
+    of them that are the stage's own tasks', None where that is not known; `tasks` are the facts that the run recorded
+    of its tasks, in order, and `epochs` how often each task is read.
 
     Prompts are read but are no targets: a stage reads for each of its target tokens as many tokens as its own tasks
     have, replayed ones taken to be like them. Of tasks that don't say how many tokens they have, targets are counted.
     """
     operations = 0.0
-    for stage, target_tokens in enumerate(stage_tokens, start=1):
+    for stage, (in_steps, new) in enumerate(stage_tokens, start=1):
         planned = [(epochs[number - 1], tasks[number - 1]) for number in strategy.plan(stage).tasks]
         targets = sum(times * task["target_tokens"] for times, task in planned)
         tokens = sum(times * _tokens(task) for times, task in planned)
-        own, of_stage = tasks[stage - 1], target_tokens * (tokens / targets if targets else 1.0)
-        cost = strategy.cost(stage)
-        forward = of_stage * cost.forward_per_new_token / (1 + cost.tokens_per_new_token)
-        forward += cost.written_tokens([(task["documents"], _tokens(task)) for task in tasks[: stage - 1]], block_size)
-        for reading in cost.readings if stage < len(stage_tokens) else ():
-            part = min(1.0, reading.documents / max(1, own["documents"])) * _tokens(own)
-            of_stage, forward = (of_stage + part, forward) if reading.backward else (of_stage, forward + part)
-        operations += (FORWARD + BACKWARD) * of_stage * own.get("operations_share", 1.0) + FORWARD * forward
+        own, cost, with_prompts = tasks[stage - 1], strategy.cost(stage), tokens / targets if targets else 1.0
+        new_ones = None if new is None else new * with_prompts
+        ends = stage < len(stage_tokens)
+        read = tokens_read(cost, in_steps * with_prompts, new_ones, own["documents"], _tokens(own), ends)
+        before = [(task["documents"], _tokens(task)) for task in tasks[: stage - 1]]
+        forward = read.forward + cost.written_tokens(before, block_size)
+        operations += (FORWARD + BACKWARD) * read.backward * own.get("operations_share", 1.0) + FORWARD * forward
     return parameters * operations
 
 
@@ -76,7 +107,9 @@ def operations_of(
     """The operations of a recorded run of an experiment, from its row among the store's runs, its environment, its rows
     among the stages and the facts of its tasks; NaN unless it is finished and its model's size was recorded."""
     parameters = environment.get("parameters")
-    tokens = stages.loc[(stages["run_id"] == run.run_id) & stages["finished"].astype(bool), "target_tokens"].tolist()
+    finished = stages[(stages["run_id"] == run.run_id) & stages["finished"].astype(bool)]
+    new = [None if math.isnan(found) else int(found) for found in finished["new_tokens"].astype(float)]
+    tokens = list(zip(finished["target_tokens"].tolist(), new, strict=True))
     if parameters is None or run.status != "finished" or len(tokens) != len(facts):
         return math.nan
     epochs = settings_of_run(experiment, run.strategy, run.parameters).epochs

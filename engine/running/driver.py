@@ -104,7 +104,7 @@ def _follow(
         experiment = experiment.model_copy(update={"model": pinned(experiment.model, model["model_revision"])})
     finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
     own = store.run_task_facts(run_id) if finished_stages else []
-    others = store.compared_task_facts(run_id)
+    others, reference = store.compared_task_facts(run_id), store.reference_facts(experiment_id)
     store.drop_after_stage(run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")
     status = "interrupted"
@@ -114,6 +114,7 @@ def _follow(
             if isinstance(event, RunStarted):
                 _refuse_other_texts(own, event.tasks, _RUN_BEGAN)
                 _refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)
+                _refuse_other_reference(reference, event.reference)
                 _refuse_other_model(experiment.model, model, event.environment)
             elif isinstance(event, RunFinished | RunStopped):
                 status = "finished" if isinstance(event, RunFinished) else "stopped"
@@ -141,6 +142,16 @@ def _refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts], why: st
                     f"The {what} of task {fact['name']!r} {why}. Either its files were changed, or this version reads "
                     "them in another way; start the experiment anew, or put the old files or the old version back."
                 )
+
+
+def _refuse_other_reference(before: Facts, after: Facts | None) -> None:
+    """Stages on two reference texts would mix two experiments in one run, or in one comparison."""
+    if before and after and before["fingerprint"] != after["fingerprint"]:
+        raise StoreError(
+            "The reference text is not what the experiment's runs read before. Either its files were changed, or this "
+            "version reads them in another way; start the experiment anew, or put the old files or the old version "
+            "back."
+        )
 
 
 def _refuse_other_model(name: str, before: Facts, after: Facts) -> None:

@@ -22,7 +22,8 @@ from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
 from engine.running.ignored_settings import with_ignored_settings
-from engine.running.model_check import check_block_size, check_strategy
+from engine.running.model_check import check_block_size, check_strategy, check_strategy_in_blocks
+from engine.running.reference_tokens import reference_of_run
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tasks.spec import TaskSpec
 from engine.tokens.encoded_documents import EncodedDocuments
@@ -49,7 +50,6 @@ def execute_run(
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
-
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
     Raises PalimpsestError with words for the user.
     """
@@ -61,14 +61,11 @@ def execute_run(
     base = load_base(experiment.model, device)
     check_block_size(experiment, base.context)
     check_strategy(run.strategy, run.parameters, base.model)
+    check_strategy_in_blocks(run.strategy, run.parameters, training.block_size)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
-    tasks = [
-        with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size)) for spec in experiment.tasks
-    ]
-    pairs = zip(experiment.tasks, tasks, strict=True)
+    encoded = tuple(_encoded(spec, base, shared, training, run.seed) for spec in experiment.tasks)
     strategy = strategies.build(run.strategy, run.parameters)
-    encoded = tuple(pack_task(base, spec, task, training, run.seed) for spec, task in pairs)
 
     def load(checkpoint: Path | None) -> LoadedModel:
         return load_base(experiment.model, device, checkpoint)
@@ -76,7 +73,7 @@ def execute_run(
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
-    weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(tasks), run.seed)
+    weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(encoded), run.seed)
     if strategy.redefines("prepare"):
         encoded = _with_operations(encoded, weights)
     setup = RunSetup(
@@ -89,6 +86,7 @@ def execute_run(
         control=control,
         environment=machine,
         precision=precision,
+        reference=reference_of_run(experiment, strategy, base, shared),
         overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=finished_stages,
         shared=shared,
@@ -153,6 +151,14 @@ def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
     trained_with = {name: value for name, value in settings.items() if name not in _NOT_TRAINED_WITH}
     model = weights_hash(locate(experiment.model), experiment.model)
     return content_key(model, trained_with, arithmetic)
+
+
+def _encoded(
+    spec: TaskSpec, base: LoadedModel, shared: SharedResults | None, training: Training, seed: int
+) -> EncodedTask:
+    """A task read, encoded and packed."""
+    found = with_ignored_settings(spec, task_tokens(spec, base, shared, training.block_size))
+    return pack_task(base, spec, found, training, seed)
 
 
 def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Training, seed: int) -> EncodedTask:

@@ -14,6 +14,7 @@ from engine.common.errors import PalimpsestError, TaskError
 from engine.experiments.experiment import Experiment
 from engine.running.ignored_settings import ignored_parameters, with_ignored_settings
 from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
+from engine.running.reference_tokens import named_reference, reference_tokens
 from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
@@ -46,6 +47,8 @@ class CheckedTask:
     scored_on_training: bool
     separator: str | None
     chat_template: str | None
+    fingerprint: str = ""
+    """Tells the training text from others."""
     first: tuple[dict[str, str], ...] = ()
     """The first training documents: {"read": what is given, "learnt": what is learnt}."""
 
@@ -57,6 +60,8 @@ class Report:
     tasks: tuple[CheckedTask, ...] = ()
     refused: tuple[str, ...] = ()
     """Whole sentences, each with what to do."""
+    reference: CheckedTask | None = None
+    """The reference text, where a strategy reads it: nothing of it is held out."""
     remarks: tuple[str, ...] = field(default=())
     """About the experiment as a whole: what may be meant, but should be looked at."""
 
@@ -91,17 +96,35 @@ def check(
             if tokens is None:
                 open_task(spec)  # without a tokenizer the texts can still be wrong
             else:
-                tasks.append(_checked(spec, tokens, shared, experiment.training.block_size))
+                found = task_tokens(spec, tokens, shared, experiment.training.block_size)
+                tasks.append(_checked(spec, with_ignored_settings(spec, found), tokens))
         except PalimpsestError as error:
             refused.append(_named(spec, error, len(experiment.tasks)))
+    reference = _reference(experiment, tokens, shared, refused)
     progress(len(experiment.tasks), len(experiment.tasks), "")
     on_training = remarks_on_training(experiment.training, model.parameters)
     on_strategies = (*remarks_on_overrides(experiment, model.parameters), *ignored_parameters(experiment))
-    return Report(tuple(tasks), tuple(refused), (*model.remarks, *on_training, *on_strategies))
+    return Report(tuple(tasks), tuple(refused), reference, (*model.remarks, *on_training, *on_strategies))
 
 
-def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, block_size: int) -> CheckedTask:
-    found = with_ignored_settings(spec, task_tokens(spec, tokens, shared, block_size))
+def _reference(
+    experiment: Experiment, tokens: TokensOf | None, shared: SharedResults | None, refused: list[str]
+) -> CheckedTask | None:
+    """The reference text where a strategy reads it; why it can't be read is added to `refused`."""
+    spec = experiment.reference
+    if spec is None or not experiment.readers_of_reference():
+        return None
+    try:
+        if tokens is not None:
+            found = reference_tokens(spec, tokens, shared, experiment.training.block_size)
+            return _checked(spec, found, tokens)
+        open_task(spec)
+    except PalimpsestError as error:
+        refused.append(named_reference(str(error)))
+    return None
+
+
+def _checked(spec: TaskSpec, found: TaskTokens, tokens: TokensOf) -> CheckedTask:
     return CheckedTask(
         name=spec.name,
         documents=len(found.train),
@@ -115,6 +138,7 @@ def _checked(spec: TaskSpec, tokens: TokensOf, shared: SharedResults | None, blo
         scored_on_training=found.reading.scored_on_training,
         separator=found.separator,
         chat_template=found.chat_template,
+        fingerprint=found.train_fingerprint,
         first=_first(found, tokens),
     )
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _OF_BEFORE = {"separator": "", "beyond_block": "continue"}
 """As the store has experiments of versions that could not be told either; nobody has set these."""
+_UNREAD_REFERENCE = (
+    "reference: has no effect, since no strategy here reads it; leave it out, or choose one that does, such as kl with "
+    "reference_text: file."
+)
 _JOINING, _RENDERING = ("separator", "beyond_block"), ("template", "learn")
 
 
@@ -62,9 +66,13 @@ def _default(spec: TaskSpec, name: str) -> object:
 
 
 def ignored_parameters(experiment: Experiment) -> tuple[str, ...]:
-    """A sentence on each parameter of a strategy that somebody has set, and to which the others give nothing to do."""
+    """A sentence on each parameter of a strategy that somebody has set, and to which the others give nothing to do; and
+    on a reference text that none reads."""
     runs = experiment.runs_of_one_seed()
-    return tuple(dict.fromkeys(remark for run in runs for remark in _of_strategy(run.name, run.parameters)))
+    found = dict.fromkeys(remark for run in runs for remark in _of_strategy(run.name, run.parameters))
+    if experiment.reference is not None and not experiment.readers_of_reference():
+        found[_UNREAD_REFERENCE] = None
+    return tuple(found)
 
 
 def _of_strategy(name: str, values: dict[str, Any]) -> Iterator[str]:

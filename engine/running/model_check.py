@@ -68,12 +68,16 @@ class ModelCheck:
 
 
 def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelCheck:
-    """Look at the model's folder, its config, its tokenizer and the headers of its weights; nothing is loaded.
+    """Look at the model's folder, its config, its tokenizer and the headers of its weights, and at what strategies ask
+    of it and of blocks; nothing is loaded.
 
     A model of the hub that is not on this machine is fetched if `download` says so; else a remark says that the start
     will.
     """
     found, name = ModelCheck(), experiment.model
+    for run in experiment.runs_of_one_seed():
+        with found.collecting():
+            check_strategy_in_blocks(run.name, run.parameters, experiment.training.block_size)
     folder: Path | None = None
     with found.collecting():
         folder = locate(name) if download else locate_here(name)
@@ -124,6 +128,13 @@ def check_block_size(experiment: Experiment, context: int) -> None:
             f"training.block_size: {block_size} is longer than the context of {experiment.model}, "
             f"{context} tokens; choose {context} or less."
         )
+
+
+def check_strategy_in_blocks(name: str, parameters: dict[str, Any], block_size: int) -> None:
+    """Raises ConfigError, which names the parameter, where a strategy asks for more than a block holds."""
+    refused = strategies.build(name, parameters).refusal_of_blocks(block_size)
+    if refused is not None:
+        raise ConfigError(f"{name}.{refused}")
 
 
 def check_strategy(name: str, parameters: dict[str, Any], model: PreTrainedModel) -> None:

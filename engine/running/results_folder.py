@@ -55,7 +55,7 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
         return
     if _same(store, experiment) is None:
         before, after = to_data(store.experiment(kept[0])), to_data(experiment)
-        differs = ", ".join(name for name in after if before.get(name) != after[name])
+        differs = ", ".join(name for name in after | before if before.get(name) != after.get(name))
         raise ConfigError(
             f"{store.folder}: holds another experiment (other {differs}); choose another folder for this one."
         )

@@ -168,7 +168,7 @@ def _encoding(spec: "TaskSpec", base: Tokens, block_size: int) -> _Encoding:
     task = open_task(spec)
     rendering = make_rendering(base.tokenizer, base.bos, base.eos, task.reading.kind, spec, block_size)
     texts = [text for side in (task.train, task.held_out) for text in _some_texts(side)]
-    return _Encoding(task, rendering, check_tokens(base.tokenizer, spec.name, texts))
+    return _Encoding(task, rendering, check_tokens(base.tokenizer, spec.called, texts))
 
 
 def _some_texts(documents: Sequence[Document] | StoredDocuments) -> list[str]:
@@ -215,4 +215,4 @@ def _check(spec: "TaskSpec", train: EncodedDocuments, held_out: EncodedDocuments
     for side, documents in (("train on", train), ("score", held_out)):
         if documents.target_tokens == 0 or not len(documents):
             why = " ".join(remarks_on(counts)) or "The model's tokenizer makes no tokens of these texts."
-            raise TaskError(f"Task '{spec.name}': nothing is left to {side}. {why}")
+            raise TaskError(f"{spec.called}: nothing is left to {side}. {why}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 7
+VERSION = 8
 """The newest."""
 
 
@@ -99,6 +99,13 @@ def _to_7(operations: Any) -> None:
     _add_missing(operations, "stages", sa.Column("remarks", sa.JSON))
 
 
+def _to_8(operations: Any) -> None:
+    """Which of a stage's tokens are its tasks' own: the others were drawn beside them. Runs may read a reference text
+    beside the tasks."""
+    _add_missing(operations, "stages", sa.Column("new_tokens", sa.Integer))
+    _add_missing(operations, "runs", sa.Column("reference_facts", sa.JSON))
+
+
 def _joined_as_before() -> sa.Column[bool]:
     return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
 
@@ -115,4 +122,6 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
     return {"separator": "", "beyond_block": "continue"} | task
 
 
-_STEPS: dict[int, Callable[[Any], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7}
+_STEPS: dict[int, Callable[[Any], None]] = {
+    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8,
+}  # fmt: skip

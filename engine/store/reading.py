@@ -71,8 +71,8 @@ class Reader(CurveReader):
         """One row per run in the order of their experiments and numbers.
 
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
-        `seconds_left` begins with the estimate and goes over to the measured pace; for waiting runs, and where there is
-        no estimate, it begins with what their finished likes took.
+        `seconds_left` begins with the estimate and goes over to the measured pace; that of waiting runs is their
+        estimate, measured by what their finished likes took of theirs, or what these took where there is none.
         """
         query = (
             select(runs, experiments.c.name.label("experiment"))
@@ -157,12 +157,13 @@ class Reader(CurveReader):
 
     def stages(self, run_ids: Ids) -> pd.DataFrame:
         """One row per run and begun stage. `last_step` is the planned one until the stage is finished; `checkpoint`
-        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences."""
+        is an absolute path, for an unfinished stage that of a stop, or None; `remarks` are the strategy's sentences;
+        `new_tokens` are those of the `target_tokens` that are the tasks' own, NaN in runs of earlier versions."""
         import pandas as pd
 
         table = schema.stages
         columns = ("run_id", "stage", "task", "first_step", "last_step", "steps", "seconds", "target_tokens",
-                   "checkpoint", "finished", "remarks")  # fmt: skip
+                   "checkpoint", "finished", "remarks", "new_tokens")  # fmt: skip
         query = _of_runs(table, run_ids).order_by(table.c.run_id, table.c.stage)
         frame = self._rows(query.with_only_columns(*(table.c[name] for name in columns)), columns)
         frame["checkpoint"] = pd.Series(
@@ -209,6 +210,25 @@ class Reader(CurveReader):
         query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(_listed(run_ids)))
         with self._reading() as connection:
             return {run_id: facts or [] for run_id, facts in connection.execute(query)}
+
+    def reference_facts_by_run(self, run_ids: Ids) -> dict[str, dict[str, Any]]:
+        """The facts that each of these runs recorded of the reference text; empty before it began, and where it reads
+        none."""
+        query = select(runs.c.run_id, runs.c.reference_facts).where(runs.c.run_id.in_(_listed(run_ids)))
+        with self._reading() as connection:
+            return {run_id: facts or {} for run_id, facts in connection.execute(query)}
+
+    def reference_facts(self, experiment_id: str) -> dict[str, Any]:
+        """The facts of the reference text by the first run of the experiment that read it and finished a stage; empty
+        before, and where none reads it."""
+        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
+        query = (
+            select(runs.c.reference_facts)
+            .where(runs.c.experiment_id == experiment_id, runs.c.run_id.in_(trained))
+            .order_by(runs.c.number)
+        )
+        with self._reading() as connection:
+            return next((facts for facts in connection.execute(query).scalars() if facts), {})
 
     def environment(self, run_id: str) -> dict[str, Any]:
         """Versions, device, threads, commit that the run was trained with; empty before it began."""

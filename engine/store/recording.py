@@ -55,6 +55,7 @@ def _run_started(connection: Connection, run_id: str, event: events.RunStarted, 
     values = {
         "status": "running", "reason": "", "steps": event.steps, "stages": event.stages, "stage": event.finished_stages,
         "environment": event.environment, "task_facts": list(event.tasks),
+        "reference_facts": event.reference,
         "started_at": func.coalesce(runs.c.started_at, now()), "finished_at": None,
     }  # fmt: skip
     _change_run(connection, run_id, values)
@@ -64,7 +65,7 @@ def _stage_started(connection: Connection, run_id: str, event: events.StageStart
     row = {
         "run_id": run_id, "stage": event.stage, "task": event.task, "first_step": event.first_step,
         "last_step": event.first_step + event.steps - 1, "steps": event.steps, "finished": False,
-        "remarks": list(event.remarks),
+        "remarks": list(event.remarks), "new_tokens": event.target_tokens,
     }  # fmt: skip
     connection.execute(_replace(schema.stages), [row])
     _change_run(connection, run_id, {"stage": event.stage})

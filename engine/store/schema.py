@@ -87,6 +87,7 @@ runs = Table(
     Column("request", String),
     Column("environment", JSON),
     Column("task_facts", JSON),
+    Column("reference_facts", JSON),  # of runs that read the reference text
 )  # fmt: skip
 
 stages = Table(
@@ -102,6 +103,7 @@ stages = Table(
     Column("checkpoint", String),
     Column("finished", Boolean, nullable=False, default=False),
     Column("remarks", JSON),  # sentences of the strategy about how the stage begins
+    Column("new_tokens", Integer),  # the target tokens of its own tasks; NULL in runs of versions before 8
 )  # fmt: skip
 
 steps = Table(

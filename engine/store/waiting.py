@@ -15,6 +15,8 @@ from engine.store.schema import ACTIVE
 
 Settings = tuple[Training, list[Overrides]]
 """The epochs and learning rate of an experiment, and those that each of its tasks sets itself."""
+Likes = dict[tuple[str, str], list[float]]
+"""Numbers of runs that are done or on their way, by experiment and strategy, and by experiment alone ("")."""
 
 
 def settings_in(configuration: Mapping[str, Any]) -> Settings:
@@ -28,29 +30,41 @@ def settings_in(configuration: Mapping[str, Any]) -> Settings:
 
 
 def estimate_waiting(rows: list[dict[str, Any]], settings: Mapping[str, Settings]) -> None:
-    """A waiting run takes as long for every epoch of its stages' tasks as its finished likes, of its own strategy, else
-    of its experiment; less the stages that it takes over from runs before it."""
+    """A waiting run takes as many times the estimate before the start as its finished likes took of theirs, of its own
+    strategy, else of its experiment: the estimate knows what its strategy does beside the steps, such as to write
+    texts. Without one it takes as long for every epoch of its stages' tasks as they, less the stages that it takes over
+    from runs before it."""
     made: dict[tuple[str, int], set[Hashable]] = {}
-    paces: dict[tuple[str, str], list[float]] = {}
+    paces: Likes = {}
+    ratios: Likes = {}
     planned = [_planned(row, settings[row["experiment_id"]]) for row in rows]
     for row, (epochs, _) in zip(rows, planned, strict=True):
         running = row["status"] in ACTIVE and not math.isnan(row["seconds_left"])
         if row["status"] == "finished" or running:
             whole = row["seconds"] + (row["seconds_left"] if running else 0.0)
             for key in (row["strategy"], ""):
-                pace = whole / max(1, sum(epochs))
-                paces.setdefault((row["experiment_id"], key), []).append(pace)
+                paces.setdefault((row["experiment_id"], key), []).append(whole / max(1, sum(epochs)))
+                if row["expected_seconds"]:
+                    ratios.setdefault((row["experiment_id"], key), []).append(whole / row["expected_seconds"])
     for row, (epochs, key_parts) in zip(rows, planned, strict=True):
         known = made.setdefault((row["experiment_id"], row["seed"]), set())
         new = [number for number, each in zip(epochs, key_parts, strict=True) if each not in known]
         known.update(key_parts)
         unmeasured = row["status"] in ACTIVE and math.isnan(row["seconds_left"])
         if row["status"] == "queued" or unmeasured:
-            likes = paces.get((row["experiment_id"], row["strategy"])) or paces.get((row["experiment_id"], ""))
-            if likes:
-                row["seconds_left"] = max(0.0, sum(new) * sum(likes) / len(likes) - row["seconds"])
-            elif row["status"] == "queued" and row["expected_seconds"] is not None:
-                row["seconds_left"] = row["expected_seconds"]
+            expected, ratio, pace = row["expected_seconds"], _mean(ratios, row), _mean(paces, row)
+            if expected is not None and ratio is not None:
+                row["seconds_left"] = max(0.0, expected * ratio - row["seconds"])
+            elif pace is not None:
+                row["seconds_left"] = max(0.0, sum(new) * pace - row["seconds"])
+            elif row["status"] == "queued" and expected is not None:
+                row["seconds_left"] = expected
+
+
+def _mean(likes: Likes, row: Mapping[str, Any]) -> float | None:
+    """The mean of a run's likes; None without any."""
+    found = likes.get((row["experiment_id"], row["strategy"])) or likes.get((row["experiment_id"], ""))
+    return sum(found) / len(found) if found else None
 
 
 def _planned(row: Mapping[str, Any], settings: Settings) -> tuple[list[int], tuple[Hashable, ...]]:

@@ -17,7 +17,7 @@ from engine.common.parameters import Parameter, no_boolean
 from engine.common.parameters import parameters_of as declared_by
 from engine.common.quoting import quoted, shortened
 from engine.strategies.base import Needs, Strategy
-from engine.strategies.combined import Combined, keys_of
+from engine.strategies.combined import Combined, joined_title, keys_of
 
 _NAMES = (
     "naive",
@@ -86,17 +86,28 @@ def parts_of(name: str) -> tuple[type[Strategy], ...]:
     return tuple(_BY_NAME[part] for part in names)
 
 
-def needs_of(name: str) -> Needs:
-    """The group that a name is offered in. Of joined strategies the one that needs most decides: who may keep no old
-    text must not find a pair that keeps some under another heading. Raises ConfigError for an unknown name."""
+def title_of(name: str) -> str:
+    """The title of a strategy, or of several that are joined. Raises ConfigError for an unknown name."""
+    return joined_title(parts_of(name))
+
+
+def needs_of(name: str) -> tuple[Needs, ...]:
+    """What a strategy needs, the group that it is offered in first. Of joined strategies the one that needs most
+    decides on it: who may keep no old text must not find a pair that keeps some under another heading. Raises
+    ConfigError for an unknown name."""
+    parts = parts_of(name)
+    if len(parts) == 1:
+        return parts[0].needs
     by_weight: tuple[Needs, ...] = ("old texts", "a second copy of the weights", "fewer weights", "nothing")
-    own = {part.needs for part in parts_of(name)}
-    return next(needs for needs in by_weight if needs in own)
+    own = {needs for part in parts for needs in part.needs}
+    return tuple(needs for needs in by_weight if needs in own and (needs != "nothing" or len(own) == 1))
 
 
-def heading_of(needs: Needs) -> str:
-    """The heading of the strategies that need this."""
-    return "Trains fewer weights" if needs == "fewer weights" else f"Needs {needs}{' more' * (needs == 'nothing')}"
+def heading_of(*needs: Needs) -> str:
+    """The heading of the strategies that need this; of several needs a sentence without its full stop."""
+    wanted = [f"{each}{' more' * (each == 'nothing')}" for each in needs if each != "fewer weights"]
+    said = [f"needs {' and '.join(wanted)}"] * bool(wanted) + ["trains fewer weights"] * ("fewer weights" in needs)
+    return "; ".join(said).capitalize()
 
 
 def pull_names(name: str) -> tuple[str, ...]:

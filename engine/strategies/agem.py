@@ -80,7 +80,7 @@ class AGEM(Strategy):
         "To see whether old texts suffice that only guard and are not learnt again; each step reads them as well."
     )
     source: ClassVar[tuple[str, str]] = ("Chaudhry et al. 2019, A-GEM", "https://arxiv.org/abs/1812.00420")
-    needs: ClassVar[Needs] = "old texts"
+    needs: ClassVar[tuple[Needs, ...]] = ("old texts",)
     null: ClassVar[dict[str, float]] = {"memory_size": 0}
 
     memory_size: int = parameter(
@@ -103,7 +103,7 @@ class AGEM(Strategy):
     def cost(self, stage: int) -> Cost:
         if not self.acts(stage):
             return Cost()
-        # Copies: the memory's gradient and what is projected.
+        # Copies: the memory's gradient and what is projected; those of other strategies' terms count with these.
         return Cost(tokens_per_new_token=self.replay_ratio, copies=2, documents=self.memory_size)
 
     def loss_terms(self, batch: Batch, state: State, random: Streams) -> list[Term]:

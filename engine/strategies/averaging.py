@@ -40,7 +40,7 @@ class Averaging(Strategy):
         "Where no old text may be kept and steps may cost nothing more; one copy of the weights."
     )
     source: ClassVar[tuple[str, str]] = ("Kleiman et al. 2025", "https://arxiv.org/abs/2501.05559")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("a second copy of the weights",)
     null: ClassVar[dict[str, float]] = {"averaging_weight": 0.0}
 
     averaging_weight: float = parameter(

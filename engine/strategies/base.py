@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from engine.common.parameters import Shorthand
 from engine.strategies.costs import Cost
@@ -78,6 +78,13 @@ class Plan:
     """Weight of the loss on these tasks, the term that is reported as "new"."""
 
 
+class Drawable(Protocol):
+    """Documents to draw from, such as a `tools.memory.Memory`."""
+
+    def beside(self, batch: Batch, ratio: float, generator: torch.Generator) -> Blocks | None:
+        """About `ratio` target tokens for each of the batch's own, in rows like its; None if there are no documents."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """The new-task blocks of one optimiser step, and how to draw further ones of the same shape."""
@@ -88,6 +95,9 @@ class Batch:
     """Within the stage, from 1."""
     block_size: int
     packed: bool
+    reference: Drawable | None = None
+    """The experiment's reference text, in stages that read it. Every step is given it anew, so that no state holds
+    it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +186,9 @@ class StageView:
     @property
     def weights(self) -> Weights:
         """The weights that train."""
-        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        from engine.models.parts import trainable_weights
+
+        return trainable_weights(self.model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,15 +211,15 @@ class Strategy:
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """As pages print it."""
+    """As pages print it. An abbreviation in brackets at its end stands for it in the titles of joined strategies."""
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
     choose_when: ClassVar[str]
     """One sentence for the card: for whom it is, and what it costs."""
     source: ClassVar[tuple[str, str]]
     """The paper in a few words, and its address."""
-    needs: ClassVar[Needs] = "nothing"
-    """The group in which pages offer it."""
+    needs: ClassVar[tuple[Needs, ...]] = ("nothing",)
+    """What it needs with the default values of its parameters; the first is the group in which pages offer it."""
     null: ClassVar[Mapping[str, Any] | str]
     """The parameter values at which it is naive bit for bit; or the reason why there are none."""
     joins: ClassVar[bool] = True
@@ -235,6 +247,10 @@ class Strategy:
     def refusal(self, model: PreTrainedModel) -> str | None:
         """What of its parameters does not fit this model, in a sentence that begins with the parameter's name and a
         colon; None where all fits. Only the shapes of the model's weights count: they may hold no data."""
+        return None
+
+    def refusal_of_blocks(self, block_size: int) -> str | None:
+        """What of its parameters does not fit blocks of so many tokens, in such a sentence; None where all does."""
         return None
 
     def clash(self, others: Sequence[Strategy]) -> str | None:
@@ -265,6 +281,16 @@ class Strategy:
         """The part of the strategy and its parameters that determines the steps of this stage, and the state that they
         leave."""
         return ((self.name, tuple(self.parameters.items())),) if self.acts(stage) else ()
+
+    def reads_reference(self, stage: int) -> bool:
+        """Whether its steps of this stage read the experiment's reference text, whose content then determines the
+        stage's result."""
+        return False
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it reads the reference text in any stage. Later stages are as the second."""
+        return any(self.reads_reference(stage) for stage in (1, 2))
 
     def makes_state(self, stage: int) -> bool:
         """Whether `begin_stage` or `after_step` makes a state in this stage, which then belongs to its result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ class Combined(Strategy):
 
     @property
     def title(self) -> str:  # type: ignore[override]
-        return " + ".join(part.title for part in self.parts)
+        return joined_title([type(part) for part in self.parts])
 
     @property
     def summary(self) -> str:  # type: ignore[override]
@@ -92,6 +93,9 @@ class Combined(Strategy):
     def refusal(self, model: PreTrainedModel) -> str | None:
         return next((found for part in self.parts if (found := part.refusal(model)) is not None), None)
 
+    def refusal_of_blocks(self, block_size: int) -> str | None:
+        return next((found for part in self.parts if (found := part.refusal_of_blocks(block_size)) is not None), None)
+
     def initial_state(self) -> State:
         return _joined([part.initial_state() for part in self.parts])
 
@@ -100,6 +104,9 @@ class Combined(Strategy):
 
     def acts(self, stage: int) -> bool:
         return any(part.acts(stage) for part in self.parts)
+
+    def reads_reference(self, stage: int) -> bool:
+        return any(part.reads_reference(stage) for part in self.parts)
 
     def makes_state(self, stage: int) -> bool:
         return any(part.makes_state(stage) for part in self.parts)
@@ -111,7 +118,12 @@ class Combined(Strategy):
         return tuple(each for own in found if isinstance(own, tuple) for each in own)
 
     def cost(self, stage: int) -> Cost:
-        return sum((part.cost(stage) for part in self.parts), Cost())
+        """The sum of the parts' own; where one of them combines gradients, those of the others' terms are held beside
+        their sum until it has."""
+        own = sum((part.cost(stage) for part in self.parts), Cost())
+        others = [part for part in self.parts if not part.redefines("combine") and part.redefines("loss_terms")]
+        terms = sum(part.acts(stage) for part in others)
+        return own + Cost(copies=terms + 1) if terms and self.redefines("combine") else own
 
     def prepare(self, model: PreTrainedModel, stage: int, random: Streams) -> None:
         for part in self.parts:
@@ -161,6 +173,13 @@ class Combined(Strategy):
         """Every part with its own state."""
         for number, part in enumerate(self.parts):
             yield part, State(*(None if side is None else side[number] for side in (state.fixed, state.moving)))
+
+
+def joined_title(parts: Sequence[type[Strategy]]) -> str:
+    """The title of strategies side by side: the abbreviation of each, where its title ends with one in brackets."""
+    if len(parts) == 1:
+        return parts[0].title
+    return " + ".join(re.sub(r".*\((.+)\)$", r"\1", part.title) for part in parts)
 
 
 def _view(view: StageView, part: Strategy) -> StageView:

@@ -5,11 +5,11 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from engine.strategies.base import Needs, Plan, Strategy
+from engine.strategies.tools.all_tasks import AllTasks
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Cumulative(Strategy):
+class Cumulative(AllTasks):
     """min L(task 1 ∪ … ∪ task t) from the previous stage's weights: the rows and the token budget of joint training."""
 
     name: ClassVar[str] = "cumulative"
@@ -19,12 +19,4 @@ class Cumulative(Strategy):
         "Where all texts may be kept and each stage must build on the last model; it costs as much as joint training."
     )
     source: ClassVar[tuple[str, str]] = ("Lomonaco & Maltoni 2017, CORe50", "https://arxiv.org/abs/1705.03550")
-    needs: ClassVar[Needs] = "old texts"
     null: ClassVar[str] = "It always trains on all tasks so far."
-    joins: ClassVar[bool] = False
-
-    def plan(self, stage: int) -> Plan:
-        return Plan(tuple(range(1, stage + 1)))
-
-    def acts(self, stage: int) -> bool:
-        return False  # its plan alone makes the difference

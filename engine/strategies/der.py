@@ -38,7 +38,7 @@ class DER(Strategy):
     stored π, or all others together. α = 0 is naive bit for bit."""
 
     name: ClassVar[str] = "der"
-    title: ClassVar[str] = "Dark experience replay"
+    title: ClassVar[str] = "Dark experience replay (DER)"
     summary: ClassVar[str] = (
         "Keeps a few past documents with the model's likeliest next tokens, and holds the model to them by weight α."
     )
@@ -46,7 +46,7 @@ class DER(Strategy):
         "Where some old texts may be kept and the model is large: KL without a teacher, and so without its weights."
     )
     source: ClassVar[tuple[str, str]] = ("Buzzega et al. 2020", "https://arxiv.org/abs/2004.07211")
-    needs: ClassVar[Needs] = "old texts"
+    needs: ClassVar[tuple[Needs, ...]] = ("old texts",)
     null: ClassVar[dict[str, float]] = {"logit_weight": 0.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 

@@ -99,7 +99,7 @@ class EWC(Strategy):
     """
 
     name: ClassVar[str] = "ewc"
-    title: ClassVar[str] = "Elastic weight consolidation"
+    title: ClassVar[str] = "Elastic weight consolidation (EWC)"
     summary: ClassVar[str] = (
         "Holds the weights that past tasks depend on near where they were, by a penalty of strength λ."
     )
@@ -107,7 +107,7 @@ class EWC(Strategy):
         "Where no old text may be kept; steps cost little more, and two tensors of the model's size are remembered."
     )
     source: ClassVar[tuple[str, str]] = ("Kirkpatrick et al. 2017", "https://arxiv.org/abs/1612.00796")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("a second copy of the weights",)
     null: ClassVar[dict[str, float]] = {"ewc_lambda": 0.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 

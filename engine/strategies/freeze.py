@@ -43,7 +43,7 @@ class Freeze(Strategy):
         "Zheng et al. 2025, lowest layers; Hui et al. 2024, random matrices (arXiv 2404.18466)",
         "https://arxiv.org/abs/2501.13453",
     )
-    needs: ClassVar[Needs] = "fewer weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("fewer weights",)
     null: ClassVar[dict[str, float]] = {"frozen_layers": 0, "frozen_share": 0.0, "frozen_embeddings": False}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 

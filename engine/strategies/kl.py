@@ -28,7 +28,8 @@ class Reference:
     """The teacher of a stage, and the texts that it is compared on."""
 
     memory: Memory
-    """Documents of past tasks; or, with samples, the texts written before the stage's first step."""
+    """Documents of past tasks; or, with samples, the texts written before the stage's first step. Empty with the new
+    text and with a file, which each step is given."""
     teacher: KeptWeights | None = None
     """None between stages."""
 
@@ -46,11 +47,11 @@ class KL(Strategy):
         "Holds the next-token distributions on a reference text near those of the model as it was, with weight β."
     )
     choose_when: ClassVar[str] = (
-        "Where forgetting must be small: often better than replay on the same kept texts; its own samples or the new "
-        "text need none of them."
+        "Where forgetting must be small: often better than replay on the same kept texts; its own samples, the new "
+        "text or a text of yours need none of them."
     )
     source: ClassVar[tuple[str, str]] = ("Forward KL against forgetting, 2026", "https://arxiv.org/abs/2605.26097")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("old texts", "a second copy of the weights")
     null: ClassVar[dict[str, float]] = {"kl_weight": 0.0}
 
     kl_weight: float = parameter(
@@ -58,10 +59,11 @@ class KL(Strategy):
         help="Weight of the divergence against the new task's loss; 0 is naive. Begin with 1 to 3; with 0.1 on the new "
         "text.",
     )  # fmt: skip
-    reference_text: Literal["memory", "samples", "new"] = parameter(
+    reference_text: Literal["memory", "samples", "new", "file"] = parameter(
         "memory", label="Reference text", main=True,
         help="memory: kept documents of past tasks; samples: texts that the model writes itself before each stage, so "
-        "that no old text is kept; new: the new task's own text.",
+        "that no old text is kept; new: the new task's own text; file: a text of your own that belongs to no task, the "
+        "experiment's reference.",
     )  # fmt: skip
     teacher: Literal["previous", "base"] = parameter(
         "previous", label="Teacher",
@@ -69,18 +71,19 @@ class KL(Strategy):
     )  # fmt: skip
     reference_ratio: float = parameter(
         0.25, label="Reference ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
-        only_with={"reference_text": ("memory", "samples")},
+        only_with={"reference_text": ("memory", "samples", "file")},
         help="Reference tokens per new token in a step, and at least one piece of a document; without effect on the "
         "new text, which is all read.",
     )  # fmt: skip
     memory_size: int = parameter(
         200, label="Reference texts", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",
         only_with={"reference_text": ("memory", "samples")},
-        help="Past documents that are kept, shared evenly by the past tasks; of samples, how many are written.",
+        help="Past documents that are kept, shared evenly by the past tasks; of samples, how many are written. Without "
+        "effect on a file, whose documents are all drawn from.",
     )  # fmt: skip
     in_first_stage: bool = parameter(
-        False, label="In the first stage too", only_with={"reference_text": ("samples", "new")},
-        help="Holds to the base model in the first stage; for samples and the new text, since a memory is empty then.",
+        False, label="In the first stage too", only_with={"reference_text": ("samples", "new", "file")},
+        help="Holds to the base model in the first stage, on any reference but a memory, which is empty then.",
     )  # fmt: skip
 
     def initial_state(self) -> State:
@@ -95,6 +98,9 @@ class KL(Strategy):
     def acts(self, stage: int) -> bool:
         first = 1 if self.in_first_stage and self.reference_text != "memory" else 2
         return self.kl_weight > 0 and stage >= first
+
+    def reads_reference(self, stage: int) -> bool:
+        return self.reference_text == "file" and self.acts(stage)
 
     def cost(self, stage: int) -> Cost:
         if not self.acts(stage):
@@ -124,8 +130,10 @@ class KL(Strategy):
         teacher = Teacher(reference.teacher.tensors)
         if self.reference_text == "new":
             return [Term(self.name, batch.blocks, self.kl_weight, against=teacher)]
+        texts = batch.reference if self.reference_text == "file" else reference.memory
+        assert texts is not None, "no run begins without the text that its strategy reads"
         generator = random.generator("kl draw", batch.stage, batch.step)
-        drawn = reference.memory.beside(batch, self.reference_ratio, generator)
+        drawn = texts.beside(batch, self.reference_ratio, generator)
         return [Term(self.name, drawn, self.kl_weight, against=teacher)] if drawn else []
 
     def end_stage(self, end: StageView, state: State, random: Streams) -> State:

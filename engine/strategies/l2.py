@@ -38,7 +38,7 @@ class L2(Strategy):
         "As the plain form of EWC, without a Fisher; or, towards the base model, to keep what that could do."
     )
     source: ClassVar[tuple[str, str]] = ("Kumar et al. 2023", "https://arxiv.org/abs/2308.11958")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("a second copy of the weights",)
     null: ClassVar[dict[str, float]] = {"l2_lambda": 0.0}
 
     l2_lambda: float = parameter(

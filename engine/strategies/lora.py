@@ -44,7 +44,7 @@ class LoRA(Strategy):
         "megabytes; whether it forgets less than full training at an equal loss is disputed: compare."
     )
     source: ClassVar[tuple[str, str]] = ("Hu et al. 2021", "https://arxiv.org/abs/2106.09685")
-    needs: ClassVar[Needs] = "fewer weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("fewer weights",)
     null: ClassVar[str] = "The model's own weights never train, so no value of its parameters makes it full training."
     offered_with: ClassVar[tuple[str, ...]] = ("replay", "kl", "ewc")
     rate_factor: ClassVar[float] = 10.0

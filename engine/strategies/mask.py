@@ -54,7 +54,7 @@ class Mask(Strategy):
         "Where neither old texts nor a state may be kept; a step holds two copies of the weights."
     )
     source: ClassVar[tuple[str, str]] = ("Chen et al. 2025, MoFO", "https://arxiv.org/abs/2407.20999")
-    needs: ClassVar[Needs] = "fewer weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("fewer weights",)
     null: ClassVar[dict[str, float]] = {"fraction": 1.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
     sees_weights_before: ClassVar[bool] = True

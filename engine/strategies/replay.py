@@ -47,7 +47,7 @@ class Replay(Strategy):
     summary: ClassVar[str] = "Keeps a few past documents and adds their loss, weighted by λ, to every step."
     choose_when: ClassVar[str] = "First of all, where some old texts may be kept; each step reads them beside the new."
     source: ClassVar[tuple[str, str]] = ("Chaudhry et al. 2019", "https://arxiv.org/abs/1902.10486")
-    needs: ClassVar[Needs] = "old texts"
+    needs: ClassVar[tuple[Needs, ...]] = ("old texts",)
     null: ClassVar[dict[str, float]] = {"replay_weight": 0.0}
     shorthands: ClassVar[tuple[Shorthand, ...]] = (
         Shorthand(

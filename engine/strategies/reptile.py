@@ -37,7 +37,7 @@ class Reptile(Strategy):
         "Beside replay, to favour steps on which old and new texts agree; one copy of the weights, no further tokens."
     )
     source: ClassVar[tuple[str, str]] = ("Riemer et al. 2019", "https://arxiv.org/abs/1810.11910")
-    needs: ClassVar[Needs] = "a second copy of the weights"
+    needs: ClassVar[tuple[Needs, ...]] = ("a second copy of the weights",)
     null: ClassVar[dict[str, float]] = {"meta_rate": 1.0}
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 

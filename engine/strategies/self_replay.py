@@ -88,6 +88,14 @@ class SelfReplay(Strategy):
         "is steadier and costs a second copy of the weights.",
     )  # fmt: skip
 
+    def refusal_of_blocks(self, block_size: int) -> str | None:
+        if self.replay_weight == 0 or self.prompt == "bos" or self.prompt_tokens < block_size:
+            return None
+        return (
+            f"prompt_tokens: {self.prompt_tokens} first tokens fill a block of {block_size} tokens, so that the model "
+            f"can't go on from them; choose {block_size - 1} or less, or longer blocks."
+        )
+
     def initial_state(self) -> State:
         from engine.strategies.tools.memory import Memory
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from engine.tasks.spec import Split, TaskSpec
 
 
+SCORED_ON_TRAINING = "Nothing is held out: every score is measured on the training text itself."
+
+
 @dataclass
 class Cut:
     """The documents of some contents, and what a user has to know of them."""
@@ -78,7 +81,7 @@ def documents_of(
         remarks.insert(0, unused_remark(unused))
     remarks += division_remarks(division.repeated, division.on_both_sides)
     if on_training:
-        remarks.append("Nothing is held out: every score is measured on the training text itself.")
+        remarks.append(SCORED_ON_TRAINING)
     reading = TaskReading(
         kind=kind_of((*division.train, *division.held_out)),
         columns=_names(side.columns for side in both),

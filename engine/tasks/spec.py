@@ -106,6 +106,11 @@ class TaskSpec(BaseModel):
         """How scores call it: marked where they are measured on what was trained on."""
         return f"{self.name} (training text)" if self.held_out == "train" else self.name
 
+    @property
+    def called(self) -> str:
+        """The beginning of a sentence about it."""
+        return f"Task '{self.name}'"
+
     _no_boolean = field_validator("learning_rate", "epochs", "held_out_share", "split_seed", mode="before")(no_boolean)
 
     @field_validator("train", "test", "prompt_column", mode="before")

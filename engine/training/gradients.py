@@ -9,6 +9,7 @@ from engine.common.device_transfers import sent
 from engine.models.distributions import StoredDistributions
 from engine.models.likelihood import TokenLoss, autocast, interruptible, rows_per_forward, weighted_losses
 from engine.models.loading import LoadedModel
+from engine.models.parts import trainable_weights
 from engine.strategies.base import Gradients
 from engine.strategies.terms import Term
 from engine.tokens.blocks import IGNORED, Blocks
@@ -103,7 +104,7 @@ def combined_gradients(
 ) -> dict[str, Tensor]:
     """Put into `.grad` what `combine` makes of the terms' gradients, each whole (over all of its passes) before it is
     combined; return the means as `accumulate_gradients` does, which `accumulate` calls for some of the terms."""
-    weights = {name: weight for name, weight in base.model.named_parameters() if weight.requires_grad}
+    weights = trainable_weights(base.model)
     found: dict[str, dict[str, Tensor]] = {}
     means: dict[str, Tensor] = {}
     for term in terms:

@@ -46,6 +46,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
             finished_stages=setup.finished_stages,
             environment=setup.environment,
             tasks=tuple(task.facts for task in setup.tasks),
+            reference=setup.reference.facts if setup.reference is not None else None,
         )
         if setup.finished_stages == 0:
             yield from _score_base(setup, progress)

@@ -15,6 +15,7 @@ from engine.common.durable_files import writing
 from engine.common.random_streams import Streams
 from engine.models.adapters import call_base_as
 from engine.models.loading import LoadedModel
+from engine.models.parts import trainable_weights
 from engine.persistence.checkpoints import (
     load_optimizer,
     load_stage_state,
@@ -92,7 +93,7 @@ def _loaded(
 def weights_after(setup: RunSetup, stage: int, finished: int) -> dict[str, Tensor]:
     """The weights that the stage `finished` has left, 0 for the base model: of those that `stage` trains."""
     base, _ = _loaded(setup, stage, stage_folder(setup.folder, finished) if finished else None, None)
-    return {name: weight.detach() for name, weight in base.model.named_parameters() if weight.requires_grad}
+    return {name: weight.detach() for name, weight in trainable_weights(base.model).items()}
 
 
 def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:

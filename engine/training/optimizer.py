@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Training
+from engine.models.parts import trainable_weights
 from engine.strategies.tools.quadratics import Metric
 
 Named: TypeAlias = tuple[str, torch.nn.Parameter]
@@ -20,7 +21,7 @@ _IMMOVABLE = 1e30
 
 def make_optimizer(model: PreTrainedModel, training: Training) -> torch.optim.AdamW:
     """A fresh AdamW of the weights that train, which knows their names; weight decay spares biases and norms."""
-    matrices, others = _groups_of([(name, p) for name, p in model.named_parameters() if p.requires_grad])
+    matrices, others = _groups_of(list(trainable_weights(model).items()))
     groups: list[dict[str, Any]] = [
         {"params": matrices, "weight_decay": training.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -21,6 +21,7 @@ from engine.persistence.shared_results import SharedResults
 from engine.strategies.base import KeptWork, State, Strategy
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
+from engine.training.reference import EncodedReference
 from engine.training.scoring import HeldOut
 
 
@@ -55,6 +56,8 @@ class RunSetup:
     environment: dict[str, Any]
     precision: str
     """ "float32" or "bfloat16"."""
+    reference: EncodedReference | None = None
+    """The reference text, where the strategy reads it."""
     overrides: Overrides = field(default_factory=Overrides)
     """The training settings that the strategy sets itself."""
     finished_stages: int = 0
@@ -76,7 +79,8 @@ class RunSetup:
     @property
     def stage_keys(self) -> tuple[str, ...]:
         """A name for the result of every stage, from all that determines it."""
-        parts = stage_key_parts(self.strategy, [each.key_parts for each in self.stage_settings])
+        reference = self.reference.fingerprint if self.reference is not None else ""
+        parts = stage_key_parts(self.strategy, [each.key_parts for each in self.stage_settings], reference)
         texts = [task.fingerprint for task in self.tasks]
         return tuple(stage_key(self.content, self.seed, each, texts[:stage]) for stage, each in enumerate(parts, 1))
 

@@ -15,6 +15,7 @@ from engine import events
 from engine.common.device_transfers import Readback
 from engine.common.random_streams import Streams, seed_global_streams
 from engine.models.likelihood import rows_per_forward
+from engine.models.parts import trainable_weights
 from engine.strategies.base import Batch, StepTaken, Strategy, Weights
 from engine.strategies.terms import Pull, Term
 from engine.strategies.tools.quadratics import proximal_step, pull_values
@@ -61,10 +62,10 @@ def take_step(
     started = setup.control.active_time()
     training, strategy, model = setup.training, setup.strategy, progress.base.model
     at, random = progress.position, Streams(setup.seed)
-    batch = Batch(blocks, at.stage, number, training.block_size, progress.base.packed)
+    batch = _batch(setup, progress, blocks, number)
     new = Term("new", blocks, strategy.plan(at.stage).new_weight)
     terms = [new, *(term for term in strategy.loss_terms(batch, progress.state, random) if term.weight)]
-    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    weights = trainable_weights(model)
     pulls = strategy.pulls(progress.state)
     _check_names(strategy, terms, pulls)
     values = pull_values(pulls, weights)
@@ -84,6 +85,14 @@ def take_step(
         at.stage, at.step, number, minimised, readback, norm, blocks.target_tokens, sum(read.values()), rate, peak_rate,
         started,
     )  # fmt: skip
+
+
+def _batch(setup: RunSetup, progress: Progress, blocks: Blocks, number: int) -> Batch:
+    """What the strategy is given of a step, with the reference text where it reads it in this stage."""
+    stage, text = progress.position.stage, setup.reference
+    is_read = setup.strategy.reads_reference(stage)
+    reference = text.memory(stage, Streams(setup.seed)) if text is not None and is_read else None
+    return Batch(blocks, stage, number, setup.training.block_size, progress.base.packed, reference)
 
 
 def _check_names(strategy: Strategy, terms: Sequence[Term], pulls: Sequence[Pull]) -> None:

@@ -67,6 +67,25 @@ def test_a_label_has_what_a_strategy_is_chosen_by_and_nothing_that_is_left_empty
     assert experiment_from(data).runs()[0].parameters == run.parameters
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["general.txt", "[general.txt, 2024]", "{train: general.csv, prompt_column: q, completion_column: a}", "null"],
+)
+def test_a_reference_text_is_read_as_people_write_it_and_survives_a_round_trip(written: str) -> None:
+    experiment = parse_experiment(f"{YAML}reference: {written}\n")
+    assert (experiment.reference is None) == (written == "null")
+    assert parse_experiment(to_yaml(experiment)) == experiment
+    assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
+    if written.startswith("["):
+        assert experiment.reference is not None
+        assert experiment.reference.train == ("general.txt", "2024")
+
+
+def test_without_a_reader_no_reference_text_is_asked_for() -> None:
+    for parameters in ("{reference_text: file, kl_weight: 0}", "{reference_text: new}"):
+        assert parse_experiment(GOOD.replace("naive", f"{{kl: {parameters}}}")).reference is None
+
+
 def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(YAML)
     assert load_experiment(tmp_path / "x.yaml").tasks[0].train == (str(tmp_path / "support.txt"),)
@@ -195,6 +214,21 @@ def test_tabs_are_named_as_what_is_wrong(text: str) -> None:
          "training.decay: choose cosine, linear or constant; did you mean cosine? (found 'cosin')."),
         ({"seeds": ["a"]}, "seeds.1: expected a whole number (found 'a')."),
         ({"seeds": []}, "seeds: is empty; write at least one, such as 0."),
+        ({"reference": 7},
+         "reference: expected a text's files, such as general.txt, or fields such as {train: general.txt}."),
+        ({"reference": {"name": "g"}},
+         "reference.train: is missing; name the file or the files to train on, such as support.txt."),
+        ({"reference": {"train": "g.txt", "test": "h.txt"}},
+         "reference.test: a reference text is read whole, and is neither scored nor a task to train on; leave this "
+         "field out (found 'h.txt')."),
+        ({"reference": {"train": "g.csv", "text_colum": "t"}},
+         "reference.text_colum: there is no such field; did you mean text_column?."),
+        ({"strategies": [{"kl": {"reference_text": "file"}}]},
+         "reference: kl reads a text that belongs to no task, and the experiment names none; write its files beside "
+         "the tasks, such as reference: {train: general.txt}."),
+        ({"strategies": ["naive", {"kl+ewc": {"reference_text": ["new", "file"]}}]},
+         "reference: kl+ewc reads a text that belongs to no task, and the experiment names none; write its files "
+         "beside the tasks, such as reference: {train: general.txt}."),
         ({"strategies": [7]}, "strategies.1: expected a strategy's name, such as naive, or a name with parameters."),
     ],
 )  # fmt: skip
@@ -250,6 +284,19 @@ def test_home_variables_and_patterns_are_written_out_from_the_files_folder(
     written: str, files: list[str], texts: Path
 ) -> None:
     assert load(texts, written).tasks[0].train == tuple(str(texts / "sub" / name) for name in files)
+
+
+def test_the_reference_texts_paths_are_written_out_as_those_of_tasks(texts: Path) -> None:
+    content = {"name": "x", "tasks": [{"name": "a", "train": "a.txt"}], "strategies": ["naive"]}
+    file = texts / "sub" / "x.yaml"
+    for written, files in (("${TEXTS}/*", ["more/c.txt"]), (["?.txt", "notes.md"], ["a.txt", "b.txt", "notes.md"])):
+        file.write_text(json.dumps(content | {"reference": written}))
+        found = load_experiment(file).reference
+        assert found is not None
+        assert found.train == tuple(str(texts / "sub" / name) for name in files)
+    file.write_text(json.dumps(content | {"reference": "none/*.txt"}))
+    with pytest.raises(ConfigError, match=r"reference\.train: 'none/\*\.txt' matches nothing"):
+        load_experiment(file)
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_meant_as_it_stands(texts: Path) -> None:

@@ -13,6 +13,7 @@ from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.tasks import Document, Task, samples
 from engine.tasks.library import Library
+from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
 from tests.fake_runs import FakeRun, experiment
 
@@ -83,6 +84,21 @@ def test_an_experiment_with_its_data_runs_elsewhere_to_the_same_numbers(
     assert facts(tmp_path / "out 0") == facts(tmp_path / "out 1")
     assert first["runs"][0]["scores"] == second["runs"][0]["scores"]
     assert first["runs"][0]["status"] == "finished"
+
+
+def test_the_reference_text_goes_along_and_is_found_again(kept: TaskSpec, own: TaskSpec, tmp_path: Path) -> None:
+    for reference in (ReferenceSpec.of(kept), ReferenceSpec(train=own.train, split="line")):
+        here = described(tmp_path, own).model_copy(update={"reference": reference})
+        path = tmp_path / "saved.yaml"
+        path.write_text(portable_yaml(here), encoding="utf-8")
+        assert str(tmp_path) not in path.read_text(encoding="utf-8")
+        if reference.name != "reference":  # texts of the library are found from wherever the file lies
+            assert load_experiment(path).reference == reference
+        there = load_experiment(unpacked(here, tmp_path / f"with {reference.split}")).reference
+        assert there is not None
+        assert there.model_copy(update={"train": reference.train}) == reference
+        assert all(Path(name).is_relative_to(tmp_path / f"with {reference.split}") for name in there.train)
+        assert [Path(name).read_bytes() for name in there.train] == [Path(n).read_bytes() for n in reference.train]
 
 
 def test_the_zip_s_names_can_be_read_and_differ_in_every_file_system(

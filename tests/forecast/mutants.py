@@ -2,7 +2,7 @@
 
 from engine.forecast import estimate, trained_weights
 from engine.results import operations
-from engine.strategies import costs, der
+from engine.strategies import costs, der, kl
 from tests.forecast import test_estimate, test_trained_weights
 from tests.mutation import Mutant, mutant
 from tests.results import test_operations
@@ -10,6 +10,7 @@ from tests.results import test_operations
 _FROZEN = test_estimate.test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less
 _STAGES = test_trained_weights.test_every_stage_is_counted_as_its_own_draw_leaves_it
 _TEACHER = test_estimate.test_what_a_teacher_reads_costs_a_third_of_what_is_trained_on
+_ON_A_FILE = test_estimate.test_a_file_to_compare_on_costs_what_a_memory_does_and_nothing_is_kept_of_it
 _WRITTEN = test_estimate.test_written_texts_are_as_long_as_the_documents_before_them_and_no_longer_than_a_block
 _STORED = test_estimate.test_distributions_that_are_kept_take_memory_and_disk_by_the_tokens_of_the_kept_documents
 _LOOKED = test_estimate.test_what_is_read_without_a_gradient_after_a_stage_costs_a_third_of_the_fishers_time
@@ -28,6 +29,18 @@ MUTANTS: dict[str, Mutant] = {
         estimate, "(operations * self.trained + forward)", "(self.trained + forward)", _FROZEN
     ),
     "the Fisher's time whatever trains": mutant(estimate, "operations * self.fisher +", "self.fisher +", _FROZEN),
+    "a reference text that counts as kept": mutant(
+        kl, 'self.memory_size if self.reference_text == "memory" else 0', "self.memory_size", _ON_A_FILE
+    ),
+    "a reference text that counts as written": mutant(
+        kl, 'self.memory_size if self.reference_text == "samples" else 0', "self.memory_size", _ON_A_FILE
+    ),
+    "an estimate that takes any reference text for known": mutant(
+        estimate,
+        "[each.key_parts for each in settings], seen.reference)",
+        "[each.key_parts for each in settings])",
+        test_estimate.test_stages_on_another_reference_text_are_not_taken_for_known,
+    ),
     "a teacher that costs as much as a step": mutant(
         estimate, "_FORWARD_SHARE * (self.beside + self.scored)", "self.beside + _FORWARD_SHARE * self.scored", _TEACHER
     ),
@@ -63,20 +76,26 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a teacher's operations with those of replay": mutant(
         operations,
-        " / (1 + cost.tokens_per_new_token)",
-        "",
+        "new = in_steps / (1 + ratio)",
+        "new = in_steps",
         test_operations.test_a_teacher_costs_two_operations_a_parameter_and_token_that_it_reads,
+    ),
+    "a teacher's tokens as declared where they are known": mutant(
+        operations,
+        "if new is None else new\n    backward",
+        "\n    backward",
+        test_operations.test_a_teacher_reads_what_was_really_drawn_beside_the_new_tokens,
     ),
     "written tokens forgotten among operations": mutant(
         operations,
-        "forward += cost.written_tokens(",
-        "0 * cost.written_tokens(",
+        " + cost.written_tokens(before, block_size)",
+        "",
         test_operations.test_written_texts_cost_a_forward_pass_a_token,
     ),
     "a gradient counted where none is taken": mutant(
         operations,
-        "if reading.backward else (of_stage, forward + part)",
-        "if True else (of_stage, forward + part)",
+        "if reading.backward else (backward, forward + part)",
+        "if True else (backward, forward + part)",
         test_operations.test_what_is_read_without_a_gradient_costs_two_operations,
     ),
     "tensors that steps hold forgotten": mutant(estimate, " + cost.copies * own.trained", "", _HELD),
@@ -89,8 +108,8 @@ MUTANTS: dict[str, Mutant] = {
     "trained weights of another seed": mutant(trained_weights, "Streams(seed)", "Streams(0)", _STAGES),
     "operations of a run whatever trains": mutant(
         operations,
-        'of_stage * own.get("operations_share", 1.0)',
-        "of_stage",
+        'read.backward * own.get("operations_share", 1.0)',
+        "read.backward",
         test_operations.test_a_stage_that_trains_a_part_of_the_weights_counts_the_share_that_its_run_recorded,
     ),
 }

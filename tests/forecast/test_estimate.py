@@ -25,9 +25,8 @@ SPEED = Speed(
 def experiment(*strategies: object, seeds: tuple[int, ...] = (0,), **training: object) -> Experiment:
     tasks = [{"name": size.name, "train": f"{size.name}.txt"} for size in SIZES]
     settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 60} | training
-    return experiment_from(
-        {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
-    )
+    about = {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
+    return experiment_from(about | {"reference": "general.txt"})
 
 
 def only_run(strategy: object, **training: object) -> RunCost:
@@ -202,6 +201,8 @@ def test_tensors_that_steps_hold_count_as_memory_and_not_on_disk() -> None:
     projected = only_run({"agem": {"replay_ratio": 0.5}})
     assert projected.memory_bytes - plain.memory_bytes == 2 * 4 * 1_000
     assert projected.training_tokens == 2000 + 1500 + 900
+    # Joined to replay, one more of replay's term, and the sum of what is minimised.
+    assert only_run("replay+agem").memory_bytes - plain.memory_bytes == 4 * 4 * 1_000
 
 
 def test_the_estimate_of_a_strategy_that_freezes_looks_at_the_models_shapes() -> None:
@@ -218,6 +219,24 @@ def test_what_a_teacher_reads_costs_a_third_of_what_is_trained_on() -> None:
     assert run.seconds == pytest.approx(4000 / 100 + (400 + run.scoring_tokens) / 300)
     on_new = only_run({"kl": {"reference_text": "new", "in_first_stage": True}})
     assert (on_new.training_tokens, on_new.forward_tokens) == (3600, 3600)
+
+
+def test_a_file_to_compare_on_costs_what_a_memory_does_and_nothing_is_kept_of_it() -> None:
+    run, of_memory = only_run({"kl": {"reference_text": "file"}}), only_run("kl")
+    assert (run.training_tokens, run.forward_tokens) == (2000 + 1250 + 750, 250 + 150)
+    assert (run.seconds, run.memory_bytes) == (of_memory.seconds, of_memory.memory_bytes)
+    cost = strategies.build("kl", {"reference_text": "file", "memory_size": 70}).cost(2)
+    assert (cost.documents, cost.written_texts, cost.copies) == (0, 0, 1)
+    first = only_run({"kl": {"reference_text": "file", "in_first_stage": True}})
+    assert (first.training_tokens, first.forward_tokens) == (2500 + 1250 + 750, 500 + 250 + 150)
+
+
+def test_stages_on_another_reference_text_are_not_taken_for_known() -> None:
+    described, made = experiment({"kl": {"reference_text": "file"}}), list[object]()
+    estimate(described, SIZES, SPEED, lambda seed, key_parts: made.append(key_parts) is not None, "one")
+    known = {text: estimate(described, SIZES, SPEED, lambda _, parts: parts in made, text) for text in ("one", "two")}
+    assert known["one"].runs[0].training_tokens == 0
+    assert known["two"].runs[0].training_tokens == 1250 + 750
 
 
 def test_a_teachers_pass_costs_the_same_whatever_trains(monkeypatch: pytest.MonkeyPatch) -> None:

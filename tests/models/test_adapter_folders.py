@@ -131,6 +131,20 @@ def test_its_base_is_found_beside_it_by_the_embedded_name_and_where_it_lies_in_t
     assert torch.allclose(logits(loading.load_base(str(base)).model), wanted, atol=1e-6)
 
 
+def test_an_adapter_of_the_embedded_model_finds_it_wherever_that_lies(tmp_path: Path) -> None:
+    base = loading.load_base("tiny-gpt2").model
+    adapters.put_on(base, adapters.linear_layers(base), 2, 3.0, base.name_or_path)
+    adapters.save_model(base, tmp_path / "adapter")
+    elsewhere = "/home/somebody/palimpsest/models/tiny-gpt2"
+    change(tmp_path / "adapter", base_model_name_or_path=elsewhere)
+    assert loading.base_of(tmp_path / "adapter", "mine") == loading.locate("tiny-gpt2")
+    assert adapters.is_adapter(tmp_path / "adapter")
+    loading.load_base(str(tmp_path / "adapter"))
+    (tmp_path / "adapter" / adapters.BASE).write_text('{"weights": "of another version"}')
+    with pytest.raises(ModelError, match=f"adapter for '{elsewhere}', which is not on this machine"):
+        loading.load_base(str(tmp_path / "adapter"))
+
+
 def test_the_tokenizer_is_the_adapters_own_or_else_that_of_its_base(base: Path, adapter: Path) -> None:
     assert len(loading.load_tokenizer(str(adapter))) == 4096
     assert loading.tokenizer_folder(str(adapter)) == base

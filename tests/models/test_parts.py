@@ -3,7 +3,7 @@
 import pytest
 from transformers import PreTrainedModel
 
-from engine.models.parts import embeddings, operations_per_token, transformer_blocks
+from engine.models.parts import embeddings, operations_per_token, trainable_weights, transformer_blocks
 from tests.builders import tiny_gpt2
 from tests.strategies.test_fisher import tiny_llama
 
@@ -34,6 +34,15 @@ def test_the_embeddings_are_those_of_tokens_and_positions() -> None:
     gpt2, llama = tiny_gpt2(), tiny_llama()
     assert [id(p) for p in embeddings(gpt2)] == [id(gpt2.transformer.wte.weight), id(gpt2.transformer.wpe.weight)]
     assert [id(p) for p in embeddings(llama)] == [id(llama.model.embed_tokens.weight)]
+
+
+def test_the_weights_that_train_have_their_names_and_tied_ones_stand_once() -> None:
+    model = training(".h.1.mlp", "wte")
+    found = trainable_weights(model)
+    assert list(found) == ["transformer.wte.weight"] + [
+        f"transformer.h.1.mlp.{part}.{kind}" for part in ("c_fc", "c_proj") for kind in ("weight", "bias")
+    ]
+    assert found["transformer.wte.weight"] is model.get_output_embeddings().weight
 
 
 @pytest.mark.parametrize(

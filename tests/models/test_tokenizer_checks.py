@@ -113,7 +113,7 @@ def test_characters_that_are_left_out_count_as_unknown_ones() -> None:
     silent = Tokenizer(kinds.BPE({letter: number for number, letter in enumerate(LETTERS)}, []))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=silent)
     assert count_tokens(tokenizer, ["abc 图书 d", "ef"]).unknown_share == 2 / 8
-    (remark,) = check_tokens(tokenizer, "chat", ["abc 图书 d", "ef"])
+    (remark,) = check_tokens(tokenizer, "Task 'chat'", ["abc 图书 d", "ef"])
     assert "25% of the tokens are unknown to the model's tokenizer (left out without a trace)" in remark
 
 
@@ -127,18 +127,18 @@ def test_unknown_tokens_are_remarked_on_and_too_many_are_refused() -> None:
         return ["a" * (100 - unknown) + "?" * unknown]
 
     at = round(100 * REMARKED_SHARE), round(100 * REFUSED_SHARE)
-    assert check_tokens(of_letters(), "chat", with_share(at[0])) == ()
-    (remark,) = check_tokens(of_letters(), "chat", with_share(at[0] + 1))
+    assert check_tokens(of_letters(), "Task 'chat'", with_share(at[0])) == ()
+    (remark,) = check_tokens(of_letters(), "Task 'chat'", with_share(at[0] + 1))
     assert remark.startswith("Task 'chat': 4% of the tokens are unknown")
-    assert len(check_tokens(of_letters(), "chat", with_share(at[1]))) == 1
+    assert len(check_tokens(of_letters(), "Task 'chat'", with_share(at[1]))) == 1
     with pytest.raises(TaskError, match=r"31% of the tokens are unknown .* scores would mean nothing"):
-        check_tokens(of_letters(), "chat", with_share(at[1] + 1))
+        check_tokens(of_letters(), "Task 'chat'", with_share(at[1] + 1))
 
 
 def test_texts_of_no_tokens_are_refused() -> None:
     made_up = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(kinds.BPE({"<s>": 0}, [])), eos_token="<s>")
     with pytest.raises(TaskError, match=r"Task 'chat': .* into no tokens at all"):
-        check_tokens(made_up, "chat", ["hello", "there"])
+        check_tokens(made_up, "Task 'chat'", ["hello", "there"])
 
 
 def test_a_large_task_is_looked_at_in_samples_from_all_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_a_large_task_is_looked_at_in_samples_from_all_over_it(monkeypatch: pyte
     encode = make_encoder(real)
     texts = ["a" * 1000] * 5000 + ["?" * 1000] * 5000
     with pytest.raises(TaskError, match="50%"):
-        check_tokens(real, "two halves", texts)
+        check_tokens(real, "Task 'two halves'", texts)
     assert max(map(len, seen)) == 1000
     assert len(seen) == 200
 

@@ -522,8 +522,8 @@ def search(app: AppTest, words: str) -> AppTest:
 def test_strategies_stand_under_what_they_need_in_the_registry_s_order() -> None:
     app = page()
     headings = [each.value.removeprefix("##### ") for each in app.markdown if each.value.startswith("##### ")]
-    assert headings == [heading_of(group) for group in GROUPS if any(needs_of(name) == group for name in offered())]
-    wanted = [described(name).title for group in GROUPS for name in offered() if needs_of(name) == group]
+    assert headings == [heading_of(group) for group in GROUPS if any(needs_of(name)[0] == group for name in offered())]
+    wanted = [described(name).title for group in GROUPS for name in offered() if needs_of(name)[0] == group]
     assert shown_strategies(app) == wanted
 
 
@@ -573,6 +573,7 @@ def test_a_strategy_that_is_off_says_when_to_choose_it_and_what_it_costs_without
     assert joint.choose_when in [caption.value for caption in app.caption]
     (about,) = [each.value for each in app.markdown if each.value.startswith(f"**{joint.title}**")]
     assert "every stage reads the texts of all tasks so far" in about
+    assert "\n\nNeeds old texts.  \n" in about
     assert joint.sources[0][1] in about
     number = 1 + offered().index("joint")
     assert not [each for each in app.number_input if f"card{number}_" in each.key]

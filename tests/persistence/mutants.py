@@ -3,6 +3,7 @@
 from engine.persistence import checkpoints, content_keys, journal, resume_points, shared_results
 from tests.mutation import Mutant, mutant
 from tests.persistence import test_kept_by_hand, test_shared_results
+from tests.strategies import test_kl_on_a_file
 
 _KEY = test_kept_by_hand.test_a_stage_s_key_holds_content_seed_plan_and_all_that_acted_before
 _BIT = test_kept_by_hand.test_a_tensor_with_one_bit_changed_is_computed_again
@@ -31,9 +32,27 @@ MUTANTS: dict[str, Mutant] = {
     "a key without the number of the stage": mutant(content_keys, "(), stage, plan.tasks", "(), plan.tasks", _KEY),
     "a key without the strategy": mutant(
         content_keys,
-        "strategy.signature(stage))",
-        "())",
+        "acted = strategy.signature(stage)",
+        "acted = ()",
         test_shared_results.test_neutral_weights_are_recognised_as_naive,
+    ),
+    "a key without the reference text": mutant(
+        content_keys,
+        'acted = (acted, "reference", reference)',
+        "pass",
+        test_kl_on_a_file.test_the_texts_content_names_the_stages_that_read_it_and_those_after_them,
+    ),
+    "a point on another reference text": mutant(
+        content_keys,
+        'acted = (acted, "reference", reference)',
+        "pass",
+        test_kl_on_a_file.test_a_point_inside_a_stage_on_another_text_is_left_alone,
+    ),
+    "the reference text in the key of stages that don't read it": mutant(
+        content_keys,
+        "if reference and strategy.reads_reference(stage):",
+        "if reference:",
+        test_kl_on_a_file.test_the_texts_content_names_the_stages_that_read_it_and_those_after_them,
     ),
     "a key that depends on the order of names": mutant(content_keys, "sort_keys=True", "sort_keys=False", _KEY),
     "a damaged result that is taken": mutant(shared_results, "if is_whole(found):", "if True:", _BIT),

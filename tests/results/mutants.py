@@ -2,7 +2,7 @@
 it."""
 
 from engine.events import scores
-from engine.results import clipping, comparison, paired_tests, summaries, verdict
+from engine.results import clipping, clipping_words, comparison, paired_tests, summaries, verdict
 from engine.store import paired, reading
 from tests.mutation import Mutant, mutant
 from tests.results import test_clipping, test_comparison, test_paired_tests, test_summaries, test_verdict
@@ -216,13 +216,16 @@ CLIPPED: dict[str, Mutant] = {
     ),
     "stages that replace each other": mutant(clipping, "self.clipped + other.clipped", "other.clipped", _COUNTED),
     "half of the steps as most of them": mutant(
-        clipping, "found.share > MOST", "found.share >= MOST", test_clipping.test_the_words_name_shares_limit_and_stages
+        clipping_words,
+        "found.share > MOST",
+        "found.share >= MOST",
+        test_clipping.test_the_words_name_shares_limit_and_stages,
     ),
-    "throttled without a look at naive": mutant(
-        clipping,
-        'THROTTLED * naive["kept_share"]',
-        "THROTTLED",
-        test_clipping.test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left,
+    "gradients called longer without a look at naive": mutant(
+        clipping_words,
+        'MUCH_LESS * naive["kept_share"]',
+        "MUCH_LESS",
+        test_clipping.test_less_than_half_of_what_naive_keeps_is_told_with_what_it_means_under_adamw,
     ),
 }
 

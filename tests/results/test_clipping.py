@@ -9,15 +9,9 @@ import pandas as pd
 import pytest
 
 from engine import events
-from engine.results.clipping import (
-    Clipping,
-    adds_to_the_loss,
-    clipping_by_stage,
-    clipping_sentences,
-    in_words,
-    whole,
-    with_clipping,
-)
+from engine.results.clipping import Clipping, clipping_by_stage, whole
+from engine.results.clipping_columns import with_clipping
+from engine.results.clipping_words import UNDER_ADAMW, adds_to_the_loss, clipping_sentences, in_words
 from engine.results.export import results
 from engine.store import Store
 from tests.fake_runs import experiment
@@ -103,12 +97,11 @@ def test_the_words_name_shares_limit_and_stages() -> None:
     stages = {1: Clipping(1.0, 4, 2, 2.75), 2: Clipping(1.0, 2, 2, 0.25)}
     assert in_words(stages) == (
         "67\u202f% of the steps were clipped at 1; on average 50\u202f% of a step's gradient was left "
-        "(stage 1: 50\u202f%; stage 2: 100\u202f%). What a strategy adds to the loss takes its part of each such step "
-        "from the new task."
+        "(stage 1: 50\u202f%; stage 2: 100\u202f%). "
+        f"{UNDER_ADAMW}"
     )
     assert in_words({1: stages[1]}).endswith("69\u202f% of a step's gradient was left.")  # half of them is not most
     assert in_words({1: Clipping(0.5, 9, 0, 9.0)}) == "No step was clipped at 0.5."
-    assert in_words(stages, adds_terms=False).endswith("stage 2: 100\u202f%).")
     assert "(stages: 50\u202f% to 100\u202f% clipped)" in in_words(dict.fromkeys(range(3, 12), stages[2]) | stages)
     assert in_words({}) == ""
 
@@ -119,33 +112,34 @@ def rows(**shares: tuple[str, float, float]) -> pd.DataFrame:
     return frame.assign(experiment_id="e", gradient_clip=1.0)
 
 
-def test_the_new_task_is_throttled_where_less_than_half_of_what_naive_keeps_is_left() -> None:
+def test_less_than_half_of_what_naive_keeps_is_told_with_what_it_means_under_adamw() -> None:
     found = rows(
         plain=("naive", 0.9, 0.4), near=("kl", 0.95, 0.2), far=("kl", 1.0, 0.19), more=("kl", 0.6, 0.1),
-        free=("l2", 0.5, 0.1),
+        free=("kl", 0.5, 0.1), held=("l2", 0.9, 0.1),
     )  # fmt: skip
     assert clipping_sentences(found) == [
-        "The new task is throttled in far (100\u202f% of steps clipped, 19\u202f% of gradients left), more "
-        "(60\u202f% of steps clipped, 10\u202f% of gradients left): clipping at 1 left 40\u202f% of plain's.",
-        "Most steps of plain, near were clipped at 1. What near adds to the loss takes its part of each such step from "
-        "the new task.",
+        "Clipping at 1 left less than half as much of the gradients of far (100\u202f% of steps clipped, 19\u202f% of "
+        "gradients left), more (60\u202f% of steps clipped, 10\u202f% of gradients left) as of plain's (40\u202f%): "
+        "what is added to the loss makes these longer. AdamW's steps are about as long either way, so that less of "
+        "each serves the new task.",
+        f"Most steps of plain, near, held were clipped at 1. {UNDER_ADAMW}",
     ]
 
 
 def test_one_sentence_is_enough_where_most_steps_of_every_strategy_were_clipped() -> None:
     (sentence,) = clipping_sentences(rows(plain=("naive", 1.0, 0.4), other=("kl", 0.9, 0.4)))
-    assert sentence.startswith("Most steps of every strategy were clipped at 1. What other adds to the loss takes")
+    assert sentence == f"Most steps of every strategy were clipped at 1. {UNDER_ADAMW}"
 
 
 @pytest.mark.parametrize("naive", [{}, {"plain": ("naive", 0.0, 1.0)}])
-def test_without_naive_beside_it_nothing_is_said_to_be_throttled(naive: dict[str, Any]) -> None:
+def test_without_naive_beside_it_gradients_are_not_said_to_be_longer(naive: dict[str, Any]) -> None:
     (sentence,) = clipping_sentences(rows(far=("kl", 1.0, 0.1), **naive))
-    assert ("throttled" in sentence) is bool(naive)
+    assert ("longer" in sentence) is bool(naive)
 
 
-def test_what_adds_no_term_to_the_clipped_gradient_takes_nothing_from_the_new_task() -> None:
+def test_what_adds_no_term_to_the_clipped_gradient_is_not_said_to_make_it_longer() -> None:
     adding = ("replay", "kl", "der", "self-replay", "replay+ewc")
     assert all(adds_to_the_loss(name) for name in adding)
     assert not any(adds_to_the_loss(name) for name in ("naive", "joint", "freeze", "ewc", "l2", "agem", "of old"))
-    (sentence,) = clipping_sentences(rows(plain=("naive", 1.0, 0.4), held=("ewc", 0.9, 0.4)))
-    assert sentence == "Most steps of every strategy were clipped at 1."
+    (sentence,) = clipping_sentences(rows(plain=("naive", 1.0, 0.4), held=("ewc", 0.9, 0.1)))
+    assert sentence.startswith("Most steps of every strategy were clipped at 1.")

@@ -162,6 +162,14 @@ def test_epochs_and_rates_of_tasks_and_strategies_are_among_the_differences() ->
     assert table.loc["parameters.learning_rate"].tolist() == ["–", "0.0001"]
 
 
+def test_reference_texts_of_one_name_and_other_content_are_among_the_differences() -> None:
+    runs = [a_run("n", "naive"), a_run("k", "kl"), a_run("l", "kl", experiment_id="e2")]
+    told = [{"reference": ""}, {"reference": "general (05c9)"}, {"reference": "general (17ab)"}]
+    table = pd.DataFrame([run | text for run, text in zip(runs, told, strict=True)])
+    found = configuration_differences(with_configurations(table), {"e1": an_experiment(), "e2": an_experiment()})
+    assert found.loc["reference"].tolist() == ["–", "general (05c9)", "general (17ab)"]
+
+
 def test_training_settings_of_two_experiments_are_among_the_differences() -> None:
     runs = with_configurations(pd.DataFrame([a_run("n", "naive"), a_run("m", "naive", experiment_id="e2")]))
     other = an_experiment(training={"learning_rate": 1e-3})

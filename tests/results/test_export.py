@@ -29,7 +29,7 @@ def finish_all(store: Store, tmp_path: Path, **changes: object) -> str:
 def test_results_hold_all_that_the_contract_names(store: Store, tmp_path: Path) -> None:
     experiment_id = finish_all(store, tmp_path, strategies=["naive", "joint"])
     found = results(store, experiment_id)
-    assert list(found) == ["schema", "experiment", "environment", "tasks", "runs", "comparison"]
+    assert list(found) == ["schema", "experiment", "environment", "tasks", "reference", "runs", "comparison"]
     assert found["experiment"]["training"]["epochs"] == 3  # resolved: defaults are in it
     assert found["environment"] == {"device": "cpu"}
     run = found["runs"][0]

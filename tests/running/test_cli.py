@@ -338,9 +338,10 @@ def test_strategies_are_listed_under_what_they_need_with_when_to_choose_them_and
     assert headings == sorted(headings)
     for name, strategy in registry().items():
         place = out.index(f"\n{name}: ")
-        assert max(at for at in headings if at < place) == out.index(f"{heading_of(strategy.needs)}\n")
+        assert max(at for at in headings if at < place) == out.index(f"{heading_of(strategy.needs[0])}\n")
         assert strategy.choose_when in out
         assert strategy.source[1] in out
+        assert (f"  {heading_of(*strategy.needs)}.\n" in out) is (len(strategy.needs) > 1)
         assert all(f"  {each.name} " in out for each in strategy.shorthands)
 
 

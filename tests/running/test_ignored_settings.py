@@ -24,7 +24,8 @@ PARAMETERS = [(name, key) for name in strategies.registry() for key in strategie
 
 def experiment(*entries: object) -> Experiment:
     tasks = [{"name": name, "train": f"{name}.txt"} for name in ("a", "b")]
-    return experiment_from({"name": "x", "tasks": tasks, "strategies": list(entries)})
+    reference = {"reference": "general.txt"} if "'file'" in repr(entries) else {}
+    return experiment_from({"name": "x", "tasks": tasks, "strategies": list(entries)} | reference)
 
 
 @pytest.mark.parametrize(("name", "key"), PARAMETERS)
@@ -87,6 +88,7 @@ def test_what_does_not_fit_the_model_is_refused_by_the_check(
         ({"kl": {"in_first_stage": True}}, "kl.in_first_stage: true has no effect with reference_text: memory"),
         ({"kl": {"reference_ratio": 0.5, "reference_text": "new"}}, "kl.reference_ratio: 0.5 has no effect with"),
         ({"kl": {"memory_size": 7, "reference_text": "new"}}, "kl.memory_size: 7 has no effect with"),
+        ({"kl": {"memory_size": 7, "reference_text": "file"}}, "kl.memory_size: 7 has no effect with"),
         ({"kl+replay": {"kl.memory_size": 7, "reference_text": "new"}}, "kl+replay.kl.memory_size: 7 has no effect"),
         ({"self-replay": {"prompt_tokens": 4}}, "self-replay.prompt_tokens: 4 has no effect with prompt: bos"),
         ({"ewc": {"online_decay": 0.5}}, "ewc.online_decay: 0.5 has no effect with accumulation: exact"),
@@ -105,6 +107,7 @@ def test_a_parameter_without_effect_is_named(entry: dict[str, Any], said: str) -
     [
         *strategies.offered(),
         {"kl": {"in_first_stage": True, "reference_text": "samples"}},
+        {"kl": {"in_first_stage": True, "reference_ratio": 0.5, "reference_text": "file"}},
         {"kl": {"reference_ratio": 0.5}},
         {"self-replay": {"prompt_tokens": 4, "prompt": "first tokens"}},
         {"ewc": {"online_decay": 0.5, "accumulation": "online"}},

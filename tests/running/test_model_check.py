@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from engine.common.errors import ConfigError, ModelError, PalimpsestError
-from engine.experiments.experiment import Experiment, Training, experiment_from
+from engine.experiments.experiment import Experiment, Training, experiment_from, to_data
 from engine.experiments.presets import PRESETS
 from engine.models import hub, loading
 from engine.models.folder_checks import WHOLE
@@ -49,6 +49,19 @@ def check_model(experiment: Experiment, *, download: bool = False) -> list[str]:
     for problem in found.problems:
         raise problem
     return found.remarks
+
+
+@pytest.mark.parametrize("name", ["self-replay", "l2+self-replay"])
+def test_beginnings_that_fill_a_block_are_refused_where_texts_begin_with_them(name: str) -> None:
+    def found(**parameters: Any) -> list[str]:
+        data = to_data(experiment("someone/not-here")) | {"strategies": [{name: parameters}]}
+        return [str(problem) for problem in look_at_model(experiment_from(data)).problems]
+
+    (refused,) = found(prompt="first tokens", prompt_tokens=32)
+    assert refused.startswith(f"{name}.prompt_tokens: 32 first tokens fill a block of 32 tokens")
+    assert "choose 31 or less" in refused
+    assert found(prompt="first tokens", prompt_tokens=31) == []
+    assert found(prompt_tokens=32) == found(prompt="first tokens", prompt_tokens=32, replay_weight=0) == []
 
 
 def test_a_sound_model_is_described_without_a_word(folder: Path) -> None:

@@ -74,6 +74,7 @@ def test_the_frames_hold_what_the_events_said(store: Store, tmp_path: Path) -> N
     stages = store.stages([run_id])
     assert stages["first_step"].tolist() == [1, STEPS + 1]
     assert stages["finished"].tolist() == [True, True]
+    assert stages["new_tokens"].tolist() == [100 * STEPS] * 2
     assert Path(stages["checkpoint"].iloc[1]) == store.run_folder(run_id) / "stage-2"
     assert store.curve(run_id)["step"].unique().tolist() == [0, 2, 4, 6, 8]
     assert store.environment(run_id) == {"device": "cpu"}
@@ -303,6 +304,26 @@ def test_a_waiting_run_without_likes_takes_as_long_as_was_estimated(store: Store
     spec = experiment(tmp_path)
     experiment_id = store.add_experiment(spec, {run.label: 30.0 for run in spec.runs()})
     assert store.runs(experiment_id)["seconds_left"].tolist() == [30.0, 30.0]
+
+
+def test_a_waiting_run_takes_as_many_times_its_estimate_as_its_likes_took_of_theirs(
+    store: Store, tmp_path: Path
+) -> None:
+    """The estimate of the second run holds the writing of texts, of which the first run's pace knows nothing."""
+    spec = experiment(tmp_path, strategies=["naive", "self-replay"])
+    expected = dict(zip((run.label for run in spec.runs()), (1.0, 30.0), strict=True))
+    experiment_id = store.add_experiment(spec, expected)
+    first = store.claim_next(experiment_id)
+    assert first is not None
+    play(store, first)  # in two stages of half a second
+    store.record(first, events.RunFinished(1.0))
+    assert store.runs(experiment_id)["seconds_left"].tolist()[1] == pytest.approx(30.0)
+    twice = store.add_experiment(spec, {label: seconds / 2 for label, seconds in expected.items()})
+    first = store.claim_next(twice)
+    assert first is not None
+    play(store, first)
+    store.record(first, events.RunFinished(1.0))
+    assert store.runs(twice)["seconds_left"].tolist()[1] == pytest.approx(2 * 15.0)
 
 
 def test_time_left_counts_every_task_that_a_stage_trains_on(store: Store, tmp_path: Path) -> None:

@@ -247,6 +247,7 @@ def test_an_older_schema_is_brought_forward_with_all_that_it_holds(store: Store,
     opened = Store(store.folder)
     assert opened.losses(run_id).equals(before)
     assert opened.runs(run_ids=run_id)["kept_step"].item() == STEPS  # its last finished stage
+    assert opened.stages(run_id)["new_tokens"].isna().all()
     with opened._reading() as connection:
         assert connection.exec_driver_sql("PRAGMA user_version").scalar() == migrations.VERSION
     opened.close()
@@ -256,6 +257,7 @@ def _back_to_2(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE document_sums")
     connection.execute("ALTER TABLE runs DROP COLUMN steps_measured")
     connection.execute("ALTER TABLE runs DROP COLUMN expected_seconds")
+    connection.execute("ALTER TABLE stages DROP COLUMN new_tokens")
     connection.execute("PRAGMA user_version = 2")
 
 

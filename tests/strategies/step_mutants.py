@@ -1,13 +1,15 @@
 """Mistakes in the strategies that change what a step does or which weights it moves, each with the test that must
 catch it."""
 
-from engine.strategies import agem, cumulative, ewc, freeze, mask
+from engine.strategies import agem, combined, ewc, freeze, mask
+from engine.strategies.tools import all_tasks
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_agem, test_cumulative, test_ewc, test_freeze, test_mask
 
 _EQUATION_11 = test_agem.test_the_projection_is_that_of_equation_11
 _DISAGREE = {"own": (-4.0, -3.0, 1.0), "reference": (1.0, 1.0, 1.0), "wanted": (-2.0, -1.0, 3.0)}
 _AGREE = {"own": (1.0, 2.0, 3.0), "reference": (3.0, 0.0, 1.0), "wanted": (1.0, 2.0, 3.0)}
+_COPIES = test_agem.test_the_declared_copies_are_the_tensors_that_a_projecting_step_holds
 _NOTHING = {"own": (1.0, 2.0, 3.0), "reference": (0.0, 0.0, 0.0), "wanted": (1.0, 2.0, 3.0)}
 _LARGEST = test_mask.test_the_mask_holds_the_largest_magnitudes
 _SORT = test_mask.test_the_mask_is_that_of_a_stable_sort_whatever_the_ties_and_the_shape
@@ -94,17 +96,23 @@ STEPS: dict[str, Mutant] = {
         test_mask.test_what_the_mask_names_takes_adamws_step_and_all_else_stays_bit_for_bit,
     ),
     "cumulative training without the newest task": mutant(
-        cumulative,
+        all_tasks,
         "range(1, stage + 1)",
         "range(1, max(2, stage))",
         test_cumulative.test_rows_and_budget_of_every_stage_are_those_of_joint_training,
         stage_tokens=None,
     ),
     "cumulative training from the base model": mutant(
-        cumulative,
+        all_tasks,
         "Plan(tuple(range(1, stage + 1)))",
         'Plan(tuple(range(1, stage + 1)), start="base")',
         test_cumulative.test_a_stage_starts_from_the_weights_of_the_stage_before,
+    ),
+    "a projecting step without the gradients of joined strategies": mutant(
+        combined, "Cost(copies=terms + 1)", "Cost()", _COPIES, others=("replay",)
+    ),
+    "a projecting step without the sum of what it projects": mutant(
+        combined, "Cost(copies=terms + 1)", "Cost(copies=terms)", _COPIES, others=("replay", "kl")
     ),
     "the highest layers frozen for the lowest": mutant(
         freeze, "blocks[: self.frozen_layers]", "blocks[len(blocks) - self.frozen_layers :]", _LOWEST

@@ -2,9 +2,10 @@
 
 from engine.strategies import der, kl, self_replay
 from engine.strategies.tools import samples, stored
+from engine.training import reference
 from tests.mutation import Mutant, mutant
-from tests.strategies import test_kl, test_self_replay
-from tests.training import test_loop
+from tests.strategies import test_kl, test_kl_on_a_file, test_self_replay
+from tests.training import test_loop, test_reference
 
 _PASS = test_kl.test_a_step_minimises_new_plus_beta_times_the_mean_divergence
 _SHARED_PASS = test_kl.test_the_new_text_as_reference_shares_one_pass_with_its_loss
@@ -14,6 +15,9 @@ _IN_PIECES = test_kl.test_stored_distributions_are_the_models_own_in_pieces_as_l
 _ROOM = test_kl.test_what_is_stored_follows_the_memory_when_it_makes_room
 _LAW = test_self_replay.test_the_law_of_all_short_texts_their_ends_included_is_the_models
 _OWN = test_self_replay.test_a_step_replays_the_written_texts_with_their_weight_and_loss
+_ON_A_FILE = test_kl_on_a_file.test_a_file_of_the_memorys_documents_gives_the_loss_and_gradient_of_the_memory
+_PARTS = test_reference.test_each_stage_has_its_own_part_of_a_large_text_and_finds_it_again
+_LONG = test_reference.test_of_long_documents_as_many_are_taken_as_the_tokens_allow_and_one_at_least
 
 TAUGHT: dict[str, Mutant] = {
     "the base model for a teacher": mutant(kl, 'begin.starts_from if self.teacher == "previous" else 0', "0", _TEACHER),
@@ -28,6 +32,37 @@ TAUGHT: dict[str, Mutant] = {
         kl, "Term(self.name, batch.blocks, self.kl_weight, against=teacher)",
         "Term(self.name, batch.blocks, self.kl_weight)", _SHARED_PASS, most_rows=None,
     ),
+    "a KL term on drawn texts without its weight": mutant(
+        kl, "Term(self.name, drawn, self.kl_weight, against=teacher)", "Term(self.name, drawn, against=teacher)",
+        _ON_A_FILE,
+    ),
+    "cross-entropy for the divergence on drawn texts": mutant(
+        kl, "Term(self.name, drawn, self.kl_weight, against=teacher)", "Term(self.name, drawn, self.kl_weight)",
+        _ON_A_FILE,
+    ),
+    "the same rows of a reference text in every step": mutant(
+        kl, '"kl draw", batch.stage, batch.step', '"kl draw", batch.stage',
+        test_kl_on_a_file.test_every_document_of_the_text_is_drawn_and_a_step_draws_what_the_ratio_says,
+    ),
+    "a reference text that is read in no first stage": mutant(
+        kl, 'self.reference_text != "memory" else 2', 'self.reference_text == "new" else 2',
+        test_kl_on_a_file.test_in_the_first_stage_it_holds_to_the_base_model_and_else_it_is_naive_there,
+    ),
+    "the same part of a large reference text in every stage": mutant(
+        reference, 'random.generator("reference choice", stage)', 'random.generator("reference choice")', _PARTS
+    ),
+    "the beginning of a large reference text": mutant(
+        reference, "torch.randperm(len(documents), generator=random.generator(\"reference choice\", stage)).numpy()",
+        "torch.arange(len(documents)).numpy()", _PARTS,
+    ),
+    "a part of a reference text whatever its size": mutant(
+        reference, "if len(documents) <= MOST_DOCUMENTS and", "if False and",
+        test_reference.test_all_documents_of_a_text_are_there_in_their_order_and_are_packed_once,
+    ),
+    "a part by documents alone": mutant(
+        reference, "order[: max(1, fitting)]", "order", _LONG
+    ),
+    "no document of a text of long ones": mutant(reference, "max(1, fitting)", "fitting", _LONG),
     "stored distributions of the document before": mutant(
         stored, "part = slice(start, start + own.targets[piece])", "part = slice(0, own.targets[piece])", _WHOLE
     ),

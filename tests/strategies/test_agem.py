@@ -1,5 +1,6 @@
 """A-GEM's projection against plain vectors, and as a run takes it."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from torch import Tensor
 
 from engine import events, strategies
 from engine.common.random_streams import Streams
+from engine.strategies import agem
 from engine.strategies.agem import AGEM, projected
-from engine.strategies.base import Batch, State
+from engine.strategies.base import Batch, Gradients, State
 from engine.strategies.terms import Term
 from engine.strategies.tools.memory import Memory
 from engine.training.gradients import accumulate_gradients, combined_gradients
@@ -125,6 +127,35 @@ def test_a_run_projects_and_reports_the_memorys_loss_without_counting_it(tmp_pat
     assert all(step.terms["total"] == step.terms["new"] for step in second)
     assert [s.terms for s in steps if s.stage == 1] == [s.terms for s in naive if s.stage == 1]
     assert [s.gradient_norm for s in second] != [s.gradient_norm for s in naive if s.stage == 2]
+
+
+SHAPE = (16, 64)
+"""That of one weight in each of the two layers, and of no other."""
+
+
+def alive() -> set[int]:
+    """Where the tensors of this shape lie in memory."""
+    return {each.data_ptr() for each in gc.get_objects() if issubclass(type(each), Tensor) and each.shape == SHAPE}
+
+
+@pytest.mark.parametrize(
+    "others", [(), ("replay",), ("kl",), ("replay", "der"), ("ewc",), ("replay", "kl", "der", "l2")]
+)
+def test_the_declared_copies_are_the_tensors_that_a_projecting_step_holds(
+    others: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, before = list[int](), alive()
+
+    def counted(gradient: Gradients, reference: Gradients) -> Gradients:
+        found = projected(gradient, reference)
+        held.append(len(alive() - before))
+        return found
+
+    monkeypatch.setattr(agem, "projected", counted)
+    strategy = strategies.build("+".join((*others, "agem")), {})
+    list(train(small_setup(strategy, tmp_path, tasks=2, epochs=1)))
+    cost = strategy.cost(2)
+    assert max(held) == 2 * (1 + 2 + 1 + cost.tensors + cost.copies)  # beside a weight, two moments and a gradient
 
 
 def test_the_declared_cost_is_what_its_steps_read(tmp_path: Path) -> None:

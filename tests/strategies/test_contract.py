@@ -34,8 +34,26 @@ def _pairs() -> Iterator[str]:
             yield strategies.build(f"{first}+{second}", {}).name
 
 
+def _on_a_reference() -> Iterator[str]:
+    """The strategies that read the reference text at one of their choices, as "NAME PARAMETER=CHOICE"."""
+    for name in SINGLE:
+        for key, declared in strategies.parameters_of(name).items():
+            yield from (
+                f"{name} {key}={choice}"
+                for choice in declared.choices
+                if strategies.build(name, {key: choice}).needs_reference
+            )
+
+
+def built(name: str, **values: Any) -> Strategy:
+    """The strategy of one of `NAMES`, with these values beside the one that its name holds."""
+    strategy, _, choice = name.partition(" ")
+    chosen = dict([choice.split("=")]) if choice else {}
+    return strategies.build(strategy, chosen | values)
+
+
 PAIRS = list(islice(dict.fromkeys(_pairs()), 10))
-NAMES = [*SINGLE, *PAIRS]
+NAMES = [*SINGLE, *PAIRS, *_on_a_reference()]
 throwaway.remove()  # other files look at the registry while they are collected
 
 
@@ -77,11 +95,11 @@ def naive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[events.E
 def test_at_its_null_value_a_strategy_is_naive_bit_for_bit(
     name: str, naive: tuple[Path, list[events.Event]], tmp_path: Path
 ) -> None:
-    null = strategies.build(name, {}).null
+    null = built(name).null
     if isinstance(null, str):
         assert null.endswith("."), "a strategy without a null value gives the reason in a sentence"
         return
-    found = list(train(small_setup(strategies.build(name, dict(null)), tmp_path, tasks=2)))
+    found = list(train(small_setup(built(name, **null), tmp_path, tasks=2)))
     assert terms_of(found) == terms_of(naive[1])
     assert scores_of(found) == scores_of(naive[1])
     assert same_weights(tmp_path, naive[0], 2)
@@ -92,7 +110,7 @@ def test_at_its_null_value_a_strategy_is_naive_bit_for_bit(
 def test_a_run_that_begins_again_after_its_first_stage_gives_the_same_numbers(
     name: str, optimizer_state: str, tmp_path: Path
 ) -> None:
-    setup = small_setup(strategies.build(name, {}), tmp_path, optimizer_state=optimizer_state)
+    setup = small_setup(built(name), tmp_path, optimizer_state=optimizer_state)
     whole = list(train(setup))
     weights = weights_after(tmp_path, 3)
     resumed = list(train(replace(setup, finished_stages=1)))
@@ -107,8 +125,8 @@ def test_a_run_that_is_stopped_after_any_step_of_a_stage_and_resumed_gives_the_s
     name: str, tmp_path: Path
 ) -> None:
     """With a point at every step; it is stopped over and over, a step further each time."""
-    whole = list(train(small_setup(strategies.build(name, {}), tmp_path / "whole", tasks=2)))
-    setup = replace(small_setup(strategies.build(name, {}), tmp_path / "cut", tasks=2), point_seconds=0.0)
+    whole = list(train(small_setup(built(name), tmp_path / "whole", tasks=2)))
+    setup = replace(small_setup(built(name), tmp_path / "cut", tasks=2), point_seconds=0.0)
     heard: dict[int, Any] = {}
     finished, attempts = 0, 0
     while True:
@@ -135,7 +153,7 @@ def test_a_run_that_takes_over_what_another_has_trained_ends_with_the_same_state
 ) -> None:
     shared, states = SharedResults(tmp_path / "shared"), []
     for folder in ("first", "second"):
-        setup = replace(small_setup(strategies.build(name, {}), tmp_path / folder), shared=shared, content="texts")
+        setup = replace(small_setup(built(name), tmp_path / folder), shared=shared, content="texts")
         heard = list(train(setup))
         states.append(torch.load(tmp_path / folder / "stage-2" / "palimpsest-state.pt", weights_only=True))
     assert all(e.shared for e in heard if isinstance(e, events.StageStarted))
@@ -145,7 +163,7 @@ def test_a_run_that_takes_over_what_another_has_trained_ends_with_the_same_state
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_task_added_to_a_finished_run_gives_the_numbers_of_a_run_over_all_tasks(name: str, tmp_path: Path) -> None:
-    whole = small_setup(strategies.build(name, {}), tmp_path / "whole")
+    whole = small_setup(built(name), tmp_path / "whole")
     list(train(whole))
     begun = replace(whole, folder=tmp_path / "added")
     list(train(replace(begun, tasks=whole.tasks[:2])))
@@ -155,10 +173,10 @@ def test_a_task_added_to_a_finished_run_gives_the_numbers_of_a_run_over_all_task
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> None:
-    strategy = strategies.build(name, {})
+    strategy = built(name)
     with weights_of_terms(strategy) as factors:
         steps = [e for e in train(small_setup(strategy, tmp_path, tasks=2)) if isinstance(e, events.StepDone)]
-    own = [part.name for part in strategies.parts_of(name)]
+    own = [part.name for part in getattr(strategy, "parts", (strategy,))]
     for step in steps:
         others = set(step.terms) - {"new", "total"}
         assert all(term.split(" ")[0] in own for term in others), "a term carries its strategy's name"
@@ -166,12 +184,12 @@ def test_what_is_minimised_is_what_is_reported(name: str, tmp_path: Path) -> Non
         assert step.terms["total"] == pytest.approx(parts, rel=1e-6)
     if strategy.acts(2) and strategy.redefines("loss_terms", "pulls"):
         assert set(steps[-1].terms) > {"new", "total"}
-    assert set(strategies.pull_names(name)) <= set(steps[-1].terms)
+    assert set(strategies.pull_names(strategy.name)) <= set(steps[-1].terms)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: str) -> None:
-    strategy, model, documents = strategies.build(name, {}), tiny_gpt2(), random_documents(4, seed=0)
+    strategy, model, documents = built(name), tiny_gpt2(), random_documents(4, seed=0)
     asked: list[Any] = []
 
     def cached(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -190,7 +208,7 @@ def test_a_declared_cost_is_what_the_end_of_a_stage_reads_and_remembers(name: st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_state_survives_being_plain_data_and_moves_beside_the_model(name: str) -> None:
-    strategy, model = strategies.build(name, {}), tiny_gpt2()
+    strategy, model = built(name), tiny_gpt2()
     end = StageView(1, model, random_documents(4, seed=0), BLOCK, packed=True, check=lambda: None)
     state = strategy.end_stage(end, strategy.initial_state(), Streams(0))
     assert equal(to_plain(from_plain(to_plain(state))), to_plain(state))
@@ -240,13 +258,14 @@ def equal(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*SINGLE, *PAIRS])
 def test_every_parameter_is_declared_whole(name: str) -> None:
     for cls in strategies.parts_of(name):
         assert cls.title
         assert cls.summary.endswith(".")
         assert cls.choose_when.endswith(".")
-        assert cls.needs in get_args(Needs)
+        assert cls.needs
+        assert set(cls.needs) <= set(get_args(Needs))
         assert cls.source[1].startswith("https://")
     for declared in strategies.parameters_of(name).values():
         assert declared.label

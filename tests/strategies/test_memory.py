@@ -13,7 +13,7 @@ from engine.common.random_streams import Streams
 from engine.strategies.base import Batch, StageView, State
 from engine.strategies.tools.memory import Memory
 from engine.tokens.blocks import EncodedDocument
-from tests.builders import BLOCK, Unigram, blocks_of, document, fisher_of, random_documents, tiny_gpt2
+from tests.builders import BLOCK, Unigram, blocks_of, document, drawn_from, fisher_of, random_documents, tiny_gpt2
 
 ROWS = {64: 4, 56: 4, 128: 8, 198: 12}
 
@@ -54,7 +54,7 @@ def test_every_piece_of_every_document_is_as_likely_to_be_drawn() -> None:
     for wanted, found in ((8, 8), (2, 4)):  # two rows, and one piece for what is less than a row
         counts, draws = torch.zeros(60), 600
         for seed in range(draws):
-            drawn = memory.draw(wanted, 4, torch.Generator().manual_seed(seed))
+            drawn = drawn_from(memory, wanted, block_size=4, seed=seed)
             assert drawn is not None
             assert drawn.target_tokens == found
             counts += torch.bincount(drawn.targets.flatten(), minlength=61)[1:61]
@@ -65,7 +65,7 @@ def test_every_document_is_as_likely_in_a_draw_of_less_than_a_row() -> None:
     memory = Memory(20).with_task([document([0, n, n]) for n in range(1, 21)], torch.Generator().manual_seed(0))
     counts, draws = torch.zeros(20), 600
     for seed in range(draws):
-        drawn = memory.draw(6, BLOCK, torch.Generator().manual_seed(seed))
+        drawn = drawn_from(memory, 6, seed=seed)
         assert drawn is not None
         assert drawn.target_tokens == 6
         counts += torch.bincount(drawn.targets[drawn.targets > 0], minlength=21)[1:] / 2
@@ -78,7 +78,7 @@ def test_a_draw_of_several_rows_is_of_full_ones_and_of_as_many_tokens_as_were_as
     for wanted in ROWS:  # of 3 rows and a half the half is drawn piece by piece, of 12 and a half no longer
         found, rows = 0, 0
         for seed in range(100):
-            drawn = memory.draw(wanted, BLOCK, torch.Generator().manual_seed(seed))
+            drawn = drawn_from(memory, wanted, seed=seed)
             assert drawn is not None
             found, rows = found + drawn.target_tokens, rows + len(drawn)
         assert 1 <= rows / (100 * ROWS[wanted]) < 1.05  # the memory's last row is not full
@@ -93,7 +93,7 @@ def test_sparse_and_dense_tasks_have_the_same_share_of_the_targets() -> None:
         memory = memory.with_task(task, torch.Generator().manual_seed(0))
     counts = torch.zeros(3)
     for seed in range(50):
-        drawn = memory.draw(60, BLOCK, torch.Generator().manual_seed(seed))
+        drawn = drawn_from(memory, 60, seed=seed)
         assert drawn is not None
         counts += torch.bincount(drawn.targets[drawn.targets > 0], minlength=3)
     assert float(counts[2] / counts[1]) == pytest.approx(1, abs=0.15)
@@ -102,7 +102,7 @@ def test_sparse_and_dense_tasks_have_the_same_share_of_the_targets() -> None:
 def test_a_draw_counts_targets_and_not_prompts() -> None:
     documents = [document([0, *range(1, 13)], first_target=11) for _ in range(10)]  # ten of prompt, two of answer
     memory = Memory(10).with_task(documents, torch.Generator().manual_seed(0))
-    drawn = memory.draw(8, BLOCK, torch.Generator().manual_seed(0))
+    drawn = drawn_from(memory, 8)
     assert drawn is not None
     assert drawn.target_tokens == 8
 

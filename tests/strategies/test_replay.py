@@ -4,7 +4,7 @@ import torch
 from engine.strategies.terms import Term
 from engine.strategies.tools.memory import Memory
 from engine.training import gradients
-from tests.builders import BLOCK, Unigram, base_of, blocks_of, document, random_documents, tiny_gpt2
+from tests.builders import BLOCK, Unigram, base_of, blocks_of, document, drawn_from, random_documents, tiny_gpt2
 
 WEIGHT = 0.3
 
@@ -78,7 +78,7 @@ def test_a_draw_takes_the_same_share_of_tokens_from_every_task() -> None:
     for wanted, block_size in ((60, BLOCK), (20, 60)):  # of whole rows, and of less than one
         counts, both = torch.zeros(3), 0
         for seed in range(100):
-            drawn = memory.draw(wanted, block_size, torch.Generator().manual_seed(seed))
+            drawn = drawn_from(memory, wanted, block_size, seed=seed)
             assert drawn is not None
             tokens = torch.bincount(drawn.targets[drawn.targets > 0], minlength=3)
             both += int(tokens[1:].min()) > 0
@@ -89,10 +89,8 @@ def test_a_draw_takes_the_same_share_of_tokens_from_every_task() -> None:
 
 
 def test_an_empty_memory_draws_nothing() -> None:
-    assert Memory(5).draw(10, BLOCK, torch.Generator()) is None
-    assert (
-        Memory(0).with_task(random_documents(3, seed=0), torch.Generator()).draw(10, BLOCK, torch.Generator()) is None
-    )
+    assert drawn_from(Memory(5), 10) is None
+    assert drawn_from(Memory(0).with_task(random_documents(3, seed=0), torch.Generator()), 10) is None
 
 
 def test_a_draw_is_no_larger_with_many_past_tasks_and_gives_each_its_share() -> None:
@@ -101,7 +99,7 @@ def test_a_draw_is_no_larger_with_many_past_tasks_and_gives_each_its_share() -> 
         memory = memory.with_task([document([0, *[task] * 9])] * 20, torch.Generator().manual_seed(task))
     counts = torch.zeros(tasks + 1)
     for seed in range(400):
-        drawn = memory.draw(60, BLOCK, torch.Generator().manual_seed(seed))
+        drawn = drawn_from(memory, 60, seed=seed)
         assert drawn is not None
         assert 60 <= drawn.target_tokens < 60 + 10
         counts += torch.bincount(drawn.targets[drawn.targets > 0], minlength=tasks + 1)[: tasks + 1]

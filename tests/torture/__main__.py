@@ -1,7 +1,7 @@
 """`python -m tests.torture --kills 2`: kill every run again and again; its numbers must be those of an undisturbed one.
 
-The runs are of every registered strategy, once more with every choice at its second value, and of every pair that pages
-offer. They share what they have trained and keep the optimiser's state.
+The runs are of every registered strategy, once more with its choices at their second values, then at their third and
+so on, and of every pair that pages offer. They share what they have trained and keep the optimiser's state.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from tests.torture.victim import ANY_TIME, NOWHERE, PLACES
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TASKS = ("house-style.txt", "chinese.txt", "search.jsonl")
+_REFERENCE = "customer-support.jsonl"
 _TRAINING = {
     "epochs": 1, "stage_tokens": 1500, "block_size": 64, "tokens_per_step": 256, "held_out_tokens": 500,
     "evaluations_per_stage": 2, "optimizer_state": "keep", "device": "cpu",
@@ -64,15 +65,19 @@ def experiment_text(only: str = "") -> str:
     chosen = [{name: values} for name in names for values in _values(name)]
     tasks = [{"name": name.split(".")[0], "train": [str(_ROOT / "samples" / name)]} for name in _TASKS]
     whole = {"name": "torture", "tasks": tasks, "strategies": chosen, "seeds": [0], "training": _TRAINING}
+    whole["reference"] = str(_ROOT / "samples" / _REFERENCE)
     return yaml.safe_dump(whole)
 
 
 def _values(name: str) -> list[dict[str, Any]]:
-    """The parameters of a strategy's runs: few texts; and of one that is not joined its choices at the second value."""
+    """The parameters of a strategy's runs: few texts; and of one that is not joined its choices at each further value,
+    those that have no such value at their last."""
     declared = strategies.parameters_of(name).items()
     few = {key: _TEXTS for key, each in declared if each.unit in ("documents", "texts") and each.default > _TEXTS}
-    others = {key: each.choices[1] for key, each in declared if each.choices}
-    return [few, few | others] if others and "+" not in name else [few]
+    choices = {key: each.choices for key, each in declared if each.choices and "+" not in name}
+    most = max(map(len, choices.values()), default=1)
+    others = [{key: values[min(n, len(values) - 1)] for key, values in choices.items()} for n in range(1, most)]
+    return [few, *(few | each for each in others)]
 
 
 def _torture(experiment: Path, out: Path, chance: random.Random, kills: collections.Counter[str], each: int) -> None:

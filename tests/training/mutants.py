@@ -3,6 +3,7 @@ it."""
 
 from engine.events import scores
 from engine.strategies import ewc, joint
+from engine.strategies.tools import all_tasks
 from engine.training import failures, gradients, optimizer, scoring, stage_data, step
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_replay
@@ -68,7 +69,7 @@ OPTIMISER: dict[str, Mutant] = {
         ewc, 'self.accumulation == "online"', 'self.accumulation == "exact"', _BY_HAND, accumulation="exact"
     ),
     "a joint run that never goes back to the base model": mutant(joint, 'start="base"', 'start="previous"', _JOINT),
-    "a joint run on the newest task alone": mutant(joint, "tuple(range(1, stage + 1))", "(stage,)", _JOINT),
+    "a joint run on the newest task alone": mutant(all_tasks, "tuple(range(1, stage + 1))", "(stage,)", _JOINT),
     "weight decay on biases and norms": mutant(optimizer, '"weight_decay": 0.0', '"weight_decay": 0.1', _ADAMW),
     "weight decay that goes through the moments": mutant(optimizer, "optim.AdamW(groups", "optim.Adam(groups", _ADAMW),
     "another decay of the second moment": mutant(

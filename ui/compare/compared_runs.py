@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
-from engine.results.clipping import with_clipping
+from engine.results.clipping_columns import with_clipping
 from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.results.fairness import Conditions, Finding, conditions_of_runs, unfair, unfair_runs
 from engine.results.operations import operations_of
@@ -22,7 +22,8 @@ class Everything:
     score: str
     experiments: dict[str, Experiment]
     runs: pd.DataFrame
-    """The store's columns, `configuration` and every measure."""
+    """The store's columns, `configuration`, every measure, and `reference`: the reference text as it is told from
+    others."""
     matrix: pd.DataFrame
     stages: pd.DataFrame
     conditions: dict[str, Conditions]
@@ -70,7 +71,14 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
         operations_of(run, experiments[run.experiment_id], store.environment(run.run_id), stages, facts[run.run_id])
         for run in runs.itertuples()
     ]
+    references = store.reference_facts_by_run(run_ids)
+    measured["reference"] = [_reference(references[run_id]) for run_id in run_ids]
     return Everything(score, experiments, measured, matrix, stages, conditions_of_runs(runs, experiments, facts))
+
+
+def _reference(facts: Mapping[str, Any]) -> str:
+    """A reference text by its name and what tells it from others of that name; empty where a run reads none."""
+    return f"{facts['name']} ({facts['fingerprint']})" if facts else ""
 
 
 def compare(every: Everything, chosen: Collection[str], judge_all: bool = False) -> Comparison:

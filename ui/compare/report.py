@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.portable import model_label, portable_yaml
-from engine.results.clipping import clipping_sentences
+from engine.results.clipping_words import clipping_sentences
 from engine.store import Store
 from figures.curves import loss_figure
 from figures.lines import lines_of

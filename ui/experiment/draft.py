@@ -14,7 +14,9 @@ from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, Training, experiment_from
 from engine.experiments.presets import PRESETS
+from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from ui.experiment.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
 
 _KEY = "experiment_draft"
@@ -34,6 +36,9 @@ class Card:
     texts: dict[str, str] = field(default_factory=dict)
     rounds: int = 0
     """The number of times that values were set from beside their fields, which are then made anew."""
+
+    reference_rounds: int = 0
+    """The number of times that the reference text was chosen in another card."""
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set some parameters."""
@@ -70,6 +75,10 @@ class ExperimentDraft:
     """The names in the order in which the tasks are learnt."""
     file_tasks: dict[str, TaskSpec] = field(default_factory=dict)
     """Tasks that came with a loaded experiment and are not in the library."""
+    reference: str | None = None
+    """The name of the reference text: a task, learnt here or not, or `file_reference`."""
+    file_reference: ReferenceSpec | None = None
+    """The reference text that came with a loaded experiment and is not in the library."""
     task_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The epochs and the learning rate that tasks have of their own, by the task's name."""
     model: str = "tiny-gpt2"
@@ -90,6 +99,12 @@ class ExperimentDraft:
         """Learn a task earlier or later."""
         self.moves += 1
         self.task_names.insert(index + by, self.task_names.pop(index))
+
+    def take_reference(self, name: str | None, chosen_in: Card) -> None:
+        """Choose the reference text, in the form of one card: the fields of all others are made anew."""
+        self.reference = name
+        for card in self.cards:
+            card.reference_rounds += card is not chosen_in
 
     def take_preset(self, name: str) -> None:
         """Set all training values."""
@@ -117,15 +132,30 @@ class ExperimentDraft:
         specs = self.specs()
         if not specs:
             raise ConfigError("Switch on at least one strategy.")
+        reader = next((spec.name for spec in specs if reads_reference(spec)), None)
+        reference = self.chosen_reference(known_tasks, reader) if reader is not None else None
         data = {
             "name": self.name.strip() or suggested_name([task.name for task in tasks]),
             "model": self.model.strip(),
             "tasks": [task.model_dump() for task in tasks],
+            "reference": reference and reference.model_dump(),
             "training": self.training,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
         }
         return experiment_from(data, "This experiment")
+
+    def references(self, known_tasks: Mapping[str, TaskSpec]) -> dict[str, TaskSpec]:
+        """All texts that may be chosen as the reference, by name."""
+        own = {} if self.file_reference is None else {self.file_reference.name: self.file_reference}
+        return {**known_tasks, **self.file_tasks, **own}
+
+    def chosen_reference(self, known_tasks: Mapping[str, TaskSpec], reader: str) -> ReferenceSpec:
+        """The reference text that the strategy `reader` reads. Raises ConfigError where none is chosen that exists."""
+        found = self.references(known_tasks).get(self.reference or "")
+        if found is None:
+            raise ConfigError(f"Choose the text of your own in the form of {described(reader).title}.")
+        return found if isinstance(found, ReferenceSpec) else ReferenceSpec.of(found)
 
     def tasks(self, known_tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
         """The chosen tasks that still exist, in order, with what is set for them here."""
@@ -160,6 +190,7 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     draft.task_overrides = {task.name: task.overrides.given for task in experiment.tasks}
     tasks = [task.model_copy(update=dict.fromkeys(OVERRIDES)) for task in experiment.tasks]
     draft.file_tasks = {task.name: task for task in tasks if known_tasks.get(task.name) != task}
+    _take_reference(draft, experiment.reference, known_tasks)
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
     draft.preset = next((name for name, preset in PRESETS.items() if preset == experiment.training), "standard")
@@ -176,6 +207,24 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
         if all(card.strategy != name for card in draft.cards):
             draft.add_card(name)
     return draft
+
+
+def _take_reference(
+    draft: ExperimentDraft, reference: ReferenceSpec | None, known_tasks: Mapping[str, TaskSpec]
+) -> None:
+    """Choose the reference text of an experiment: the task of the library that it is, else the text itself."""
+    if reference is None:
+        return
+    for name, task in known_tasks.items():
+        if ReferenceSpec.of(task) == reference.model_copy(update={"name": name}):
+            draft.reference = name
+            return
+    draft.reference, draft.file_reference = reference.name, reference
+
+
+def reads_reference(spec: StrategySpec) -> bool:
+    """Whether a strategy reads the reference text with any of its values."""
+    return any(strategies.build(spec.name, values).needs_reference for values in spec.resolve_all())
 
 
 def training_values(training: Training) -> dict[str, Any]:

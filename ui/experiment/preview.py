@@ -51,7 +51,7 @@ def show_estimate(experiment: Experiment) -> None:
             from ui.experiment import preview_data  # loads torch, which the page above is drawn without
 
             shared = SharedResults(store().shared_folder)
-            result, speed = preview_data.cost(experiment, _identities(experiment), shared)
+            result, speed = preview_data.cost(experiment, _identities(experiment), _reference(experiment), shared)
     except PalimpsestError as error:
         wanted.discard(experiment.model)
         st.error(plain(str(error)), icon=":material/error:")
@@ -234,6 +234,10 @@ def _duplicates(found: tuple[SharedDocument, ...]) -> None:
 
 def _identities(experiment: Experiment) -> tuple[Identity, ...]:
     return tuple(_identity(task) for task in experiment.tasks)
+
+
+def _reference(experiment: Experiment) -> Identity | None:
+    return None if experiment.reference is None else _identity(experiment.reference)
 
 
 def _identity(task: TaskSpec) -> Identity:

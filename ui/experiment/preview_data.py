@@ -14,8 +14,10 @@ from engine.forecast.task_overlap import SharedDocument, base_score, shared_docu
 from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import is_known
+from engine.running.reference_tokens import reference_tokens
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.tasks import Task, load_task
+from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
 from ui.server.session import store
 
@@ -33,13 +35,16 @@ class LookAhead:
     duplicates: tuple[SharedDocument, ...]
 
 
-def cost(experiment: Experiment, tasks: Sequence[Identity], shared: SharedResults) -> tuple[Estimate, Speed]:
+def cost(
+    experiment: Experiment, tasks: Sequence[Identity], reference: Identity | None, shared: SharedResults
+) -> tuple[Estimate, Speed]:
     """Time, memory and disk of every run, and the speed that was measured. Raises PalimpsestError."""
     block_size = experiment.training.block_size
     sizes = [_size(*task, experiment.model, block_size) for task in tasks]
     speed = measure_speed(experiment.model, experiment.training)
     texts = [_texts(*task, experiment.model, block_size) for task in tasks]
-    return estimate(experiment, sizes, speed, is_known(experiment, texts, shared)), speed
+    compared_on = _fingerprint(*reference, experiment.model, block_size) if reference is not None else ""
+    return estimate(experiment, sizes, speed, is_known(experiment, texts, shared), compared_on), speed
 
 
 def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
@@ -77,6 +82,14 @@ def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int)
 @st.cache_data(show_spinner=False, max_entries=256)
 def _texts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> Texts:
     return _tokens(spec, changed_at, model, block_size).texts
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _fingerprint(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> str:
+    """Return what tells a reference text from others."""
+    shared = SharedResults(store().shared_folder)
+    found = reference_tokens(ReferenceSpec.model_validate_json(spec), _base(model), shared, block_size)
+    return found.train_fingerprint
 
 
 @st.cache_data(show_spinner=False, max_entries=256)

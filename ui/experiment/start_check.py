@@ -134,6 +134,9 @@ def _to_ask_about(report: Report) -> list[str]:
     for task in report.tasks:
         new = " ".join(remark for remark in task.remarks if visible(remark) not in seen)
         found += [f"Task '{task.name}': {new}"] if new else []
+    if report.reference is not None:
+        new = " ".join(remark for remark in report.reference.remarks if visible(remark) not in seen)
+        found += [f"Reference text '{report.reference.name}': {new}"] if new else []
     return found
 
 
@@ -163,8 +166,8 @@ def _start(experiment: Experiment, started: Started) -> None:
 
 
 def _key(experiment: Experiment) -> Key:
-    """The experiment, and its files as they are: those of the tasks, and of a model in a folder."""
-    files = [Path(name) for task in experiment.tasks for name in (*task.train, *task.test)]
+    """The experiment, and its files as they are: those of its texts, and of a model in a folder."""
+    files = [Path(name) for text in experiment.texts for name in (*text.train, *text.test)]
     return experiment.model_dump_json(), tuple(map(_state, (*files, *_model_files(experiment.model))))
 
 

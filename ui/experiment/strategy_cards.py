@@ -1,6 +1,6 @@
 """Strategies as cards, grouped by what they need; each form follows from the strategy's declared parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,9 @@ from engine.common.parameters import Shorthand
 from engine.common.quoting import shortened
 from engine.strategies.base import Strategy
 from engine.strategies.shorthands import shorthands_of
+from engine.tasks.spec import TaskSpec
 from ui.experiment.draft import Card, ExperimentDraft, declared_parameters
+from ui.experiment.reference_choice import reference_choice
 from ui.experiment.strategy_words import GROUPS, Described, cost_in_words, described, is_found, titles
 from ui.widgets.forms import one_value, several_values
 from ui.widgets.text import plain, plural
@@ -32,9 +34,9 @@ _ROWS = """<style>
 </style>"""
 
 
-def strategy_cards(draft: ExperimentDraft) -> None:
+def strategy_cards(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> None:
     """A card for each strategy of the draft that is on and looked for, and a line for each other that is on or looked
-    for; what is entered goes to the draft."""
+    for; what is entered goes to the draft. `known` are the library's tasks by name."""
     query = st.text_input(
         "Find a strategy", key=draft.key("find"), type="search", live=_SEARCH_PAUSE,
         placeholder="by its name, what it does, or a parameter", icon=":material/search:",
@@ -46,13 +48,15 @@ def strategy_cards(draft: ExperimentDraft) -> None:
     st.caption(f"On: {titles(on)}." if on else "None is on yet.")
     st.html(_ROWS)
     for group in GROUPS:
-        cards = [card for card in shown if strategies.needs_of(card.strategy) == group]
+        cards = [card for card in shown if strategies.needs_of(card.strategy)[0] == group]
         if cards:
             st.markdown(f"##### {strategies.heading_of(group)}")
             with st.container(gap="xsmall"):
                 for card in cards:
-                    draw = _card if _is_on(draft, card) and card.number in found else _line
-                    draw(draft, card)
+                    if _is_on(draft, card) and card.number in found:
+                        _card(draft, card, known)
+                    else:
+                        _line(draft, card)
     if not found:
         sought = plain(shortened(query))
         st.info(f"No strategy holds all of “{sought}”. Try one word, such as replay.", icon=":material/search_off:")
@@ -86,11 +90,11 @@ def _line(draft: ExperimentDraft, card: Card) -> None:
 def _declared(about: Described, strategy: Strategy, with_title: bool = False) -> None:
     """Print what a strategy declares; its cost is that of its values."""
     lines = [f"**{about.title}**"] * with_title + [about.summary, f"**When to choose it:** {about.choose_when}"]
-    lines.append(f"**Cost:** {cost_in_words(strategy)}.  \n**Source:** {about.source_links}")
+    lines.append(f"{about.needs}.  \n**Cost:** {cost_in_words(strategy)}.  \n**Source:** {about.source_links}")
     (st.markdown if with_title else st.caption)("\n\n".join(lines))
 
 
-def _card(draft: ExperimentDraft, card: Card) -> None:
+def _card(draft: ExperimentDraft, card: Card, known: Mapping[str, TaskSpec]) -> None:
     """Draw the strategy's description on the left and its settings on the right."""
     key = draft.key(f"card{card.number}")
     with st.container(border=True):
@@ -115,6 +119,8 @@ def _card(draft: ExperimentDraft, card: Card) -> None:
         with words:
             _declared(described(card.strategy), built[0] if built else strategies.build(card.strategy, {}))
         with come_to:
+            if any(strategies.build(card.strategy, each).needs_reference for each in variants):
+                reference_choice(draft, card, known)
             for sentence in dict.fromkeys(sentence for each in built for sentence in each.in_words()):
                 st.caption(plain(sentence))
 

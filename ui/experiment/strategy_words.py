@@ -21,6 +21,8 @@ class Described:
     title: str
     summary: str
     choose_when: str
+    needs: str
+    """What it needs, without a full stop."""
     sources: tuple[tuple[str, str], ...]
     """Papers and their addresses."""
     words: str
@@ -37,15 +39,15 @@ def described(name: str) -> Described:
     """The words of a strategy of the registry, or of a pair."""
     parts = strategies.parts_of(name)
     first = parts[0]
-    title, summary, choose_when = first.title, first.summary, first.choose_when
+    title, summary, choose_when = strategies.title_of(name), first.summary, first.choose_when
     if len(parts) > 1:
-        title = " + ".join(part.name for part in parts)
         summary = f"{' and '.join(part.title for part in parts)} at once: their loss terms and pulls are added."
         choose_when = "Where you want both at once; their costs add up."
     labels = [declared.label for part in parts for declared in parameters_of(part)]
     texts = [text for part in parts for text in (part.name, part.title, part.summary, part.choose_when)]
     words = " ".join([title, summary, choose_when, *texts, *labels]).lower()
-    return Described(title, summary, choose_when, tuple(part.source for part in parts), words)
+    needs = strategies.heading_of(*strategies.needs_of(name))
+    return Described(title, summary, choose_when, needs, tuple(part.source for part in parts), words)
 
 
 def is_found(name: str, query: str) -> bool:

@@ -174,11 +174,10 @@ class Feed:
         elif len(newer):
             curve = pd.concat([curve, newer], ignore_index=True)
         clip = before.clip if before else store.experiment(store.run_spec(run_id)[0]).training.gradient_clip
-        clipping = dict(before.clipping) if before else {}
+        clipping = before.clipping if before else {}
         if clip is not None:
             counts = store.clipped_steps(run_id, clip, known, last_step(lines))
-            for stage, part in clipping_by_stage(counts, clip).items():
-                clipping[stage] = clipping[stage] + part if stage in clipping else part
+            clipping = clipping_by_stage(counts, clip, clipping)
         return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip)
 
 

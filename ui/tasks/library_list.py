@@ -113,7 +113,7 @@ def _is_used(task: LibraryTask) -> bool:
     kept = store()
     experiments = (kept.experiment(experiment_id) for experiment_id in kept.experiments()["experiment_id"])
     folder = str(task.folder)
-    return any(path.startswith(folder) for e in experiments for spec in e.tasks for path in spec.train)
+    return any(path.startswith(folder) for e in experiments for spec in e.texts for path in spec.train)
 
 
 def _details(task: LibraryTask) -> None:

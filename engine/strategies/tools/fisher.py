@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from engine.models import lm_head
 from engine.models.eval_mode import without_dropout
 from engine.models.likelihood import autocast, interruptible, logits_of, rows_per_forward, rows_with_logits, summed_nats
+from engine.models.parts import trainable_weights
 from engine.strategies.base import KeptWork, StageView
 from engine.strategies.tools.document_gradients import Documents, SquaredGradients, Use, recorded
 from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, cut, pack
@@ -80,10 +81,7 @@ def _restore(kept: KeptWork | None, fisher: dict[str, Tensor], generator: torch.
 def gradients_come_apart(model: PreTrainedModel) -> bool:
     """Whether documents can share a pass: tried once per model and set of weights that train, two short documents
     against each alone."""
-    tried, trains = (
-        _together.setdefault(model, {}),
-        frozenset(n for n, p in model.named_parameters() if p.requires_grad),
-    )
+    tried, trains = _together.setdefault(model, {}), frozenset(trainable_weights(model))
     if trains not in tried:
         tried[trains] = _try_together(model)
     return tried[trains]

@@ -65,7 +65,7 @@ class Memory:
     for a new task keeps a uniform sample of the older ones."""
 
     size: int
-    tasks: tuple[tuple[EncodedDocument, ...], ...] = ()
+    tasks: tuple[Sequence[EncodedDocument], ...] = ()
     _packed: dict[tuple[int, bool], tuple[PackedTask, ...]] = field(
         default_factory=dict, compare=False, repr=False, metadata={"written": False}
     )
@@ -89,12 +89,6 @@ class Memory:
         """The pieces that `beside` draws, row by row."""
         wanted = max(1, round(batch.blocks.target_tokens * ratio))
         return self.places(wanted, batch.block_size, generator, batch.packed)
-
-    def draw(
-        self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True
-    ) -> Blocks | None:
-        """About `target_tokens` target tokens in rows, as `places` finds them; None if nothing is kept."""
-        return self.blocks(self.places(target_tokens, block_size, generator, together), block_size, together)
 
     def places(
         self, target_tokens: int, block_size: int, generator: torch.Generator, together: bool = True

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.strategies import build, needs_of
+from engine.strategies import build, needs_of, offered
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost, Reading, Remembered
 from ui.experiment.strategy_words import cost_in_words, described, is_found
@@ -33,9 +33,28 @@ def test_a_cost_follows_the_parameters() -> None:
 
 
 def test_a_pair_that_keeps_old_text_stands_where_old_text_is_needed() -> None:
-    assert [needs_of(name) for name in ("naive", "ewc", "replay+ewc")] == [
-        "nothing", "a second copy of the weights", "old texts"
+    assert [needs_of(name)[0] for name in ("naive", "ewc", "replay+ewc", "kl", "kl+lora")] == [
+        "nothing", "a second copy of the weights", "old texts", "old texts", "old texts"
     ]  # fmt: skip
+
+
+def test_all_that_a_strategy_needs_is_told() -> None:
+    assert [described(name).needs for name in ("naive", "kl", "replay+ewc", "kl+lora", "replay+mask", "naive+l2")] == [
+        "Needs nothing more", "Needs old texts and a second copy of the weights",
+        "Needs old texts and a second copy of the weights",
+        "Needs old texts and a second copy of the weights; trains fewer weights",
+        "Needs old texts; trains fewer weights", "Needs a second copy of the weights",
+    ]  # fmt: skip
+
+
+def test_a_pair_is_called_by_the_short_titles_of_its_strategies() -> None:
+    names = ("ewc", "replay+ewc", "kl + lora", "replay+reptile", "agem")
+    assert [described(name).title for name in names] == [
+        "Elastic weight consolidation (EWC)", "Experience replay + EWC", "KL to a teacher + LoRA",
+        "Experience replay + Reptile", "Gradient projection (A-GEM)",
+    ]  # fmt: skip
+    assert build("replay+ewc", {}).title == described("replay+ewc").title
+    assert all("replay+" not in described(name).title for name in offered())
 
 
 @pytest.mark.parametrize(
