@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.common.errors import ConfigError
-from engine.insight.generation import Sampling, continuations
-from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_PROMPTS, MOST_SOURCES, AnswersRequest, Prompt
+from engine.insight.generation import continuations
+from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_PROMPTS, MOST_SOURCES, AnswersRequest, Prompt, Sampling
 from engine.models.loading import LoadedModel
 from engine.tasks.documents import Turn
 from engine.tokens.chat_templates import ChatTemplate

@@ -2,25 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
+from engine.insight.requests import Sampling
 from engine.models.eval_mode import without_dropout
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Each token is drawn from softmax(logits / temperature), from its likeliest tokens alone: as many as together
-    have a probability of `top_p`."""
-
-    temperature: float
-    seed: int
-    top_p: float = 1.0
-
 
 Written = Callable[[Sequence[Tensor]], None]
 """Is shown, after every token, what has been written so far, int64 [n] for each prompt; it may raise."""

@@ -1,12 +1,29 @@
-"""What can be asked of models that are there. Requests are plain, hashable data: equal ones are answered once."""
+"""What can be asked of models that are there. Requests are plain, hashable data: equal ones are answered once.
+
+Pages import this module before torch has loaded."""
 
 from dataclasses import dataclass
 
-from engine.insight.generation import Sampling
-from engine.insight.sources import Source
-
 MOST_PROMPTS, MOST_SOURCES, MOST_ANSWER_TOKENS = 200, 24, 1024
 """Of one request."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run's model after a stage; stage 0 is its base model."""
+
+    run_id: str
+    stage: int
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Each token is drawn from softmax(logits / temperature), from its likeliest tokens alone: as many as together
+    have a probability of `top_p`."""
+
+    temperature: float
+    seed: int
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,11 @@ from pathlib import Path
 from engine.common.durable_files import SUMS
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec
+from engine.insight.requests import Source
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.persistence.checkpoints import RESUME_FILES, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.store import Store
-
-
-@dataclass(frozen=True)
-class Source:
-    """A run's model after a stage; stage 0 is its base model."""
-
-    run_id: str
-    stage: int
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from engine.insight.generation import Sampling, continuations
+from engine.insight.generation import continuations
+from engine.insight.requests import Sampling
 from engine.models.cpu import attention, layers
 from tests.builders import tiny_gpt2
 
