@@ -13,6 +13,7 @@ import numpy as np
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
 from engine.insight import answers
+from engine.insight.kept_results import kept_results
 from engine.insight.passages import opened, passages
 from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Request
 from engine.insight.sources import Found, find
@@ -25,8 +26,6 @@ from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 
-CACHE, LIMIT_BYTES = "insight", 2_000_000_000
-"""Scores and answers are kept in this folder; the least recently used go once they are larger than the limit."""
 _SCORES, _ANSWERS = "scores.safetensors", "answers.json"
 _MODELS = 2
 """That are kept in memory."""
@@ -53,7 +52,7 @@ class Performer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._results = SharedResults(store.folder / CACHE, LIMIT_BYTES)
+        self._results = kept_results(store.folder)
         self._tokens = SharedResults(store.shared_folder)
         self._models: OrderedDict[str, LoadedModel] = OrderedDict()
 
