@@ -10,6 +10,7 @@ from ui.understand.answers_view import show_answers
 from ui.understand.kept import show_kept
 from ui.understand.models import models_of
 from ui.understand.passages_view import show_passages
+from ui.widgets.text import plain
 
 ANSWERS, PASSAGES = "answers", "passages"
 VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages"}
@@ -22,11 +23,9 @@ def page() -> None:
         show_empty()
         return
     address = visited()
-    left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
-    with right:
-        experiment_id = choose_experiment(experiments, address)
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = choose_view(address)
+        experiment_id = choose_experiment(experiments, address)
     show_view(experiment_id, view, address)
     st.divider()
     show_kept()
@@ -61,11 +60,12 @@ def choose_experiment(experiments: pd.DataFrame, address: Address) -> str:
     if named and named not in ids:
         st.warning("The experiment in this page's address is not in the data folder; here is the newest instead.")
     first: str = named if named in ids else data.newest_active(experiments)
-    if len(ids) == 1:
-        return first
     names = {row["experiment_id"]: f"{row['name']} · {row['status']}" for row in experiments.to_dict("records")}
+    if len(ids) == 1:
+        st.caption(plain(names[first]), width="content")
+        return first
     chosen: str = st.selectbox(
-        "Experiment", ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"),
+        "Experiment", ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"), width=420,
         help="All experiments of this data folder, the newest first.",
     )  # fmt: skip
     return chosen

@@ -163,7 +163,7 @@ def test_a_finished_run_shows_neither_stop_nor_pause(
     play()
     page = show()
     assert labels(page) == []
-    assert [target for target, _ in links] == [session.COMPARE]
+    assert [target for target, _ in links] == [session.COMPARE, session.UNDERSTAND]
 
 
 def test_a_paused_run_can_be_resumed(

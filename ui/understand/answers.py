@@ -61,7 +61,7 @@ def _prompt_html(asked: Asked, number: int, found: Answers, grows: bool) -> str:
 
 
 def _card(name: str, answer: Mapping[str, Any] | None, grows: bool) -> str:
-    text = shown(answer["text"]) if answer is not None else ""
+    text = shown(answer["text"], marked=True) if answer is not None else ""
     if answer is None or grows:
         note = "waiting" if grows else "no answer"
         if answer is not None:
@@ -74,7 +74,7 @@ def _card(name: str, answer: Mapping[str, Any] | None, grows: bool) -> str:
 
 
 def _own_card(text: str) -> str:
-    return _box("The held-out document itself", shown(shortened(text, SHOWN_CHARACTERS)), "", "border-style:dashed;")
+    return _box("The held-out document itself", shown(shortened(text, SHOWN_CHARACTERS), marked=True), "", "border-style:dashed;")
 
 
 def _box(name: str, text: str, note: str, more: str = "") -> str:

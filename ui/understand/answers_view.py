@@ -73,7 +73,7 @@ def _choose_models(models: Models, address: Address, where: str) -> list[Source]
     named = [source for source in map(known.read, address.all("model")) if source in models.names]
     return st.multiselect(
         "Models", list(models.names), default=named or list(models.usual), format_func=models.names.__getitem__,
-        max_selections=MOST_SOURCES, key=address.key(f"models_{where}"),
+        max_selections=MOST_SOURCES, wrap=True, key=address.key(f"models_{where}"),
         help="The base model, and every run's model after each of its stages. They answer side by side.",
     )  # fmt: skip
 

@@ -22,8 +22,8 @@ class Format:
         return Prompt(text if text.endswith(self.separator) else text + self.separator, self.chat)
 
 
-TEXT = Format("text", "Text, to be gone on with")
-CHAT = Format("chat", "Chat turn, by the model's template", chat=True)
+TEXT = Format("text", "Plain text")
+CHAT = Format("chat", "Chat turn, in the model's chat template", chat=True)
 
 
 def formats_of(facts: Sequence[Mapping[str, Any]]) -> tuple[list[Format], Format]:

@@ -13,17 +13,17 @@ def show_kept() -> None:
     results = session.kept_results()
     size = results.total_bytes()
     kept = f" ({bytes_size(size)} now, {bytes_size(results.limit_bytes)} at most)" if size else ""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    left, right = st.columns([8, 1], vertical_alignment="center")
+    with left:
         st.caption(
             "Answers and scores are computed in a process of its own, on the CPU, with low priority: a run that trains "
-            f"goes first. They are kept{kept}, so that nothing is computed twice.",
-            width="stretch",
+            f"goes first. They are kept{kept}, so that nothing is computed twice."
         )
-        if size:
-            st.button(
-                "Clear", key="understand_clear", icon=":material/delete_sweep:", type="tertiary", on_click=_clear,
-                **for_editors("Delete the kept scores and answers; they are computed anew when they are asked for."),
-            )  # fmt: skip
+    if size:
+        right.button(
+            "Clear", key="understand_clear", icon=":material/delete_sweep:", type="tertiary", on_click=_clear,
+            **for_editors("Delete the kept scores and answers; they are computed anew when they are asked for."),
+        )  # fmt: skip
 
 
 def _clear() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.numerals import written
-from ui.understand.shown_text import BOX, on_one_line
+from ui.understand.shown_text import BOX, named, on_one_line
 from ui.understand.token_colours import Pieces, chance, document_html, legend_html, scale_of
 from ui.widgets.text import plain, plural
 
@@ -44,9 +44,9 @@ def show_table(rows: Sequence[Mapping[str, Any]], key: str, opened: int, on_sele
         selection_default={"selection": {"rows": [opened], "columns": [], "cells": []}},
         alt="Held-out documents, those that lost most first",
         column_config={
-            "Document": st.column_config.TextColumn(width="medium", help="How it begins, its prompt included."),
+            "Document": st.column_config.TextColumn(width=150, help="How it begins, its prompt included."),
             **{
-                title: st.column_config.NumberColumn(format=form, help=text, width=70)
+                title: st.column_config.NumberColumn(format=form, help=text, width=62)
                 for title, (form, text) in COLUMNS.items()
             },
         },
@@ -94,9 +94,9 @@ def pieces_table(pieces: Pieces) -> pd.DataFrame:
 
 
 def _line(piece: Mapping[str, Any]) -> str:
-    instead = f", instead “{plain(on_one_line(piece['instead']).strip())}”" if piece["instead"].strip() else ""
+    instead = f", instead {plain(named(piece['instead']))}" if piece["instead"].strip() else ""
     chances = f"{chance(piece['before'])} → {chance(piece['after'])}"
-    return f"- “{plain(on_one_line(piece['text']).strip())}”: {chances}{instead}"
+    return f"- {plain(named(piece['text']))}: {chances}{instead}"
 
 
 def _piece_columns() -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _draw(request: PassagesRequest, choices: Choices, rows: Any, grows: bool) ->
     shown = rows[:MOST_ROWS]
     opened: dict[PassagesRequest, int] = st.session_state.setdefault(_OPENED, {})
     place = next((i for i, row in enumerate(shown) if row["document"] == opened.get(request)), 0)
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([5, 6], gap="medium")
     with left:
         key = f"understand_table_{request.task}_{request.before}_{request.after}"
         show_table(rows, key, place, partial(_open, key, request, [row["document"] for row in shown], choices))

@@ -4,7 +4,7 @@ import html
 
 from engine.common.quoting import visible
 
-PRE = "white-space:pre-wrap;overflow-wrap:anywhere"
+PRE = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.9rem"
 SMALL = "font-size:.85rem;margin:0"
 QUIET = "opacity:.75"
 BOX = "border:1px solid rgba(128,128,128,.35);border-radius:.4rem;padding:.6rem .75rem"
@@ -20,6 +20,12 @@ def shown(text: str, marked: bool = False) -> str:
 def on_one_line(text: str) -> str:
     """`text` without HTML, with signs for its line breaks and tabs."""
     return visible(text.replace("\n", "↵").replace("\t", "⇥"))
+
+
+def named(text: str) -> str:
+    """A token's text in a sentence: in quotation marks, and said of what is not a whole character by itself."""
+    shown_text = on_one_line(text).strip()
+    return "a part of a character" if shown_text.strip("\ufffd") == "" and shown_text else f"“{shown_text}”"
 
 
 def shortened(text: str, characters: int) -> str:

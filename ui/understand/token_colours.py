@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.common.numerals import percent, written
-from ui.understand.shown_text import PRE, QUIET, SMALL, on_one_line, shown
+from ui.understand.shown_text import PRE, QUIET, SMALL, named, shown
 
 Pieces = Sequence[Mapping[str, Any]]
 """Stretches of a document as `PassageRequest` gives them."""
@@ -62,7 +62,7 @@ def legend_html(scale: float) -> str:
 
 def in_words(piece: Mapping[str, Any]) -> str:
     """What happened to a token, on one line."""
-    instead = f"; the later model would say “{on_one_line(piece['instead'])}”" if piece["instead"] else ""
+    instead = f"; the later model would say {named(piece['instead'])}" if piece["instead"] else ""
     return f"{chance(piece['before'])} before, {chance(piece['after'])} after{instead}"
 
 
