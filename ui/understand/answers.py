@@ -74,7 +74,12 @@ def _card(name: str, answer: Mapping[str, Any] | None, grows: bool) -> str:
 
 
 def _own_card(text: str) -> str:
-    return _box("The held-out document itself", shown(shortened(text, SHOWN_CHARACTERS), marked=True), "", "border-style:dashed;")
+    return _box(
+        "The held-out document itself",
+        shown(shortened(text, SHOWN_CHARACTERS), marked=True),
+        "",
+        "border-style:dashed;",
+    )
 
 
 def _box(name: str, text: str, note: str, more: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.common.errors import PalimpsestError
+from engine.common.errors import ConfigError, PalimpsestError
 from engine.experiments.experiment import Experiment
 from engine.insight.prompt_sets import LONGEST_PROMPT, check_prompts
 from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_SOURCES, AnswersRequest, Sampling, Source
@@ -127,14 +127,13 @@ def _last(experiment_id: str, request: AnswersRequest, chosen: Chosen, models: M
 
 def _ask(last: _Last, request: AnswersRequest, chosen: Chosen, models: Models) -> _Last:
     try:
+        if not request.sources:
+            raise ConfigError("No model is chosen; choose one that shall answer.")
         if chosen.typed or not chosen.texts:
             check_prompts(chosen.texts)
         prompts = actions.note_prompts(chosen.texts) if chosen.typed else ""
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
-        return last
-    if not request.sources:
-        st.error("No model is chosen; choose one that shall answer.", icon=":material/error:")
         return last
     asked = Asked(request, names_of(request.sources, models.names), chosen.own)
     st.session_state[_ASKED] = _Last(last.visit, last.experiment_id, asked, prompts)

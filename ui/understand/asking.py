@@ -75,23 +75,20 @@ def _show_state(part: str, request: Request, view: "View", status: str) -> None:
             )  # fmt: skip
     with place:
         if status == "waiting":
-            st.info(
-                f"Waiting: {plural(view.before, 'request')} before yours." if view.before > 1 else "Waiting.",
-                icon=":material/hourglass:",
-            )
+            st.info(f"Waiting: {plural(view.before, 'request')} before yours.", icon=":material/hourglass:")
         elif status == "computing":
             _show_progress(view)
         elif status == "failed":
             st.error(plain(view.reason), icon=":material/error:")
         else:
-            st.info("Stopped.", icon=":material/stop_circle:")
+            st.info("Stopped. What was worked out until then is kept.", icon=":material/stop_circle:")
 
 
 def _show_progress(view: "View") -> None:
     told = view.told
-    words = told.words if told is not None else "Getting ready"
+    words = told.words if told is not None else "getting ready"
     share = min(1.0, told.done / told.of) if told is not None and told.of else 0.0
-    st.progress(share, text=plain(words[:1].upper() + words[1:]) + " …")
+    st.progress(share, text=plain(words) + " …")
 
 
 def _looked(request: Request) -> "View | None":

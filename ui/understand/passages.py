@@ -7,12 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.numerals import written
-from ui.understand.shown_text import BOX, named, on_one_line
-from ui.understand.token_colours import Pieces, chance, document_html, legend_html, scale_of
-from ui.widgets.text import plain, plural
+from ui.understand.shown_text import BOX, on_one_line
+from ui.understand.token_colours import Pieces, document_html, legend_html, most_lost_html, scale_of
+from ui.widgets.text import plural
 
 MOST_ROWS = 1000
-MOST_LOST = 5
 _BEGINNING = 160
 _UNIT = "in bits per byte of the text"
 COLUMNS = {
@@ -70,10 +69,9 @@ def show_document(row: Mapping[str, Any], pieces: Pieces) -> None:
     )
     st.html(legend_html(scale))
     st.html(f'<div style="{BOX};max-height:26rem;overflow:auto" tabindex="0">{document_html(pieces, scale)}</div>')
-    lost = sorted((piece for piece in pieces if piece["is_target"]), key=lambda piece: piece["change"])[:MOST_LOST]
-    lines = [_line(piece) for piece in lost if piece["change"] < 0]
-    if lines:
-        st.markdown("Where it lost most:\n" + "\n".join(lines))
+    lost = most_lost_html(pieces, scale)
+    if lost:
+        st.html(lost)
     with st.expander("All tokens as a table", icon=":material/table_rows:"):
         st.dataframe(pieces_table(pieces), key="understand_pieces", hide_index=True, height=360,
                      alt="Tokens of the document with their probabilities", column_config=_piece_columns())  # fmt: skip
@@ -91,12 +89,6 @@ def pieces_table(pieces: Pieces) -> pd.DataFrame:
             "Instead": [on_one_line(piece["instead"]) for piece in scored],
         }
     )
-
-
-def _line(piece: Mapping[str, Any]) -> str:
-    instead = f", instead {plain(named(piece['instead']))}" if piece["instead"].strip() else ""
-    chances = f"{chance(piece['before'])} → {chance(piece['after'])}"
-    return f"- {plain(named(piece['text']))}: {chances}{instead}"
 
 
 def _piece_columns() -> dict[str, Any]:

@@ -21,6 +21,9 @@ STRONGEST = 0.6
 _SCALES = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 _USUAL_SHARE = 0.95
 _LEAST = 1e-4
+MOST_LOST = 5
+_CONTEXT = 30
+"""Characters before a token."""
 MOST_PIECES = 4000
 """Of a longer document the rest is left out."""
 _STEPS = (-1.0, -2 / 3, -1 / 3, 0.0, 1 / 3, 2 / 3, 1.0)
@@ -60,6 +63,16 @@ def legend_html(scale: float) -> str:
     )
 
 
+def most_lost_html(pieces: Pieces, scale: float) -> str:
+    """The tokens that lost most, each with what stands before it; "" where none lost."""
+    places = sorted(
+        (place for place, piece in enumerate(pieces) if piece["is_target"] and piece["change"] < 0),
+        key=lambda place: pieces[place]["change"],
+    )
+    lines = [_lost_line(pieces, place, scale) for place in places[:MOST_LOST]]
+    return f'<p style="{SMALL};font-weight:600">Where it lost most</p>{"".join(lines)}' if lines else ""
+
+
 def in_words(piece: Mapping[str, Any]) -> str:
     """What happened to a token, on one line."""
     instead = f"; the later model would say {named(piece['instead'])}" if piece["instead"] else ""
@@ -78,6 +91,17 @@ def _span(piece: Mapping[str, Any], scale: float) -> str:
     style = f"background:{shade(piece['change'], scale)};border-radius:2px"
     title = html.escape(f"{written(piece['change'], '+.2f')} nats: {in_words(piece)}")
     return f'<span style="{style}" title="{title}">{text}</span>'
+
+
+def _lost_line(pieces: Pieces, place: int, scale: float) -> str:
+    piece = pieces[place]
+    before = on_one_line("".join(each["text"] for each in pieces[max(0, place - _CONTEXT) : place]))[-_CONTEXT:]
+    token = html.escape(on_one_line(piece["text"]))
+    return (
+        f'<p style="{SMALL};line-height:1.9"><span style="{QUIET}">… {html.escape(before)}</span>'
+        f'<span style="background:{shade(piece["change"], scale)};border-radius:2px;white-space:pre">{token}</span>'
+        f" &nbsp; {html.escape(in_words(piece))}</p>"
+    )
 
 
 def _step_text(step: float, scale: float) -> str:
