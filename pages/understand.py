@@ -65,8 +65,8 @@ def choose_experiment(experiments: pd.DataFrame, address: Address) -> str:
         st.caption(plain(names[first]), width="content")
         return first
     chosen: str = st.selectbox(
-        "Experiment", ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"), width=420,
-        help="All experiments of this data folder, the newest first.",
+        "Experiment", ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"),
+        width=420, help="All experiments of this data folder, the newest first.",
     )  # fmt: skip
     return chosen
 
