@@ -116,6 +116,11 @@ def show_verdict(comparison: Comparison) -> None:
             rest.append(f"{plural(left_out, 'run')} left out: not fairly comparable, see below the table of runs.")
         if rest:
             st.markdown(" ".join(plain(sentence) for sentence in rest))
+        if comparison.runs["complete"].astype(bool).any():
+            session.experiment_link(
+                session.UNDERSTAND, next(iter(comparison.experiments)), "Ask the models, and read what they forgot",
+                ":material/forum:", "Answers side by side, and the held-out documents that lost most.",
+            )  # fmt: skip
 
 
 def show_findings(comparison: Comparison) -> None:

@@ -247,7 +247,7 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
         st.caption("Select a cell to open what lies behind it.")
     with right:
         ended = run["status"] in ENDED
-        show_cell(experiment_id, _followed(run), tasks, score, revision=str(run["run_id"]), ended=ended)
+        show_cell(experiment_id, _followed(run), tasks, score, run_id=run_id, ended=ended)
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":

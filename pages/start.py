@@ -43,8 +43,9 @@ def way() -> None:
             "Watch the losses, and what a new task does to the old.",
         ),
         (":material/compare_arrows:", "Compare", session.COMPARE, "See what each strategy kept; download the model."),
+        (":material/forum:", "Understand", session.UNDERSTAND, "Ask the models; read what they forgot, word by word."),
     )
-    for column, (icon, title, page, text) in zip(st.columns(4), steps, strict=True):
+    for column, (icon, title, page, text) in zip(st.columns(len(steps)), steps, strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(page, label=f"**{title}**", icon=icon, help=text)
             st.caption(text)

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/running", "ui/compare"),
     ("engine/insight",),
     ("engine", "ui/server"),
-    ("ui/tasks", "ui/experiment", "ui/live"),
+    ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
     ("pages", "."),
 )
 """Lowest first. A file belongs to the longest of these folders that it lies in. Rooms of one floor don't import each

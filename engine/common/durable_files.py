@@ -75,6 +75,16 @@ def _passing(error: Exception, folder: Path) -> str:
     return named or refuses or (_FULL if shutil.disk_usage(above).free < _FULL_BYTES else "")
 
 
+def write_text(path: Path, text: str) -> None:
+    """A file with this text, in an older one's place, once it is whole. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def partial_of(folder: Path) -> Path:
     """A name beside `folder` under which it is written."""
     return folder.with_name(f"{folder.name}.{secrets.token_hex(4)}{PARTIAL}")

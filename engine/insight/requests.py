@@ -1,4 +1,6 @@
-"""What can be asked of models that are there. Requests are plain, hashable data: equal ones are answered once."""
+"""What can be asked of models that are there. Requests are plain, hashable data: equal ones are answered once.
+
+Pages import this module before torch has loaded."""
 
 from dataclasses import dataclass
 

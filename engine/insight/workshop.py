@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
+from engine.insight.kept_results import kept_results
 from engine.insight.measures.token_scores import TokenScores, token_scores
 from engine.insight.sources import Found
 from engine.insight.telling import Tell, Told
@@ -19,8 +20,6 @@ from engine.running.task_tokens import TokensOf, task_tokens
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 
-CACHE, LIMIT_BYTES = "insight", 2_000_000_000
-"""Results are kept in this folder; the least recently used go once they are larger than the limit."""
 _SCORES = "scores.safetensors"
 _MODELS = 2
 """That are kept in memory."""
@@ -44,7 +43,7 @@ class Workshop:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._results = SharedResults(store.folder / CACHE, LIMIT_BYTES)
+        self._results = kept_results(store.folder)
         self._tokens = SharedResults(store.shared_folder)
         self._models: OrderedDict[str, LoadedModel] = OrderedDict()
 

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 from pydantic import ValidationError
 
-from engine.common.durable_files import writing
+from engine.common.durable_files import write_text, writing
 from engine.common.errors import StoreUnavailableError, TaskError
 from engine.common.explanations import explain
 from engine.common.paths import made
@@ -200,7 +200,7 @@ class Library:
         return name
 
     def _write_order(self, order: list[str]) -> None:
-        _write(self.folder / ORDER, json.dumps(order, indent=1))
+        write_text(self.folder / ORDER, json.dumps(order, indent=1))
 
 
 def checked_spec(**fields: Any) -> TaskSpec:
@@ -238,7 +238,7 @@ def _read(folder: Path) -> LibraryTask | None:
 def _write_facts(folder: Path, task: LibraryTask) -> None:
     facts = asdict(task)
     del facts["folder"]  # the data folder may move
-    _write(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
+    write_text(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
 
 
 def _write_documents(path: Path, documents: Sequence[Document], kind: Kind) -> None:
@@ -254,12 +254,6 @@ def _row(document: Document, kind: Kind) -> dict[str, Any]:
         return {"prompt": document.prompt, "completion": document.text}
     asked = (Turn("user", document.prompt),) if document.prompt else ()
     return {"messages": to_rows(document.turns or (*asked, Turn("assistant", document.text)))}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _text(path: Path) -> str:

@@ -24,10 +24,10 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = tmp_path_factory.mktemp("texts")
     tasks = []
     for name, labels in (("letters", ("aye", "nay")), ("numbers", ("one", "two"))):
-        rows = [{"prompt": f"Is {n} even?", "completion": f" {labels[n % 2]}"} for n in range(40)]
+        rows = [{"prompt": f"Is {n} even?", "completion": f" {labels[n % 2]}"} for n in range(120)]
         (texts / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
         tasks.append({"name": name, "train": [str(texts / f"{name}.jsonl")]})
-    training = TRAINING | {"epochs": 6, "stage_tokens": None, "learning_rate": 3e-3, "held_out_tokens": 1000}
+    training = TRAINING | {"epochs": 3, "stage_tokens": None, "learning_rate": 3e-3, "held_out_tokens": 1000}
     described = experiment_from({"name": "labels", "tasks": tasks, "strategies": ["naive"], "training": training})
     folder = tmp_path_factory.mktemp("trained") / "out"
     run_experiment(described, folder)

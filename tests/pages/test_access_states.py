@@ -13,10 +13,10 @@ from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from tests.ui.server.test_access import claims, secrets
 from ui.server import entrance, session
-from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, START, TASKS
+from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, START, TASKS, UNDERSTAND
 
 ROOT = Path(__file__).parents[2]
-PAGES = (START, TASKS, EXPERIMENT, LIVE, COMPARE)
+PAGES = (START, TASKS, EXPERIMENT, LIVE, COMPARE, UNDERSTAND)
 # Of the session or of what is shown alone; they change nothing that the server has.
 HARMLESS = (
     "Log out",

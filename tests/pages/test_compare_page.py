@@ -282,6 +282,12 @@ def test_few_strategies_are_all_drawn_without_a_question(store: Store) -> None:
     assert drawn(shown(played(store, added(store)))) == []
 
 
+def test_finished_runs_lead_to_their_models(store: Store) -> None:
+    experiment_id = added(store)
+    shown(played(store, experiment_id))
+    assert (session.UNDERSTAND, experiment_id) in links
+
+
 def test_of_many_strategies_the_best_few_are_drawn_and_the_others_are_a_click_away(store: Store) -> None:
     many = ["joint", {"replay": {"replay_weight": WEIGHTS}}, "naive"]
     app = shown(played(store, added(store, strategies=many, seeds=[0])))

@@ -21,16 +21,22 @@ PAGE = str(Path(__file__).parents[2] / "pages" / "live.py")
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     made = Store(tmp_path / "data")
     monkeypatch.setattr(session, "store", lambda: made)
+
     # links need the pages of the whole app, which a test of one page doesn't have
-    monkeypatch.setattr(
-        session, "experiment_link", lambda page, experiment_id, *_, **__: links.append((page, experiment_id))
-    )
+    def link(page: str, experiment_id: str | None, *_: object, **choices: object) -> None:
+        links.append((page, experiment_id))
+        chosen.append(choices)
+
+    monkeypatch.setattr(session, "experiment_link", link)
     links.clear()
+    chosen.clear()
     yield made
     made.close()
 
 
 links: list[tuple[str, str | None]] = []
+chosen: list[dict[str, object]] = []
+"""Beside each link, the choices that its address holds."""
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +169,7 @@ def test_a_finished_run_shows_neither_stop_nor_pause(
     play()
     page = show()
     assert labels(page) == []
-    assert [target for target, _ in links] == [session.COMPARE]
+    assert [target for target, _ in links] == [session.COMPARE, session.UNDERSTAND]
 
 
 def test_a_paused_run_can_be_resumed(
@@ -261,6 +267,9 @@ def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
     numbers = page.dataframe[1].value.set_index("Score")
     assert numbers.loc["Loss (nats per token)"].tolist() == ["3.000", "−1.000", "+1.000"]
     assert page.code[0].value == f"runs/{added[1][0]}/stage-2"
+    way = {"view": "passages", "run": added[1][0], "task": "bread", "stage": "2"}
+    assert links[-1] == (session.UNDERSTAND, added[0])
+    assert way.items() <= chosen[-1].items()
     (caption,) = [caption for caption in page.caption if caption.value.startswith("Checkpoint after stage 2")]
     assert str(store.folder) not in caption.value
     assert str(store.run_folder(added[1][0]) / "stage-2") in caption.help.replace("\\", "")

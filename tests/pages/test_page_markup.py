@@ -107,6 +107,24 @@ def test_the_live_page_shows_names_and_reasons_as_they_are(store: Store, tmp_pat
     assert NASTY.split()[0] in app.error[0].value.replace("\\", "")
 
 
+def test_the_understand_page_shows_names_and_texts_as_they_are(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "desk", lambda: SimpleNamespace(look=lambda request: failed, ask=lambda request: None))
+    failed = SimpleNamespace(status="failed", told=None, before=0, reason=f"Because of {NASTY}")
+    experiment_id = run_them(store, tmp_path)
+    app = opened("understand", experiment=experiment_id)
+    assert check(app) >= 1
+    app.text_area[0].set_value(NASTY)
+    next(button for button in app.button if button.label == "Ask").click().run()
+    assert check(app) >= 2
+    app.text_input[0].set_value(NASTY)
+    next(button for button in app.button if button.label == "Keep as a set").click().run()
+    assert check(app) >= 3
+    assert check(opened("understand", experiment=experiment_id, **{"from": "kept"})) >= 2
+    assert check(opened("understand", experiment=experiment_id, view="passages")) >= 2
+
+
 def test_the_tasks_page_shows_names_notes_and_documents_as_they_are(store: Store) -> None:
     app = opened("tasks")
     assert check(app) >= 4

@@ -22,7 +22,7 @@ def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]",
     one would stand twice, here and where it was before, until all of the page is drawn.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
-        places = [st.empty() for _ in range(5)]
+        places = [st.empty() for _ in range(6)]
     if controls:
         show_buttons(run, places[:3])
         show_resume_all(runs, places[3])
@@ -31,6 +31,12 @@ def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]",
             session.experiment_link(
                 session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
             )
+    if (runs["stage"] > 1).any() or (runs["status"] == "finished").any():
+        with places[5]:
+            session.experiment_link(
+                session.UNDERSTAND, experiment_id, "Ask the models", icon=":material/forum:",
+                help="What they say to a prompt, and what they forgot.",
+            )  # fmt: skip
     with st.empty():
         show_reason(run)
 

@@ -25,10 +25,10 @@ def open_cell(experiment_id: str, tasks: list[str]) -> None:
 
 
 def show_cell(
-    experiment_id: str, followed: Followed, tasks: list[str], score: str, revision: str, ended: bool = False
+    experiment_id: str, followed: Followed, tasks: list[str], score: str, run_id: str, ended: bool = False
 ) -> None:
-    """Numbers, curve and checkpoint behind one cell of the matrix; a new `revision` is another run's chart. Of a run
-    that has `ended` no further score is promised."""
+    """Numbers, curve and checkpoint behind one cell of a run's matrix. Of a run that has `ended` no further score is
+    promised."""
     rows = st.columns(2)
     stage = rows[0].selectbox(
         "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
@@ -55,9 +55,14 @@ def show_cell(
     st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
     if stage:
         figure = cell_figure(followed.curve, tasks, stage, task, score)
-        live_chart(figure, "live_cell_chart", height=200, revision=f"{revision} {stage} {task} {score}")
+        live_chart(figure, "live_cell_chart", height=200, revision=f"{run_id} {stage} {task} {score}")
         checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
         if checkpoint:
+            session.experiment_link(
+                session.UNDERSTAND, experiment_id, "Read what was lost", icon=":material/forum:",
+                help="Which held-out documents lost most, token by token.",
+                view="passages", run=run_id, task=task, stage=str(stage),
+            )  # fmt: skip
             _show_checkpoint(Path(checkpoint), stage)
 
 

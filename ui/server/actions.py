@@ -10,6 +10,8 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.insight.prompt_sets import PromptSet
+    from engine.insight.requests import Request
     from engine.persistence.shared_results import SharedResults
     from engine.tasks.documents import Task
     from engine.tasks.library import LibraryTask
@@ -89,3 +91,40 @@ def delete_task(task_id: str, keep_files: bool) -> None:
 def forget_shared(shared: SharedResults) -> None:
     """Delete the trained stages and encoded texts that later runs could take over."""
     shared.clear()
+
+
+@_change("asked models ({0.__class__.__name__})")
+def ask(request: Request) -> None:
+    """Have a request to models computed. Raises PalimpsestError."""
+    session.desk().ask(request)
+
+
+@_change("stopped what was asked ({0.__class__.__name__})")
+def stop_asking(request: Request) -> None:
+    """End a request to models."""
+    session.desk().stop(request)
+
+
+@_change("asked prompts {result}")
+def note_prompts(prompts: Sequence[str]) -> str:
+    """Keep prompts that are asked, so that an address finds them again by the key. Raises PalimpsestError."""
+    return session.prompt_sets().note(prompts)
+
+
+@_change("kept prompts {result.set_id}")
+def keep_prompts(name: str, prompts: Sequence[str]) -> PromptSet:
+    """Keep prompts under a name. Raises PalimpsestError."""
+    return session.prompt_sets().keep(name, prompts)
+
+
+@_change("deleted prompts {0}")
+def delete_prompts(set_id: str) -> None:
+    """Delete a set of prompts. Raises PalimpsestError."""
+    session.prompt_sets().delete(set_id)
+
+
+@_change("deleted kept scores and answers")
+def clear_kept_results() -> None:
+    """Delete the scores and answers of models that were kept."""
+    session.desk().forget()
+    session.kept_results().clear()

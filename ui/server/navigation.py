@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-START, TASKS, EXPERIMENT, LIVE, COMPARE = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare")
+START, TASKS, EXPERIMENT, LIVE, COMPARE, UNDERSTAND = (
+    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare", "understand")
 )
 
 WITH_CHARTS = ("live", "compare")
@@ -19,6 +19,7 @@ def navigation() -> "st.Page":
             st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
             st.Page(LIVE, title="Live", icon=":material/monitoring:"),
             st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
+            st.Page(UNDERSTAND, title="Understand", icon=":material/forum:"),
         ]
     )
 

@@ -18,8 +18,12 @@ from ui.server.navigation import EXPERIMENT as EXPERIMENT
 from ui.server.navigation import LIVE as LIVE
 from ui.server.navigation import START as START
 from ui.server.navigation import TASKS as TASKS
+from ui.server.navigation import UNDERSTAND as UNDERSTAND
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
+    from engine.insight.desk import Desk
+    from engine.insight.prompt_sets import PromptSets
+    from engine.persistence.shared_results import SharedResults
     from engine.running.queue import Runner
     from engine.store import Store
     from engine.tasks.library import Library
@@ -73,6 +77,30 @@ def library() -> Library:
     return _library(data_folder())
 
 
+def desk() -> Desk:
+    """Where this server's models are asked; it outlives every cache."""
+    _admit()
+    from engine.insight.desk import get_desk
+
+    return get_desk(data_folder())
+
+
+def prompt_sets() -> PromptSets:
+    """The prompts that are kept in this server's data folder."""
+    _admit()
+    from engine.insight.prompt_sets import PromptSets
+
+    return PromptSets(data_folder())
+
+
+def kept_results() -> SharedResults:
+    """The scores and answers that the desk has kept."""
+    _admit()
+    from engine.insight.kept_results import kept_results
+
+    return kept_results(data_folder())
+
+
 @st.cache_resource(show_spinner=False)
 def _store(folder: Path) -> Store:
     from engine.store import Store
@@ -104,10 +132,11 @@ def remember_in_url(*experiment_ids: str) -> None:
 
 
 def experiment_link(
-    page: str, experiment_id: str | None, label: str, icon: str | None = None, help: str | None = None
+    page: str, experiment_id: str | None, label: str, icon: str | None = None, help: str | None = None, **choices: str
 ) -> None:
-    """A link to another page about the same experiment, such as `experiment_link(LIVE, id, "Watch it")`."""
-    st.page_link(page, label=label, icon=icon, help=help, query_params=_query(experiment_id))
+    """A link to another page about the same experiment, such as `experiment_link(LIVE, id, "Watch it")`; `choices` go
+    into its address too."""
+    st.page_link(page, label=label, icon=icon, help=help, query_params=_query(experiment_id) | choices)
 
 
 def go_to(page: str, experiment_id: str | None = None) -> None:

@@ -18,6 +18,9 @@ _OF_PAGES = (
     "ui.live.data",
     "ui.compare.sections",
     "ui.compare.download_buttons",
+    "ui.understand.answers",
+    "ui.understand.passages",
+    "engine.insight.desk",
     "engine.running.queue",
 )
 """Pages are made of these: tables, the store, figures. The server is idle while the browser loads Streamlit."""

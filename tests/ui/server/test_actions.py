@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from engine.common.errors import AccessError
+from engine.insight.requests import AnswersRequest
 from ui.server import access, actions, entrance, session
 from ui.server.access import Role, Visitor
 
@@ -20,17 +21,17 @@ ACTIONS = {
 }
 # What changes something, of the store, the runner, the library and what runs have in common.
 CHANGES = {
-    "add", "add_experiment", "clear", "delete", "delete_experiment", "move", "rename", "request", "requeue", "resume",
-    "set_pause", "set_status",
+    "add", "add_experiment", "ask", "clear", "delete", "delete_experiment", "forget", "keep", "move", "note", "rename",
+    "request", "requeue", "resume", "set_pause", "set_status", "stop",
 }  # fmt: skip
-SOURCES = {"store", "runner", "library", "shared", "kept"}
+SOURCES = {"store", "runner", "library", "shared", "kept", "desk", "prompt_sets", "kept_results", "results"}
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     """Stands in for the store, the runner and the library."""
     everything = MagicMock()
-    for name in ("store", "runner", "library"):
+    for name in ("store", "runner", "library", "desk", "prompt_sets", "kept_results"):
         monkeypatch.setattr(session, name, getattr(everything, name))
     return everything
 
@@ -64,15 +65,28 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
     actions.rename_task("t1", "another name")
     actions.delete_task("t1", keep_files=True)
     actions.forget_shared(shared)
+    request = AnswersRequest((), ())
+    asked.prompt_sets().note.return_value = "k1"
+    asked.prompt_sets().keep.return_value.set_id = "s1"
+    actions.ask(request)
+    actions.stop_asking(request)
+    actions.note_prompts(["Bread and"])
+    actions.keep_prompts("a name", ["Bread and"])
+    actions.delete_prompts("s1")
+    actions.clear_kept_results()
     did = (
         "started experiment e1", "paused run r1", "resumed run r1", "stopped run r1", "added task t1", "moved task t1",
         "renamed task t1", "deleted task t1", "deleted what runs have in common",
+        "asked models (AnswersRequest)", "stopped what was asked (AnswersRequest)", "asked prompts k1",
+        "kept prompts s1", "deleted prompts s1", "deleted kept scores and answers",
     )  # fmt: skip
     assert logged == [f"edith@example.org {words}" for words in did]
     assert len(did) == len(ACTIONS)
     asked.runner().request.assert_any_call("r1", "stop")
     asked.library().delete.assert_called_once_with("t1", keep_files=True)
     shared.clear.assert_called_once_with()
+    asked.desk().ask.assert_called_once_with(request)
+    asked.kept_results().clear.assert_called_once_with()
 
 
 def changes(path: Path) -> list[str]:

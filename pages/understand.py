@@ -1,0 +1,86 @@
+"""Understand: ask the models what they say, and read what they forgot."""
+
+import pandas as pd
+import streamlit as st
+
+from ui.live import data
+from ui.server import session
+from ui.understand.address import Address, visited, write
+from ui.understand.answers_view import show_answers
+from ui.understand.kept import show_kept
+from ui.understand.models import models_of
+from ui.understand.passages_view import show_passages
+from ui.widgets.text import plain
+
+ANSWERS, PASSAGES = "answers", "passages"
+VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages"}
+
+
+def page() -> None:
+    st.title("Understand")
+    experiments = session.store().experiments()
+    if experiments.empty:
+        show_empty()
+        return
+    address = visited()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        view = choose_view(address)
+        experiment_id = choose_experiment(experiments, address)
+    show_view(experiment_id, view, address)
+    st.divider()
+    show_kept()
+
+
+def show_empty() -> None:
+    """Say what will be here, and where to begin."""
+    st.info(
+        "Here you will ask models what they say, base model and strategies side by side, and read token by token what "
+        "they forgot. Train an experiment first.",
+        icon=":material/forum:",
+    )
+    with st.container(horizontal=True):
+        session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", icon=":material/science:")
+        session.experiment_link(session.START, None, "Go to the demo", icon=":material/play_circle:")
+
+
+def choose_view(address: Address) -> str:
+    first = address.first("view")
+    view = st.segmented_control(
+        "View", list(VIEWS), default=first if first in VIEWS else ANSWERS, format_func=VIEWS.__getitem__, required=True,
+        key=address.key("view"),
+        help="Answers: what models say to a prompt. Passages: which held-out documents a run lost, token by token.",
+    )  # fmt: skip
+    return str(view)
+
+
+def choose_experiment(experiments: pd.DataFrame, address: Address) -> str:
+    """The experiment that the address names, else the newest active one; a picker where there are several."""
+    ids = experiments["experiment_id"].tolist()
+    named = address.first("experiment")
+    if named and named not in ids:
+        st.warning("The experiment in this page's address is not in the data folder; here is the newest instead.")
+    first: str = named if named in ids else data.newest_active(experiments)
+    names = {row["experiment_id"]: f"{row['name']} · {row['status']}" for row in experiments.to_dict("records")}
+    if len(ids) == 1:
+        st.caption(plain(names[first]), width="content")
+        return first
+    chosen: str = st.selectbox(
+        "Experiment", ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"),
+        width=420, help="All experiments of this data folder, the newest first.",
+    )  # fmt: skip
+    return chosen
+
+
+def show_view(experiment_id: str, view: str, address: Address) -> None:
+    store = session.store()
+    experiment, runs = store.experiment(experiment_id), store.runs(experiment_id)
+    models = models_of(runs, store.stages(list(runs["run_id"])), [task.name for task in experiment.tasks])
+    chosen = {"experiment": experiment_id, "view": view}
+    if view == PASSAGES:
+        write({**chosen, **show_passages(experiment_id, experiment, models, address, chosen)})
+    else:
+        facts = store.task_facts(experiment_id).to_dict("records")
+        write({**chosen, **show_answers(experiment_id, experiment, facts, models, address)})
+
+
+page()

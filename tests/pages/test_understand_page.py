@@ -1,0 +1,413 @@
+"""The Understand page in its states, with a desk that does what a test says."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.events.control import Control
+from engine.insight.desk import View
+from engine.insight.prompt_sets import PromptSets
+from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Prompt, Request, Sampling, Source
+from engine.persistence.shared_results import SharedResults
+from engine.running.driver import drive
+from engine.store import Store
+from tests.fake_runs import FakeRun, experiment
+from ui.server import entrance, session
+from ui.server.access import Role, Visitor
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "understand.py")
+EVIL = "<script>alert(1)</script> *b*"
+links: list[tuple[str, str | None]] = []
+
+
+class Told(NamedTuple):
+    """As the desk's process tells how far it has come."""
+
+    words: str
+    done: int = 0
+    of: int = 0
+    so_far: Any = None
+
+
+class FakeDesk:
+    """Takes requests in and gives each the state that a test has set, or `usual`."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.stopped: list[Request] = []
+        self.states: dict[Request, View] = {}
+        self.usual: Callable[[Request], View] = done
+
+    def ask(self, request: Request) -> None:
+        self.asked.append(request)
+        self.states[request] = self.usual(request)
+
+    def look(self, request: Request) -> View | None:
+        return self.states.get(request)
+
+    def stop(self, request: Request) -> None:
+        self.stopped.append(request)
+        self.states[request] = state("stopped")
+
+    def forget(self) -> None:
+        self.states.clear()
+
+
+def state(status: Any, before: int = 0, told: Any = None, result: Any = None, reason: str = "") -> View:
+    return View(status, before, told, result, reason)
+
+
+def done(request: Request) -> View:
+    """What the engine would answer, in little."""
+    if isinstance(request, AnswersRequest):
+        return state("done", result=[answers(request, f"{EVIL} of model {n}") for n in range(len(request.sources))])
+    if isinstance(request, PassagesRequest):
+        return state("done", result=[row(number, 0.5 - number) for number in (3, 0)])
+    return state("done", result=[piece("<|bos|>", False), piece("Q: ", False), piece(EVIL, True)])
+
+
+def answers(request: AnswersRequest, text: str) -> list[dict[str, Any]]:
+    return [{"text": text, "tokens": 7, "is_cut": True} for _ in request.prompts]
+
+
+def row(document: int, lost: float) -> dict[str, Any]:
+    return {
+        "document": document, "target_tokens": 5, "text_bytes": 9, "before": 2.0, "after": 2.0 + lost, "lost": lost,
+        "lost_nats": lost, "begins": f"{EVIL}\nof document {document}",
+    }  # fmt: skip
+
+
+def piece(text: str, is_target: bool) -> dict[str, Any]:
+    return {"text": text, "is_target": is_target, "change": -2.0, "before": 0.5, "after": 0.07, "instead": EVIL}
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    made = Store(tmp_path / "data")
+    monkeypatch.setattr(session, "store", lambda: made)
+    monkeypatch.setattr(session, "prompt_sets", lambda: PromptSets(tmp_path / "data"))
+    monkeypatch.setattr(session, "kept_results", lambda: SharedResults(tmp_path / "kept"))
+    # links need the pages of the whole app, which a test of one page doesn't have
+    monkeypatch.setattr(
+        session, "experiment_link", lambda page, experiment_id, *_, **__: links.append((page, experiment_id))
+    )
+    links.clear()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def desk(monkeypatch: pytest.MonkeyPatch) -> FakeDesk:
+    made = FakeDesk()
+    monkeypatch.setattr(session, "desk", lambda: made)
+    return made
+
+
+@pytest.fixture
+def trained(store: Store, tmp_path: Path) -> list[str]:
+    """Run ids of a finished experiment, naive and replay, tasks bread and tea."""
+    store.add_experiment(experiment(tmp_path))
+    while (run_id := store.claim_next()) is not None:
+        drive(store, run_id, Control(), FakeRun())
+    return list(store.runs()["run_id"])
+
+
+def show(**query: Any) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=300)
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def ask(page: AppTest, text: str = "Bread and") -> AppTest:
+    page.text_area[0].set_value(text)
+    press(page, "Ask")
+    return page
+
+
+def press(page: AppTest, label: str) -> None:
+    next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def shown(page: AppTest) -> str:
+    return "\n".join(element.proto.body for element in page.get("html"))
+
+
+def said(page: AppTest) -> str:
+    kinds = (page.info, page.error, page.caption, page.warning)
+    return "\n".join(each.value.replace("\\", "") for kind in kinds for each in kind)
+
+
+def address(page: AppTest) -> dict[str, list[str]]:
+    found = {name: page.query_params[name] for name in page.query_params}
+    return {name: [value] if isinstance(value, str) else list(value) for name, value in found.items()}
+
+
+def test_without_experiments_the_page_says_what_will_be_here_and_where_to_begin() -> None:
+    assert "ask models what they say" in said(show())
+    assert [target for target, _ in links] == [session.EXPERIMENT, session.START]
+
+
+def test_before_any_stage_is_over_the_base_model_can_be_asked_and_passages_are_promised(
+    store: Store, tmp_path: Path, desk: FakeDesk
+) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    page = ask(show())
+    base = Source(str(store.runs()["run_id"].iloc[0]), 0)
+    assert desk.asked == [AnswersRequest((base,), (Prompt("Bread and"),))]
+    assert "once the first stage" in said(show(view="passages")).replace("\n", " ")
+    assert links[-1] == (session.LIVE, experiment_id)
+    assert "base model" in shown(page)
+
+
+def test_the_base_model_and_the_last_stage_of_every_strategy_answer_and_no_text_is_markup(
+    trained: list[str], desk: FakeDesk
+) -> None:
+    page = ask(show())
+    (request,) = desk.asked
+    assert request.sources == (Source(trained[0], 0), Source(trained[0], 2), Source(trained[1], 2))
+    assert request.sampling is None
+    text = shown(page)
+    assert "naive after stage 2 · tea" in text
+    assert "replay after stage 2 · tea" in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; *b* of model 2" in text
+    assert "<script" not in text
+    assert "7 tokens, cut at the limit" in text
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_reload_and_a_restarted_server_ask_for_the_same_again(desk: FakeDesk) -> None:
+    page = show()
+    next(each for each in page.get("button_group") if each.label == "Tokens are").set_value("Sampled").run()
+    next(each for each in page.number_input if each.label == "Seed").set_value(7).run()
+    ask(page, "Two lines\nof one prompt")
+    (request,) = desk.asked
+    assert request.sampling == Sampling(0.8, 7, 0.95)
+    desk.states.clear()
+    again = show(**address(page))
+    assert desk.asked == [request, request]
+    assert again.text_area[0].value == "Two lines\nof one prompt"
+    assert "of model 2" in shown(again)
+
+
+@pytest.mark.usefixtures("trained")
+def test_other_choices_leave_what_was_asked_on_the_page_and_out_of_its_address(desk: FakeDesk) -> None:
+    page = ask(show())
+    assert address(page)["asked"] == ["1"]
+    page.text_area[0].set_value("Something else").run()
+    assert "of model 2" in shown(page)
+    assert "asked" not in address(page)
+    assert len(desk.asked) == 1
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_waiting_request_says_how_many_come_first_and_can_be_stopped(desk: FakeDesk) -> None:
+    desk.usual = lambda request: state("waiting", before=3)
+    page = ask(show())
+    assert "3 requests before yours" in said(page)
+    press(page, "Stop")
+    assert desk.stopped == desk.asked
+    assert "Stopped" in said(page)
+    desk.usual = done
+    press(page, "Try again")
+    assert len(desk.asked) == 2
+    assert "of model 2" in shown(page)
+
+
+@pytest.mark.usefixtures("trained")
+def test_answers_are_shown_while_they_are_written_and_stay_when_they_are_stopped(desk: FakeDesk) -> None:
+    told = Told("naive writes", 1, 3, [[{"text": "half a sen", "tokens": 3, "is_cut": False}]])
+    desk.usual = lambda request: state("computing", told=told)
+    page = ask(show())
+    assert page.get("progress")[0].proto.value == 33
+    assert page.get("progress")[0].proto.text == "naive writes …"
+    assert "half a sen▍" in shown(page)
+    assert "understand_answers_pulse_turn" in page.session_state
+    press(page, "Stop")
+    assert "half a sen<" in shown(page)
+    assert "Stop" not in labels(page)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_failure_is_a_sentence_and_can_be_tried_again(desk: FakeDesk) -> None:
+    desk.usual = lambda request: state("failed", reason=f"Because of {EVIL}")
+    page = ask(show())
+    assert f"Because of {EVIL}" in page.error[0].value.replace("\\", "")
+    press(page, "Try again")
+    assert len(desk.asked) == 2
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_the_desk_has_dropped_or_another_browser_has_stopped_is_asked_again(desk: FakeDesk) -> None:
+    page = ask(show())
+    desk.states.clear()
+    page.run()
+    assert len(desk.asked) == 2
+    desk.stop(desk.asked[0])
+    page.run()
+    assert len(desk.asked) == 3
+    assert "of model 2" in shown(page)
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_next_request_takes_the_place_of_one_that_is_not_done(desk: FakeDesk) -> None:
+    desk.usual = lambda request: state("computing")
+    page = ask(show(), "first")
+    ask(page, "second")
+    assert [request.prompts[0].text for request in desk.asked] == ["first", "second"]
+    assert desk.stopped == desk.asked[:1]
+
+
+@pytest.mark.usefixtures("trained")
+def test_nothing_is_asked_without_a_prompt_or_a_model(desk: FakeDesk) -> None:
+    page = ask(show(), "  ")
+    assert "There is no prompt" in said(page)
+    page.multiselect[0].set_value([]).run()
+    ask(page)
+    assert "No model is chosen" in said(page)
+    assert desk.asked == []
+
+
+def test_prompts_of_a_task_come_with_what_its_documents_go_on_with(trained: list[str], desk: FakeDesk) -> None:
+    page = show(**{"from": "task", "task": "tea", "count": "2"})
+    press(page, "Ask")
+    (request,) = desk.asked
+    assert len(request.prompts) == 2
+    assert all(prompt.text.startswith("Note") for prompt in request.prompts)
+    assert shown(page).count("The held-out document itself") == 2
+    assert "cups." in shown(page)
+
+
+def test_pairs_are_asked_with_the_separator_of_their_task(store: Store, desk: FakeDesk, tmp_path: Path) -> None:
+    rows = "\n".join(json.dumps({"prompt": f"Q{n}?", "completion": f"A{n}."}) for n in range(20))
+    (tmp_path / "pairs.jsonl").write_text(rows, encoding="utf-8")
+    task = {
+        "name": "qa", "train": [str(tmp_path / "pairs.jsonl")], "prompt_column": "prompt",
+        "completion_column": "completion", "separator": " =>",
+    }  # fmt: skip
+    store.add_experiment(experiment(tmp_path, tasks=[task]))
+    run_id = store.claim_next()
+    assert run_id is not None
+
+    class OfPairs(FakeRun):
+        def __call__(self, *args: Any, **options: Any) -> Any:
+            for event in super().__call__(*args, **options):
+                if hasattr(event, "tasks"):
+                    for fact in event.tasks:
+                        fact.update({"kind": "pairs", "separator": " =>", "chat_template": None})
+                yield event
+
+    drive(store, run_id, Control(), OfPairs())
+    page = ask(show(), "What?")
+    assert next(box for box in page.selectbox if box.label == "Format").value.title == "Prompt as in task qa"
+    assert desk.asked[0].prompts == (Prompt("What? =>"),)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_set_of_prompts_is_kept_chosen_again_and_deleted(desk: FakeDesk) -> None:
+    page = show()
+    page.text_area[0].set_value("first\n\nsecond").run()
+    next(each for each in page.toggle).set_value(True).run()
+    press(page, "Keep as a set")
+    assert "needs a name" in said(page)
+    page.text_input[0].set_value("My *two*")
+    press(page, "Keep as a set")
+    assert "My *two*" in page.success[0].value.replace("\\", "")
+    again = show(**{"from": "kept"})
+    press(again, "Ask")
+    assert [prompt.text for prompt in desk.asked[0].prompts] == ["first", "second"]
+    press(again, "Delete the set")
+    assert "No set is kept yet" in said(show(**{"from": "kept"}))
+
+
+def test_passages_go_from_the_end_of_the_task_s_own_stage_to_the_last_one(trained: list[str], desk: FakeDesk) -> None:
+    page = show(view="passages")
+    request = PassagesRequest("bread", Source(trained[0], 1), Source(trained[0], 2))
+    assert desk.asked == [request, PassageRequest("bread", request.before, request.after, 3)]
+    table = page.dataframe[0].value
+    assert table["Lost"].tolist() == [-2.5, 0.5]
+    assert table["Document"].tolist()[0] == f"{EVIL} of document 3"
+    assert "1 of 2 held-out documents lost" in said(page)
+    text = shown(page)
+    assert "&lt;script&gt;" in text
+    assert "<script" not in text
+    assert "<|bos|>" not in text
+    assert "bos" not in text
+    assert page.dataframe[1].value["Token"].tolist() == [EVIL]
+
+
+def test_a_link_from_a_cell_opens_what_lies_behind_it(trained: list[str], desk: FakeDesk) -> None:
+    page = show(view="passages", run=trained[1], task="tea", stage="2")
+    assert desk.asked[0] == PassagesRequest("tea", Source(trained[1], 0), Source(trained[1], 2))
+    assert address(page)["before"] == ["0"]
+    box = next(box for box in page.selectbox if box.label == "Task")
+    box.select("bread").run()
+    assert desk.asked[-2] == PassagesRequest("bread", Source(trained[1], 1), Source(trained[1], 2))
+    assert address(page)["task"] == ["bread"]
+
+
+def test_an_address_with_an_opened_document_opens_it(trained: list[str], desk: FakeDesk) -> None:
+    show(view="passages", run=trained[0], task="bread", before="0", stage="1", document="1")
+    assert desk.asked[-1] == PassageRequest("bread", Source(trained[0], 0), Source(trained[0], 1), 0)
+
+
+def test_the_same_model_before_and_after_is_refused_in_a_sentence(trained: list[str], desk: FakeDesk) -> None:
+    page = show(view="passages", run=trained[0], task="bread", before="2", stage="2")
+    assert "the same model" in said(page)
+    assert desk.asked == []
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("view", ["answers", "passages"])
+def test_a_reader_sees_what_was_asked_and_has_nothing_computed(
+    view: str, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ask(show())
+    there = address(page)
+    monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("ray@example.org", Role.SEE))
+    seen = show(**(there if view == "answers" else {"view": view}))
+    assert len(desk.asked) == 1
+    if view == "answers":
+        assert "of model 2" in shown(seen)
+        assert next(button for button in seen.button if button.label == "Ask").disabled
+    else:
+        assert "not computed yet" in said(seen)
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_is_kept_is_said_and_can_be_cleared(tmp_path: Path, desk: FakeDesk) -> None:
+    kept = SharedResults(tmp_path / "kept")
+    kept.files("one", lambda folder: (folder / "scores").write_bytes(bytes(5000)) and None)
+    page = ask(show())
+    assert "5.0" in said(page) or "5 kB" in said(page).replace("\u202f", " ")
+    press(page, "Clear")
+    assert kept.total_bytes() == 0
+    assert "Clear" not in labels(page)
+
+
+@pytest.mark.usefixtures("trained")
+def test_an_experiment_that_is_gone_is_said() -> None:
+    assert "not in the data folder" in said(show(experiment="gone"))
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("query", [{"from": "typed"}, {"from": "task", "temperature": "1"}, {"view": "passages"}])
+def test_every_control_has_a_help(query: dict[str, str]) -> None:
+    page = show(**query)
+    controls = [
+        *page.button, *page.selectbox, *page.multiselect, *page.text_area, *page.number_input, *page.toggle,
+        *page.get("button_group"),
+    ]  # fmt: skip
+    assert len(controls) >= 5
+    assert [control.label for control in controls if not control.help] == []
