@@ -83,7 +83,7 @@ def test_no_page_loads_what_trains_before_it_is_asked_for(
     arguments = (json.dumps([*HEAVY, "scipy"]), json.dumps(PAGES), str(ROOT / "app.py"))
     found = json.loads(python(VISIT, *arguments, PALIMPSEST_DATA=str(folder)).stdout)
     titles = ["before the warm-up", "Palimpsest", "Tasks", "Experiment", "Live", "Compare", "Understand"]
-    with_intervals = {name: ["scipy"] for name in ("Live", "Compare", "Understand")} if is_filled else {}
+    with_intervals = {key: ["scipy"] for key in ("Live", "Compare", "Understand")} if is_filled else {}
     assert found == {title: [] for title in titles} | with_intervals
 
 
