@@ -5,32 +5,42 @@ import multiprocessing
 import os
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from engine.common.errors import ConfigError
+from engine.common.errors import ConfigError, StoreError
 from engine.insight.requests import Request
 from engine.insight.worker import work
 from engine.store import Store
 
-if TYPE_CHECKING:
-    from engine.insight.telling import Told
-
 Status = Literal["waiting", "computing", "done", "failed", "stopped"]
 IDLE_SECONDS = 120.0
 """After so long without a request the process ends, and with it the models that it holds."""
-FORGOTTEN_SECONDS = 30.0
-"""A request that waits and that nobody has looked at for so long is dropped: its browser has gone."""
+FORGOTTEN_SECONDS = 150.0
+"""A request that waits and that nobody has looked at for so long is dropped: its browser has gone. A hidden tab looks
+once a minute."""
 STOP_SECONDS = 10.0
 """After so long a request that does not stop is ended with its process."""
 MOST_WAITING, MOST_KEPT = 100, 64
 _LOOK_SECONDS = 0.1
 Work = Callable[[Connection, Path], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request has come: what is being done, how much of it (`of` is 0 where that is not known), and what
+    there is of the result."""
+
+    words: str
+    done: int = 0
+    of: int = 0
+    so_far: Any = None
 
 
 @dataclass
@@ -39,7 +49,7 @@ class Ticket:
 
     request: Request
     status: Status = "waiting"
-    told: "Told | None" = None
+    told: Progress | None = None
     result: Any = None
     reason: str = ""
     """Why it failed."""
@@ -54,7 +64,7 @@ class View:
     status: Status
     before: int
     """How many requests come first."""
-    told: "Told | None"
+    told: Progress | None
     result: Any
     reason: str
 
@@ -169,6 +179,9 @@ class Desk:
                     "The process that computes this has ended; most likely the system ran out of memory. Ask for "
                     "less at once, or wait until no run trains.", str(error),
                 ]  # fmt: skip
+        except Exception as error:  # the next request must be answered whatever this one meets
+            self._end_process()
+            kind, content = "failed", [f"That failed ({type(error).__name__}).", traceback.format_exc()]
         with self._lock:
             ticket.status, ticket.told, self._current = kind, None, None
             if kind == "done":
@@ -190,7 +203,7 @@ class Desk:
                 if message[0] != "told":
                     return message
                 with self._lock:
-                    ticket.told = message[1]
+                    ticket.told = Progress(*message[1:])
             if self._closing.is_set():
                 raise EOFError
             if ticket.stop_asked is not None:
@@ -202,9 +215,11 @@ class Desk:
 
     def _threads(self) -> int:
         """One beside a run in training, whose threads are not to wait for these; else all."""
-        runs = self._store.runs()
-        busy = bool(len(runs)) and bool((runs["status"] == "running").any())
-        return 1 if busy else os.cpu_count() or 1
+        try:
+            is_busy = bool((self._store.runs()["status"] == "running").any())
+        except StoreError:  # which the request itself will meet
+            is_busy = True
+        return 1 if is_busy else os.cpu_count() or 1
 
     def _connected(self) -> Connection:
         if self._process is None or not self._process.is_alive() or self._line is None:

@@ -66,16 +66,16 @@ class Performer:
         done: list[list[dict[str, Any]]] = []
         for number, each in enumerate(found):
             told = partial(Told, f"{each.words} writes", number, len(found))
-            tell(told(so_far=[*done]))
+            tell(told(so_far=partial(list, [*done])))
 
-            def seen(written: Sequence[Answer], told: Callable[..., Told] = told) -> None:
-                tell(told(so_far=[*done, plain(written)]))
+            def seen(written: Callable[[], list[Answer]], told: Callable[..., Told] = told) -> None:
+                tell(told(so_far=lambda: [*done, plain(written())]))
 
             done.append(self._answers_of(each, request, seen))
         return done
 
     def _answers_of(
-        self, found: Found, request: AnswersRequest, seen: Callable[[list[Answer]], None]
+        self, found: Found, request: AnswersRequest, seen: Callable[[Callable[[], list[Answer]]], None]
     ) -> list[dict[str, Any]]:
         def compute() -> list[dict[str, Any]]:
             base = self._workshop.loaded(found)

@@ -13,8 +13,8 @@ class Told:
     done: int = 0
     of: int = 0
     """0 where it is not known."""
-    so_far: Any = None
-    """Of the result, where that grows."""
+    so_far: Callable[[], Any] | None = None
+    """Gives what there is of the result, where that grows; asked only where somebody looks."""
 
 
 Tell = Callable[[Told], None]

@@ -13,6 +13,7 @@ from typing import Any
 from engine.common.errors import PalimpsestError
 from engine.events.control import Stopped
 from engine.insight.requests import Request
+from engine.insight.telling import Told
 
 NICENESS = 15
 """Of 19: beside a thread of normal priority it gets a thirtieth of a core, and an idle core whole."""
@@ -22,7 +23,8 @@ TELL_SECONDS = 0.2
 
 def work(ours: Connection, folder: Path) -> None:
     """Answer requests that come in as ("do", request, threads), until the other side is gone; "stop" ends the one in
-    progress. Goes out: ("told", Told), then ("done", result), ("stopped", None) or ("failed", text, traceback)."""
+    progress. Goes out: ("told", words, done, of, so far), then ("done", result), ("stopped", None) or ("failed", text,
+    traceback)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and ends this process
     if hasattr(os, "nice"):
         os.nice(NICENESS)
@@ -44,13 +46,14 @@ def _outcome(performer: Any, request: Request, threads: int, incoming: "_Incomin
     torch.set_num_threads(threads)
     last = 0.0
 
-    def tell(told: Any) -> None:
+    def tell(told: Told) -> None:
         nonlocal last
         if incoming.stopping.is_set():
             raise Stopped
         if (now := time.monotonic()) - last >= TELL_SECONDS:
             last = now
-            ours.send(("told", told))
+            so_far = told.so_far() if told.so_far is not None else None
+            ours.send(("told", told.words, told.done, told.of, so_far))
 
     try:
         return "done", performer.perform(request, tell)

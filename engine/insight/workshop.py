@@ -1,10 +1,13 @@
 """What requests are worked out with: loaded models, the held-out documents of tasks, and results kept by content."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from safetensors import SafetensorError
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
@@ -105,4 +108,7 @@ class Workshop:
         folder = self._results.files(key, make)
         if made:
             return made[0]
-        return read(folder) if folder is not None else compute()
+        if folder is not None:
+            with contextlib.suppress(OSError, ValueError, SafetensorError):  # cleared meanwhile
+                return read(folder)
+        return compute()

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from engine.common.errors import PalimpsestError
 from engine.insight import frames
 from engine.insight.requests import Sampling
+from engine.insight.telling import Told
 
 
 @pytest.fixture
@@ -47,9 +49,13 @@ def test_a_chat_prompt_goes_through_the_template(results: Path, run_id: str) -> 
 
 
 def test_growing_answers_are_told_and_end_as_the_result(results: Path, run_id: str) -> None:
-    told = []
-    found = frames.answers(results, ["Note 7"], [(run_id, 2), (run_id, 1)], most_tokens=6, tell=told.append)
-    grown = [each.so_far for each in told if each.so_far]
+    shown: list[Any] = []
+
+    def look(told: Told) -> None:
+        shown.append(told.so_far() if told.so_far is not None else None)
+
+    found = frames.answers(results, ["Note 7"], [(run_id, 2), (run_id, 1)], most_tokens=6, tell=look)
+    grown = [each for each in shown if each]
     texts = [[answer["text"] for of_source in so_far for answer in of_source] for so_far in grown]
     assert texts[-1] == found["text"].tolist()
     assert all(later[0].startswith(earlier[0]) for earlier, later in pairwise(texts))

@@ -11,7 +11,7 @@ import pytest
 
 from engine.common.errors import ConfigError
 from engine.insight import desk
-from engine.insight.desk import Desk, View, get_desk
+from engine.insight.desk import Desk, Progress, View, get_desk
 from engine.insight.requests import AnswersRequest, Prompt, Source
 from engine.store import Store
 from tests.fake_runs import wait_until
@@ -36,7 +36,7 @@ def obeying(line: Connection, folder: Path) -> None:
         elif words == "fail":
             line.send(("failed", "This can't be done.", "a traceback"))
         elif words.startswith("wait"):
-            line.send(("told", f"{words} is on its way"))
+            line.send(("told", f"{words} is on its way", 0, 0, None))
         elif words != "hang":
             line.send(("done", f"{words}, with {message[2]} threads"))
 
@@ -82,7 +82,7 @@ def test_those_that_wait_know_how_many_come_first_and_what_is_done_meanwhile(ope
     opened.ask(request("wait"))
     opened.ask(request("second"))
     opened.ask(request("third"))
-    wait_until(lambda: getattr(opened.look(request("wait")), "told", None) == "wait is on its way", seconds=60)
+    wait_until(lambda: opened.look(request("wait")).told == Progress("wait is on its way"), seconds=60)  # type: ignore[union-attr]
     views: list[Any] = [opened.look(request(words)) for words in ("wait", "second", "third")]
     assert [(view.status, view.before) for view in views] == [("computing", 0), ("waiting", 1), ("waiting", 2)]
     opened.stop(request("second"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,9 +31,10 @@ def answers(
     prompts: Sequence[Prompt],
     most_tokens: int,
     sampling: Sampling | None,
-    seen: Callable[[list[Answer]], None],
+    seen: Callable[[Callable[[], list[Answer]]], None],
 ) -> list[Answer]:
-    """The answers of a model; `seen` is shown them as they grow, and may raise. Raises ConfigError where a prompt and
+    """The answers of a model; `seen` is called after every token with what gives
+    them so far, and may raise. Raises ConfigError where a prompt and
     its answer are longer than the model's context, ModelError where its chat template can't write a prompt."""
     encoded = [_encoded(base, prompt) for prompt in prompts]
     longest = max(range(len(encoded)), key=lambda number: len(encoded[number]))
@@ -47,7 +49,7 @@ def answers(
         return [_answer(base, tokens, most_tokens, so_far) for tokens in written]
 
     def grown(written: Sequence[Tensor]) -> None:
-        seen(read(written, so_far=True))
+        seen(partial(read, written, so_far=True))
 
     return read(continuations(base.model, encoded, most_tokens, ends, sampling, grown), so_far=False)
 
