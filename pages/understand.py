@@ -10,10 +10,11 @@ from ui.understand.answers_view import show_answers
 from ui.understand.kept import show_kept
 from ui.understand.models import models_of
 from ui.understand.passages_view import show_passages
+from ui.understand.turned_view import show_turned
 from ui.widgets.text import plain
 
-ANSWERS, PASSAGES = "answers", "passages"
-VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages"}
+ANSWERS, PASSAGES, TURNED = "answers", "passages", "turned"
+VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages", TURNED: "Turned answers"}
 
 
 def page() -> None:
@@ -48,7 +49,8 @@ def choose_view(address: Address) -> str:
     view = st.segmented_control(
         "View", list(VIEWS), default=first if first in VIEWS else ANSWERS, format_func=VIEWS.__getitem__, required=True,
         key=address.key("view"),
-        help="Answers: what models say to a prompt. Passages: which held-out documents a run lost, token by token.",
+        help="Answers: what models say to a prompt. Passages: which held-out documents a run lost, token by token. "
+        "Turned answers: which held-out questions were answered right and no more, or now.",
     )  # fmt: skip
     return str(view)
 
@@ -78,8 +80,11 @@ def show_view(experiment_id: str, view: str, address: Address) -> None:
     chosen = {"experiment": experiment_id, "view": view}
     if view == PASSAGES:
         write({**chosen, **show_passages(experiment_id, experiment, models, address, chosen)})
+        return
+    facts = store.task_facts(experiment_id).to_dict("records")
+    if view == TURNED:
+        write({**chosen, **show_turned(experiment_id, experiment, facts, models, address)})
     else:
-        facts = store.task_facts(experiment_id).to_dict("records")
         write({**chosen, **show_answers(experiment_id, experiment, facts, models, address)})
 
 

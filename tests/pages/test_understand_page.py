@@ -8,10 +8,20 @@ from typing import Any, NamedTuple
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.common.numerals import percent
 from engine.events.control import Control
 from engine.insight.desk import View
 from engine.insight.prompt_sets import PromptSets
-from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Prompt, Request, Sampling, Source
+from engine.insight.requests import (
+    AnswersRequest,
+    PassageRequest,
+    PassagesRequest,
+    Prompt,
+    Request,
+    Sampling,
+    Source,
+    TurnedRequest,
+)
 from engine.persistence.shared_results import SharedResults
 from engine.running.driver import drive
 from engine.store import Store
@@ -289,6 +299,69 @@ def test_prompts_of_a_task_come_with_what_its_documents_go_on_with(trained: list
     assert "cups." in shown(page)
 
 
+class OfKind(FakeRun):
+    """Its tasks are recorded with these facts."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        super().__init__()
+        self.facts = facts
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        for event in super().__call__(*args, **options):
+            for fact in getattr(event, "tasks", ()):
+                fact.update(self.facts)
+            yield event
+
+
+def of_kind(store: Store, tmp_path: Path, kind: str) -> str:
+    """The id of a finished run whose tasks are of this kind."""
+    store.add_experiment(experiment(tmp_path, strategies=["naive"]))
+    run_id = store.claim_next()
+    assert run_id is not None
+    drive(store, run_id, Control(), OfKind({"kind": kind}))
+    return run_id
+
+
+def turned(request: Request) -> View:
+    """Three questions: one answer is lost, one gained, one stays wrong."""
+    exact = ((True, False), (False, True), (False, False))
+    rows = [
+        {
+            "document": number, "prompt": f"Q{number} {EVIL}", "expected": "yes",
+            "before": {"text": f"before {number}", "exact": before, "f1": 0.5},
+            "after": {"text": f"after {number}", "exact": after, "f1": 0.25},
+        }
+        for number, (before, after) in enumerate(exact)
+    ]  # fmt: skip
+    scores = {"before": {"exact": 1 / 3, "f1": 0.5}, "after": {"exact": 1 / 3, "f1": 0.25}}
+    classes = {"before": {"yes": (3, 1 / 3)}, "after": {"yes": (3, 0.0)}}
+    return state("done", result={"rows": rows, "scores": scores, "lost": 1, "gained": 1, "p": 1.0, "classes": classes})
+
+
+def test_answers_that_turned_stand_in_a_table_with_their_scores(store: Store, desk: FakeDesk, tmp_path: Path) -> None:
+    run_id = of_kind(store, tmp_path, "pairs")
+    desk.usual = turned
+    page = show(view="turned")
+    assert desk.asked == [TurnedRequest("bread", Source(run_id, 1), Source(run_id, 2))]
+    assert {metric.label: metric.value for metric in page.metric} == {
+        "Exactly right": f"{percent(1 / 3)} → {percent(1 / 3)}", "Token F1": f"{percent(0.5)} → {percent(0.25)}",
+    }  # fmt: skip
+    assert "1 answer turned wrong and 1 turned right: p = 1" in said(page)
+    lost = page.dataframe[0].value
+    assert lost["Before"].tolist() == ["✓ before 0"]
+    assert lost["Question"].tolist() == [f"Q0 {EVIL}"]
+    page.segmented_control(key="understand_turned").set_value("All").run()
+    assert page.dataframe[0].value["After"].tolist() == ["✗ after 0", "✓ after 1", "✗ after 2"]
+    assert page.dataframe[1].value["After"].tolist() == [percent(0.0)]
+
+
+def test_plain_text_has_no_turned_answers_and_nothing_is_asked(store: Store, desk: FakeDesk, tmp_path: Path) -> None:
+    of_kind(store, tmp_path, "text")
+    page = show(view="turned")
+    assert "bread is plain text" in said(page)
+    assert desk.asked == []
+
+
 def test_pairs_are_asked_with_the_separator_of_their_task(store: Store, desk: FakeDesk, tmp_path: Path) -> None:
     rows = "\n".join(json.dumps({"prompt": f"Q{n}?", "completion": f"A{n}."}) for n in range(20))
     (tmp_path / "pairs.jsonl").write_text(rows, encoding="utf-8")
@@ -300,15 +373,7 @@ def test_pairs_are_asked_with_the_separator_of_their_task(store: Store, desk: Fa
     run_id = store.claim_next()
     assert run_id is not None
 
-    class OfPairs(FakeRun):
-        def __call__(self, *args: Any, **options: Any) -> Any:
-            for event in super().__call__(*args, **options):
-                if hasattr(event, "tasks"):
-                    for fact in event.tasks:
-                        fact.update({"kind": "pairs", "separator": " =>", "chat_template": None})
-                yield event
-
-    drive(store, run_id, Control(), OfPairs())
+    drive(store, run_id, Control(), OfKind({"kind": "pairs", "separator": " =>", "chat_template": None}))
     page = ask(show(), "What?")
     assert next(box for box in page.selectbox if box.label == "Format").value.title == "Prompt as in task qa"
     assert desk.asked[0].prompts == (Prompt("What? =>"),)
