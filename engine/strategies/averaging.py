@@ -44,7 +44,7 @@ class Averaging(Strategy):
     null: ClassVar[dict[str, float]] = {"averaging_weight": 0.0}
 
     averaging_weight: float = parameter(
-        0.5, label="Averaging weight β", minimum=0.0, maximum=1.0, main=True,
+        0.25, label="Averaging weight β", minimum=0.0, maximum=1.0, main=True,
         help="Weight of the stage's first weights in the average; 0 is naive, 1 undoes the stage.",
     )  # fmt: skip
     every_share: float = parameter(

@@ -42,7 +42,7 @@ class L2(Strategy):
     null: ClassVar[dict[str, float]] = {"l2_lambda": 0.0}
 
     l2_lambda: float = parameter(
-        0.03, label="L2 λ", minimum=0.0, maximum=1e12, low=1e-6, high=1e2, scale="log", main=True,
+        0.1, label="L2 λ", minimum=0.0, maximum=1e12, low=1e-6, high=1e2, scale="log", main=True,
         help="Strength of the pull, the same for every weight; 0 is naive.",
     )  # fmt: skip
     reference: Literal["previous", "base"] = parameter(

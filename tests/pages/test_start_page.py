@@ -44,7 +44,7 @@ def test_the_demo_button_queues_every_strategy_and_opens_the_live_page(store: St
     (experiment_id,) = store.experiments()["experiment_id"]
     assert app.query_params["experiment"] in (experiment_id, [experiment_id])
     runs = store.runs(experiment_id)
-    assert runs["strategy"].tolist() == ["naive", "replay", "ewc", "replay+ewc", "joint"]
+    assert runs["strategy"].tolist() == ["naive", "replay", "kl", "ewc", "joint"]
     assert set(runs["status"]) == {"queued"}
 
 

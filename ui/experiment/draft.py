@@ -20,7 +20,7 @@ from ui.experiment.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
 
 _KEY = "experiment_draft"
-FIRST_ON = ("naive", "replay", "ewc")
+FIRST_ON = ("naive", "replay", "kl", "ewc")
 """The strategies that a new draft compares."""
 
 

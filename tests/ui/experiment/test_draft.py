@@ -19,7 +19,7 @@ def test_a_parameter_written_with_its_part_is_in_the_form_under_its_short_name()
 def test_an_experiment_that_gives_a_lambda_of_ewc_leaves_the_strength_out_until_the_form_changes_it() -> None:
     data = {"name": "x", "tasks": [{"name": "a", "train": "a.txt"}], "strategies": [{"ewc": {"ewc_lambda": 100}}, "l2"]}
     draft = draft_of(experiment_from(data), {})
-    wanted = [{"ewc_lambda": 100}, {"l2_lambda": 0.03, "reference": "previous"}]
+    wanted = [{"ewc_lambda": 100}, {"l2_lambda": 0.1, "reference": "previous"}]
     assert [spec.parameters for spec in draft.specs()] == wanted
     draft.cards[0].values["ewc_strength"] = 3.0
     with pytest.raises(ConfigError, match="not both"):
