@@ -56,8 +56,7 @@ class KL(Strategy):
 
     kl_weight: float = parameter(
         1.0, label="KL weight β", minimum=0.0, maximum=1000.0, low=0.0, high=30.0, main=True,
-        help="Weight of the divergence against the new task's loss; 0 is naive. Begin with 1 to 3; with 0.1 on the new "
-        "text.",
+        help="Weight of the divergence against the new task's loss; 0 is naive. Begin with 1 to 3.",
     )  # fmt: skip
     reference_text: Literal["memory", "samples", "new", "file"] = parameter(
         "memory", label="Reference text", main=True,

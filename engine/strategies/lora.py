@@ -53,9 +53,9 @@ class LoRA(Strategy):
         8, label="Rank r", minimum=1, maximum=256, low=1, high=256, scale="log", main=True,
         help="Columns of B and rows of A: how many directions of each layer can change.",
     )  # fmt: skip
-    alpha: float | None = parameter(
-        None, label="α", minimum=1e-3, maximum=1e4, low=1.0, high=512.0, scale="log",
-        help="B A x is scaled by α / r; empty: α is twice the rank.",
+    alpha: float = parameter(
+        16.0, label="α", minimum=1e-3, maximum=1e4, low=1.0, high=512.0, scale="log",
+        help="B A x is scaled by α / r. Leave α as it is when the rank changes: the same rate then fits.",
     )  # fmt: skip
     target_modules: str = parameter(
         _EVERY, label="Layers",
@@ -123,8 +123,7 @@ class LoRA(Strategy):
         if not adapters.adapted_layers(model):
             chosen, _ = _chosen(self.target_modules, adapters.linear_layers(model))
             base = model.name_or_path if self.between_stages == "continued" else None
-            alpha = 2.0 * self.rank if self.alpha is None else self.alpha
-            adapters.put_on(model, chosen, self.rank, alpha, base)
+            adapters.put_on(model, chosen, self.rank, self.alpha, base)
             is_fresh = True
         model.requires_grad_(False)
         for name, layer in adapters.adapted_layers(model).items():
