@@ -2,7 +2,8 @@
 
 from engine.insight.measures import generation, guard_checks, guards, passages, token_scores
 from tests.builders import tiny_gpt2
-from tests.insight import test_generation, test_guards, test_passages
+from tests.insight import test_guards, test_passages
+from tests.insight.measures import test_generation
 from tests.mutation import Mutant, mutant
 
 _LOOP = test_passages.test_every_token_is_scored_as_a_loop_over_its_contexts_scores_it
