@@ -215,18 +215,32 @@ def test_the_halves_come_together_by_their_bytes_by_hand() -> None:
 
 
 def test_a_row_says_what_a_run_kept_and_what_it_cost_by_hand() -> None:
-    assert table.row(numbers()) == (
-        "| `kl` | 0 | 1.000 | 2.500 | 2.000 | 2.000 | 3.000 | 2.000 | 3 k, 2 k | 12 | 1.5 MB | 60 % |"
-    )
-    assert table.header(["a", "b"]).splitlines()[0].count("|") == table.row(numbers()).count("|")
+    rows = table.as_markdown([numbers()]).splitlines()
+    assert rows[2] == "| base model |  |  | 6.000 |  | 5.000 | 7.000 |  |  |  |  |"
+    assert rows[3] == "| `kl` | 0 | 1.000 | 2.500 | 2.000 | 2.000 → 3.000 | 2.000 | 3 k, 2 k | 12 | 1.5 MB | 60 % |"
+    assert {row.count("|") for row in rows} == {12}
 
 
-def test_the_table_has_a_row_for_every_run_that_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert table.main(["--numbers", str(tmp_path)]) == 1
+def test_the_table_has_a_row_for_every_planned_run_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, folder = tmp_path / "smollm2.md", tmp_path / "numbers"
+    page.write_text(f"Before.\n{table.BEGIN}\nold\n<!-- Up to here. -->\nAfter.\n", encoding="utf-8")
+    folder.mkdir()
+    given = ["--numbers", str(folder), "--document", str(page)]
+    assert table.main(given) == 1
     assert "holds no numbers of runs yet" in capsys.readouterr().err
-    for seed in (0, 1):
-        (tmp_path / f"kl-seed-{seed}.json").write_text(json.dumps(numbers(seed=seed)), encoding="utf-8")
-    assert table.main(["--numbers", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    assert "Base model: a 5.000, b 7.000." in printed
-    assert printed.count("| `kl` |") == 2
+    for line, seed in (("kl", 1), ("naive", 0), ("kl", 0), ("of another experiment", 0)):
+        run = json.dumps(numbers(line=line, seed=seed))
+        (folder / f"{line}-seed-{seed}.json").write_text(run, encoding="utf-8")
+    assert table.main(given) == 0
+    assert "3 of 16 runs are there" in capsys.readouterr().out
+    before, *rows, after = page.read_text(encoding="utf-8").splitlines()
+    assert (before, after) == ("Before.", "After.")
+    assert [row.split("|")[1:3] for row in rows[4:-1]] == [[" `naive` ", " 0 "], [" `kl` ", " 0 "], [" `kl` ", " 1 "]]
+
+
+def test_a_page_without_a_place_for_the_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kl.json").write_text(json.dumps(numbers()), encoding="utf-8")
+    assert table.main(["--numbers", str(tmp_path), "--document", str(tmp_path / "none.md")]) == 1
+    assert "put each in once" in capsys.readouterr().err
