@@ -13,7 +13,7 @@ from benchmarks.methods import document, halves, lines, runs
 from engine import events, strategies
 from engine.common.errors import StoreError
 from engine.events.scores import DocumentSums
-from engine.experiments.yaml_file import parse_experiment
+from engine.experiments.yaml_file import load_experiment, parse_experiment
 from engine.training import scoring
 from tests.builders import BLOCK, random_documents, tiny_gpt2
 
@@ -216,17 +216,33 @@ seeds: [0]
 """
 
 
-def test_runs_are_measured_once_and_come_to_a_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def write_small(folder: Path) -> Path:
+    """The experiment of two tasks with its texts; returns its file."""
     for name in ("bread", "tea"):
         for side, count in (("", 40), ("-test", 12)):
             texts = [f"Note {n} of {name}{side}: take {n * 7 % 5} cups, then rest." for n in range(count)]
-            (tmp_path / f"{name}{side}.txt").write_text("\n\n".join(texts), encoding="utf-8")
-    (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
+            (folder / f"{name}{side}.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    (folder / "small.yaml").write_text(SMALL, encoding="utf-8")
+    return folder / "small.yaml"
+
+
+def test_the_texts_are_taken_as_they_are_where_every_held_out_document_is_to_be_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, taken = write_small(tmp_path), []
+    monkeypatch.setattr(program, "measure", lambda experiment, *_: taken.append(experiment.tasks) or {})
+    given = ["--experiment", str(file), "--numbers", str(tmp_path / "numbers"), "--only", "kl"]
+    assert program.main([*given, "--out", str(tmp_path / "out"), "--held-out-every", "1"]) == 0
+    assert taken == [load_experiment(file).tasks]
+
+
+def test_runs_are_measured_once_and_come_to_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_small(tmp_path)
     page, numbers = tmp_path / "methods.md", tmp_path / "numbers"
     page.write_text(f"{document.BEGIN}\n{document.END}\n", encoding="utf-8")
-    given = ["--experiment", str(tmp_path / "small.yaml"), "--numbers", str(numbers), "--out", str(tmp_path / "out")]
+    given = ["--experiment", str(file), "--numbers", str(numbers), "--out", str(tmp_path / "out")]
     assert program.main([*given, "--only", "naive"]) == 0
     assert program.main(given) == 1  # without --resume nothing goes on in a folder that holds something
     assert "add --resume" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.methods.document import update
 from benchmarks.methods.lines import lines
-from benchmarks.methods.runs import Planned, measure, missing, planned, read, with_fewer_held_out
+from benchmarks.methods.runs import HELD_OUT_EVERY, Planned, measure, missing, planned, read, with_fewer_held_out
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import load_experiment
@@ -45,7 +45,8 @@ def _run(experiment: Experiment, plan: list[Planned], options: argparse.Namespac
     if not missing(plan, options.numbers):
         print("every run is there")
         return 0
-    shorter = with_fewer_held_out(experiment, options.out / "texts")
+    every = options.held_out_every
+    shorter = experiment if every == 1 else with_fewer_held_out(experiment, options.out / "texts", every)
     failed = 0
     for each in plan:
         if not missing([each], options.numbers):
@@ -86,6 +87,10 @@ def _options(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--table", action="store_true", help="write the document and the figure from what is there")
     parser.add_argument("--experiment", type=Path, default=_EXPERIMENT, help="the experiment's file")
     parser.add_argument("--numbers", type=Path, default=NUMBERS, help="folder of the runs' numbers, a file each")
+    parser.add_argument(
+        "--held-out-every", type=int, default=HELD_OUT_EVERY, metavar="N",
+        help="score one held-out document in N; 1 scores all, of conversations too",
+    )  # fmt: skip
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the document whose tables are written")
     parser.add_argument("--figure", type=Path, default=FIGURE, help="the drawing")
     return parser.parse_args(given)

@@ -19,12 +19,18 @@ def update(document: Path, figure: Path, found: Sequence[Line]) -> None:
     or no place to write it."""
     if not found:
         raise StoreError("There are no numbers yet; run `python -m benchmarks.methods --out FOLDER` first.")
-    text = document.read_text(encoding="utf-8") if document.is_file() else ""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise StoreError(f"{document}: the tables stand between the lines {BEGIN!r} and {END!r}; put each in once.")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    document.write_text(f"{before}{BEGIN}\n{as_markdown(found)}{END}{after}", encoding="utf-8")
+    put_between(document, BEGIN, as_markdown(found))
     figure.write_text(as_svg(found), encoding="utf-8")
+
+
+def put_between(document: Path, begin: str, tables: str) -> None:
+    """Write into a document what stands after the line `begin` and before `END`. Raises StoreError where these lines
+    are not there once each."""
+    text = document.read_text(encoding="utf-8") if document.is_file() else ""
+    if text.count(begin) != 1 or text.count(END) != 1 or text.index(begin) > text.index(END):
+        raise StoreError(f"{document}: the tables stand between the lines {begin!r} and {END!r}; put each in once.")
+    before, after = text.split(begin)[0], text.split(END)[1]
+    document.write_text(f"{before}{begin}\n{tables}{END}{after}", encoding="utf-8")
 
 
 def as_markdown(found: Sequence[Line]) -> str:

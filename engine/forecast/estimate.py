@@ -44,6 +44,11 @@ class TaskSize:
     train_tokens: int
     held_out_tokens: int
     held_out_documents: int = 1
+    reads_per_target: float = 1.0
+    """Tokens that the model reads for each that it learns, of the training side: more than 1 where prompts and the
+    turns of users are only read."""
+    held_out_reads_per_target: float = 1.0
+    """The same of the held-out side."""
 
 
 @dataclass(frozen=True)
@@ -214,19 +219,20 @@ def _tokens(
     strategy: Strategy, settings: Sequence[StageSettings], training: Training, sizes: Sequence[TaskSize], seen: _Seen
 ) -> list[_StageTokens]:
     """The tokens of every stage that no earlier run has made; the base model's scores count to the first."""
-    held_out = [min(size.held_out_tokens, training.held_out_tokens) for size in sizes]
-    whole = sum(held_out)
-    share = training.evaluation_tokens
-    sample = sum(_sample_tokens(size, scored, share) for size, scored in zip(sizes, held_out, strict=True))
+    held_out = [(size, min(size.held_out_tokens, training.held_out_tokens)) for size in sizes]
+    whole = round(sum(scored * size.held_out_reads_per_target for size, scored in held_out))
+    samples = [(size, _sample_tokens(size, scored, training.evaluation_tokens)) for size, scored in held_out]
+    sample = round(sum(scored * size.held_out_reads_per_target for size, scored in samples))
     found = []
     of_base = whole if seen.first("base model") else 0
     every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings], seen.reference)
     for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
         cost, scored, trained, beside, written = strategy.cost(stage), of_base if stage == 1 else 0, 0, 0, 0
         if seen.first(key_parts):
-            tasks = zip(own.epochs, strategy.plan(stage).tasks, strict=True)
-            new = sum(_budget(epochs, training.stage_tokens, sizes[task - 1]) for epochs, task in tasks)
-            trained, beside = round(new * (1 + cost.tokens_per_new_token)), round(new * cost.forward_per_new_token)
+            tasks = [
+                (sizes[task - 1], epochs) for epochs, task in zip(own.epochs, strategy.plan(stage).tasks, strict=True)
+            ]
+            trained, beside = _in_steps(cost, tasks, training.stage_tokens, sizes[: stage - 1])
             before = [(other.documents, other.train_tokens) for other in sizes[: stage - 1]]
             written = round(cost.written_tokens(before, training.block_size))
             scored += whole + (training.evaluations_per_stage - 1) * sample
@@ -234,9 +240,30 @@ def _tokens(
         for reading in cost.readings if stage < len(sizes) else ():
             if reading.shared_as is None or seen.first((key_parts, *reading.shared_as)):
                 part = min(1.0, reading.documents / max(1, size.documents))
-                read[reading.backward] += round(part * size.train_tokens)
+                read[reading.backward] += round(part * size.train_tokens * size.reads_per_target)
         found.append(_StageTokens(trained, beside, written, read[True], read[False], scored))
     return found
+
+
+def _in_steps(
+    cost: Cost, tasks: Sequence[tuple[TaskSize, int]], stage_tokens: int | None, past: Sequence[TaskSize]
+) -> tuple[int, int]:
+    """How many tokens the steps of a stage read forward and backward, and forward alone, of tasks with their epochs.
+
+    What is drawn beside the new text is drawn by its target tokens; a teacher reads what is drawn, or the new text.
+    """
+    budgets = [(size, _budget(epochs, stage_tokens, size)) for size, epochs in tasks]
+    new, read = sum(budget for _, budget in budgets), sum(budget * size.reads_per_target for size, budget in budgets)
+    drawn = new * (_kept_reads(past) if cost.documents else 1.0)
+    forward = cost.forward_per_new_token * (drawn if cost.tokens_per_new_token else read)
+    return round(read + cost.tokens_per_new_token * drawn), round(forward)
+
+
+def _kept_reads(past: Sequence[TaskSize]) -> float:
+    """Tokens read for each that is learnt in a memory of as many documents of every past task."""
+    means = [(size.train_tokens / max(1, size.documents), size.reads_per_target) for size in past]
+    targets = sum(mean for mean, _ in means)
+    return sum(mean * reads for mean, reads in means) / targets if targets else 1.0
 
 
 def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:

@@ -169,7 +169,7 @@ def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Tra
         "documents": len(task.train),
         "held_out_documents": len(task.held_out),
         "target_tokens": rows.target_tokens,
-        "read_tokens": int((task.train.lengths - 1).clip(0).sum()),
+        "read_tokens": task.train.read_tokens,
         "held_out_target_tokens": task.held_out.target_tokens,
         "fingerprint": task.train_fingerprint,
         "held_out_fingerprint": task.held_out_fingerprint,

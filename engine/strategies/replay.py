@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def of_old_text(old_text_percent: float) -> dict[str, float]:
-    """The weight λ and the ratio r at which old text is p of the loss and of the tokens read: both are p/(1−p)."""
+    """The weight λ and the ratio r at which old text is p of the loss and of the tokens learnt: both are p/(1−p)."""
     odds = old_text_percent / (100 - old_text_percent)
     return {"replay_weight": odds, "replay_ratio": odds}
 
 
 def old_text(values: Mapping[str, Any]) -> float | None:
-    """The percentage that these values make old text, where it is the same of the loss and of the tokens read."""
+    """The percentage that these values make old text, where it is the same of the loss and of the tokens learnt."""
     weight, ratio = values["replay_weight"], values["replay_ratio"]
     return round(100 * ratio / (1 + ratio), 9) if weight == ratio else None
 
@@ -52,7 +52,7 @@ class Replay(Strategy):
     shorthands: ClassVar[tuple[Shorthand, ...]] = (
         Shorthand(
             "old_text_percent", "Old text", minimum=1.0, maximum=90.0, unit="%", values=of_old_text, number=old_text,
-            help="Sets weight and ratio so that old text is this share of the loss and of the tokens read: 20 % sets "
+            help="Sets weight and ratio so that old text is this share of the loss and of the tokens learnt: 20 % sets "
             "both to a quarter.",
         ),
     )  # fmt: skip
@@ -67,15 +67,16 @@ class Replay(Strategy):
     )  # fmt: skip
     replay_ratio: float = parameter(
         0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
-        help="Replayed tokens per new token in a step: more costs more time and makes the memory's gradient steadier. "
-        "Of small steps and long documents it is more, since at least one piece of a document is drawn, up to a block.",
+        help="Replayed tokens per new token in a step, counted by what is learnt: more costs more time and makes the "
+        "memory's gradient steadier. Of small steps and long documents it is more, since at least one piece of a "
+        "document is drawn, up to a block; of prompts and users' turns more is read.",
     )  # fmt: skip
 
     def in_words(self) -> Sequence[str]:
         if not self.acts(2):
             return ()
         of_loss, of_tokens = (percent(each / (1 + each)) for each in (self.replay_weight, self.replay_ratio))
-        return (f"λ {self.replay_weight:g}: {of_loss} of the loss; {of_tokens} of the tokens read are old text.",)
+        return (f"λ {self.replay_weight:g}: {of_loss} of the loss; {of_tokens} of the tokens learnt are old text.",)
 
     def initial_state(self) -> State:
         from engine.strategies.tools.memory import Memory

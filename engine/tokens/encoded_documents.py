@@ -112,6 +112,11 @@ class EncodedDocuments(Sequence[EncodedDocument]):
     def target_tokens(self) -> int:
         return int(self.targets.sum())
 
+    @property
+    def read_tokens(self) -> int:
+        """How many tokens the model is given, learnt or not: all of a document but its last."""
+        return int((self.lengths - 1).clip(0).sum())
+
     @classmethod
     def of(cls, documents: Sequence[EncodedDocument]) -> "EncodedDocuments":
         """Single documents as a sequence of this kind."""

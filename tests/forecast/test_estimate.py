@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -65,6 +65,33 @@ def test_both_together_cost_replayed_and_fisher_tokens() -> None:
     run = only_run({"replay+ewc": {"replay_ratio": 1.0}})
     assert run.training_tokens == 2000 + 2000 + 1200
     assert run.fisher_tokens == 1500
+
+
+CHAT = replace(SIZES[0], reads_per_target=8.0, held_out_reads_per_target=6.0)
+"""Of the first task eight tokens are read for each that is learnt, 80 a document; of the others each is learnt."""
+
+
+def test_what_is_read_and_not_learnt_counts_and_a_budget_is_one_of_learnt_tokens() -> None:
+    (run,) = estimate(experiment("naive", stage_tokens=700), (CHAT, *SIZES[1:]), SPEED).runs
+    assert run.training_tokens == 8 * 700 + 700 + 600
+    assert run.scoring_tokens == 4 * (6 * 200 + 100 + 50) + 3 * (6 * 60 + 60 + 50)
+
+
+def test_a_memory_is_drawn_from_by_learnt_tokens_and_reads_what_stands_around_them() -> None:
+    """The second stage draws 500 of the first task, which are 4,000 read. Before the third a document of the first and
+    one of the second are 10 and 10 learnt and 80 and 10 read: its 300 are 1,350."""
+    (run,) = estimate(experiment({"replay": {"replay_ratio": 0.5}}), (CHAT, *SIZES[1:]), SPEED).runs
+    assert run.training_tokens == (8 * 2000) + (1000 + 4000) + (600 + 1350)
+    (run,) = estimate(experiment({"kl": {"reference_ratio": 0.5}}), (CHAT, *SIZES[1:]), SPEED).runs
+    assert (run.training_tokens, run.forward_tokens) == (16_000 + 5_000 + 1_950, 4_000 + 1_350)
+
+
+def test_a_teacher_of_the_new_text_and_the_fisher_read_all_of_a_document() -> None:
+    tasks = (SIZES[0], replace(SIZES[1], reads_per_target=3.0), SIZES[2])
+    (run,) = estimate(experiment({"kl": {"reference_text": "new"}}), tasks, SPEED).runs
+    assert run.forward_tokens == 3 * 1000 + 600
+    (run,) = estimate(experiment({"ewc": {"fisher_documents": 20}}), tasks, SPEED).runs
+    assert run.fisher_tokens == 200 + 3 * 200
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ def test_a_joined_strategy_takes_a_shorthand_of_its_part_under_the_part_s_keys()
 
 def test_replay_says_how_much_of_the_loss_and_of_the_tokens_is_old_text() -> None:
     assert build("replay", {"replay_weight": 1.0, "replay_ratio": 0.5}).in_words() == (
-        "λ 1: 50\u202f% of the loss; 33\u202f% of the tokens read are old text.",
+        "λ 1: 50\u202f% of the loss; 33\u202f% of the tokens learnt are old text.",
     )
     assert build("replay+ewc", {"replay_weight": 3.0, "replay_ratio": 1.0}).in_words() == (
-        "λ 3: 75\u202f% of the loss; 50\u202f% of the tokens read are old text.",
+        "λ 3: 75\u202f% of the loss; 50\u202f% of the tokens learnt are old text.",
     )
     assert build("replay", {"replay_weight": 0.0}).in_words() == ()

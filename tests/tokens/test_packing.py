@@ -161,3 +161,8 @@ def test_the_sample_of_held_out_text_and_the_rest_are_all_of_it_and_always_the_s
     sides = [part.select(torch.arange(len(part))).targets for part in (held_out.sample, held_out.rest)]
     found = sorted(token for targets in sides for token in targets.flatten().tolist() if token >= 0)
     assert found == sorted(int(token) for d in documents for token in d.token_ids[d.mask])
+
+
+def test_every_token_of_a_document_but_its_last_is_read_by_hand() -> None:
+    documents = EncodedDocuments.of([document([0, 5, 6, 7, 1], first_target=3), document([0, 8, 1], first_target=1)])
+    assert (documents.read_tokens, documents.target_tokens) == (4 + 2, 2 + 2)

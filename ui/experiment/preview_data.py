@@ -74,9 +74,11 @@ def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: in
 @st.cache_data(show_spinner=False, max_entries=256)
 def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
     task = _tokens(spec, changed_at, model, block_size)
+    train, held_out = task.train, task.held_out
     return TaskSize(
-        task.name, len(task.train), task.train.target_tokens, task.held_out.target_tokens, len(task.held_out)
-    )
+        task.name, len(train), train.target_tokens, held_out.target_tokens, len(held_out),
+        train.read_tokens / max(1, train.target_tokens), held_out.read_tokens / max(1, held_out.target_tokens),
+    )  # fmt: skip
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
