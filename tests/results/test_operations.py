@@ -59,7 +59,7 @@ def test_a_teacher_costs_two_operations_a_parameter_and_token_that_it_reads() ->
     found = run_operations(kl, 50, counted(1000, 500), TASKS, [3, 3], BLOCK)  # 400 new tokens and 100 of reference
     assert found == pytest.approx(50 * (6 * 1000 + (6 * 500 + 2 * 100) * 2))  # with the prompts, twice as many
     on_a_file = strategies.build("kl", {"reference_text": "file", "reference_ratio": 0.25})
-    assert run_operations(on_a_file, 50, [1000, 500], TASKS, [3, 3], BLOCK) == found
+    assert run_operations(on_a_file, 50, counted(1000, 500), TASKS, [3, 3], BLOCK) == found
     on_new = strategies.build("kl", {"reference_text": "new"})
     found = run_operations(on_new, 50, counted(1000, 400), TASKS, [3, 3], BLOCK)
     assert found == 50 * (6 * 1000 + (6 + 2) * 800)
