@@ -51,13 +51,18 @@ MUTANTS: dict[str, Mutant] = {
         test_estimate.test_a_teachers_pass_costs_the_same_whatever_trains,
     ),
     "a teacher that reads what steps read": mutant(
-        estimate, "round(new * cost.forward_per_new_token)", "round(trained * cost.forward_per_new_token)", _TEACHER
+        estimate,
+        "(drawn if cost.tokens_per_new_token else read)",
+        "(read + cost.tokens_per_new_token * drawn)",
+        _TEACHER,
     ),
     "written texts for nothing": mutant(estimate, " + _WRITTEN_SHARE * self.written", "", _WRITTEN),
     "written texts longer than a block": mutant(
         costs, "self.written_texts * min(mean, block_size)", "self.written_texts * mean", _WRITTEN
     ),
-    "written texts as long as the new task's": mutant(estimate, "sizes[: stage - 1]", "sizes[:stage]", _WRITTEN),
+    "written texts as long as the new task's": mutant(
+        estimate, "for other in sizes[: stage - 1]]", "for other in sizes[:stage]]", _WRITTEN
+    ),
     "distributions without the ids of their tokens": mutant(
         estimate, "tokens * (2 * numbers - 1)", "tokens * numbers", _STORED
     ),

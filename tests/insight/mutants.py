@@ -16,7 +16,7 @@ _FORM = test_guards.test_answers_are_compared_in_one_stated_form
 
 MUTANTS: dict[str, Mutant] = {
     "scores of rows in another order than the rows": mutant(
-        token_scores, "np.sort(order[start : start + at_once])", "order[start : start + at_once]", _LOOP, packed=True
+        token_scores, "for row in chosen]", "for row in order[start : start + at_once]]", _LOOP, packed=True
     ),
     "scores one place too late": mutant(
         token_scores, "ends[row] - targets[row], ends[row])", "ends[row] - targets[row] - 1, ends[row] - 1)", _LOOP,

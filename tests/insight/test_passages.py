@@ -62,11 +62,11 @@ def test_progress_is_told_to_the_end_and_may_stop_the_work() -> None:
 
 def test_documents_are_ranked_by_the_bits_per_byte_that_they_lost() -> None:
     documents = EncodedDocuments.of([document([0, 1, 2]), document([0, 1, 2, 3, 4]), document([0, 4])])
-    before, after = scores([1, 1, 1, 1, 1, 1, 2]), scores([2, 2, 1.5, 1.5, 1.5, 1.5, 1])
+    before, after = scores([1, 1, 1, 1, 1, 1, 2]), scores([2, 2, 1.75, 1.75, 1.75, 1.75, 1])
     table = passages(documents, before, after)
     assert table["document"].tolist() == [0, 1, 2]
-    assert table["lost_nats"].tolist() == [2, 2, -1]
-    assert table["lost"].tolist() == pytest.approx([2 / 3 / math.log(2), 2 / 5 / math.log(2), -1 / 2 / math.log(2)])
+    assert table["lost_nats"].tolist() == [2, 3, -1]
+    assert table["lost"].tolist() == pytest.approx([2 / 3 / math.log(2), 3 / 5 / math.log(2), -1 / 2 / math.log(2)])
     assert table["before"].tolist() == pytest.approx([2 / 3 / math.log(2), 4 / 5 / math.log(2), 2 / 2 / math.log(2)])
 
 
