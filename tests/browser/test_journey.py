@@ -1,4 +1,4 @@
-"""The main journey in a real browser: own texts in, three strategies trained, compared, and a model taken home."""
+"""The main journey in a real browser: own texts in, the first strategies trained and compared, a model taken home."""
 
 import csv
 import io
@@ -15,7 +15,9 @@ import torch
 from playwright.sync_api import expect
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from engine.strategies import title_of
 from tests.browser.conftest import PATIENCE, ROOT, Serve
+from ui.experiment.draft import FIRST_ON
 
 pytestmark = pytest.mark.browser
 
@@ -120,15 +122,15 @@ def add_task(page: Any, file: Path, name: str, recognised: str, division: str) -
 
 
 def set_up_experiment(page: Any, tasks: tuple[str, ...]) -> None:
-    """From the library on: both tasks in their order, the three strategies that are on at first, a name."""
+    """From the library on: both tasks in their order, the strategies that are on at first, a name."""
     page.get_by_role("link", name="Set up an experiment with them").click()
     page.get_by_role("heading", name="Experiment", exact=True, level=1).wait_for()
     page.get_by_role("radio", name="Quick").or_(page.get_by_role("button", name="Quick")).first.click()
     for task in tasks:
         page.get_by_test_id("stMain").get_by_role("listitem").filter(has_text=task).first.wait_for()
-    page.get_by_role("button", name="Start 3 runs").wait_for()
-    for strategy in ("Naive fine-tuning", "Experience replay", "Elastic weight consolidation"):
-        expect(page.get_by_role("switch", name=re.compile(strategy)).first).to_be_checked()
+    page.get_by_role("button", name=f"Start {len(FIRST_ON)} runs").wait_for()
+    for strategy in map(title_of, FIRST_ON):
+        expect(page.get_by_role("switch", name=re.compile(re.escape(strategy))).first).to_be_checked()
     name = page.get_by_role("textbox", name="Name", exact=True)
     name.fill("Shop, then sea")
     name.press("Enter")
@@ -154,7 +156,7 @@ def watch(page: Any) -> None:
     assert page.url == address
     expect(page.locator("p", has_text="Shop, then sea")).to_contain_text(re.compile("running|finished"))
 
-    page.get_by_text(re.compile("3 finished")).wait_for(timeout=3 * PATIENCE)
+    page.get_by_text(re.compile(f"{len(FIRST_ON)} finished")).wait_for(timeout=3 * PATIENCE)
     matrix = page.get_by_role("img", name="Score matrix")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.palimpsest-chart')].some((chart) =>"
@@ -163,7 +165,7 @@ def watch(page: Any) -> None:
     assert "sea" in (matrix.get_attribute("aria-label") or "")
 
 
-def test_own_files_become_tasks_three_strategies_train_and_a_model_is_taken_home(page: Any, tmp_path: Path) -> None:
+def test_own_files_become_tasks_strategies_train_and_a_model_is_taken_home(page: Any, tmp_path: Path) -> None:
     open_page(page, "Tasks")
     table = support_table(tmp_path / "support.csv")
     add_task(page, table, "shop", f"CSV table, {ROWS} rows × 2 columns", "108 documents to train on and 12 held out.")
@@ -171,7 +173,7 @@ def test_own_files_become_tasks_three_strategies_train_and_a_model_is_taken_home
     add_task(page, letters, "sea", "plain text", "90 documents to train on and 10 held out.")
 
     set_up_experiment(page, ("shop", "sea"))
-    page.get_by_role("button", name="Start 3 runs").click()
+    page.get_by_role("button", name=f"Start {len(FIRST_ON)} runs").click()
     watch(page)
 
     link = page.get_by_role("link", name="Compare what is finished")
