@@ -15,8 +15,8 @@ from engine.events.control import Stopped
 from engine.insight.requests import Request
 from engine.insight.telling import Told
 
-NICENESS = 15
-"""Of 19: beside a thread of normal priority it gets a thirtieth of a core, and an idle core whole."""
+NICENESS = 19
+"""Where the system has no class of its own for work that waits for idle moments."""
 TELL_SECONDS = 0.2
 """Between two messages on how far a request has come."""
 
@@ -26,8 +26,7 @@ def work(ours: Connection, folder: Path) -> None:
     progress. Goes out: ("told", words, done, of, so far), then ("done", result), ("stopped", None) or ("failed", text,
     traceback)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and ends this process
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    _stand_back()
     incoming = _Incoming(ours)
     threading.Thread(target=incoming.listen, daemon=True).start()
     from engine.insight.performing import Performer
@@ -38,6 +37,15 @@ def work(ours: Connection, folder: Path) -> None:
         request, threads = incoming.next()
         with contextlib.suppress(OSError):
             ours.send(_outcome(performer, request, threads, incoming, ours))
+
+
+def _stand_back() -> None:
+    """Compute when no other process wants to: one of low priority alone is still let finish its turn of some
+    milliseconds, and a step of training waits for it many times."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 def _outcome(performer: Any, request: Request, threads: int, incoming: "_Incoming", ours: Connection) -> Any:

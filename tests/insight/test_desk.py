@@ -173,8 +173,8 @@ def test_a_real_process_answers_and_keeps_its_priority_low(results: Path) -> Non
         assert view.status == "done", view.reason
         assert view.result[0][0]["tokens"] > 0
         process: Any = made._process
-        if hasattr(os, "getpriority"):
-            assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        if hasattr(os, "SCHED_IDLE"):
+            assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
         gone = AnswersRequest((Source("no-such-run", 1),), (Prompt("Note"),), 4)
         made.ask(gone)
         wait_until(lambda: getattr(made.look(gone), "status", "") == "failed", seconds=600)
