@@ -4,14 +4,18 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.common.durable_files import SUMS
+from engine.common.durable_files import SUMS, is_whole
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.insight.requests import Source
+from engine.models.adapters import is_adapter
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.persistence.checkpoints import RESUME_FILES, stage_folder
 from engine.persistence.content_keys import content_key
+from engine.running.recorded_inputs import as_begun, refuse_other_model
 from engine.store import Store
+
+_WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -32,32 +36,49 @@ class Found:
         return f"{self.run.label} after stage {self.source.stage}" if self.source.stage else "the base model"
 
     def load(self) -> LoadedModel:
-        """On the CPU. Raises ModelError or StoreError."""
+        """On the CPU. Raises StoreError where a file of the checkpoint is not what was saved, ModelError."""
+        if self.checkpoint is not None and not is_whole(self.checkpoint):
+            raise StoreError(_damaged(self.source.stage))
         return load_base(self.experiment.model, "cpu", self.checkpoint)
 
 
 def find(store: Store, source: Source) -> Found:
-    """The files of a source. Raises StoreError where its run or checkpoint is gone, ModelError for a base model."""
+    """The files of a source. Raises StoreError where its run or checkpoint is gone or its base model is another than
+    the experiment began from, ModelError for a base model that can't be found."""
     experiment_id, run = store.run_spec(source.run_id)
-    experiment = store.experiment(experiment_id)
+    facts = store.model_facts(experiment_id)
+    experiment = as_begun(store.experiment(experiment_id), facts)
     if not 0 <= source.stage <= len(experiment.tasks):
         raise StoreError(f"{run.label} has {len(experiment.tasks)} stages; there is none of number {source.stage}.")
-    if not source.stage:
-        content = weights_hash(locate(experiment.model), experiment.model)
-        return Found(source, experiment, run, None, content)
-    checkpoint = stage_folder(store.run_folder(source.run_id), source.stage)
-    return Found(source, experiment, run, checkpoint, _content(checkpoint, source.stage, experiment))
+    checkpoint = stage_folder(store.run_folder(source.run_id), source.stage) if source.stage else None
+    own = {} if checkpoint is None else _sums(checkpoint, source.stage)
+    base = ""
+    if checkpoint is None or is_adapter(checkpoint):
+        base = weights_hash(locate(experiment.model), experiment.model)
+        refuse_other_model(experiment.model, facts, {"model_hash": base})
+    return Found(source, experiment, run, checkpoint, content_key("model", own, base))
 
 
-def _content(checkpoint: Path, stage: int, experiment: Experiment) -> str:
-    """By the sums with which the checkpoint was sealed, of what makes the model; and by its base, where it may be an
-    adapter."""
+def _sums(checkpoint: Path, stage: int) -> dict[str, str]:
+    """The sums with which a checkpoint was sealed, of what makes the model. Raises StoreError."""
     try:
-        sums = json.loads((checkpoint / SUMS).read_text(encoding="utf-8"))
+        sums: dict[str, str] = json.loads((checkpoint / SUMS).read_text(encoding="utf-8"))
         own = {name: digest for name, digest in sums.items() if name not in RESUME_FILES}
     except (OSError, ValueError, AttributeError) as error:
-        raise StoreError(
-            f"The checkpoint of stage {stage} is missing or damaged: it was deleted, or its disk has failed. Choose "
-            "another stage, or train the run again."
-        ) from error
-    return content_key("checkpoint", own, weights_hash(locate(experiment.model), experiment.model))
+        raise StoreError(_damaged(stage)) from error
+    if not any(name.endswith(_WEIGHTS) for name in own):
+        raise StoreError(_damaged(stage))
+    return own
+
+
+def last_stage(store: Store, run_id: str) -> int:
+    """The last stage that a run has finished, whether its checkpoint is still there or not; 0 where there is none."""
+    stages = store.stages(run_id)
+    return max((int(row.stage) for row in stages.itertuples() if row.finished), default=0)
+
+
+def _damaged(stage: int) -> str:
+    return (
+        f"The checkpoint of stage {stage} is not there, or is damaged: the stage has not finished, its files were "
+        "deleted or changed, or the disk has failed. Choose another stage, or train the run again."
+    )

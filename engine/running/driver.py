@@ -7,20 +7,18 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from engine.common.errors import PalimpsestError, StoreError, StoreUnavailableError
+from engine.common.errors import PalimpsestError, StoreUnavailableError
 from engine.events import Event, RunFinished, RunStarted, RunStopped, StageStarted, StepDone
 from engine.events.control import Control
 from engine.persistence.checkpoints import last_whole_stage
+from engine.running.recorded_inputs import as_begun, refuse_other_model, refuse_other_reference, refuse_other_texts
 from engine.running.worker_process import Execute, chosen_worker
 from engine.store import Store
 from engine.store.writing import pulse_name
-
-Facts = dict[str, Any]
 
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 2.0
@@ -98,10 +96,7 @@ def _follow(
     """Take the run's events until the last one; returns the status and its reason."""
     experiment_id, spec = store.run_spec(run_id)
     experiment, model = store.experiment(experiment_id), store.model_facts(experiment_id)
-    if "model_revision" in model:
-        from engine.models.loading import pinned  # loads torch, which only a run needs
-
-        experiment = experiment.model_copy(update={"model": pinned(experiment.model, model["model_revision"])})
+    experiment = as_begun(experiment, model)
     finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
     own = store.run_task_facts(run_id) if finished_stages else []
     others, reference = store.compared_task_facts(run_id), store.reference_facts(experiment_id)
@@ -112,10 +107,10 @@ def _follow(
     try:
         for event in events:
             if isinstance(event, RunStarted):
-                _refuse_other_texts(own, event.tasks, _RUN_BEGAN)
-                _refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)
-                _refuse_other_reference(reference, event.reference)
-                _refuse_other_model(experiment.model, model, event.environment)
+                refuse_other_texts(own, event.tasks, _RUN_BEGAN)
+                refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)
+                refuse_other_reference(reference, event.reference)
+                refuse_other_model(experiment.model, model, event.environment)
             elif isinstance(event, RunFinished | RunStopped):
                 status = "finished" if isinstance(event, RunFinished) else "stopped"
             recorder.add(event)
@@ -129,39 +124,6 @@ def _follow(
 
 _RUN_BEGAN = "changed since this run began, so it can't go on"
 _OTHERS_READ = "is not what the experiment's other runs read, so this run can't be compared with them"
-
-
-def _refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts], why: str) -> None:
-    """Texts that changed since its first stages would mix two experiments in one matrix, or in one comparison."""
-    now = {fact["name"]: fact for fact in after}
-    for fact in before:
-        found = now.get(fact["name"], {})
-        for side, what in (("fingerprint", "text"), ("held_out_fingerprint", "held-out text")):
-            if fact.get(side) and fact[side] != found.get(side):  # earlier versions may not have recorded it
-                raise StoreError(
-                    f"The {what} of task {fact['name']!r} {why}. Either its files were changed, or this version reads "
-                    "them in another way; start the experiment anew, or put the old files or the old version back."
-                )
-
-
-def _refuse_other_reference(before: Facts, after: Facts | None) -> None:
-    """Stages on two reference texts would mix two experiments in one run, or in one comparison."""
-    if before and after and before["fingerprint"] != after["fingerprint"]:
-        raise StoreError(
-            "The reference text is not what the experiment's runs read before. Either its files were changed, or this "
-            "version reads them in another way; start the experiment anew, or put the old files or the old version "
-            "back."
-        )
-
-
-def _refuse_other_model(name: str, before: Facts, after: Facts) -> None:
-    """Runs that begin from other weights than the experiment's earlier ones can't be compared with them."""
-    known, found = before.get("model_hash"), after.get("model_hash")
-    if known and found and known != found:
-        raise StoreError(
-            f"The files of the model {name} changed since this experiment began, so its runs can't be compared any "
-            "more; start the experiment anew, or put the old files back."
-        )
 
 
 class _Recorder:
