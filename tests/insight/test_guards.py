@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.insight import frames
 from engine.insight.measures.guard_checks import check_guards
-from engine.insight.measures.guards import Guard, guards_of, normalised, read_guards
+from engine.insight.measures.guard_files import guards_of, read_guards
+from engine.insight.measures.guards import Guard, normalised
 from engine.models.loading import load_base
 from tests.running.test_cli import call
 
@@ -128,8 +129,29 @@ def test_likelihoods_and_losses_are_those_of_a_loop_over_tokens() -> None:
 
 
 def test_a_guard_that_no_model_can_read_is_named() -> None:
-    with pytest.raises(ConfigError, match="The guard 'long' is longer than the model reads"):
+    with pytest.raises(ConfigError, match=r"The guard 'long' has [0-9,]+ tokens, more than the 256"):
         check_guards(load_base("tiny-gpt2"), [Guard(name="long", text="word " * 2000, loss_at_most=1)])
+    with pytest.raises(ConfigError, match=r"The guard 'long' has [0-9,]+ tokens and its answer up to 64"):
+        check_guards(load_base("tiny-gpt2"), [Guard(name="long", prompt="word " * 2000, contains="x")])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("g.jsonl", '{"prompt": "a", "contains": "b"}\n{"prompt": "c", ', "g.jsonl, line 2: this is not valid JSON"),
+        ("g.json", '[{"prompt": "a", "contains": "b", "contains": "c"}]', "the field .contains. stands twice"),
+        ("g.json", '[{"prompt": "a", "contains": ["b"]}, {"prompt": "c", "contains": "d"}]', "guard 1: contains"),
+        ("g.json", '[{"text": "a", "loss_at_most": NaN}]', "guard 1: loss_at_most"),
+        ("g.json", '[{"prompt": "a", "contains": ""}]', "an empty text says nothing"),
+        ("g.csv", "prompt,contains\na,b\nc,d,e\n", "g.csv: "),
+        ("g.yaml", "- {text: a, loss_at_most: true}", "loss_at_most"),
+        ("g.yaml", "- {text: ' ', loss_at_most: 1}", "an empty text says nothing"),
+        ("g.yaml", "- {prompt: a, likelier: b, than: [c, b]}", "nothing is likelier than itself"),
+    ],
+)
+def test_no_guard_is_lost_or_taken_otherwise_than_it_stands(name: str, data: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        guards_of(name, data.encode())
 
 
 @pytest.fixture

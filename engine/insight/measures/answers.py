@@ -33,16 +33,14 @@ def answers(
     sampling: Sampling | None,
     seen: Callable[[Callable[[], list[Answer]]], None],
 ) -> list[Answer]:
-    """The answers of a model; `seen` is called after every token with what gives
-    them so far, and may raise. Raises ConfigError where a prompt and
-    its answer are longer than the model's context, ModelError where its chat template can't write a prompt."""
+    """The answers of a model; `seen` is called after every token with what gives them so far, and may raise.
+
+    Raises ConfigError where a prompt and its answer are longer than the model's context, ModelError where its chat
+    template can't write a prompt.
+    """
     encoded = [_encoded(base, prompt) for prompt in prompts]
-    longest = max(range(len(encoded)), key=lambda number: len(encoded[number]))
-    if (tokens := len(encoded[longest])) + most_tokens > base.context:
-        raise ConfigError(
-            f"Prompt {longest + 1} has {tokens:,} tokens and its answer up to {most_tokens:,}; together they must "
-            f"not be longer than the {base.context:,} that this model reads at once. Shorten the prompt or the answer."
-        )
+    for number, tokens in enumerate(encoded, start=1):
+        _check_room(base, len(tokens), most_tokens, f"Prompt {number}")
     ends = ends_of(base)
 
     def read(written: Sequence[Tensor], so_far: bool) -> list[Answer]:
@@ -52,6 +50,20 @@ def answers(
         seen(partial(read, written, so_far=True))
 
     return read(continuations(base.model, encoded, most_tokens, ends, sampling, grown), so_far=False)
+
+
+def check_room(base: LoadedModel, prompt: Prompt, most_tokens: int, name: str) -> None:
+    """Raises ConfigError, which begins with the prompt's name, where it and its answer are longer than the model's
+    context."""
+    _check_room(base, len(_encoded(base, prompt)), most_tokens, name)
+
+
+def _check_room(base: LoadedModel, tokens: int, most_tokens: int, name: str) -> None:
+    if tokens + most_tokens > base.context:
+        raise ConfigError(
+            f"{name} has {tokens:,} tokens and its answer up to {most_tokens:,}; together they must not be longer than "
+            f"the {base.context:,} that this model reads at once. Shorten the prompt or the answer."
+        )
 
 
 def plain(found: Sequence[Answer]) -> list[dict[str, object]]:

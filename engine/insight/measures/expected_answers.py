@@ -7,7 +7,6 @@ normalised form of `guards.normalised`; the test of turned answers is McNemar's,
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.stats import binomtest
@@ -20,7 +19,7 @@ from engine.models.loading import LoadedModel
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.encoded_documents import EncodedDocuments
 
-MOST_DOCUMENTS, AT_ONCE = 200, 32
+MOST_DOCUMENTS = 200
 _LONGEST_ANSWER = 256
 _FEWEST_CLASSES, _MOST_CLASSES = 2, 20
 
@@ -44,9 +43,12 @@ class Answered:
     f1: float
 
 
-def questions(documents: EncodedDocuments, ends: Sequence[int], most: int = MOST_DOCUMENTS) -> list[Question]:
-    """The first `most` documents that have a prompt and an answer; plain texts have none. Of a conversation it is the
-    first answer, with what stands before it."""
+def questions(
+    documents: EncodedDocuments, ends: Sequence[int], context: int, most: int = MOST_DOCUMENTS
+) -> tuple[list[Question], int]:
+    """The first `most` documents that have a prompt and an answer, and how many of these are left out because the
+    prompt leaves the model's `context` no room for an answer of `answer_tokens`. Plain texts have none. Of a
+    conversation it is the first answer, with what stands before it."""
     found: list[Question] = []
     for number in range(len(documents)):
         if len(found) == most:
@@ -54,7 +56,14 @@ def questions(documents: EncodedDocuments, ends: Sequence[int], most: int = MOST
         question = _question(number, documents[number], frozenset(ends))
         if question is not None:
             found.append(question)
-    return found
+    room = context - answer_tokens(found)
+    fitting = [question for question in found if len(question.prompt) <= room]
+    return fitting, len(found) - len(fitting)
+
+
+def answer_tokens(asked: Sequence[Question]) -> int:
+    """The most tokens of an answer: twice as many as the longest has that is expected, and some more."""
+    return min(_LONGEST_ANSWER, 2 * max((len(question.answer) for question in asked), default=0) + 8)
 
 
 def _question(number: int, document: EncodedDocument, ends: frozenset[int]) -> Question | None:
@@ -70,29 +79,21 @@ def _question(number: int, document: EncodedDocument, ends: frozenset[int]) -> Q
 
 
 def answered(
-    base: LoadedModel, asked: Sequence[Question], ends: Sequence[int], progress: Callable[[int, int], None]
+    base: LoadedModel,
+    asked: Sequence[Question],
+    ends: Sequence[int],
+    most_tokens: int,
+    progress: Callable[[int, int], None],
 ) -> list[Answered]:
-    """The greedy answers to all questions, up to twice as long as the longest that is expected; `progress` may raise.
+    """The greedy answers to all questions, of at most `most_tokens`; `progress` may raise."""
 
-    Questions of like length are asked side by side."""
-    longest = max((len(question.answer) for question in asked), default=0)
-    most_tokens = min(_LONGEST_ANSWER, 2 * longest + 8)
-    order = sorted(range(len(asked)), key=lambda number: len(asked[number].prompt))
-    found: dict[int, Answered] = {}
-    for start in range(0, len(order), AT_ONCE):
-        numbers = order[start : start + AT_ONCE]
-        prompts = [asked[number].prompt for number in numbers]
-        room = max(1, base.context - max(map(len, prompts)))
-        tell = partial(_tell, progress, start, len(order))
-        written = continuations(base.model, prompts, min(most_tokens, room), ends, seen=tell)
-        for number, tokens in zip(numbers, written, strict=True):
-            found[number] = _marked(_text(base, tokens), _text(base, asked[number].answer))
-    progress(len(order), len(order))
-    return [found[number] for number in range(len(asked))]
+    def seen(written: Sequence[Tensor]) -> None:
+        progress(sum(len(tokens) > 0 for tokens in written), len(asked))
 
-
-def _tell(progress: Callable[[int, int], None], done: int, of: int, written: Sequence[Tensor]) -> None:
-    progress(done, of)
+    written = continuations(base.model, [question.prompt for question in asked], most_tokens, ends, seen=seen)
+    texts = [text_of(base.tokenizer, tokens) for tokens in written]
+    expected = [text_of(base.tokenizer, question.answer) for question in asked]
+    return [_marked(text, wanted) for text, wanted in zip(texts, expected, strict=True)]
 
 
 def _marked(text: str, expected: str) -> Answered:
@@ -107,10 +108,6 @@ def token_f1(text: str, expected: str) -> float:
         return float(own == wanted)
     shared = (own & wanted).total()
     return 2 * shared / (own.total() + wanted.total())
-
-
-def _text(base: LoadedModel, tokens: Tensor) -> str:
-    return text_of(base.tokenizer, tokens)
 
 
 def text_of(tokenizer: PreTrainedTokenizerBase, tokens: Tensor) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
-from engine.insight.measures.answers import answers
+from engine.insight.measures.answers import answers, check_room
 from engine.insight.measures.guards import OF_ANSWERS, Guard
 from engine.insight.measures.prompts import Prompt
 from engine.insight.measures.token_scores import token_scores
@@ -40,6 +40,13 @@ def check_guards(
     """
     outcomes: dict[int, Outcome] = {}
     asked = [number for number, guard in enumerate(guards) if guard.kind in OF_ANSWERS]
+    for number in asked:
+        check_room(
+            base,
+            Prompt(guards[number].prompt, guards[number].chat),
+            guards[number].answer_tokens,
+            _named(guards[number]),
+        )
     for most in sorted({guards[number].answer_tokens for number in asked}):
         numbers = [number for number in asked if guards[number].answer_tokens == most]
         prompts = [Prompt(guards[number].prompt, guards[number].chat) for number in numbers]
@@ -87,6 +94,10 @@ def _log_likelihoods(
     return [[next(remaining) for _ in own] for own in texts]
 
 
+def _named(guard: Guard) -> str:
+    return f"The guard {quoted(guard.title)}"
+
+
 def _document(base: LoadedModel, guard: Guard, text: str) -> EncodedDocument:
     encode = make_encoder(base.tokenizer)
     before = [base.bos, *encode([guard.prompt])[0].tolist()] if guard.prompt else [base.bos]
@@ -94,6 +105,10 @@ def _document(base: LoadedModel, guard: Guard, text: str) -> EncodedDocument:
         before = ChatTemplate(base.tokenizer, "auto").asked([Turn("user", guard.prompt)]).tolist()
     own = encode([text])[0].tolist()
     if len(before) + len(own) > base.context or not own:
-        why = "longer than the model reads at once" if own else "no text in this model's tokens"
-        raise ConfigError(f"The guard {quoted(guard.title)} is {why}; write another text.")
+        why = (
+            f"has {len(before) + len(own):,} tokens, more than the {base.context:,} that the model reads at once"
+            if own
+            else "has no text in this model's tokens"
+        )
+        raise ConfigError(f"{_named(guard)} {why}; write another text.")
     return EncodedDocument(torch.tensor([*before, *own], dtype=torch.int32), len(before), len(text.encode()))

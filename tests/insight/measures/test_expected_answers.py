@@ -33,12 +33,19 @@ def test_a_question_is_what_stands_before_the_first_answer_and_plain_texts_ask_n
     pair = document([0, 5, 6, 7, 8, 0], first_target=3)
     plain = document([0, 5, 6, 0])
     two_turns = chat([0, 1, 2, 9, 9, 3, 1, 9, 3], learnt=[3, 4, 5, 7, 8])
-    found = questions(EncodedDocuments.of([plain, pair]), ends=[0, 3])
+    found, _ = questions(EncodedDocuments.of([plain, pair]), ends=[0, 3], context=64)
     assert [(each.document, each.prompt.tolist(), each.answer.tolist()) for each in found] == [(1, [0, 5, 6], [7, 8])]
-    (turn,) = questions(EncodedDocuments.of([two_turns]), ends=[0, 3])
+    ((turn,), _) = questions(EncodedDocuments.of([two_turns]), ends=[0, 3], context=64)
     assert (turn.prompt.tolist(), turn.answer.tolist()) == ([0, 1, 2], [9, 9])
-    assert len(questions(EncodedDocuments.of([pair] * 5), [0], most=2)) == 2
-    assert not questions(EncodedDocuments.of([document([0, 5, 6, 0], first_target=3)]), [0]), "an empty answer"
+    assert len(questions(EncodedDocuments.of([pair] * 5), [0], context=64, most=2)[0]) == 2
+    assert questions(EncodedDocuments.of([document([0, 5, 6, 0], first_target=3)]), [0], context=64) == ([], 0)
+
+
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_left_out_and_counted() -> None:
+    short, long = document([0, 5, 7, 8, 0], first_target=2), document([0, *[5] * 9, 7, 0], first_target=10)
+    found, left_out = questions(EncodedDocuments.of([short, long]), [0], context=10 + 2 * 2 + 8 - 1)
+    assert ([each.document for each in found], left_out) == ([0], 1)
+    assert questions(EncodedDocuments.of([short, long]), [0], context=10 + 2 * 2 + 8)[1] == 0
 
 
 def test_token_f1_by_hand() -> None:
@@ -75,19 +82,20 @@ def test_answers_are_greedy_whatever_stands_beside_them_and_marked_against_what_
     base = load_base("tiny-gpt2")
     encode = base.tokenizer.encode
     prompts = ["The President of the United", "In the year", "Call me", "We"] * 10
+    plain = []
+    for prompt in prompts[:4]:
+        ids = torch.tensor([[base.bos, *encode(prompt)]])
+        written = base.model.generate(ids, max_new_tokens=6, do_sample=False, pad_token_id=base.eos)
+        plain.append(base.tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True))
+    expected = [plain[0], plain[1].upper(), plain[2].split()[0], "nobody says this"] * 10
     asked = [
-        Question(number, torch.tensor([base.bos, *encode(prompt)]), torch.tensor(encode(" States")))
-        for number, prompt in enumerate(prompts)
+        Question(number, torch.tensor([base.bos, *encode(prompt)]), torch.tensor(encode(wanted)))
+        for number, (prompt, wanted) in enumerate(zip(prompts, expected, strict=True))
     ]
     told: list[tuple[int, int]] = []
-    found = answered(base, asked, [base.eos], lambda done, of: told.append((done, of)))
+    found = answered(base, asked, [base.eos], 6, lambda done, of: told.append((done, of)))
     assert told[-1] == (40, 40)
-    most = 2 * len(encode(" States")) + 8
-    for prompt, answer in list(zip(prompts, found, strict=True))[:4]:
-        ids = torch.tensor([[base.bos, *encode(prompt)]])
-        written = base.model.generate(ids, max_new_tokens=most, do_sample=False, pad_token_id=base.eos)
-        assert answer.text == base.tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True)
-    assert [answer.text for answer in found[:4]] == [answer.text for answer in found[4:8]]
-    own = Question(0, asked[0].prompt, torch.tensor(encode(found[0].text))[:most])
-    (same,) = answered(base, [own], [base.eos], lambda done, of: None)
-    assert same.text.startswith(found[0].text)
+    assert [answer.text for answer in found] == plain * 10
+    assert [answer.exact for answer in found] == [True, True, False, False] * 10
+    words = len(plain[2].split())
+    assert [answer.f1 for answer in found[:4]] == pytest.approx([1, 1, 2 / (1 + words), 0])

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from engine.insight.measures import generation
 from engine.insight.measures.generation import continuations
 from engine.insight.requests import Sampling
 from engine.models.cpu import attention, layers
@@ -49,6 +50,16 @@ def test_greedy_texts_are_those_of_a_loop_over_single_prompts(build: type) -> No
     assert model.training
     shorter = [one_by_one(build(), prompt, 12, ending) for prompt in PROMPTS]
     assert [each.tolist() for each in continuations(model, PROMPTS, 12, [ending])] == shorter
+
+
+def test_batches_are_put_together_in_the_order_of_the_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [each.tolist() for each in continuations(tiny_gpt2(), PROMPTS, 6, [0])]
+    monkeypatch.setattr(generation, "AT_ONCE", 2)
+    shown: list[list[int]] = []
+    found = continuations(tiny_gpt2(), PROMPTS, 6, [0], seen=lambda written: shown.append([len(w) for w in written]))
+    assert [each.tolist() for each in found] == whole
+    assert shown[0][2] == 0, "the longest prompt comes last"
+    assert shown[-1] == [len(each) for each in whole]
 
 
 def test_every_token_is_shown_once_it_is_written_and_the_listener_may_stop() -> None:
