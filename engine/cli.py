@@ -1,6 +1,7 @@
 """The command line: `python -m engine run EXPERIMENT.yaml --out DIR`, `python -m engine strategies`."""
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import typer
 from tqdm import tqdm
 
 from engine import events
-from engine.common.errors import PalimpsestError
+from engine.common.errors import ConfigError, PalimpsestError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, Shorthand, parameters_of
 from engine.common.quoting import visible
@@ -210,6 +211,8 @@ def verify(
     from engine import understand_command
 
     try:
+        if forgetting is not None and not math.isfinite(forgetting):
+            raise ConfigError("--forgetting: give a number of bits per byte, such as 0.1.")
         found = understand_command.verify(folder, guards, forgetting, run)
     except PalimpsestError as error:
         _fail(str(error), NOT_JUDGED)

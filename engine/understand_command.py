@@ -23,6 +23,10 @@ def understand(
     """Print answers where there are prompts, else passages. Raises PalimpsestError."""
     from engine.insight import frames  # loads torch: help and bad input needn't wait for it
 
+    if prompts and (task, before, after) != (None, None, None):
+        raise ConfigError("--prompt asks the models; --task, --before and --after are about passages. Leave one out.")
+    if chat and not prompts:
+        raise ConfigError("--chat is about --prompt, and there is none.")
     runs = _chosen(frames.run_ids(folder), run)
     if prompts:
         _print_answers(folder, runs, prompts, chat, as_json)
@@ -35,7 +39,7 @@ def verify(folder: Path, guards: Path | None, forgetting: float | None, run: str
     if guards is None and forgetting is None:
         raise ConfigError("Say what must hold: --guards FILE, --forgetting LIMIT, or both.")
     from engine.insight import frames
-    from engine.insight.measures.guards import read_guards
+    from engine.insight.measures.guard_files import read_guards
 
     return frames.verification(folder, read_guards(guards) if guards is not None else (), forgetting, run)
 
@@ -53,10 +57,13 @@ def _chosen(runs: "pd.DataFrame", wanted: str | None) -> "pd.DataFrame":
 def _print_answers(folder: Path, runs: "pd.DataFrame", prompts: list[str], chat: bool, as_json: bool) -> None:
     from engine.insight import frames
 
-    named = {(run.run_id, run.stages): f"{run.label}, seed {run.seed}" for run in runs.itertuples()}
-    sources = [(next(iter(named))[0], 0), *named]
-    found = frames.answers(folder, prompts, sources, chat=chat)
-    names = {sources[0]: "base model"} | named
+    prompts = list(dict.fromkeys(prompts))
+    bases = runs.drop_duplicates("experiment_id")
+    names = {(run.run_id, 0): "base model" for run in bases.itertuples()}
+    names |= {
+        (run.run_id, run.stages): f"{run.label}, seed {run.seed}, stage {run.stages}" for run in runs.itertuples()
+    }
+    found = frames.answers(folder, prompts, list(names), chat=chat)
     found.insert(1, "model", [names[run_id, stage] for run_id, stage in zip(found.run_id, found.stage, strict=True)])
     if as_json:
         _print_json(found)
@@ -76,7 +83,7 @@ def _print_passages(
 
     tables = []
     for run in runs.itertuples():
-        of_task = task or run.tasks[0]
+        of_task = run.tasks[0] if task is None else task
         table = frames.passages(folder, str(run.run_id), of_task, before, after)
         table.insert(0, "task", of_task)
         table.insert(0, "run", f"{run.label}, seed {run.seed}")

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import time
 import traceback
@@ -23,13 +24,13 @@ Status = Literal["waiting", "computing", "done", "failed", "stopped"]
 IDLE_SECONDS = 120.0
 """After so long without a request the process ends, and with it the models that it holds."""
 FORGOTTEN_SECONDS = 150.0
-"""A request that waits and that nobody has looked at for so long is dropped: its browser has gone. A hidden tab looks
-once a minute."""
+"""A request that nobody has looked at for so long is dropped: its browser has gone. A hidden tab looks once a
+minute."""
 STOP_SECONDS = 10.0
 """After so long a request that does not stop is ended with its process."""
 MOST_WAITING, MOST_KEPT = 100, 64
 _LOOK_SECONDS = 0.1
-Work = Callable[[Connection, Path], None]
+Work = Callable[[Connection, Path, bool], None]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Desk:
         self._current: Ticket | None = None
         self._ended: OrderedDict[Request, Ticket] = OrderedDict()
         self._process: BaseProcess | None = None
+        self._is_beside_training = False
         self._line: Connection | None = None
         self._thread = threading.Thread(target=self._serve, name=_name(store.folder), daemon=True)
         self._thread.palimpsest_desk = self  # type: ignore[attr-defined]  # where `get_desk` finds it again
@@ -171,14 +173,9 @@ class Desk:
         try:
             kind, *content = self._exchange(ticket)
         except (EOFError, OSError) as error:
+            why = self._death()
             self._end_process()
-            if ticket.stop_asked is not None:
-                kind, content = "stopped", [None]
-            else:
-                kind, content = "failed", [
-                    "The process that computes this has ended; most likely the system ran out of memory. Ask for "
-                    "less at once, or wait until no run trains.", str(error),
-                ]  # fmt: skip
+            kind, content = ("stopped", [None]) if ticket.stop_asked is not None else ("failed", [why, str(error)])
         except Exception as error:  # the next request must be answered whatever this one meets
             self._end_process()
             kind, content = "failed", [f"That failed ({type(error).__name__}).", traceback.format_exc()]
@@ -194,8 +191,9 @@ class Desk:
 
     def _exchange(self, ticket: Ticket) -> tuple[Any, ...]:
         """Hand the request to the process, and hear it out. Raises EOFError or OSError where that ends."""
-        line = self._connected()
-        line.send(("do", ticket.request, self._threads()))
+        beside_training = self._trains()
+        line = self._connected(beside_training)
+        line.send(("do", ticket.request, 1 if beside_training else _processors()))
         told_to_stop = False
         while True:
             if line.poll(_LOOK_SECONDS):
@@ -206,6 +204,8 @@ class Desk:
                     ticket.told = Progress(*message[1:])
             if self._closing.is_set():
                 raise EOFError
+            if ticket.stop_asked is None and time.monotonic() - ticket.seen > FORGOTTEN_SECONDS:
+                ticket.stop_asked = time.monotonic()
             if ticket.stop_asked is not None:
                 if not told_to_stop:
                     line.send("stop")
@@ -213,23 +213,36 @@ class Desk:
                 elif time.monotonic() - ticket.stop_asked > STOP_SECONDS:
                     raise EOFError
 
-    def _threads(self) -> int:
-        """One beside a run in training, whose threads are not to wait for these; else all."""
-        try:
-            is_busy = bool((self._store.runs()["status"] == "running").any())
-        except StoreError:  # which the request itself will meet
-            is_busy = True
-        return 1 if is_busy else os.cpu_count() or 1
+    def _death(self) -> str:
+        """How the process has ended, in words."""
+        if self._process is not None:
+            self._process.join(1.0)
+        code = None if self._process is None else self._process.exitcode
+        if code == -signal.SIGKILL:
+            return (
+                "The process that computes this was ended; most likely the system ran out of memory. Ask for less at "
+                "once, or wait until no run trains."
+            )
+        return f"The process that computes this has ended (code {code}). Try again; the log of the server has more."
 
-    def _connected(self) -> Connection:
-        if self._process is None or not self._process.is_alive() or self._line is None:
+    def _trains(self) -> bool:
+        """Whether a run of this data folder is in training."""
+        try:
+            return bool((self._store.runs()["status"] == "running").any())
+        except StoreError:  # which the request itself will meet
+            return True
+
+    def _connected(self, beside_training: bool) -> Connection:
+        """The line to a process that gives way as is needed now; a process can't change how it does."""
+        is_fit = self._is_beside_training == beside_training
+        if self._process is None or not self._process.is_alive() or self._line is None or not is_fit:
             self._end_process()
             spawning = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
             self._line, theirs = spawning.Pipe()
-            self._process = spawning.Process(
-                target=self._work, args=(theirs, self._store.folder), name="palimpsest-insight", daemon=True
-            )
+            arguments = (theirs, self._store.folder, beside_training)
+            self._process = spawning.Process(target=self._work, args=arguments, name="palimpsest-insight", daemon=True)
             self._process.start()
+            self._is_beside_training = beside_training
             theirs.close()
         return self._line
 
@@ -260,3 +273,8 @@ def get_desk(folder: Path) -> Desk:
 
 def _name(folder: Path) -> str:
     return f"palimpsest-desk:{folder.resolve()}"
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

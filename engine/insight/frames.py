@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine.common.errors import StoreError
+from engine.common.errors import ConfigError, StoreError
 from engine.common.quoting import listed, quoted
 from engine.insight.measures.guards import Guard
 from engine.insight.performing import Performer
@@ -19,7 +19,9 @@ from engine.insight.requests import (
     Sampling,
     Source,
     TurnedRequest,
+    usual_before,
 )
+from engine.insight.sources import last_stage
 from engine.insight.telling import Tell, Told
 from engine.insight.verification import choose, verify
 from engine.store import Store
@@ -30,18 +32,21 @@ def _silent(told: Told) -> None:
 
 
 def run_ids(folder: Path) -> pd.DataFrame:
-    """The runs of a results or data folder that have a finished stage: `run_id`, `label`, `seed`, `stages` (finished),
-    `tasks` (their names, in order). Raises StoreError where the folder holds none."""
+    """The runs of a results or data folder that have a finished stage: `run_id`, `experiment_id`, `label`, `seed`,
+    `stages` (finished), `tasks` (their names, in order). Raises StoreError where the folder holds none."""
     with closing(_store(folder)) as store:
         runs = store.runs()
         found = []
         for run in runs.itertuples():
-            finished = store.finished_stages(str(run.run_id))
+            finished = last_stage(store, str(run.run_id))
             if finished:
                 tasks = [task.name for task in store.experiment(str(run.experiment_id)).tasks]
                 found.append(
-                    {"run_id": run.run_id, "label": run.label, "seed": run.seed, "stages": finished, "tasks": tasks}
-                )
+                    {
+                        "run_id": run.run_id, "experiment_id": run.experiment_id, "label": run.label,
+                        "seed": run.seed, "stages": finished, "tasks": tasks,
+                    }
+                )  # fmt: skip
     if not found:
         raise StoreError(f"{folder}: no run here has finished a stage yet, so there is nothing to understand.")
     return pd.DataFrame(found)
@@ -51,12 +56,12 @@ def passages(
     folder: Path, run_id: str, task: str, before: int | None = None, after: int | None = None, tell: Tell = _silent
 ) -> pd.DataFrame:
     """The held-out documents of a task by what they lost between two stages of a run, the greatest loss first; the
-    columns are those of `measures.passages.passages`, and `begins`. The default is from the task's own stage to the
-    last. Raises PalimpsestError."""
+    columns are those of `measures.passages.passages`, `begins`, and both stages. The default is from the
+    task's own stage, or the base model where that is the last, to the last. Raises PalimpsestError."""
     with closing(_store(folder)) as store:
         first, last = _stages(store, run_id, task, before, after)
         request = PassagesRequest(task, Source(run_id, first), Source(run_id, last))
-        return pd.DataFrame(Performer(store).perform(request, tell))
+        return pd.DataFrame(Performer(store).perform(request, tell)).assign(from_stage=first, to_stage=last)
 
 
 def passage(
@@ -131,5 +136,10 @@ def _stages(store: Store, run_id: str, task: str, before: int | None, after: int
     tasks = [each.name for each in store.experiment(experiment_id).tasks]
     if task not in tasks:
         raise StoreError(f"{quoted(task)} is no task of this run; it has {listed(tasks)}.")
-    last = store.finished_stages(run_id) if after is None else after
-    return (tasks.index(task) + 1 if before is None else before), last
+    last = last_stage(store, run_id) if after is None else after
+    first = usual_before(tasks.index(task) + 1, last) if before is None else before
+    if first >= last:
+        raise ConfigError(
+            f"Stage {first} does not come before stage {last}; name two stages of the run, the earlier one as `before`."
+        )
+    return first, last

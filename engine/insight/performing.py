@@ -14,6 +14,7 @@ from engine.insight.measures.answers import Answer, answers, ends_of, plain
 from engine.insight.measures.expected_answers import (
     Answered,
     Question,
+    answer_tokens,
     answered,
     class_accuracy,
     mcnemar_p,
@@ -86,9 +87,13 @@ class Performer:
 
     def _turned(self, before: Found, after: Found, texts: HeldOutDocuments, tell: Tell) -> dict[str, Any]:
         """`rows` of questions with the answers of both sources, `scores` of each, `lost` and `gained` with McNemar's
-        `p`, and the accuracy of each source by class, where the answers are labels."""
-        ends = ends_of(self._workshop.loaded(after))
-        asked = questions(texts.documents, ends)
+        `p`, the accuracy of each source by class, where the answers are labels, and how many questions were
+        `left_out` because they fill the context."""
+        model = self._workshop.loaded(after)
+        ends = ends_of(model)
+        asked, left_out = questions(texts.documents, ends, model.context)
+        if left_out and not asked:
+            raise ConfigError(f"Every prompt of {texts.task} fills the context, which leaves no room for an answer.")
         if not asked:
             raise ConfigError(
                 f"{texts.task} is plain text: none of its documents has a prompt and an answer that is expected, so "
@@ -112,7 +117,7 @@ class Performer:
             "scores": {name: _means(side) for name, side in sides.items()},
             "lost": lost, "gained": gained, "p": mcnemar_p(lost, gained),
             "classes": {name: class_accuracy(expected, side) for name, side in sides.items()},
-            "documents": len(texts.documents),
+            "left_out": left_out,
         }  # fmt: skip
 
     def _answered(
@@ -122,7 +127,8 @@ class Performer:
 
         def compute() -> list[dict[str, Any]]:
             base = self._workshop.loaded(found)
-            told = answered(base, asked, ends, lambda done, of: tell(Told(words, done, of)))
+            most = answer_tokens(asked)
+            told = answered(base, asked, ends, most, lambda done, of: tell(Told(words, done, of)))
             return [asdict(each) for each in told]
 
         key = content_key("answered", found.content, texts.content, len(asked), list(ends))

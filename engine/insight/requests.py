@@ -63,6 +63,12 @@ class TurnedRequest:
 Request = AnswersRequest | PassagesRequest | PassageRequest | TurnedRequest
 
 
+def usual_before(own: int, after: int) -> int:
+    """The earlier stage that a task is looked at from where none is named: the end of its own stage, or the base model
+    where `after` does not come later."""
+    return own if own < after else 0
+
+
 def check(request: AnswersRequest) -> None:
     """Raises ConfigError, with what to change, where too much or nothing is asked."""
     if not request.prompts or not all(prompt.text.strip() for prompt in request.prompts):

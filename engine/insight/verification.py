@@ -1,5 +1,6 @@
 """SHIP or HOLD: whether a run's final model keeps what must be kept, in one answer for scripts and people."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from engine.common.quoting import listed, quoted
 from engine.insight.measures.guard_checks import Outcome, check_guards
 from engine.insight.measures.guards import OF_ANSWERS, Guard
 from engine.insight.requests import Source
-from engine.insight.sources import find
+from engine.insight.sources import find, last_stage
 from engine.insight.telling import Tell, Told
 from engine.results.comparison import matrices
 from engine.results.kept_most import kept_most
@@ -41,7 +42,7 @@ def verify(
     store: Store, run_id: str, guards: Sequence[Guard], most_forgetting: float | None, tell: Tell
 ) -> dict[str, Any]:
     """The decision as plain data: `decision` SHIP or HOLD, `reasons` in sentences, the guards by stage, and what each
-    task forgot in bits per byte.
+    task forgot in bits per byte, None where that is no number.
 
     A run is held where it is not finished, where a guard does not hold after its last stage, or where a task ended more
     than `most_forgetting` bits per byte worse than it was after any earlier stage (but the base model). Raises
@@ -50,9 +51,10 @@ def verify(
     experiment_id, run = store.run_spec(run_id)
     tasks = [task.name for task in store.experiment(experiment_id).tasks]
     status = str(store.runs(run_ids=run_id)["status"].item())
-    finished = store.finished_stages(run_id)
+    finished = last_stage(store, run_id)
     if not finished:
         raise StoreError(f"{run.label} has not finished a stage yet, so there is no model to judge.")
+    find(store, Source(run_id, finished))  # what may be shipped must be there
     reasons = [] if status == "finished" else [f"the run is {status} after stage {finished} of {len(tasks)}"]
     histories = _histories(store, run_id, guards, finished, tell) if guards else []
     reasons += [_failed(history, tasks) for history in histories if not history.holds]
@@ -68,7 +70,7 @@ def verify(
         "run": run.label, "run_id": run_id, "seed": run.seed, "stages": finished,
         "reasons": reasons,
         "guards": [_plain(history) for history in histories],
-        "forgetting": forgot,
+        "forgetting": {task: value if math.isfinite(value) else None for task, value in forgot.items()},
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The process that answers requests: of low priority, so that a run in training hardly notices it."""
+"""The process that answers requests, and gives way to a run that trains."""
 
 import contextlib
 import os
@@ -15,37 +15,44 @@ from engine.events.control import Stopped
 from engine.insight.requests import Request
 from engine.insight.telling import Told
 
-NICENESS = 19
-"""Where the system has no class of its own for work that waits for idle moments."""
+_NICE, _NICEST = 10, 19
 TELL_SECONDS = 0.2
 """Between two messages on how far a request has come."""
 
 
-def work(ours: Connection, folder: Path) -> None:
+def work(ours: Connection, folder: Path, beside_training: bool) -> None:
     """Answer requests that come in as ("do", request, threads), until the other side is gone; "stop" ends the one in
     progress. Goes out: ("told", words, done, of, so far), then ("done", result), ("stopped", None) or ("failed", text,
     traceback)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and ends this process
-    _stand_back()
+    _stand_back(beside_training)
     incoming = _Incoming(ours)
     threading.Thread(target=incoming.listen, daemon=True).start()
     from engine.insight.performing import Performer
     from engine.store import Store
 
-    performer = Performer(Store(folder))
+    try:
+        performer = Performer(Store(folder))
+    except PalimpsestError as error:
+        incoming.next()
+        ours.send(("failed", str(error), ""))
+        return
     while True:
         request, threads = incoming.next()
         with contextlib.suppress(OSError):
             ours.send(_outcome(performer, request, threads, incoming, ours))
 
 
-def _stand_back() -> None:
-    """Compute when no other process wants to: one of low priority alone is still let finish its turn of some
-    milliseconds, and a step of training waits for it many times."""
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif hasattr(os, "nice"):
-        os.nice(NICENESS)
+def _stand_back(beside_training: bool) -> None:
+    """Beside a run that trains, compute in moments that the processors are idle, and in no others: a process of low
+    priority still finishes its turn of some milliseconds, for which every layer of a step would wait. Otherwise
+    a low priority will do."""
+    if beside_training and hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):  # some containers forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            return
+    if hasattr(os, "nice"):
+        os.nice(_NICEST if beside_training else _NICE)
 
 
 def _outcome(performer: Any, request: Request, threads: int, incoming: "_Incoming", ours: Connection) -> Any:

@@ -19,11 +19,14 @@ from engine.models.loading import LoadedModel, load_tokenizer
 from engine.persistence.content_keys import content_key
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import scored_documents
-from engine.running.task_tokens import TokensOf, task_tokens
+from engine.running.recorded_inputs import refuse_other_texts
+from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 
 _SCORES = "scores.safetensors"
+_VERSION = 1
+"""Changed with every change of this room that makes another result of the same models and texts."""
 _MODELS = 2
 """That are kept in memory."""
 
@@ -61,18 +64,29 @@ class Workshop:
         return self._models[found.content]
 
     def held_out(self, found: Found, task: str) -> HeldOutDocuments:
-        """Those of a task of the source's experiment, as its run is scored on them. Raises ConfigError, TaskError."""
+        """Those of a task of the source's experiment, as its run is scored on them. Raises ConfigError, TaskError,
+        StoreError where the texts are no longer those."""
         experiment, training = found.experiment, found.experiment.training
         spec = next((spec for spec in experiment.tasks if spec.name == task), None)
         if spec is None:
             raise ConfigError(f"{quoted(task)} is no task of the experiment {quoted(experiment.name)}.")
         base = TokensOf.from_tokenizer(experiment.model, load_tokenizer(experiment.model))
         tokens = task_tokens(spec, base, self._tokens, training.block_size)
+        self._refuse_other_texts(found, tokens)
         documents = scored_documents(tokens, training, found.run.seed)
         is_drawn = len(documents) < len(tokens.held_out)
         draw = [found.run.seed, training.held_out_tokens, tokens.name] if is_drawn else None
         content = content_key("held out", tokens.held_out_fingerprint, training.block_size, draw)
         return HeldOutDocuments(task, base, documents, content)
+
+    def _refuse_other_texts(self, found: Found, tokens: TaskTokens) -> None:
+        recorded = [
+            {"name": fact["name"], "held_out_fingerprint": fact.get("held_out_fingerprint")}
+            for fact in self.store.run_task_facts(found.source.run_id)
+            if fact["name"] == tokens.name
+        ]
+        now = {"name": tokens.name, "held_out_fingerprint": tokens.held_out_fingerprint}
+        refuse_other_texts(recorded, [now], "is not what this run was scored on, so that nothing can be said of it")
 
     def token_scores(self, found: Found, texts: HeldOutDocuments, tell: Tell) -> TokenScores:
         """The source's scores of every token of the documents, computed once."""
@@ -105,7 +119,7 @@ class Workshop:
             made.append(compute())
             write(made[0], folder)
 
-        folder = self._results.files(key, make)
+        folder = self._results.files(content_key(_VERSION, key), make)
         if made:
             return made[0]
         if folder is not None:

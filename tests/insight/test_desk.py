@@ -14,14 +14,14 @@ from engine.insight import desk
 from engine.insight.desk import Desk, Progress, View, get_desk
 from engine.insight.requests import AnswersRequest, Prompt, Source
 from engine.store import Store
-from tests.fake_runs import wait_until
+from tests.fake_runs import experiment, wait_until
 
 
 def request(words: str) -> AnswersRequest:
     return AnswersRequest((Source("run", 1),), (Prompt(words),))
 
 
-def obeying(line: Connection, folder: Path) -> None:
+def obeying(line: Connection, folder: Path, beside_training: bool) -> None:
     """A process that does what the prompt says, and writes down what it was asked."""
     while True:
         message = line.recv()
@@ -38,7 +38,7 @@ def obeying(line: Connection, folder: Path) -> None:
         elif words.startswith("wait"):
             line.send(("told", f"{words} is on its way", 0, 0, None))
         elif words != "hang":
-            line.send(("done", f"{words}, with {message[2]} threads"))
+            line.send(("done", (words, message[2], beside_training)))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_requests_are_answered_in_turn_and_equal_ones_once(opened: Desk, tmp_pat
     for words in ("one", "two", "one", "three", "two"):
         opened.ask(request(words))
     assert ended(opened, "three").status == "done"
-    assert ended(opened, "one").result == f"one, with {os.cpu_count() or 1} threads"
+    assert ended(opened, "one").result == ("one", len(os.sched_getaffinity(0)), False)
     opened.ask(request("one"))
     assert ended(opened, "one").status == "done"
     assert asked(tmp_path) == ["one", "two", "three"]
@@ -146,10 +146,25 @@ def test_a_queue_that_is_full_says_so(opened: Desk, monkeypatch: pytest.MonkeyPa
     assert ended(opened, "2").status == "done"
 
 
-def test_a_run_in_training_leaves_one_thread(opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Desk, "_threads", lambda self: 1)
-    opened.ask(request("one"))
-    assert ended(opened, "one").result == "one, with 1 threads"
+def test_beside_a_run_in_training_another_process_with_one_thread_gives_way(opened: Desk, tmp_path: Path) -> None:
+    opened.ask(request("before"))
+    assert ended(opened, "before").result[1:] == (len(os.sched_getaffinity(0)), False)
+    first: Any = opened._process
+    store = Store(tmp_path)
+    store.add_experiment(experiment(tmp_path))
+    assert store.claim_next() is not None
+    opened.ask(request("beside"))
+    assert ended(opened, "beside").result[1:] == (1, True)
+    assert opened._process is not first
+    store.close()
+
+
+def test_what_is_computed_for_nobody_is_stopped(opened: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened.ask(request("wait"))
+    wait_until(lambda: bool(getattr(opened.look(request("wait")), "told", None)), seconds=60)
+    monkeypatch.setattr(desk, "FORGOTTEN_SECONDS", 0.3)
+    time.sleep(1.0)
+    assert ended(opened, "wait").status == "stopped"
 
 
 def test_a_data_folder_has_one_desk(tmp_path: Path) -> None:
@@ -173,8 +188,7 @@ def test_a_real_process_answers_and_keeps_its_priority_low(results: Path) -> Non
         assert view.status == "done", view.reason
         assert view.result[0][0]["tokens"] > 0
         process: Any = made._process
-        if hasattr(os, "SCHED_IDLE"):
-            assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
         gone = AnswersRequest((Source("no-such-run", 1),), (Prompt("Note"),), 4)
         made.ask(gone)
         wait_until(lambda: getattr(made.look(gone), "status", "") == "failed", seconds=600)

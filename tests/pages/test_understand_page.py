@@ -335,7 +335,10 @@ def turned(request: Request) -> View:
     ]  # fmt: skip
     scores = {"before": {"exact": 1 / 3, "f1": 0.5}, "after": {"exact": 1 / 3, "f1": 0.25}}
     classes = {"before": {"yes": (3, 1 / 3)}, "after": {"yes": (3, 0.0)}}
-    return state("done", result={"rows": rows, "scores": scores, "lost": 1, "gained": 1, "p": 1.0, "classes": classes})
+    return state(
+        "done",
+        result={"rows": rows, "scores": scores, "lost": 1, "gained": 1, "p": 1.0, "classes": classes, "left_out": 2},
+    )
 
 
 def test_answers_that_turned_stand_in_a_table_with_their_scores(store: Store, desk: FakeDesk, tmp_path: Path) -> None:
@@ -347,6 +350,7 @@ def test_answers_that_turned_stand_in_a_table_with_their_scores(store: Store, de
         "Exactly right": f"{percent(1 / 3)} → {percent(1 / 3)}", "Token F1": f"{percent(0.5)} → {percent(0.25)}",
     }  # fmt: skip
     assert "1 answer turned wrong and 1 turned right: p = 1" in said(page)
+    assert "2 questions fill the context and were left out" in said(page)
     lost = page.dataframe[0].value
     assert lost["Before"].tolist() == ["✓ before 0"]
     assert lost["Question"].tolist() == [f"Q0 {EVIL}"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from engine.experiments.experiment import Experiment
-from engine.insight.requests import Source
+from engine.insight.requests import Source, usual_before
 from ui.server import session
 from ui.understand.address import Address
 from ui.understand.models import Models
@@ -55,7 +55,7 @@ def choose_pair(
         "After", stages, index=stages.index(last), format_func=models.stage_name, key=address.key(f"after_{where}"),
         help="The later model; usually that of the run's last stage.",
     )  # fmt: skip
-    usual = own if own in stages and own < int(after) else 0
+    usual = usual_before(own, int(after)) if own in stages else 0
     earlier = _stage(begun, "before", stages, usual)
     before = columns[2].selectbox(
         "Before", stages, index=stages.index(earlier), format_func=models.stage_name,

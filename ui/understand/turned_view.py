@@ -80,9 +80,12 @@ def show_scores(found: Mapping[str, Any]) -> None:
                 help=text,
             )  # fmt: skip
     asked = plural(len(found["rows"]), "held-out question")
+    left_out = (
+        f" {plural(found['left_out'], 'question')} fill the context and were left out." if found["left_out"] else ""
+    )
     st.caption(
         f"{asked}, answered greedily by both models. {plural(found['lost'], 'answer')} turned wrong and "
-        f"{found['gained']:,} turned right: {chance(found['p'])} (McNemar's exact test)."
+        f"{found['gained']:,} turned right: {chance(found['p'])} (McNemar's exact test).{left_out}"
     )
 
 
