@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/tasks/tables",),
     ("engine/tasks",),
     ("engine/tokens", "engine/models/cpu"),
-    ("engine/models",),
+    ("engine/models", "engine/guards"),
     ("engine/strategies",),
     ("engine/experiments", "engine/persistence"),
     ("engine/insight/measures",),

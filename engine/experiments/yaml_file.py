@@ -6,9 +6,9 @@ from typing import TypeVar, get_args
 import yaml
 
 from engine.common.errors import ConfigError
+from engine.common.yaml_reading import read_yaml
 from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.task_paths import expanded, found_at
-from engine.experiments.yaml_reading import read_yaml
 from engine.tasks.spec import TaskSpec
 
 _Spec = TypeVar("_Spec", bound=TaskSpec)

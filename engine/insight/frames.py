@@ -9,7 +9,7 @@ import pandas as pd
 
 from engine.common.errors import ConfigError, StoreError
 from engine.common.quoting import listed, quoted
-from engine.insight.measures.guards import Guard
+from engine.guards.guard import Guard
 from engine.insight.performing import Performer
 from engine.insight.requests import (
     AnswersRequest,

@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.common.errors import StoreError
 from engine.common.quoting import listed, quoted
+from engine.guards.guard import OF_ANSWERS, Guard
 from engine.insight.measures.guard_checks import Outcome, check_guards
-from engine.insight.measures.guards import OF_ANSWERS, Guard
 from engine.insight.requests import Source
 from engine.insight.sources import find, last_stage
 from engine.insight.telling import Tell, Told

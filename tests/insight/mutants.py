@@ -1,6 +1,7 @@
 """Mistakes in what is said of answers, passages and guards, each with the test that must catch it."""
 
-from engine.insight.measures import generation, guard_checks, guards, passages, token_scores
+from engine.guards import guard as guards
+from engine.insight.measures import generation, guard_checks, passages, token_scores
 from tests.builders import tiny_gpt2
 from tests.insight import test_guards, test_passages
 from tests.insight.measures import test_generation

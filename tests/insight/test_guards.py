@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import ConfigError, PalimpsestError
+from engine.guards.guard import Guard, normalised
+from engine.guards.guard_files import guards_of, read_guards
 from engine.insight import frames
 from engine.insight.measures.guard_checks import check_guards
-from engine.insight.measures.guard_files import guards_of, read_guards
-from engine.insight.measures.guards import Guard, normalised
 from engine.models.loading import load_base
 from tests.running.test_cli import call
 

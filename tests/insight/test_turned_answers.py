@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import PalimpsestError
 from engine.experiments.experiment import experiment_from
+from engine.guards.guard import normalised
 from engine.insight import frames
-from engine.insight.measures.guards import normalised
 from engine.insight.performing import Performer
 from engine.insight.requests import Source, TurnedRequest
 from engine.running.headless import run_experiment

@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from engine.guards.guard import normalised
 from engine.insight.measures.generation import continuations
-from engine.insight.measures.guards import normalised
 from engine.models.loading import LoadedModel
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.encoded_documents import EncodedDocuments

@@ -8,8 +8,8 @@ import torch
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
+from engine.guards.guard import OF_ANSWERS, Guard
 from engine.insight.measures.answers import answers, check_room
-from engine.insight.measures.guards import OF_ANSWERS, Guard
 from engine.insight.measures.prompts import Prompt
 from engine.insight.measures.token_scores import token_scores
 from engine.models.loading import LoadedModel

@@ -7,10 +7,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from engine.common.parameters import no_boolean
 from engine.common.quoting import quoted, shortened
-from engine.insight.measures.prompts import MOST_ANSWER_TOKENS
 from engine.tasks.spec import one_or_many
 
 OF_ANSWERS, KINDS = ("contains", "equals", "matches"), ("contains", "equals", "matches", "likelier", "loss_at_most")
+MOST_GUARDS, MOST_ANSWER_TOKENS = 200, 1024
+"""Of one list, and of one answer."""
 _LONGEST, _LONGEST_PATTERN, _MOST_ALTERNATIVES = 20_000, 1_000, 50
 _Text = Annotated[str, Field(max_length=_LONGEST)]
 

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from engine.common.errors import ConfigError, TaskError
 from engine.common.explanations import Location, explain
 from engine.common.quoting import quoted, shortened
-from engine.experiments.yaml_reading import read_yaml
-from engine.insight.measures.guards import Guard
-from engine.insight.measures.prompts import MOST_PROMPTS
+from engine.common.yaml_reading import read_yaml
+from engine.guards.guard import MOST_GUARDS, Guard
 from engine.tasks.files.contents import Table
 from engine.tasks.readers import read_source
 
@@ -40,8 +39,8 @@ def guards_of(name: str, data: bytes) -> tuple[Guard, ...]:
     rows = _rows(name, data)
     if not isinstance(rows, list) or not rows:
         raise ConfigError(f"{name}: write a list of guards, each with a prompt and what must hold.")
-    if len(rows) > MOST_PROMPTS:
-        raise ConfigError(f"{name}: holds {len(rows):,} guards; at most {MOST_PROMPTS} can be checked, so split it.")
+    if len(rows) > MOST_GUARDS:
+        raise ConfigError(f"{name}: holds {len(rows):,} guards; at most {MOST_GUARDS} can be checked, so split it.")
     found = tuple(_guard(name, number, row) for number, row in enumerate(rows, start=1))
     doubled = [title for title, times in Counter(guard.title for guard in found).items() if times > 1]
     if doubled:
