@@ -53,6 +53,8 @@ _ENTRIES = {
     "tasks": "expected a task with its fields, such as {name: support, train: support.txt}",
     "strategies": "expected a strategy's name, such as naive, or a name with parameters",
     "reference": "expected a text's files, such as general.txt, or fields such as {train: general.txt}",
+    "general": "expected shipped, none, a text's files, such as general.txt, or fields such as {train: general.txt}",
+    "guards": 'expected a guard with its fields, such as {prompt: "2 + 2 =", equals: "4"}',
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.events.scores import DocumentSums, Score
+from engine.events.scores import AnswerSums, DocumentSums, GuardOutcome, Score
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,9 @@ class RunStarted:
     tasks: tuple[dict[str, Any], ...]
     """The facts that `execute.pack_task` gives of each task: documents, target tokens, fingerprints, packing fill."""
     reference: dict[str, Any] | None = None
-    """The facts that `reference_tokens.reference_of_run` gives of the reference text; None where none is read."""
+    """The facts that `text_beside_tokens.reference_of_run` gives of the reference text; None where none is read."""
+    general: dict[str, Any] | None = None
+    """The facts that `general_tokens.general_of_run` gives of the general text; None where none is scored."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Held-out scores of every task after `step`. `sample` is the fixed part of the held-out text that curves
-    follow inside stages; `whole` all that is scored, at the end of a stage (and as row 0), for the score matrix."""
+    """Held-out scores of every task, and of the general text under `scores.GENERAL`, after `step`. `sample` is the
+    fixed part of the held-out text that curves follow inside stages; `whole` all that is scored, at the end of a stage
+    (and as row 0), for the score matrix."""
 
     stage: int
     step: int
@@ -71,6 +74,12 @@ class Evaluated:
     """The time that the scoring took."""
     documents: dict[str, DocumentSums] | None = None
     """The sums of each document in the sample, by task."""
+    answers: dict[str, AnswerSums] | None = None
+    """With `whole`: the marks of the answers to the held-out questions of every task that has some."""
+    drift: float | None = None
+    """KL(base model ‖ now) on the general text, mean over some of its tokens, in nats."""
+    guards: tuple[GuardOutcome, ...] | None = None
+    """With `whole`: what became of the experiment's guards, in their order."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 SCORE_NAMES = ("nats_per_token", "perplexity", "bits_per_byte", "accuracy")
+"""Of every token of a text."""
+ANSWER_SCORES = ("exact_match", "token_f1")
+"""Of the answers to a task's held-out questions; plain texts have none."""
 LOWER_IS_BETTER = frozenset({"nats_per_token", "perplexity", "bits_per_byte"})
+GENERAL = ""
+"""Stands for the general text where scores go by the name of a task: no task has it."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +90,37 @@ class DocumentSums:
         tokens, text_bytes, hits = np.frombuffer(plain, "<u4", 3 * units, 8).reshape(3, units).tolist()
         nats = np.frombuffer(plain, "<f4", units, 8 + 12 * units).tolist()
         return cls(tuple(nats), tuple(tokens), tuple(text_bytes), tuple(hits), documents, out_of)
+
+
+@dataclass(frozen=True)
+class AnswerSums:
+    """The marks of the answers to some held-out questions, summed."""
+
+    questions: int
+    exact: int
+    """How many answers equal the expected one."""
+    f1: float
+    """The sum of their token F1."""
+
+    @property
+    def exact_match(self) -> float:
+        """The share that is exactly right."""
+        return self.exact / self.questions
+
+    @property
+    def token_f1(self) -> float:
+        """The mean token F1."""
+        return self.f1 / self.questions
+
+    def as_dict(self) -> dict[str, float]:
+        """The two scores by name."""
+        return {name: getattr(self, name) for name in ANSWER_SCORES}
+
+
+@dataclass(frozen=True)
+class GuardOutcome:
+    """Whether a guard holds for a model, and what was found there."""
+
+    holds: bool
+    found: str
+    """The answer, or the likelihoods in words."""

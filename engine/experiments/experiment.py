@@ -22,12 +22,15 @@ from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES, epochs_parameter, learning_rate_parameter
 from engine.common.parameters import no_boolean, parameter, parameters_of
+from engine.guards.guard import MOST_GUARDS, Guard, check_titles
 from engine.strategies.shorthands import written_out
-from engine.tasks.reference_spec import NOT_OF_A_REFERENCE, ReferenceSpec
 from engine.tasks.spec import FilePath, Name, TaskSpec, one_or_many
+from engine.tasks.texts_beside import NOT_OF_A_TEXT_BESIDE, GeneralSpec, ReferenceSpec, TextBeside
 
 MAX_VARIANTS, MAX_RUNS = 1_000, 10_000
 """Most strategies with their values, and most runs, of one experiment."""
+SHIPPED, NONE = "shipped", "none"
+"""The general text that comes with the project, and no general text."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -77,6 +80,11 @@ class Training:
     held_out_tokens: int = parameter(
         20_000, label="Held-out tokens a task", minimum=1, low=1024, high=1_000_000, scale="log", unit="tokens",
         help="How much of each task's held-out text the score matrix uses; of longer text every seed draws its own.",
+    )  # fmt: skip
+    answer_questions: int = parameter(
+        100, label="Questions answered a task", minimum=0, maximum=10_000, high=500, unit="questions",
+        help="How many held-out questions of pairs and conversations are answered after every stage, for exact match "
+        "and token F1; 0: none.",
     )  # fmt: skip
     precision: Literal["auto", "float32", "bfloat16"] = parameter(
         "auto",
@@ -154,17 +162,34 @@ class Experiment(BaseModel):
     tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=1000)
     reference: ReferenceSpec | None = None
     """A text that belongs to no task, for strategies that compare the model on one."""
+    general: GeneralSpec | None = GeneralSpec.shipped()
+    """A text that belongs to no task, scored beside them at every evaluation; None scores none."""
+    guards: tuple[Guard, ...] = Field((), max_length=MOST_GUARDS)
+    """Prompts with what must stay true of the model, checked at row 0 and after every stage."""
     training: Training = Training()
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
     seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
         (0,), min_length=1, max_length=1000
     )
 
-    @field_validator("tasks", "training", "strategies", "seeds", mode="before")
+    @field_validator("general", mode="before")
+    @classmethod
+    def _shipped_or_none(cls, value: Any) -> Any:
+        return {SHIPPED: GeneralSpec.shipped(), NONE: None}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("guards")
+    @classmethod
+    def _guards_differ(cls, value: tuple[Guard, ...]) -> tuple[Guard, ...]:
+        check_titles(value)
+        return value
+
+    @field_validator("tasks", "training", "strategies", "seeds", "guards", mode="before")
     @classmethod
     def _as_people_write_it(cls, value: Any, about: ValidationInfo) -> Any:
+        if value is None and about.field_name in ("training", "guards"):
+            return {} if about.field_name == "training" else ()
         if about.field_name == "training":
-            return {} if value is None else value
+            return value
         if about.field_name == "strategies" and isinstance(value, dict) and "name" not in value:
             value = tuple({name: parameters} for name, parameters in value.items())
         many = one_or_many(value)
@@ -197,9 +222,15 @@ class Experiment(BaseModel):
         return self
 
     @property
+    def beside(self) -> dict[str, TextBeside | None]:
+        """The texts beside the tasks by their fields."""
+        return {"reference": self.reference, "general": self.general}
+
+    @property
     def texts(self) -> tuple[TaskSpec, ...]:
-        """Everything that names files of texts: the tasks in order, then the reference text."""
-        return self.tasks if self.reference is None else (*self.tasks, self.reference)
+        """Everything that names files of the user's: the tasks in order, then the reference and the general text."""
+        beside = [text for text in self.beside.values() if text is not None and text != GeneralSpec.shipped()]
+        return (*self.tasks, *beside)
 
     def readers_of_reference(self) -> tuple[str, ...]:
         """The names of the strategies that read the reference text with any of their values."""
@@ -291,24 +322,29 @@ def experiment_from(data: dict[str, Any], source: str = "the experiment") -> Exp
 
 def _fields_at(place: Location) -> list[str]:
     """The fields that an experiment has at a place of its data."""
-    holders: dict[object, type] = {"tasks": TaskSpec, "strategies": StrategySpec}
+    holders: dict[object, type] = {"tasks": TaskSpec, "strategies": StrategySpec, "guards": Guard}
     if not place:
         return list(Experiment.model_fields)
     if place[0] == "training":
         return [declared.name for declared in parameters_of(Training)]
-    if place[0] == "reference":
-        return [name for name in ReferenceSpec.model_fields if name not in NOT_OF_A_REFERENCE]
+    if place[0] in ("reference", "general"):
+        return [name for name in TextBeside.model_fields if name not in NOT_OF_A_TEXT_BESIDE]
     return list(getattr(holders.get(place[0]), "model_fields", ()))
 
 
 def to_data(experiment: Experiment) -> dict[str, Any]:
     """Plain data as YAML and `results.json` hold it: one key per strategy, task fields at their defaults left out."""
-    data = experiment.model_dump(mode="json", exclude={"tasks", "reference", "strategies"})
+    data = experiment.model_dump(mode="json", exclude={"tasks", "reference", "general", "guards", "strategies"})
     reference = {} if experiment.reference is None else {"reference": _text_data(experiment.reference)}
+    general = _text_data(experiment.general) if experiment.general is not None else NONE
+    if experiment.general == GeneralSpec.shipped():
+        general = SHIPPED
+    guards = [guard.model_dump(mode="json", exclude_defaults=True) for guard in experiment.guards]
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
     return {
         "name": data["name"], "model": data["model"], "tasks": [_text_data(task) for task in experiment.tasks],
-        **reference, "training": data["training"], "strategies": specs, "seeds": data["seeds"],
+        **reference, "general": general, **({"guards": guards} if guards else {}),
+        "training": data["training"], "strategies": specs, "seeds": data["seeds"],
     }  # fmt: skip
 
 

@@ -33,7 +33,8 @@ def portable(experiment: Experiment, with_data: bool = False) -> Portable:
     """The experiment with every path relative to the folder that its file is to lie in.
 
     Texts of the library and samples keep their place there, under the names that `task_paths.places` explains;
-    others, and all of them `with_data`, get one in `data/`, by the name of their task or of the reference.
+    others, and all of them `with_data`, get one in `data/`, by the name of their task or of a text beside
+    them.
     """
     known = {} if with_data else places()
     files: dict[str, Path] = {}
@@ -47,9 +48,10 @@ def portable(experiment: Experiment, with_data: bool = False) -> Portable:
             named[path], files[name] = name, Path(path)
         return _renamed(spec, named)
 
-    tasks, reference = tuple(map(moved, experiment.tasks)), experiment.reference and moved(experiment.reference)
+    own = {name: spec for name, spec in experiment.beside.items() if spec is not None and spec in experiment.texts}
+    tasks, beside = tuple(map(moved, experiment.tasks)), {name: moved(spec) for name, spec in own.items()}
     model = _portable_model(experiment.model)
-    kept = experiment.model_copy(update={"tasks": tasks, "reference": reference, "model": model})
+    kept = experiment.model_copy(update={"tasks": tasks, "model": model, **beside})
     return Portable(kept, files, model.startswith("."))
 
 

@@ -29,8 +29,8 @@ def expanded(experiment: Experiment, folder: Path) -> Experiment:
     variable that is not set and a pattern that matches nothing.
     """
     tasks = [_with_files(task, f"tasks.{number}", folder) for number, task in enumerate(experiment.tasks, start=1)]
-    reference = experiment.reference and _with_files(experiment.reference, "reference", folder)
-    found = {"tasks": tuple(tasks), "reference": reference, "model": _model(experiment.model, folder)}
+    beside = {name: found and _with_files(found, name, folder) for name, found in experiment.beside.items()}
+    found = {"tasks": tuple(tasks), "model": _model(experiment.model, folder), **beside}
     return experiment.model_copy(update=found)
 
 
@@ -71,7 +71,7 @@ def _files(names: Iterable[str], folder: Path, field: str) -> tuple[str, ...]:
     """Whole paths in the order of `names`, those of a pattern sorted; a file that two of them stand for comes once."""
     found: list[str] = []
     for name in names:
-        written = _written_out(name, folder, field)
+        written = written_out(name, folder, field)
         if not _is_pattern(name, folder):
             found.append(found_at(written, folder))
             continue
@@ -84,7 +84,7 @@ def _model(name: str, folder: Path) -> str:
     """A folder beside the experiment file, or one by ~, a variable or a pattern; any other name as it is."""
     if name == EMBEDDED:
         return name
-    written = _written_out(name, folder, "model")
+    written = written_out(name, folder, "model")
     if _PATTERN.search(written) and not (folder / written).is_dir():
         found = _matches(written, folder, "model", Path.is_dir)
         if len(found) > 1:
@@ -99,7 +99,7 @@ def _model(name: str, folder: Path) -> str:
         return written
 
 
-def _written_out(name: str, folder: Path, field: str) -> str:
+def written_out(name: str, folder: Path, field: str) -> str:
     """`name` with ~ and environment variables replaced. Raises ConfigError for a variable that is not set."""
     if is_file(folder / name):
         return name

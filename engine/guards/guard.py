@@ -1,6 +1,8 @@
 """Guards: prompts with what must stay true of a model's answers."""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -12,6 +14,7 @@ from engine.tasks.spec import one_or_many
 OF_ANSWERS, KINDS = ("contains", "equals", "matches"), ("contains", "equals", "matches", "likelier", "loss_at_most")
 MOST_GUARDS, MOST_ANSWER_TOKENS = 200, 1024
 """Of one list, and of one answer."""
+TEXT_FIELDS = ("name", "prompt", "contains", "equals", "matches", "likelier", "than", "text")
 _LONGEST, _LONGEST_PATTERN, _MOST_ALTERNATIVES = 20_000, 1_000, 50
 _Text = Annotated[str, Field(max_length=_LONGEST)]
 
@@ -82,6 +85,13 @@ class Guard(BaseModel):
             return normalised(self.equals) == normalised(answer)
         assert self.matches is not None
         return pattern(self.matches).search(answer) is not None
+
+
+def check_titles(guards: Sequence[Guard]) -> None:
+    """Raises ValueError where two guards go by the same title."""
+    doubled = [title for title, times in Counter(guard.title for guard in guards).items() if times > 1]
+    if doubled:
+        raise ValueError(f"two guards are called {quoted(doubled[0])}; give one of them another name")
 
 
 def normalised(text: str) -> str:

@@ -13,7 +13,7 @@ from engine.common.errors import ConfigError, TaskError
 from engine.common.explanations import Location, explain
 from engine.common.quoting import quoted, shortened
 from engine.common.yaml_reading import read_yaml
-from engine.guards.guard import MOST_GUARDS, Guard
+from engine.guards.guard import MOST_GUARDS, TEXT_FIELDS, Guard, check_titles
 from engine.tasks.files.contents import Table
 from engine.tasks.readers import read_source
 
@@ -42,17 +42,17 @@ def guards_of(name: str, data: bytes) -> tuple[Guard, ...]:
     if len(rows) > MOST_GUARDS:
         raise ConfigError(f"{name}: holds {len(rows):,} guards; at most {MOST_GUARDS} can be checked, so split it.")
     found = tuple(_guard(name, number, row) for number, row in enumerate(rows, start=1))
-    doubled = [title for title, times in Counter(guard.title for guard in found).items() if times > 1]
-    if doubled:
-        raise ConfigError(f"{name}: two guards are called {quoted(doubled[0])}; give one of them another name.")
+    try:
+        check_titles(found)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}.") from error
     return found
 
 
 def _rows(name: str, data: bytes) -> Any:
     suffix = Path(name).suffix.lower()
     if suffix in (".yaml", ".yml"):
-        texts = [(field,) for field in ("name", "prompt", "contains", "equals", "matches", "likelier", "than", "text")]
-        return read_yaml(_utf8(name, data), name, texts)
+        return read_yaml(_utf8(name, data), name, [(field,) for field in TEXT_FIELDS])
     if suffix in (".json", ".jsonl"):
         return _json_rows(name, data)
     try:

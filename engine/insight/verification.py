@@ -7,8 +7,9 @@ from typing import Any
 
 from engine.common.errors import StoreError
 from engine.common.quoting import listed, quoted
+from engine.events.scores import GuardOutcome
 from engine.guards.guard import OF_ANSWERS, Guard
-from engine.insight.measures.guard_checks import Outcome, check_guards
+from engine.insight.measures.guard_checks import check_guards
 from engine.insight.requests import Source
 from engine.insight.sources import find, last_stage
 from engine.insight.telling import Tell, Told
@@ -24,7 +25,7 @@ class GuardHistory:
     """A guard, and what became of it from the base model (first) to the run's last stage."""
 
     guard: Guard
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[GuardOutcome, ...]
 
     @property
     def holds(self) -> bool:

@@ -120,6 +120,20 @@ def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> 
     return F.cross_entropy(logits, targets, reduction="none"), logits.argmax(-1)
 
 
+@torch.no_grad()
+def log_probabilities(model: PreTrainedModel, blocks: Blocks, tokens: Tensor, packed: bool = True) -> Tensor:
+    """log p of every entry of the vocabulary, float32 [n, V], in the places of some target tokens of `blocks`, counted
+    row by row: int64 [n]. All of them exist at once."""
+    blocks, wanted, _ = _on_device(model, blocks)
+    chosen = wanted.index_select(0, sent(tokens, model.device))
+    head = lm_head.plain_head(model)
+    if head is None:
+        logits = logits_of(model, blocks, packed).flatten(0, 1).index_select(0, chosen)
+    else:
+        logits = head(_states(model, blocks, packed, chosen))
+    return lm_head.log_softmax(logits.float())
+
+
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Σ −log p(target) over the positions that have one, in float32; scalar, in nats."""
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from engine import events
-from engine.events.scores import DocumentSums, Score
+from engine.events.scores import AnswerSums, DocumentSums, GuardOutcome, Score
 
 _PENDING_BYTES = 2**16
 Kept = events.StageStarted | events.StepDone | events.Evaluated
@@ -115,6 +115,10 @@ def from_line(line: str) -> Kept:
         values["whole"] = None if whole is None else {task: Score(**score) for task, score in whole.items()}
         if (documents := values.get("documents")) is not None:
             values["documents"] = {task: _document_sums(sums) for task, sums in documents.items()}
+        if (answers := values.get("answers")) is not None:
+            values["answers"] = {task: AnswerSums(**sums) for task, sums in answers.items()}
+        if (guards := values.get("guards")) is not None:
+            values["guards"] = tuple(GuardOutcome(**outcome) for outcome in guards)
     if "remarks" in values:
         values["remarks"] = tuple(values["remarks"])
     event: Kept = kind[plain["event"]](**values)

@@ -15,7 +15,7 @@ from engine.common.errors import PalimpsestError, StoreUnavailableError
 from engine.events import Event, RunFinished, RunStarted, RunStopped, StageStarted, StepDone
 from engine.events.control import Control
 from engine.persistence.checkpoints import last_whole_stage
-from engine.running.recorded_inputs import as_begun, refuse_other_model, refuse_other_reference, refuse_other_texts
+from engine.running.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.running.worker_process import Execute, chosen_worker
 from engine.store import Store
 from engine.store.writing import pulse_name
@@ -99,7 +99,8 @@ def _follow(
     experiment = as_begun(experiment, model)
     finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
     own = store.run_task_facts(run_id) if finished_stages else []
-    others, reference = store.compared_task_facts(run_id), store.reference_facts(experiment_id)
+    others = store.compared_task_facts(run_id)
+    reference, general = store.reference_facts(experiment_id), store.general_facts(experiment_id)
     store.drop_after_stage(run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")
     status = "interrupted"
@@ -109,7 +110,8 @@ def _follow(
             if isinstance(event, RunStarted):
                 refuse_other_texts(own, event.tasks, _RUN_BEGAN)
                 refuse_other_texts([] if own else others, event.tasks, _OTHERS_READ)
-                refuse_other_reference(reference, event.reference)
+                refuse_other_text_beside("reference", reference, event.reference)
+                refuse_other_text_beside("general", general, event.general)
                 refuse_other_model(experiment.model, model, event.environment)
             elif isinstance(event, RunFinished | RunStopped):
                 status = "finished" if isinstance(event, RunFinished) else "stopped"

@@ -15,21 +15,24 @@ from engine.common.random_streams import Streams
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, Training
 from engine.forecast.trained_weights import StageWeights, weights_of
+from engine.insight.measures.guard_checks import check_fits
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.models.machine import choose_device, choose_precision, environment, model_facts
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
+from engine.running.general_tokens import general_of_run
 from engine.running.ignored_settings import with_ignored_settings
 from engine.running.model_check import check_block_size, check_strategy, check_strategy_in_blocks
-from engine.running.reference_tokens import reference_of_run
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.running.text_beside_tokens import reference_of_run
 from engine.tasks.spec import TaskSpec
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.packing import pack_documents
 from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
+from engine.training.scored_texts import held_out_questions
 from engine.training.scoring import prepare, scored
 
 _ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
@@ -73,6 +76,7 @@ def execute_run(
     precision = choose_precision(training.precision, device)
     machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
+    content = _content(experiment, machine)
     weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(encoded), run.seed)
     if strategy.redefines("prepare"):
         encoded = _with_operations(encoded, weights)
@@ -87,13 +91,16 @@ def execute_run(
         environment=machine,
         precision=precision,
         reference=reference_of_run(experiment, strategy, base, shared),
+        general=general_of_run(experiment, base, shared, content, run.seed),
+        guards=experiment.guards,
         overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=finished_stages,
         shared=shared,
-        content=_content(experiment, machine),
+        content=content,
         point_seconds=point_seconds(),
         check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
     )
+    check_fits(base, base.context, experiment.guards)
     del base
     yield from train(setup)
 
@@ -139,7 +146,8 @@ def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResul
 
 
 _NOT_TRAINED_WITH = (
-    "epochs", "learning_rate", "evaluations_per_stage", "evaluation_tokens", "held_out_tokens", "precision", "device",
+    "epochs", "learning_rate", "evaluations_per_stage", "evaluation_tokens", "held_out_tokens", "answer_questions",
+    "precision", "device",
 )  # fmt: skip
 """The settings that determine nothing about the weights, or do so by way of a stage's settings or a machine's facts."""
 
@@ -187,12 +195,16 @@ def pack_task(base: LoadedModel, spec: TaskSpec, task: TaskTokens, training: Tra
         task.held_out, training.block_size, sample, base.packed, training.held_out_tokens, _held_out_draw(task, seed)
     )
     facts["scored_target_tokens"] = held_out.target_tokens
+    questions = held_out_questions(base, scored_documents(task, training, seed), training.answer_questions)
+    facts["questions"] = len(questions.asked) if questions is not None else 0
     is_drawn = held_out.target_tokens != task.held_out.target_tokens
     limits = [training.block_size, sample, training.held_out_tokens if is_drawn else None, seed if is_drawn else None]
-    held_out_key = content_key(task.name, task.held_out_fingerprint, limits)
+    answered = [training.answer_questions, is_drawn and seed] if questions is not None else []
+    held_out_key = content_key(task.name, task.held_out_fingerprint, limits, *answered)
     return EncodedTask(
-        task.name, task.train, rows, held_out, facts, task.train_fingerprint, held_out_key, spec.overrides
-    )
+        task.name, task.train, rows, held_out, facts, task.train_fingerprint, held_out_key, spec.overrides,
+        questions,
+    )  # fmt: skip
 
 
 def scored_documents(task: TaskTokens, training: Training, seed: int) -> EncodedDocuments:

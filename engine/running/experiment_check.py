@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from engine.common.errors import PalimpsestError, TaskError
 from engine.experiments.experiment import Experiment
+from engine.insight.measures.guard_checks import check_fits
 from engine.running.ignored_settings import ignored_parameters, with_ignored_settings
 from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
-from engine.running.reference_tokens import named_reference, reference_tokens
 from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
+from engine.running.text_beside_tokens import named, tokens_beside
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
+from engine.tasks.texts_beside import TextBeside
 from engine.tokens.rendered_text import read_and_learnt
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Report:
     """Whole sentences, each with what to do."""
     reference: CheckedTask | None = None
     """The reference text, where a strategy reads it: nothing of it is held out."""
+    general: CheckedTask | None = None
+    """The general text, where one is scored."""
     remarks: tuple[str, ...] = field(default=())
     """About the experiment as a whole: what may be meant, but should be looked at."""
 
@@ -99,28 +103,37 @@ def check(
                 found = task_tokens(spec, tokens, shared, experiment.training.block_size)
                 tasks.append(_checked(spec, with_ignored_settings(spec, found), tokens))
         except PalimpsestError as error:
-            refused.append(_named(spec, error, len(experiment.tasks)))
-    reference = _reference(experiment, tokens, shared, refused)
+            refused.append(_of_task(spec, error, len(experiment.tasks)))
+    read = experiment.readers_of_reference()
+    reference = _beside(experiment.reference if read else None, experiment, tokens, shared, refused)
+    general = _beside(experiment.general, experiment, tokens, shared, refused)
+    if tokens is not None and model.context is not None:
+        try:
+            check_fits(tokens, model.context, experiment.guards)
+        except PalimpsestError as error:
+            refused.append(f"guards: {error}")
     progress(len(experiment.tasks), len(experiment.tasks), "")
     on_training = remarks_on_training(experiment.training, model.parameters)
     on_strategies = (*remarks_on_overrides(experiment, model.parameters), *ignored_parameters(experiment))
-    return Report(tuple(tasks), tuple(refused), reference, (*model.remarks, *on_training, *on_strategies))
+    return Report(tuple(tasks), tuple(refused), reference, general, (*model.remarks, *on_training, *on_strategies))
 
 
-def _reference(
-    experiment: Experiment, tokens: TokensOf | None, shared: SharedResults | None, refused: list[str]
+def _beside(
+    spec: TextBeside | None,
+    experiment: Experiment,
+    tokens: TokensOf | None,
+    shared: SharedResults | None,
+    refused: list[str],
 ) -> CheckedTask | None:
-    """The reference text where a strategy reads it; why it can't be read is added to `refused`."""
-    spec = experiment.reference
-    if spec is None or not experiment.readers_of_reference():
+    """A text beside the tasks, where there is one to be read; why it can't be read is added to `refused`."""
+    if spec is None:
         return None
     try:
         if tokens is not None:
-            found = reference_tokens(spec, tokens, shared, experiment.training.block_size)
-            return _checked(spec, found, tokens)
+            return _checked(spec, tokens_beside(spec, tokens, shared, experiment.training.block_size), tokens)
         open_task(spec)
     except PalimpsestError as error:
-        refused.append(named_reference(str(error)))
+        refused.append(named(spec, str(error)))
     return None
 
 
@@ -148,7 +161,7 @@ def _first(found: TaskTokens, tokens: TokensOf) -> tuple[dict[str, str], ...]:
     return tuple({"read": read, "learnt": learnt} for read, learnt in shown)
 
 
-def _named(spec: TaskSpec, error: PalimpsestError, tasks: int) -> str:
+def _of_task(spec: TaskSpec, error: PalimpsestError, tasks: int) -> str:
     """The sentence with the task it is about, unless it says so itself: a short name may stand in any sentence."""
     sentence = str(error)
     said = f"ask '{spec.name}'" in sentence  # "Task" or "task"

@@ -31,11 +31,11 @@ def refuse_other_texts(before: Sequence[Facts], after: Sequence[Facts], why: str
                 )
 
 
-def refuse_other_reference(before: Facts, after: Facts | None) -> None:
-    """Stages on two reference texts would mix two experiments in one run, or in one comparison."""
+def refuse_other_text_beside(field: str, before: Facts, after: Facts | None) -> None:
+    """Stages on two reference texts, or two general ones, would mix two experiments in one run, or one comparison."""
     if before and after and before["fingerprint"] != after["fingerprint"]:
         raise StoreError(
-            "The reference text is not what the experiment's runs read before. Either its files were changed, or this "
+            f"The {field} text is not what the experiment's runs read before. Either its files were changed, or this "
             "version reads them in another way; start the experiment anew, or put the old files or the old version "
             "back."
         )

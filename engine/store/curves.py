@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select
 
 from engine import strategies
-from engine.events.scores import SCORE_NAMES, DocumentSums, Score
+from engine.events.scores import ANSWER_SCORES, GENERAL, SCORE_NAMES, AnswerSums, DocumentSums, Score
 from engine.store import schema
 from engine.store.paired import Point, change, inside, of_whole
 from engine.store.schema import Database, experiments, runs
@@ -46,6 +46,23 @@ class _RunScores:
 class CurveReader(Database):
     """The part of the reading half that knows of scores."""
 
+    def general(self, run_ids: Sequence[str] | str, after_step: int = -1) -> pd.DataFrame:
+        """The general text's scores at every look, as `curve` gives a task's: `worse_by` is how much worse its sample
+        is than the base model's. `is_whole` says that all of it was scored; `drift` is KL(base ‖ now), nats a token."""
+        import pandas as pd
+
+        found = self._curve(run_ids, after_step, schema.scores.c.task == GENERAL)
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        with self._reading() as connection:
+            moved = connection.execute(select(schema.drift).where(schema.drift.c.run_id.in_(ids))).all()
+            ends = _scores(connection, ids, schema.scores.c.whole.is_(True) & (schema.scores.c.task == GENERAL))
+        drift = {(row.run_id, row.stage, row.step): row.nats for row in moved}
+        whole = {(row.run_id, row.stage, row.step) for row in ends}
+        looks = list(zip(found["run_id"], found["stage"], found["step"], strict=True))
+        found["drift"] = pd.Series([drift.get(look) for look in looks], index=found.index, dtype=float)
+        found["is_whole"] = pd.Series([look in whole for look in looks], index=found.index, dtype=bool)
+        return found.drop(columns=["task", "task_index"])
+
     def curve(self, run_ids: Sequence[str] | str, after_step: int = -1) -> pd.DataFrame:
         """Every task's scores at every look: one row per run, step and task.
 
@@ -55,15 +72,18 @@ class CurveReader(Database):
         nats per token, `worse_by_half` half the interval of that, and `is_worse` whether it is beyond it: never where
         the stage trains on the task again.
         """
+        return self._curve(run_ids, after_step, schema.scores.c.task != GENERAL)
+
+    def _curve(self, run_ids: Sequence[str] | str, after_step: int, of: ColumnElement[bool]) -> pd.DataFrame:
         import pandas as pd
 
         ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
         newer = schema.scores.c.step > after_step
         with self._reading() as connection:
-            sampled = schema.scores.c.run_id.in_(ids) & schema.scores.c.whole.is_(False)
+            sampled = schema.scores.c.run_id.in_(ids) & schema.scores.c.whole.is_(False) & of
             if connection.execute(select(schema.scores.c.run_id).where(sampled, newer).limit(1)).first() is None:
                 return pd.DataFrame([], columns=list(_CURVE))
-            found = _read(connection, ids, after_step)
+            found = _read(connection, ids, after_step, of)
         rows = [
             _curve_row(run_id, run, stage, step, task)
             for run_id, run in found.items()
@@ -74,24 +94,49 @@ class CurveReader(Database):
         return pd.DataFrame(rows, columns=list(_CURVE))
 
     def matrix(self, run_ids: Sequence[str] | str) -> pd.DataFrame:
-        """The score matrix, long: one row per run, stage (0 is the base model) and task, on all held-out text."""
+        """The score matrix, long: one row per run, stage (0 is the base model) and task, on all held-out text.
+
+        `questions` counts the held-out questions that were answered, 0 of plain text, whose `exact_match` and
+        `token_f1` are NaN.
+        """
         import pandas as pd
 
         ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
         with self._reading() as connection:
             tasks = {run.run_id: run.tasks for run in _runs(connection, ids)}
-            found = _scores(connection, ids, schema.scores.c.whole.is_(True))
+            of_tasks = schema.scores.c.whole.is_(True) & (schema.scores.c.task != GENERAL)
+            found = _scores(connection, ids, of_tasks)
+            marks = connection.execute(select(schema.answers).where(schema.answers.c.run_id.in_(ids))).all()
+        answers = {(row.run_id, row.stage, row.task): AnswerSums(row.questions, row.exact, row.f1) for row in marks}
         rows = [
             {name: getattr(row, name) for name in ("run_id", "stage", "step", "task", *_SIZES)}
             | _score(row).as_dict()
+            | _answer_scores(answers.get((row.run_id, row.stage, row.task)))
             | {"task_index": tasks[row.run_id].index(row.task) + 1}
             for row in found
         ]
         rows.sort(key=_order)
-        return pd.DataFrame(rows, columns=list(_SCORED))
+        return pd.DataFrame(rows, columns=[*_SCORED, *ANSWER_SCORES, "questions"])
+
+    def guard_outcomes(self, run_ids: Sequence[str] | str) -> pd.DataFrame:
+        """What became of each guard: one row per run, stage (0 is the base model) and guard, by its number in the
+        experiment's order from 0, with whether it `holds` and what was `found`."""
+        import pandas as pd
+
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        table = schema.guard_outcomes
+        query = select(table).where(table.c.run_id.in_(ids)).order_by(table.c.run_id, table.c.stage, table.c.number)
+        with self._reading() as connection:
+            return pd.DataFrame(connection.execute(query).all(), columns=[column.name for column in table.columns])
 
 
-def _read(connection: Connection, ids: list[str], after_step: int) -> dict[str, _RunScores]:
+def _answer_scores(sums: AnswerSums | None) -> dict[str, float]:
+    if sums is None:
+        return dict.fromkeys(ANSWER_SCORES, math.nan) | {"questions": 0}
+    return sums.as_dict() | {"questions": sums.questions}
+
+
+def _read(connection: Connection, ids: list[str], after_step: int, of: ColumnElement[bool]) -> dict[str, _RunScores]:
     """Read what the looks after a step rest on: themselves, and those at the ends of stages."""
     found = {
         row.run_id: _RunScores(
@@ -101,7 +146,7 @@ def _read(connection: Connection, ids: list[str], after_step: int) -> dict[str, 
         )
         for row in _runs(connection, ids)
     }
-    for row in _scores(connection, ids, schema.scores.c.whole.is_(True)):
+    for row in _scores(connection, ids, schema.scores.c.whole.is_(True) & of):
         found[row.run_id].whole[row.stage, row.task] = _score(row)
         found[row.run_id].ends[row.stage] = row.step
 
@@ -111,7 +156,7 @@ def _read(connection: Connection, ids: list[str], after_step: int) -> dict[str, 
         ]
         return or_(table.c.step > after_step, *at_ends)
 
-    for row in _scores(connection, ids, schema.scores.c.whole.is_(False) & wanted(schema.scores)):
+    for row in _scores(connection, ids, schema.scores.c.whole.is_(False) & of & wanted(schema.scores)):
         found[row.run_id].samples[row.stage, row.step, row.task] = _score(row)
     table = schema.document_sums
     for row in connection.execute(select(table).where(table.c.run_id.in_(ids), wanted(table))):
@@ -138,7 +183,7 @@ def _order(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _curve_row(run_id: str, run: _RunScores, stage: int, step: int, task: str) -> dict[str, Any]:
-    sample, index = run.samples[stage, step, task], run.tasks.index(task) + 1
+    sample, index = run.samples[stage, step, task], 0 if task == GENERAL else run.tasks.index(task) + 1
     place = dict(zip(_PLACE, (run_id, stage, step, task, index), strict=True))
     point = _point(run, stage, step, task)
     ends = {f"{name}_low": value for name, value in point.lows.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 8
+VERSION = 9
 """The newest."""
 
 
@@ -106,6 +106,26 @@ def _to_8(operations: Any) -> None:
     _add_missing(operations, "runs", sa.Column("reference_facts", sa.JSON))
 
 
+def _to_9(operations: Any) -> None:
+    """Beside the tasks a general text is scored, and held-out questions are answered: experiments of before go on
+    without."""
+    connection = operations.get_bind()
+    _add_missing(operations, "runs", sa.Column("general_facts", sa.JSON))
+    for experiment_id, text in connection.execute(
+        sa.text("SELECT experiment_id, configuration FROM experiments")
+    ).all():
+        connection.execute(
+            sa.text("UPDATE experiments SET configuration = :kept WHERE experiment_id = :id"),
+            {"kept": json.dumps(as_before_9(json.loads(text))), "id": experiment_id},
+        )
+
+
+def as_before_9(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as versions of before meant one, which neither scored a general text nor answered questions."""
+    training = {"answer_questions": 0} | configuration.get("training", {})
+    return {"general": "none"} | configuration | {"training": training}
+
+
 def _joined_as_before() -> sa.Column[bool]:
     return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
 
@@ -123,5 +143,5 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
 
 
 _STEPS: dict[int, Callable[[Any], None]] = {
-    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8,
+    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9,
 }  # fmt: skip

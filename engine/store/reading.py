@@ -221,14 +221,23 @@ class Reader(CurveReader):
     def reference_facts(self, experiment_id: str) -> dict[str, Any]:
         """The facts of the reference text by the first run of the experiment that read it and finished a stage; empty
         before, and where none reads it."""
+        return self._first_facts(experiment_id, runs.c.reference_facts)
+
+    def general_facts(self, experiment_id: str) -> dict[str, Any]:
+        """The facts of the general text by the first run of the experiment that finished a stage; empty before, and
+        where none is scored."""
+        return self._first_facts(experiment_id, runs.c.general_facts)
+
+    def _first_facts(self, experiment_id: str, facts: ColumnElement[Any]) -> dict[str, Any]:
+        """Those of the first run of the experiment that has some and finished a stage."""
         trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
         query = (
-            select(runs.c.reference_facts)
+            select(facts)
             .where(runs.c.experiment_id == experiment_id, runs.c.run_id.in_(trained))
             .order_by(runs.c.number)
         )
         with self._reading() as connection:
-            return next((facts for facts in connection.execute(query).scalars() if facts), {})
+            return next((found for found in connection.execute(query).scalars() if found), {})
 
     def environment(self, run_id: str) -> dict[str, Any]:
         """Versions, device, threads, commit that the run was trained with; empty before it began."""

@@ -1,6 +1,7 @@
 """The changes that each event makes to the tables."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def _run_started(connection: Connection, run_id: str, event: events.RunStarted, 
     values = {
         "status": "running", "reason": "", "steps": event.steps, "stages": event.stages, "stage": event.finished_stages,
         "environment": event.environment, "task_facts": list(event.tasks),
-        "reference_facts": event.reference,
+        "reference_facts": event.reference, "general_facts": event.general,
         "started_at": func.coalesce(runs.c.started_at, now()), "finished_at": None,
     }  # fmt: skip
     _change_run(connection, run_id, values)
@@ -81,6 +82,15 @@ def _evaluated(connection: Connection, run_id: str, event: events.Evaluated, fol
     ]
     if of_documents:
         connection.execute(_replace(schema.document_sums), of_documents)
+    place: dict[str, Any] = {"run_id": run_id, "stage": event.stage}
+    if event.answers:
+        answers = [place | {"task": task, **asdict(sums)} for task, sums in event.answers.items()]
+        connection.execute(_replace(schema.answers), answers)
+    if event.drift is not None:
+        connection.execute(_replace(schema.drift), [place | {"step": event.step, "nats": event.drift}])
+    if event.guards:
+        outcomes = [place | {"number": number, **asdict(found)} for number, found in enumerate(event.guards)]
+        connection.execute(_replace(schema.guard_outcomes), outcomes)
 
 
 def _score_rows(run_id: str, event: events.Evaluated, scores: dict[str, Score], whole: bool) -> list[dict[str, Any]]:

@@ -88,6 +88,7 @@ runs = Table(
     Column("environment", JSON),
     Column("task_facts", JSON),
     Column("reference_facts", JSON),  # of runs that read the reference text
+    Column("general_facts", JSON),  # of runs that are scored on a general text
 )  # fmt: skip
 
 stages = Table(
@@ -150,6 +151,36 @@ document_sums = Table(
     Column("task", String, primary_key=True),
     Column("sums", LargeBinary, nullable=False),  # `scores.DocumentSums.packed`
 )  # fmt: skip
+
+answers = Table(
+    "answers", _metadata,
+    _run_key(primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("task", String, primary_key=True),
+    Column("questions", Integer, nullable=False),
+    Column("exact", Integer, nullable=False),  # how many are exactly right
+    Column("f1", Float, nullable=False),  # the sum
+)  # fmt: skip
+
+drift = Table(
+    "drift", _metadata,
+    _run_key(primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("nats", Float),
+)  # fmt: skip
+
+guard_outcomes = Table(
+    "guard_outcomes", _metadata,
+    _run_key(primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),  # of the guard, in the experiment's order from 0
+    Column("holds", Boolean, nullable=False),
+    Column("found", String, nullable=False),
+)  # fmt: skip
+
+OF_STAGES = (stages, steps, losses, scores, document_sums, answers, drift, guard_outcomes)
+"""Tables whose rows go where a run goes back to an earlier stage."""
 
 sa.Index("runs_in_queue", runs.c.status, runs.c.queued_at, runs.c.number)
 

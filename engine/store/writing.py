@@ -216,7 +216,7 @@ def _first_waiting() -> Select[Any]:
 
 def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:
     """Do the same as `Writer.drop_after_stage` inside a transaction; the run's counters go back as well."""
-    for table in (schema.stages, schema.steps, schema.losses, schema.scores, schema.document_sums):
+    for table in schema.OF_STAGES:
         later = table.c.stage > stage if stage else table.c.stage >= 0
         connection.execute(delete(table).where(table.c.run_id == run_id, later))
     done = schema.stages

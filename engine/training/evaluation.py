@@ -1,88 +1,130 @@
-"""Scores of a run's held-out texts: measured, kept for other runs task by task, and put together again.
+"""Scores of a run's held-out texts: measured, kept for other runs part by part, and put together again.
 
-What a stage's steps have made does not depend on the texts that it is scored on: so the scores of each task are kept
-under a key of their own, and a task that is added later is scored from the checkpoints that are there.
+What a stage's steps have made does not depend on what it is scored on: so the scores of each task, of the general text
+and of the guards are kept under keys of their own, and a task that is added later is scored from the checkpoints that
+are there.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from engine import events
-from engine.events.scores import DocumentSums, Score
+from engine.events.scores import GENERAL, AnswerSums, DocumentSums, Score
+from engine.insight.measures.guard_checks import check_guards
 from engine.models.loading import LoadedModel
 from engine.persistence.content_keys import content_key
 from engine.persistence.journal import Kept
-from engine.training.run_state import EncodedTask, RunSetup
+from engine.training.run_state import RunSetup
+from engine.training.scored_texts import Scored
 from engine.training.scoring import score, score_sample
+
+_Of = TypeVar("_Of")
 
 
 def evaluate(
-    setup: RunSetup, base: LoadedModel, tasks: Sequence[EncodedTask], stage: int, step: int, whole: bool
+    setup: RunSetup, base: LoadedModel, scored: Scored, stage: int, step: int, whole: bool
 ) -> events.Evaluated:
-    """Score the held-out sample of every one of `tasks`, and all of its held-out text where `whole`."""
+    """Score the held-out sample of every text of `scored`; where `whole`, all of its held-out text, the answers to its
+    questions, and the guards."""
     started = setup.control.active_time()
     samples: dict[str, Score] = {}
     wholes: dict[str, Score] = {}
     documents: dict[str, DocumentSums] = {}
+    answers: dict[str, AnswerSums] = {}
+    drift: float | None = None
     check, packed = setup.control.check, base.packed
-    for task in tasks:
-        held_out = task.held_out
-        samples[task.name], documents[task.name] = score_sample(base.model, held_out, check, packed)
+    for text in scored.texts:
+        held_out = text.held_out
+        samples[text.name], documents[text.name] = score_sample(base.model, held_out, check, packed)
+        if text.drift is not None:
+            drift = text.drift.measure(base, lambda: base if stage == 0 else setup.load_model(None), check)
         if whole:
-            wholes[task.name] = samples[task.name]
+            wholes[text.name] = samples[text.name]
             if held_out.rest is not None:
-                wholes[task.name] += score(base.model, held_out.rest, held_out.rest_bytes, check, packed)
+                wholes[text.name] += score(base.model, held_out.rest, held_out.rest_bytes, check, packed)
+            if text.questions is not None:
+                answers[text.name] = text.questions.sums(base, check)
+    guards = tuple(check_guards(base, scored.guards, check)) if whole and scored.guards else None
     seconds = setup.control.active_time() - started
-    return events.Evaluated(stage, step, samples, wholes if whole else None, seconds, documents)
+    return events.Evaluated(
+        stage, step, samples, wholes if whole else None, seconds, documents, answers or None, drift, guards
+    )
 
 
-def scores_key(setup: RunSetup, task: EncodedTask, trained: str) -> str:
-    """The name of a task's scores inside and after the stage that `trained` names."""
-    return content_key(trained, "scores", task.held_out_key, setup.training.evaluations_per_stage)
+def scores_key(setup: RunSetup, part: str, trained: str) -> str:
+    """The name of a part of the scores inside and after the stage that `trained` names, for the part's own key."""
+    return content_key(trained, "scores", part, setup.training.evaluations_per_stage)
 
 
 def keep_scores(setup: RunSetup, trained: str, recorded: Iterable[Kept]) -> None:
-    """Keep a stage's scores for other runs, task by task; those of a task that lacks some are not kept."""
+    """Keep a stage's scores for other runs, part by part; those of a part that lacks some are not kept."""
     assert setup.shared is not None
     evaluated = [event for event in recorded if isinstance(event, events.Evaluated)]
-    for task in setup.tasks:
-        if evaluated and all(task.name in event.sample for event in evaluated):
-            setup.shared.keep(scores_key(setup, task, trained), [_of_task(event, task.name) for event in evaluated])
+    for text in setup.scored.texts:
+        if evaluated and all(text.name in event.sample for event in evaluated):
+            own = [_of_text(event, text.name) for event in evaluated]
+            setup.shared.keep(scores_key(setup, text.held_out_key, trained), own)
+    of_guards = [_of_guards(event) for event in evaluated if event.guards is not None]
+    if of_guards:
+        setup.shared.keep(scores_key(setup, setup.scored.guards_key, trained), of_guards)
 
 
-def _of_task(event: events.Evaluated, name: str) -> events.Evaluated:
-    """The part of an event that is one task's; its time is shared evenly."""
+def _of_text(event: events.Evaluated, name: str) -> events.Evaluated:
+    """The part of an event that is one text's; its time is shared evenly."""
+
+    def own(found: dict[str, _Of] | None) -> dict[str, _Of] | None:
+        return None if found is None or name not in found else {name: found[name]}
+
     return replace(
         event,
         sample={name: event.sample[name]},
-        whole=None if event.whole is None else {name: event.whole[name]},
-        documents=None if event.documents is None else {name: event.documents[name]},
+        whole=own(event.whole),
+        documents=own(event.documents),
+        answers=own(event.answers),
+        drift=event.drift if name == GENERAL else None,
+        guards=None,
         seconds=event.seconds / len(event.sample),
     )
 
 
+def _of_guards(event: events.Evaluated) -> events.Evaluated:
+    """The part of an event that is the guards'; its time counts with the texts."""
+    return replace(event, sample={}, whole={}, documents=None, answers=None, drift=None, seconds=0.0)
+
+
 def joined(parts: Sequence[events.Evaluated]) -> events.Evaluated:
-    """The scores of several tasks at one step as one event."""
+    """The scores of several parts at one step as one event."""
     first = parts[0]
-    whole = {name: found for part in parts for name, found in (part.whole or {}).items()}
     return replace(
         first,
         sample={name: found for part in parts for name, found in part.sample.items()},
-        whole=whole if first.whole is not None else None,
-        documents={name: found for part in parts for name, found in (part.documents or {}).items()},
+        whole=_merged(part.whole for part in parts),
+        documents=_merged(part.documents for part in parts),
+        answers=_merged(part.answers for part in parts),
+        drift=next((part.drift for part in parts if part.drift is not None), None),
+        guards=next((part.guards for part in parts if part.guards is not None), None),
         seconds=sum(part.seconds for part in parts),
     )
 
 
-def recorded_with_scores(setup: RunSetup, trained: str, recorded: Iterable[Kept]) -> Iterator[Kept]:
-    """The recorded events of a stage that another run has trained, its kept scores of this run's tasks among them.
+def _merged(parts: Iterable[dict[str, _Of] | None]) -> dict[str, _Of] | None:
+    """None where no part has any."""
+    there = [part for part in parts if part is not None]
+    return {name: found for part in there for name, found in part.items()} if there else None
 
-    A task that the other run has not scored is missing in them: `score_missing` scores it after the stage's last step.
+
+def recorded_with_scores(setup: RunSetup, trained: str, recorded: Iterable[Kept]) -> Iterator[Kept]:
+    """The recorded events of a stage that another run has trained, its kept scores of what this run is scored on among
+    them.
+
+    What the other run has not scored is missing in them: `score_missing` scores it after the stage's last step.
     """
     assert setup.shared is not None
-    at: dict[int, list[events.Evaluated]] = {}
-    for task in setup.tasks:
-        for event in setup.shared.recorded_events(scores_key(setup, task, trained)) or ():
+    scored, at = setup.scored, dict[int, list[events.Evaluated]]()
+    keys = [text.held_out_key for text in scored.texts] + ([scored.guards_key] if scored.guards else [])
+    for key in keys:
+        for event in setup.shared.recorded_events(scores_key(setup, key, trained)) or ():
             if isinstance(event, events.Evaluated):
                 at.setdefault(event.step, []).append(event)
     for event in recorded:
@@ -94,13 +136,17 @@ def recorded_with_scores(setup: RunSetup, trained: str, recorded: Iterable[Kept]
 def score_missing(
     setup: RunSetup, base: LoadedModel, last: events.Evaluated | None, stage: int, step: int
 ) -> events.Evaluated | None:
-    """The scores after a stage's last step, `last`, with those of the tasks that it lacks; None where it lacks none."""
-    missing = [task for task in setup.tasks if last is None or task.name not in last.sample]
-    if not missing:
+    """The scores after a stage's last step, `last`, with those that it lacks; None where it lacks none."""
+    scored = setup.scored
+    missing = Scored(
+        tuple(text for text in scored.texts if last is None or text.name not in last.sample),
+        scored.guards if last is None or last.guards is None else (),
+    )
+    if not missing.texts and not missing.guards:
         return None
     found = evaluate(setup, base, missing, stage, step, whole=True)
     if last is None:
         return found
     both = joined([last, found])
-    order = [task.name for task in setup.tasks]
+    order = [text.name for text in scored.texts]
     return replace(both, sample={n: both.sample[n] for n in order}, whole={n: (both.whole or {})[n] for n in order})

@@ -47,6 +47,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
             environment=setup.environment,
             tasks=tuple(task.facts for task in setup.tasks),
             reference=setup.reference.facts if setup.reference is not None else None,
+            general=setup.general.facts if setup.general is not None else None,
         )
         if setup.finished_stages == 0:
             yield from _score_base(setup, progress)
@@ -111,7 +112,7 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
                 if number == steps:
                     setup.strategy.settle(progress.base.model, at.stage, Streams(setup.seed))
                     yield events.Phase(f"scoring after {task.name}")
-                scored = evaluate(setup, progress.base, setup.tasks, at.stage, at.step, whole=number == steps)
+                scored = evaluate(setup, progress.base, setup.scored, at.stage, at.step, whole=number == steps)
                 yield progress.recorded(scored)
                 at.evaluated = number
             if saves:
@@ -126,12 +127,12 @@ def _train(setup: RunSetup, progress: Progress, data: StageData) -> Iterator[eve
 def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | events.Evaluated]:
     """Row 0 of the score matrix, scored once for all runs that start from the same model."""
     yield events.Phase("scoring the base model")
-    key = content_key(setup.content, "base model", [task.held_out_key for task in setup.tasks])
+    key = content_key(setup.content, "base model", setup.scored.keys)
     known = progress.points.row_0(key) or (setup.shared.recorded_events(key) if setup.shared is not None else None)
     scored = next((event for event in known or () if isinstance(event, events.Evaluated)), None)
     if scored is None:
         base = progress.base if progress.position.stage == 0 else setup.load_model(None)
-        scored = evaluate(setup, base, setup.tasks, stage=0, step=0, whole=True)
+        scored = evaluate(setup, base, setup.scored, stage=0, step=0, whole=True)
         if setup.shared is not None:
             setup.shared.keep(key, [scored])
     progress.points.keep_row_0(key, scored)

@@ -13,6 +13,7 @@ from engine.events import StepDone
 from engine.events.control import Control
 from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
+from engine.guards.guard import Guard
 from engine.models.loading import LoadedModel
 from engine.persistence.content_keys import content_key, stage_key, stage_key_parts
 from engine.persistence.journal import Journal, Kept
@@ -22,6 +23,7 @@ from engine.strategies.base import KeptWork, State, Strategy
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
 from engine.training.reference import EncodedReference
+from engine.training.scored_texts import GeneralText, HeldOutQuestions, Scored
 from engine.training.scoring import HeldOut
 
 
@@ -40,6 +42,9 @@ class EncodedTask:
     """Tells the held-out text that is scored from all others: the results of scoring are named by it."""
     overrides: Overrides = field(default_factory=Overrides)
     """The training settings that the task sets itself."""
+    questions: HeldOutQuestions | None = None
+    """Those whose answers are marked after every stage."""
+    drift: None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,10 @@ class RunSetup:
     """ "float32" or "bfloat16"."""
     reference: EncodedReference | None = None
     """The reference text, where the strategy reads it."""
+    general: GeneralText | None = None
+    """The text that no task touches, scored beside them."""
+    guards: tuple[Guard, ...] = ()
+    """What must stay true after every stage."""
     overrides: Overrides = field(default_factory=Overrides)
     """The training settings that the strategy sets itself."""
     finished_stages: int = 0
@@ -69,6 +78,11 @@ class RunSetup:
     """At most so long apart are the points inside a stage that the run can go on from."""
     check_room: Callable[[], None] = lambda: None
     """Called before a stage; raises StoreUnavailableError while the disk has no room for what it will write."""
+
+    @cached_property
+    def scored(self) -> Scored:
+        """All that an evaluation measures."""
+        return Scored((*self.tasks, *([self.general] if self.general is not None else ())), self.guards)
 
     @cached_property
     def stage_settings(self) -> tuple[StageSettings, ...]:
@@ -87,8 +101,7 @@ class RunSetup:
     @property
     def point_keys(self) -> tuple[str, ...]:
         """The same for resume points, which hold the stage's scores as well."""
-        scored = [[task.name, task.held_out_key] for task in self.tasks]
-        return tuple(content_key(key, scored, self.training.evaluations_per_stage) for key in self.stage_keys)
+        return tuple(content_key(key, self.scored.keys, self.training.evaluations_per_stage) for key in self.stage_keys)
 
 
 @dataclass

@@ -13,8 +13,8 @@ from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.tasks import Document, Task, samples
 from engine.tasks.library import Library
-from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from engine.tasks.texts_beside import ReferenceSpec
 from tests.fake_runs import FakeRun, experiment
 
 TRAINING = {

@@ -14,8 +14,8 @@ from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, Training, experiment_from
 from engine.experiments.presets import PRESETS
-from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from engine.tasks.texts_beside import ReferenceSpec
 from ui.experiment.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
 

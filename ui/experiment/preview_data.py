@@ -14,11 +14,11 @@ from engine.forecast.task_overlap import SharedDocument, base_score, shared_docu
 from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import is_known
-from engine.running.reference_tokens import reference_tokens
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
+from engine.running.text_beside_tokens import tokens_beside
 from engine.tasks import Task, load_task
-from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from engine.tasks.texts_beside import ReferenceSpec
 from ui.server.session import store
 
 Identity = tuple[str, tuple[float, ...]]
@@ -90,7 +90,7 @@ def _texts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int
 def _fingerprint(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> str:
     """Return what tells a reference text from others."""
     shared = SharedResults(store().shared_folder)
-    found = reference_tokens(ReferenceSpec.model_validate_json(spec), _base(model), shared, block_size)
+    found = tokens_beside(ReferenceSpec.model_validate_json(spec), _base(model), shared, block_size)
     return found.train_fingerprint
 
 

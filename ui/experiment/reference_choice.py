@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from engine.tasks.texts_beside import ReferenceSpec
 from ui.experiment.draft import Card, ExperimentDraft
 from ui.widgets.text import plain
 

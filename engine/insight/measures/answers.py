@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from engine.common.errors import ConfigError
 from engine.insight.measures.generation import continuations
@@ -14,6 +16,15 @@ from engine.models.loading import LoadedModel
 from engine.tasks.documents import Turn
 from engine.tokens.chat_templates import ChatTemplate
 from engine.tokens.tokenisation import make_encoder
+
+
+class Tokens(Protocol):
+    """A model as far as its tokens go."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+    @property
+    def bos(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ def answers(
     """
     encoded = [_encoded(base, prompt) for prompt in prompts]
     for number, tokens in enumerate(encoded, start=1):
-        _check_room(base, len(tokens), most_tokens, f"Prompt {number}")
+        _check_room(len(tokens), base.context, most_tokens, f"Prompt {number}")
     ends = ends_of(base)
 
     def read(written: Sequence[Tensor], so_far: bool) -> list[Answer]:
@@ -52,17 +63,17 @@ def answers(
     return read(continuations(base.model, encoded, most_tokens, ends, sampling, grown), so_far=False)
 
 
-def check_room(base: LoadedModel, prompt: Prompt, most_tokens: int, name: str) -> None:
+def check_room(base: Tokens, context: int, prompt: Prompt, most_tokens: int, name: str) -> None:
     """Raises ConfigError, which begins with the prompt's name, where it and its answer are longer than the model's
     context."""
-    _check_room(base, len(_encoded(base, prompt)), most_tokens, name)
+    _check_room(len(_encoded(base, prompt)), context, most_tokens, name)
 
 
-def _check_room(base: LoadedModel, tokens: int, most_tokens: int, name: str) -> None:
-    if tokens + most_tokens > base.context:
+def _check_room(tokens: int, context: int, most_tokens: int, name: str) -> None:
+    if tokens + most_tokens > context:
         raise ConfigError(
             f"{name} has {tokens:,} tokens and its answer up to {most_tokens:,}; together they must not be longer than "
-            f"the {base.context:,} that this model reads at once. Shorten the prompt or the answer."
+            f"the {context:,} that this model reads at once. Shorten the prompt or the answer."
         )
 
 
@@ -71,7 +82,7 @@ def plain(found: Sequence[Answer]) -> list[dict[str, object]]:
     return [asdict(answer) for answer in found]
 
 
-def _encoded(base: LoadedModel, prompt: Prompt) -> Tensor:
+def _encoded(base: Tokens, prompt: Prompt) -> Tensor:
     """Bos and the prompt's tokens, as a task's text begins; special tokens in what people type are text like any."""
     if prompt.chat:
         ids = ChatTemplate(base.tokenizer, "auto").asked([Turn("user", prompt.text)])

@@ -14,7 +14,7 @@ from engine.forecast.estimate import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
-from engine.tasks.reference_spec import ReferenceSpec
+from engine.tasks.texts_beside import ReferenceSpec
 from tests.pages.test_experiment_page import APP, PAGE, errors, field, started
 from ui.experiment import preview_data
 from ui.experiment.draft import ExperimentDraft, draft_of

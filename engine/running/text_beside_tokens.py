@@ -1,9 +1,9 @@
-"""The reference text as tokens: encoded as the training side of a task is, and named by its field in every error."""
+"""Texts beside the tasks as tokens: encoded as the training side of a task is, named by their field in every error."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import PalimpsestError, TaskError
 from engine.running.ignored_settings import with_ignored_settings
@@ -15,34 +15,39 @@ if TYPE_CHECKING:
     from engine.experiments.experiment import Experiment
     from engine.persistence.shared_results import SharedResults
     from engine.strategies.base import Strategy
-    from engine.tasks.reference_spec import ReferenceSpec
+    from engine.tasks.texts_beside import TextBeside
 
 
-def reference_tokens(spec: ReferenceSpec, base: Tokens, shared: SharedResults | None, block_size: int) -> TaskTokens:
+def tokens_beside(spec: TextBeside, base: Tokens, shared: SharedResults | None, block_size: int) -> TaskTokens:
     """The text in the tokens of `base`, on both sides, kept as `task_tokens` keeps a task's. Raises TaskError, which
     begins with the field's name."""
     try:
         found = with_ignored_settings(spec, task_tokens(spec, base, shared, block_size))
     except PalimpsestError as error:
-        raise TaskError(named_reference(str(error))) from error
+        raise TaskError(named(spec, str(error))) from error
     said = tuple(remark for remark in found.reading.remarks if remark != SCORED_ON_TRAINING)
     return dataclasses.replace(found, reading=dataclasses.replace(found.reading, remarks=said))
 
 
-def named_reference(sentence: str) -> str:
+def named(spec: TextBeside, sentence: str) -> str:
     """The sentence with the field that it is about."""
-    return sentence if sentence.startswith("reference") else f"reference: {sentence}"
+    return sentence if sentence.startswith(spec.field) else f"{spec.field}: {sentence}"
 
 
 def reference_of_run(
     experiment: Experiment, strategy: Strategy, base: Tokens, shared: SharedResults | None
 ) -> EncodedReference | None:
     """The text as a run of the strategy takes it, with the facts that the run records; None where it needs none. Raises
-    TaskError as `reference_tokens` does."""
+    TaskError as `tokens_beside` does."""
     if experiment.reference is None or not strategy.needs_reference:
         return None
-    found = reference_tokens(experiment.reference, base, shared, experiment.training.block_size)
-    facts = {
+    found = tokens_beside(experiment.reference, base, shared, experiment.training.block_size)
+    return EncodedReference(found.train, found.train_fingerprint, text_facts(found))
+
+
+def text_facts(found: TaskTokens) -> dict[str, Any]:
+    """What a run records of a text beside the tasks."""
+    return {
         "name": found.name,
         "documents": len(found.train),
         "target_tokens": found.train.target_tokens,
@@ -54,4 +59,3 @@ def reference_of_run(
         "separator": found.separator,
         "chat_template": found.chat_template,
     }
-    return EncodedReference(found.train, found.train_fingerprint, facts)

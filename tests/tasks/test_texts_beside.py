@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from engine.tasks.reference_spec import ReferenceSpec
 from engine.tasks.spec import TaskSpec
+from engine.tasks.texts_beside import ReferenceSpec
 
 
 @pytest.mark.parametrize(
