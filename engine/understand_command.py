@@ -36,12 +36,10 @@ def understand(
 
 def verify(folder: Path, guards: Path | None, forgetting: float | None, run: str | None) -> dict[str, Any]:
     """The decision on one run. Raises PalimpsestError, ConfigError where there is nothing to judge by."""
-    if guards is None and forgetting is None:
-        raise ConfigError("Say what must hold: --guards FILE, --forgetting LIMIT, or both.")
     from engine.guards.guard_files import read_guards
     from engine.insight import frames
 
-    return frames.verification(folder, read_guards(guards) if guards is not None else (), forgetting, run)
+    return frames.verification(folder, read_guards(guards) if guards is not None else None, forgetting, run)
 
 
 def _chosen(runs: "pd.DataFrame", wanted: str | None) -> "pd.DataFrame":

@@ -124,7 +124,7 @@ def lost_figure(
         height=380 + legend,
     )  # fmt: skip
     figure.update_xaxes(title_text="after stage", dtick=1, range=[0.7, len(tasks) + 0.3])
-    unit = "accuracy points" if score == "accuracy" else style.unit
+    unit = f"points of {style.unit}" if style.is_share else style.unit
     figure.update_yaxes(title_text=f"lost since own stage, {unit}", col=1)
     figure.update_yaxes(zeroline=True, zerolinecolor="rgba(128,128,128,0.7)")
     return figure
@@ -266,12 +266,12 @@ def _runs_by_label(runs: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _lost(matrix: pd.DataFrame, task_index: int, score: str) -> pd.DataFrame:
-    """run_id, stage, lost: worse than after the own stage, from that stage on; accuracy in points."""
+    """run_id, stage, lost: worse than after the own stage, from that stage on; shares in points."""
     own = matrix[matrix["task_index"] == task_index]
     after = own[own["stage"] == task_index].set_index("run_id")[score]
     later = own[own["stage"] >= task_index].copy()
     reference = later["run_id"].map(after).astype(float)
-    scale = 100 if score == "accuracy" else 1
+    scale = 100 if SCORES[score].is_share else 1
     sign = 1 if SCORES[score].lower_is_better else -1
     later["lost"] = sign * scale * (later[score] - reference)
     return later.dropna(subset=["lost"])[["run_id", "stage", "lost"]]
@@ -285,12 +285,8 @@ def _interval(row: dict[str, float], name: str) -> dict[str, object] | None:
 
 
 def _worse(value: float, style: ScoreStyle) -> str:
-    """A loss in words, accuracy in points already."""
-    amount = (
-        f"{written(abs(value), '.1f')} points"
-        if style.name == "accuracy"
-        else f"{style.half_width(value)} {style.unit}"
-    )
+    """A loss in words, shares in points already."""
+    amount = f"{written(abs(value), '.1f')} points" if style.is_share else f"{style.half_width(value)} {style.unit}"
     return f"{amount} {'worse' if value >= 0 else 'better'}"
 
 

@@ -160,7 +160,7 @@ def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps:
     for name, weight in zip(panels, weights, strict=True):
         bottom = max(0.0, top - unit * weight)
         axis = AXIS | {"title": {"text": titles[name], "standoff": 8}, "domain": [bottom, top], "anchor": "x"}
-        if name == "held out" and score.name == "accuracy":
+        if name == "held out" and score.is_share:
             axis["tickformat"] = ".0%"
         if name == "penalty":
             axis |= {"rangemode": "tozero", "nticks": 3}

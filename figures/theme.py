@@ -49,17 +49,19 @@ class ScoreStyle:
     lower_is_better: bool
     format: str
     change_format: str
+    is_share: bool = False
+    """Written in percent, its differences in points."""
 
     def text(self, value: float) -> str:
         """The value as figures write it, without its unit; a dash where there is none."""
         return "–" if value != value else written(value, self.format)
 
     def change(self, value: float) -> str:
-        """A signed difference; points of a percentage for accuracy."""
+        """A signed difference; points of a percentage for shares."""
         if value != value:
             return "–"
-        scaled = 100 * value if self.name == "accuracy" else value
-        return written(scaled, self.change_format) + (" points" if self.name == "accuracy" else "")
+        scaled = 100 * value if self.is_share else value
+        return written(scaled, self.change_format) + (" points" if self.is_share else "")
 
     def half_width(self, value: float) -> str:
         """Half of an interval, with as many digits as a change."""
@@ -76,7 +78,9 @@ SCORES = {
         ScoreStyle("nats_per_token", "Loss (nats per token)", "nats per token", True, ".3f", "+.3f"),
         ScoreStyle("perplexity", "Perplexity", "perplexity", True, ".4g", "+.3g"),
         ScoreStyle("bits_per_byte", "Bits per byte", "bits per byte", True, ".3f", "+.3f"),
-        ScoreStyle("accuracy", "Next-token accuracy", "accuracy", False, ".1%", "+.1f"),
+        ScoreStyle("accuracy", "Next-token accuracy", "accuracy", False, ".1%", "+.1f", True),
+        ScoreStyle("exact_match", "Exact match", "exactly right", False, ".1%", "+.1f", True),
+        ScoreStyle("token_f1", "Token F1", "token F1", False, ".1%", "+.1f", True),
     )
 }
 

@@ -41,7 +41,8 @@ def test_a_part_of_the_held_out_documents_is_refused() -> None:
 def test_the_halves_of_grouped_documents_are_together_all_held_out_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "MOST_UNITS", 5)
     held_out = scoring.prepare(random_documents(40, seed=3), BLOCK, sample_tokens=10**6)
-    whole, sums = scoring.score_sample(tiny_gpt2().eval(), held_out)
+    scored = scoring.score_sample(tiny_gpt2().eval(), held_out)
+    whole, sums = scored.score, scored.documents
     first, second = halves.halves("tea", sums).values()
     both = first + second
     assert both.total_nats == pytest.approx(whole.total_nats, rel=1e-5)

@@ -10,6 +10,8 @@ SCORE_NAMES = ("nats_per_token", "perplexity", "bits_per_byte", "accuracy")
 """Of every token of a text."""
 ANSWER_SCORES = ("exact_match", "token_f1")
 """Of the answers to a task's held-out questions; plain texts have none."""
+SHARES = frozenset({"accuracy", *ANSWER_SCORES})
+"""From 0 to 1, written in percent; their differences are points."""
 LOWER_IS_BETTER = frozenset({"nats_per_token", "perplexity", "bits_per_byte"})
 GENERAL = ""
 """Stands for the general text where scores go by the name of a task: no task has it."""

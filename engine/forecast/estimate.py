@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from engine import strategies
 from engine.experiments.experiment import Experiment, StrategySpec, Training
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
+from engine.forecast.sizes import EvaluationTokens, TaskSize, evaluation_tokens
 from engine.forecast.trained_weights import weights_of
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models.lm_head import LOGITS_AT_ONCE
@@ -20,8 +21,8 @@ from engine.persistence.content_keys import stage_key_parts
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost
 from engine.tokens.blocks import Blocks
+from engine.training.drift import MOST_TOKENS
 from engine.training.optimizer import make_optimizer
-from engine.training.scoring import sample_size
 
 _BYTES = 4
 """Weights, gradients and optimiser state are kept in float32 whatever the arithmetic."""
@@ -32,23 +33,6 @@ _FORWARD_SHARE = 1 / 3
 _WRITTEN_SHARE = 2.5
 """A token that is written beside one that is trained on: a pass reads one token of each text, which leaves a machine
 little to do at once. Of the embedded model on one core 1.3 to 3.4, in blocks of 64 to 256 tokens."""
-
-
-@dataclass(frozen=True)
-class TaskSize:
-    """A task under one tokenizer, in target tokens."""
-
-    name: str
-    documents: int
-    """Those of the training side."""
-    train_tokens: int
-    held_out_tokens: int
-    held_out_documents: int = 1
-    reads_per_target: float = 1.0
-    """Tokens that the model reads for each that it learns, of the training side: more than 1 where prompts and the
-    turns of users are only read."""
-    held_out_reads_per_target: float = 1.0
-    """The same of the held-out side."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,7 @@ class RunCost:
     forward_tokens: int
     """Read forward alone: by a teacher in steps, and at the ends of stages where no gradient is taken."""
     written_tokens: int
-    """Written by the model before stages."""
+    """Written by the model: samples before stages, and answers, at most, where it is scored."""
     scoring_tokens: int
     seconds: float
     memory_bytes: int
@@ -115,16 +99,18 @@ def estimate(
     speed: Speed,
     is_known: IsKnown = lambda seed, key_parts: False,
     reference: str = "",
+    general: TaskSize | None = None,
 ) -> Estimate:
-    """Cost of every run of `experiment`; `sizes` has its tasks in order. Stages that runs share cost once. `reference`
-    is the fingerprint of its reference text, by which `is_known` tells stages that read it."""
+    """Cost of every run of `experiment`; `sizes` has its tasks in order, `general` is the size of its general text.
+    Stages that runs share cost once. `reference` is the fingerprint of its reference text, by which `is_known` tells
+    stages that read it."""
     labels = [run.label for run in experiment.runs()]
     specs = experiment.runs_of_one_seed()
     by_seed = []
     for seed in experiment.seeds:
         costs, seen = [], _Seen(partial(is_known, seed), reference)
         for label, spec in zip(labels, specs, strict=False):
-            costs.append(_run_cost(label, spec, experiment, sizes, speed, seen, seed))
+            costs.append(_run_cost(label, spec, experiment, sizes, general, speed, seen, seed))
         by_seed.append(costs)
     seconds = sum(run.seconds for costs in by_seed for run in costs)
     return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds)
@@ -150,6 +136,7 @@ def _run_cost(
     spec: StrategySpec,
     experiment: Experiment,
     sizes: Sequence[TaskSize],
+    general: TaskSize | None,
     speed: Speed,
     seen: _Seen,
     seed: int,
@@ -158,13 +145,16 @@ def _run_cost(
     of_strategy, of_tasks = strategies.overrides_of(spec.name, spec.parameters), [t.overrides for t in experiment.tasks]
     settings = settings_of_stages(strategy, training, of_strategy, of_tasks)
     weights = weights_of(experiment.model, speed.parameters, strategy, len(sizes), seed)
-    read = _tokens(strategy, settings, training, sizes, seen)
+    evaluations = evaluation_tokens(experiment, sizes, general)
+    read = _tokens(strategy, settings, training, sizes, evaluations, seen)
     seconds = sum(tokens.seconds(own.operations, speed) for own, tokens in zip(weights, read, strict=True))
     costs = [strategy.cost(stage) for stage in range(1, len(sizes) + 1)]
     stored = [_stored_numbers(cost, sizes[: min(stage, len(sizes) - 1)], speed) for stage, cost in enumerate(costs, 1)]
-    # The model, of what trains a gradient and AdamW's two moments, and what the strategy remembers and holds.
+    compared = 2 * MOST_TOKENS * speed.vocabulary if general is not None else 0
+    # The model, of what trains a gradient and AdamW's two moments, what the strategy remembers and holds, and the base
+    # model's distributions beside those that are held against them.
     held = [
-        own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained + numbers
+        own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained + numbers + compared
         for own, cost, numbers in zip(weights, costs, stored, strict=True)
     ]
     moments = 2 if training.optimizer_state == "keep" else 0
@@ -193,7 +183,7 @@ class _StageTokens:
     beside: int
     """Read forward alone by its steps."""
     written: int
-    """Before its first step."""
+    """Before its first step, and where it is scored."""
     fisher: int
     """Read at its end, forward and backward, one block at a time."""
     looked_at: int
@@ -216,26 +206,29 @@ def _stored_numbers(cost: Cost, finished: Sequence[TaskSize], speed: Speed) -> i
 
 
 def _tokens(
-    strategy: Strategy, settings: Sequence[StageSettings], training: Training, sizes: Sequence[TaskSize], seen: _Seen
+    strategy: Strategy,
+    settings: Sequence[StageSettings],
+    training: Training,
+    sizes: Sequence[TaskSize],
+    evaluations: tuple[EvaluationTokens, EvaluationTokens],
+    seen: _Seen,
 ) -> list[_StageTokens]:
     """The tokens of every stage that no earlier run has made; the base model's scores count to the first."""
-    held_out = [(size, min(size.held_out_tokens, training.held_out_tokens)) for size in sizes]
-    whole = round(sum(scored * size.held_out_reads_per_target for size, scored in held_out))
-    samples = [(size, _sample_tokens(size, scored, training.evaluation_tokens)) for size, scored in held_out]
-    sample = round(sum(scored * size.held_out_reads_per_target for size, scored in samples))
+    inside, at_end = evaluations
     found = []
-    of_base = whole if seen.first("base model") else 0
+    of_base = at_end if seen.first("base model") else EvaluationTokens(0)
     every_key_parts = stage_key_parts(strategy, [each.key_parts for each in settings], seen.reference)
     for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
-        cost, scored, trained, beside, written = strategy.cost(stage), of_base if stage == 1 else 0, 0, 0, 0
+        cost, trained, beside = strategy.cost(stage), 0, 0
+        scored, written = (of_base.read, of_base.written) if stage == 1 else (0, 0)
         if seen.first(key_parts):
             tasks = [
                 (sizes[task - 1], epochs) for epochs, task in zip(own.epochs, strategy.plan(stage).tasks, strict=True)
             ]
             trained, beside = _in_steps(cost, tasks, training.stage_tokens, sizes[: stage - 1])
             before = [(other.documents, other.train_tokens) for other in sizes[: stage - 1]]
-            written = round(cost.written_tokens(before, training.block_size))
-            scored += whole + (training.evaluations_per_stage - 1) * sample
+            written += at_end.written + round(cost.written_tokens(before, training.block_size))
+            scored += at_end.read + (training.evaluations_per_stage - 1) * inside.read
         read = {True: 0, False: 0}
         for reading in cost.readings if stage < len(sizes) else ():
             if reading.shared_as is None or seen.first((key_parts, *reading.shared_as)):
@@ -264,12 +257,6 @@ def _kept_reads(past: Sequence[TaskSize]) -> float:
     means = [(size.train_tokens / max(1, size.documents), size.reads_per_target) for size in past]
     targets = sum(mean for mean, _ in means)
     return sum(mean * reads for mean, reads in means) / targets if targets else 1.0
-
-
-def _sample_tokens(size: TaskSize, scored: int, share: int) -> int:
-    """Return how many of a task's `scored` held-out tokens lie in the documents that curves follow."""
-    documents = max(1, round(size.held_out_documents * scored / max(1, size.held_out_tokens)))
-    return round(scored * sample_size(documents, scored, share) / documents)
 
 
 def _budget(epochs: int, stage_tokens: int | None, size: TaskSize) -> int:

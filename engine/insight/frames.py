@@ -113,7 +113,11 @@ def turned_answers(
 
 
 def verification(
-    folder: Path, guards: Sequence[Guard], most_forgetting: float | None, run: str | None = None, tell: Tell = _silent
+    folder: Path,
+    guards: Sequence[Guard] | None,
+    most_forgetting: float | None,
+    run: str | None = None,
+    tell: Tell = _silent,
 ) -> dict[str, Any]:
     """As `engine.insight.verification.verify`, of the run with this label or id, or the one that kept most."""
     with closing(_store(folder)) as store:

@@ -2,47 +2,28 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from engine.common.errors import StoreError
+from engine.common.errors import ConfigError, StoreError
 from engine.common.quoting import listed, quoted
-from engine.events.scores import GuardOutcome
 from engine.guards.guard import OF_ANSWERS, Guard
 from engine.insight.measures.guard_checks import check_guards
 from engine.insight.requests import Source
 from engine.insight.sources import find, last_stage
 from engine.insight.telling import Tell, Told
 from engine.results.comparison import matrices
+from engine.results.guard_histories import GuardHistory, guard_histories
 from engine.results.kept_most import kept_most
 from engine.store import Store
 
 SHIP, HOLD = "SHIP", "HOLD"
 
 
-@dataclass(frozen=True)
-class GuardHistory:
-    """A guard, and what became of it from the base model (first) to the run's last stage."""
-
-    guard: Guard
-    outcomes: tuple[GuardOutcome, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether it holds for the final model."""
-        return self.outcomes[-1].holds
-
-    @property
-    def lost_at(self) -> int | None:
-        """The stage after which it held no more, to the end; None where it holds, or never did."""
-        held = [stage for stage, outcome in enumerate(self.outcomes) if outcome.holds]
-        return None if self.holds or not held else held[-1] + 1
-
-
 def verify(
-    store: Store, run_id: str, guards: Sequence[Guard], most_forgetting: float | None, tell: Tell
+    store: Store, run_id: str, guards: Sequence[Guard] | None, most_forgetting: float | None, tell: Tell
 ) -> dict[str, Any]:
-    """The decision as plain data: `decision` SHIP or HOLD, `reasons` in sentences, the guards by stage, and what each
+    """The decision on a run by `guards`, or by those that it was checked on while it trained where they are None, as
+    plain data: `decision` SHIP or HOLD, `reasons` in sentences, the guards by stage, and what each
     task forgot in bits per byte, None where that is no number.
 
     A run is held where it is not finished, where a guard does not hold after its last stage, or where a task ended more
@@ -50,14 +31,23 @@ def verify(
     PalimpsestError where a checkpoint is gone or a guard can't be checked.
     """
     experiment_id, run = store.run_spec(run_id)
-    tasks = [task.name for task in store.experiment(experiment_id).tasks]
+    experiment = store.experiment(experiment_id)
+    tasks = [task.name for task in experiment.tasks]
+    if guards is None and not experiment.guards and most_forgetting is None:
+        raise ConfigError(
+            "Say what must hold: --guards FILE, --forgetting LIMIT, or both; or give the experiment guards of its own."
+        )
     status = str(store.runs(run_ids=run_id)["status"].item())
     finished = last_stage(store, run_id)
     if not finished:
         raise StoreError(f"{run.label} has not finished a stage yet, so there is no model to judge.")
     find(store, Source(run_id, finished))  # what may be shipped must be there
     reasons = [] if status == "finished" else [f"the run is {status} after stage {finished} of {len(tasks)}"]
-    histories = _histories(store, run_id, guards, finished, tell) if guards else []
+    if guards is None:
+        own = store.guard_outcomes(run_id)
+        histories = guard_histories(own[own["stage"] <= finished], experiment.guards)
+    else:
+        histories = _histories(store, run_id, guards, finished, tell) if guards else []
     reasons += [_failed(history, tasks) for history in histories if not history.holds]
     forgot = _forgotten(store, run_id, tasks)
     if most_forgetting is not None:
@@ -70,7 +60,7 @@ def verify(
         "decision": HOLD if reasons else SHIP,
         "run": run.label, "run_id": run_id, "seed": run.seed, "stages": finished,
         "reasons": reasons,
-        "guards": [_plain(history) for history in histories],
+        "guards": [history.plain for history in histories],
         "forgetting": {task: value if math.isfinite(value) else None for task, value in forgot.items()},
     }  # fmt: skip
 
@@ -107,16 +97,6 @@ def _forgotten(store: Store, run_id: str, tasks: Sequence[str]) -> dict[str, flo
         return {}
     past = range(min(len(rows) - 2, len(tasks) - 1))
     return {tasks[task]: rows[-1][task] - min(row[task] for row in rows[1:-1]) for task in past}
-
-
-def _plain(history: GuardHistory) -> dict[str, Any]:
-    return {
-        "guard": history.guard.title,
-        "holds": history.holds,
-        "by_stage": [outcome.holds for outcome in history.outcomes],
-        "lost_at": history.lost_at,
-        "found": history.outcomes[-1].found,
-    }
 
 
 def choose(store: Store, experiment_id: str, wanted: str | None) -> str:

@@ -109,29 +109,36 @@ def _look(
     return look(model, loss.against, read, sent(at, model.device))
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of the target tokens of some blocks, row by row."""
+
+    nats: Tensor
+    """float32 [N]"""
+    likeliest: Tensor
+    """The likeliest token in each place, int64 [N]."""
+    log_probabilities: Tensor
+    """log p of every entry of the vocabulary, float32 [n, V], in the places that were asked for."""
+
+
 @torch.no_grad()
-def predictions(model: PreTrainedModel, blocks: Blocks, packed: bool = True) -> tuple[Tensor, Tensor]:
-    """Return for each target token its nats, float32 [N], and the likeliest token in its place, int64 [N]."""
+def predictions(
+    model: PreTrainedModel, blocks: Blocks, packed: bool = True, places: Tensor | None = None
+) -> Predictions:
+    """The model's predictions of the target tokens. `places`, int64 [n], are those of them whose whole distributions
+    are wanted, none where it is None; all of these exist at once."""
     blocks, wanted, targets = _on_device(model, blocks)
+    chosen = sent(torch.zeros(0, dtype=torch.int64) if places is None else places, model.device)
     head = lm_head.plain_head(model)
     if head is not None:
-        return lm_head.predictions(_states(model, blocks, packed, wanted), head, targets)
-    logits = logits_of(model, blocks, packed).flatten(0, 1)[wanted].float()
-    return F.cross_entropy(logits, targets, reduction="none"), logits.argmax(-1)
-
-
-@torch.no_grad()
-def log_probabilities(model: PreTrainedModel, blocks: Blocks, tokens: Tensor, packed: bool = True) -> Tensor:
-    """log p of every entry of the vocabulary, float32 [n, V], in the places of some target tokens of `blocks`, counted
-    row by row: int64 [n]. All of them exist at once."""
-    blocks, wanted, _ = _on_device(model, blocks)
-    chosen = wanted.index_select(0, sent(tokens, model.device))
-    head = lm_head.plain_head(model)
-    if head is None:
-        logits = logits_of(model, blocks, packed).flatten(0, 1).index_select(0, chosen)
+        states = _states(model, blocks, packed, wanted)
+        nats, likeliest = lm_head.predictions(states, head, targets)
+        logits = head(states.index_select(0, chosen))
     else:
-        logits = head(_states(model, blocks, packed, chosen))
-    return lm_head.log_softmax(logits.float())
+        every = logits_of(model, blocks, packed).flatten(0, 1)[wanted].float()
+        nats, likeliest = F.cross_entropy(every, targets, reduction="none"), every.argmax(-1)
+        logits = every.index_select(0, chosen)
+    return Predictions(nats, likeliest, lm_head.log_softmax(logits.float()))
 
 
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:

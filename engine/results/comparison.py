@@ -73,7 +73,8 @@ def _cut(name: str, length: int = 28) -> str:
 
 
 def matrices(matrix: pd.DataFrame, score: str) -> dict[str, Rows]:
-    """Each run's score matrix from the store's long frame, up to the first stage that is not wholly scored."""
+    """Each run's score matrix from the store's long frame, up to the first stage that is not wholly scored. The column
+    of a task that has no such score at all is NaN."""
     cells: dict[str, dict[int, dict[int, float]]] = {}
     for run_id, stage, task, value in zip(*(matrix[c] for c in ("run_id", "stage", "task_index", score)), strict=True):
         cells.setdefault(str(run_id), {}).setdefault(int(stage), {})[int(task)] = float(value)
@@ -82,10 +83,12 @@ def matrices(matrix: pd.DataFrame, score: str) -> dict[str, Rows]:
 
 def _whole_rows(stages: Mapping[int, Mapping[int, float]]) -> Rows:
     tasks = sorted({task for scored in stages.values() for task in scored})
+    lacking = {task for task in tasks if all(math.isnan(row.get(task, math.nan)) for row in stages.values())}
     rows: Rows = []
     for stage in sorted(stages):
         row = [stages[stage].get(task, math.nan) for task in tasks]
-        if stage != len(rows) or any(math.isnan(value) for value in row):
+        has_gap = any(math.isnan(value) and task not in lacking for task, value in zip(tasks, row, strict=True))
+        if stage != len(rows) or has_gap:
             break
         rows.append(row)
     return rows
@@ -144,6 +147,8 @@ def task_orders(matrix: pd.DataFrame) -> dict[str, list[str]]:
 def stability_gaps(curve: pd.DataFrame, orders: Mapping[str, Sequence[str]], score: str) -> dict[str, Measured]:
     """Per run, how far its old tasks fell at worst *during* later stages, mean over tasks j < T, from the
     evaluations inside the stages. `orders` holds each run's tasks in training order."""
+    if score not in curve:  # what is measured at the ends of stages alone
+        return {}
     looks: dict[str, dict[str, list[tuple[int, float]]]] = {}
     ordered = curve.sort_values("step", kind="stable")
     for run_id, task, stage, value in zip(*(ordered[c] for c in ("run_id", "task", "stage", score)), strict=True):
@@ -250,8 +255,9 @@ def _measures(rows: Rows, score: str) -> dict[str, Measured]:
     for name in ("average", "learning_accuracy"):
         value = measured[name].value
         measured[name] = Measured(None if value is None else sign(score) * value, measured[name].reason)
-    earlier = rows[-1][:-1]
-    measured["earlier_tasks"] = Measured(fmean(earlier)) if earlier else Measured(None, "it takes two tasks or more")
+    earlier = [value for value in rows[-1][:-1] if not math.isnan(value)]
+    why = "it takes two tasks or more" if len(rows[-1]) < 2 else "no earlier task has this score"
+    measured["earlier_tasks"] = Measured(fmean(earlier)) if earlier else Measured(None, why)
     return measured
 
 

@@ -14,10 +14,11 @@ import pandas as pd
 from engine.common.durable_files import writing
 from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
-from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
+from engine.events.scores import ANSWER_SCORES, LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
+from engine.results.beside import general_data, unscored
 from engine.results.clipping import clipping_data
 from engine.results.comparison import (
     REFERENCE,
@@ -29,14 +30,16 @@ from engine.results.comparison import (
     with_configurations,
 )
 from engine.results.fairness import conditions_of_runs, unfair, unfair_runs
+from engine.results.guard_histories import guard_histories
 from engine.results.operations import operations_of
 from engine.results.paired_tests import PairedDifference
 from engine.results.summaries import intransigence, summarize
 from engine.results.verdict import Verdict, verdict
 from engine.store import Store
 
-SCHEMA = "palimpsest/results/2"
-"""2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
+SCHEMA = "palimpsest/results/3"
+"""3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general` and `guards`
+are new. 2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
 `comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
@@ -63,6 +66,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
     where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. `curve` holds the looks inside stages and
     at their ends as the columns of a table, with both ends of each score's 95% interval (`Store.curve` says which).
+    `exact_match` and `token_f1` are None for the tasks that `unscored` names, with the reason. `general` holds the
+    general text's scores by stage with KL(base ‖ now), `guards` what became of each guard (`results.beside`).
     `clipping` says which share of the steps was clipped, and what share of their gradients that left.
     `comparison` holds by score the paired tests of the configuration that kept most (`_comparison`).
     Raises StoreError for an unknown id.
@@ -71,8 +76,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     runs = store.runs(experiment_id)
     run_ids = runs["run_id"].tolist()
     stages, matrix = store.stages(run_ids), store.matrix(run_ids)
-    curve = store.curve(run_ids)
-    scores = {name: matrices(matrix, name) for name in SCORE_NAMES}
+    curve, general, outcomes = store.curve(run_ids), store.general(run_ids), store.guard_outcomes(run_ids)
+    scores = {name: matrices(matrix, name) for name in (*SCORE_NAMES, *ANSWER_SCORES)}
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
@@ -81,12 +86,12 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     described = []
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
-        matrix_of = {name: _whole(scores[name].get(run.run_id, []), len(experiment.tasks)) for name in SCORE_NAMES}
+        matrix_of = {name: _whole(found.get(run.run_id, []), len(experiment.tasks)) for name, found in scores.items()}
         summary = {}
-        for name in SUMMARIZED:
+        for name in (*SUMMARIZED, *ANSWER_SCORES):
             against = scores[name].get(joint.run_id, []) if joint else []
             summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
-            gap = gaps[name].get(run.run_id)
+            gap = gaps.get(name, {}).get(run.run_id)
             summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None
         own = stages[stages["run_id"] == run.run_id]
         kept, remarks = own["checkpoint"], zip(own["stage"], own["remarks"], strict=True)
@@ -102,6 +107,11 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 ),
                 "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
                 "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
+                "general": general_data(general[general["run_id"] == run.run_id], len(experiment.tasks)),
+                "guards": [
+                    each.plain
+                    for each in guard_histories(outcomes[outcomes["run_id"] == run.run_id], experiment.guards)
+                ],
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip
@@ -111,6 +121,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "environment": next(filter(None, map(store.environment, run_ids)), {}),
         "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
         "reference": reference_data(store.reference_facts(experiment_id)) or None,
+        "general": reference_data(store.general_facts(experiment_id)) or None,
+        "unscored": unscored(matrix),
         "runs": described,
         "comparison": _comparison(runs, matrix, {experiment_id: experiment}, facts),
     }
@@ -187,7 +199,7 @@ def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def reference_data(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that were read of the reference text, as `results.json` and `check --json` hold them; empty where
+    """The facts that were read of a text beside the tasks, as `results.json` and `check --json` hold them; empty where
     there are none."""
     if not facts:
         return {}

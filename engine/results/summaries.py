@@ -34,39 +34,51 @@ class Summary:
 
 
 def summarize(matrix: Matrix, lower_is_better: bool) -> Summary:
-    """Summaries of a (T+1) × T matrix; rows of stages that are not reached yet may be missing or hold None."""
+    """Summaries of a (T+1) × T matrix; rows of stages that are not reached yet may be missing or hold None.
+
+    A task that lacks the score altogether, as plain text lacks exact match, has a column of None or NaN: the means are
+    over the others.
+    """
     tasks = len(matrix[0]) if matrix else 0
-    s = [[None if x is None else (-x if lower_is_better else x) for x in row] for row in matrix]
-    if tasks == 0 or len(s) < tasks + 1 or any(x is None or not math.isfinite(x) for row in s for x in row):
-        reason = "the run has not finished all its stages" if len(s) < tasks + 1 else "the matrix is not complete"
+    s = [[math.nan if x is None else (-x if lower_is_better else x) for x in row] for row in matrix]
+    columns = [j for j in range(tasks) if not all(math.isnan(row[j]) for row in s)]
+    reason = ""
+    if tasks == 0 or len(s) < tasks + 1 or any(all(x is None for x in row) for row in matrix):
+        reason = "the run has not finished all its stages"
+    elif not columns:
+        reason = "no task has this score"
+    elif not all(math.isfinite(row[j]) for row in s for j in columns):
+        reason = "the matrix is not complete"
+    if reason:
         names = ("average", "backward_transfer", "forward_transfer", "forgetting", "learning_accuracy")
         nothing = (None,) * max(tasks - 1, 0)
         return Summary(None, None, None, None, None, nothing, dict.fromkeys((*names, "relative_forgetting"), reason))
-    full = [[float(x) for x in row if x is not None] for row in s]
-    return _complete(full, tasks)
+    return _complete(s, tasks, columns)
 
 
-def _complete(s: list[list[float]], tasks: int) -> Summary:
-    """All of them from a complete matrix; s[t][j] with j from 0."""
-    last, own = s[tasks], [s[j + 1][j] for j in range(tasks)]
+def _complete(s: list[list[float]], tasks: int, columns: Sequence[int]) -> Summary:
+    """All of them from the complete columns of a matrix; s[t][j] with j from 0."""
+    last, own = s[tasks], {j: s[j + 1][j] for j in columns}
+    past, later = [j for j in columns if j < tasks - 1], [j for j in columns if j > 0]
     reasons: dict[str, str] = {}
-    backward = forward = forgetting = None
-    if tasks > 1:
-        past = range(tasks - 1)
-        backward = fmean(last[j] - own[j] for j in past)
-        forward = fmean(s[j][j] - s[0][j] for j in range(1, tasks))
-        forgetting = fmean(max(s[t][j] for t in range(1, tasks)) - last[j] for j in past)
-    else:
-        reasons |= dict.fromkeys(
-            ("backward_transfer", "forward_transfer", "forgetting", "relative_forgetting"), "it takes two tasks or more"
-        )
+    if tasks < 2:
+        reasons["forward_transfer"] = "it takes two tasks or more"
+    elif not later:
+        reasons["forward_transfer"] = "no later task has this score"
+    if not past:
+        why = "it takes two tasks or more" if tasks < 2 else "no earlier task has this score"
+        reasons |= dict.fromkeys(("backward_transfer", "forgetting", "relative_forgetting"), why)
+    backward = fmean(last[j] - own[j] for j in past) if past else None
+    forward = fmean(s[j][j] - s[0][j] for j in later) if later else None
+    forgetting = fmean(max(s[t][j] for t in range(1, tasks)) - last[j] for j in past) if past else None
     relative: list[float | None] = []
     for j in range(tasks - 1):
-        learned = own[j] - s[0][j]
+        learned = own[j] - s[0][j] if j in own else 0.0
         relative.append((own[j] - last[j]) / learned if learned > 0 else None)
-        if learned <= 0:
+        if learned <= 0 and past:
             reasons["relative_forgetting"] = "a task whose own stage taught nothing has nothing to forget"
-    return Summary(fmean(last), backward, forward, forgetting, fmean(own), tuple(relative), reasons)
+    average, learning = fmean(last[j] for j in columns), fmean(own.values())
+    return Summary(average, backward, forward, forgetting, learning, tuple(relative), reasons)
 
 
 def intransigence(joint: Matrix, matrix: Matrix, lower_is_better: bool) -> float | None:

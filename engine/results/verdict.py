@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from engine.common.numerals import written
+from engine.events.scores import SHARES
 from engine.results.comparison import LOSSES, REFERENCE, configuration_frame, sign, trains_on_all
 from engine.results.fairness import PENDING
 from engine.results.paired_tests import PairedDifference, differences_to
@@ -17,6 +18,8 @@ UNITS = {
     "nats_per_token": "nats per token",
     "perplexity": "perplexity",
     "accuracy": "accuracy",
+    "exact_match": "exact match",
+    "token_f1": "token F1",
 }
 
 
@@ -75,25 +78,25 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
 
 def amount(value: float, score: str) -> str:
     """A score as people read it, without its unit."""
-    return written(value, {"accuracy": ".1%", "perplexity": ".4g"}.get(score, ".3f"))
+    return written(value, ".1%" if score in SHARES else ".4g" if score == "perplexity" else ".3f")
 
 
 def difference(value: float, score: str) -> str:
     """A difference of scores as people read it, with its unit."""
-    if score == "accuracy":
+    if score in SHARES:
         return f"{written(100 * value, '.1f')} points"
     return f"{amount(value, score)} {'in perplexity' if score == 'perplexity' else UNITS[score]}"
 
 
 def margin(found: PairedDifference, score: str, unit: bool = True) -> str:
     """A paired difference with half the width of its interval: `0.120 ± 0.030 bits per byte`."""
-    scale, form = (100, ".1f") if score == "accuracy" else (1, ".4g" if score == "perplexity" else ".3f")
+    scale, form = (100, ".1f") if score in SHARES else (1, ".4g" if score == "perplexity" else ".3f")
     text = written(scale * found.mean, form)
     if found.half_width is not None:
         half = written(scale * found.half_width, form)
         text += f" ± {half if float(half) else written(scale * found.half_width, '.1g')}"
-    names = {"accuracy": "points", "perplexity": "in perplexity"}
-    return f"{text} {names.get(score, UNITS[score])}" if unit else text
+    name = "points" if score in SHARES else "in perplexity" if score == "perplexity" else UNITS[score]
+    return f"{text} {name}" if unit else text
 
 
 def chance(p: float) -> str:
@@ -264,7 +267,7 @@ def _naive_beside(table: pd.DataFrame, winner: pd.Series) -> pd.Series | None:
 
 def _with_interval(row: pd.Series, measure: str, score: str) -> str:
     text = amount(row[measure], score)
-    text = f"{text} in {UNITS[score]}" if score in ("perplexity", "accuracy") else f"{text} {UNITS[score]}"
+    text = f"{text} in {UNITS[score]}" if score == "perplexity" or score in SHARES else f"{text} {UNITS[score]}"
     if pd.isna(row[f"{measure}_low"]):
         return text
     return f"{text} (95% interval {amount(row[f'{measure}_low'], score)} to {amount(row[f'{measure}_high'], score)})"

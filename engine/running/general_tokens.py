@@ -45,10 +45,10 @@ def general_of_run(
         name = content_key(content, "distributions", key)
         return shared.tensors(name, lambda: {_LOG_PROBABILITIES: compute()})[_LOG_PROBABILITIES]
 
-    drift = Drift(held_out.sample, of_base)
+    drift = Drift(held_out.sample.target_tokens, of_base)
     facts = text_facts(found) | {
         "held_out_target_tokens": held_out.target_tokens,
         "sample_target_tokens": held_out.sample.target_tokens,
-        "drift_tokens": drift.tokens,
+        "drift_tokens": len(drift.places),
     }
     return GeneralText(held_out, content_key(content, key), drift, facts)

@@ -7,7 +7,10 @@ are there.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
+
+from torch import Tensor
 
 from engine import events
 from engine.events.scores import GENERAL, AnswerSums, DocumentSums, Score
@@ -16,8 +19,8 @@ from engine.models.loading import LoadedModel
 from engine.persistence.content_keys import content_key
 from engine.persistence.journal import Kept
 from engine.training.run_state import RunSetup
-from engine.training.scored_texts import Scored
-from engine.training.scoring import score, score_sample
+from engine.training.scored_texts import Scored, ScoredText
+from engine.training.scoring import SampleScores, score, score_sample
 
 _Of = TypeVar("_Of")
 
@@ -36,9 +39,11 @@ def evaluate(
     check, packed = setup.control.check, base.packed
     for text in scored.texts:
         held_out = text.held_out
-        samples[text.name], documents[text.name] = score_sample(base.model, held_out, check, packed)
+        places = text.drift.places if text.drift is not None else None
+        sample = score_sample(base.model, held_out, check, packed, places)
+        samples[text.name], documents[text.name] = sample.score, sample.documents
         if text.drift is not None:
-            drift = text.drift.measure(base, lambda: base if stage == 0 else setup.load_model(None), check)
+            drift = text.drift.measure(sample.log_probabilities, partial(_of_base, setup, text, sample, stage))
         if whole:
             wholes[text.name] = samples[text.name]
             if held_out.rest is not None:
@@ -50,6 +55,17 @@ def evaluate(
     return events.Evaluated(
         stage, step, samples, wholes if whole else None, seconds, documents, answers or None, drift, guards
     )
+
+
+def _of_base(setup: RunSetup, text: ScoredText, sample: SampleScores, stage: int) -> Tensor:
+    """The base model's log-probabilities in the places of the text's drift, float32 [n, V]: where it is scored itself,
+    those that were found."""
+    if stage == 0 or text.drift is None:
+        return sample.log_probabilities
+    base = setup.load_model(None)
+    return score_sample(
+        base.model, text.held_out, setup.control.check, base.packed, text.drift.places
+    ).log_probabilities
 
 
 def scores_key(setup: RunSetup, part: str, trained: str) -> str:

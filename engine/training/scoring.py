@@ -128,15 +128,31 @@ def score(
 
     `check` is called between passes and may raise. Token-weighted: the result does not depend on batching.
     """
-    nats, correct = _predictions(model, blocks, check, packed)
+    nats, correct, _ = _predictions(model, blocks, check, packed)
     return Score(sum(float(part.sum()) for part in nats), blocks.target_tokens, text_bytes, _count(correct))
 
 
+@dataclass(frozen=True, eq=False)
+class SampleScores:
+    """The scores of a sample, and the distributions that were asked for."""
+
+    score: Score
+    documents: DocumentSums
+    """The sums of every document in it."""
+    log_probabilities: Tensor
+    """float32 [n, V]"""
+
+
 def score_sample(
-    model: PreTrainedModel, held_out: HeldOut, check: Callable[[], None] = lambda: None, packed: bool = True
-) -> tuple[Score, DocumentSums]:
-    """As `score`, of the sample, with the sums of every document in it."""
-    nats, correct = _predictions(model, held_out.sample, check, packed)
+    model: PreTrainedModel,
+    held_out: HeldOut,
+    check: Callable[[], None] = lambda: None,
+    packed: bool = True,
+    places: Tensor | None = None,
+) -> SampleScores:
+    """As `score`, of the sample; and the log-probabilities of the whole vocabulary in some `places`, int64 [n]: the
+    numbers of target tokens, ascending."""
+    nats, correct, log_probabilities = _predictions(model, held_out.sample, check, packed, places)
     units, count = held_out.units, len(held_out.units.text_bytes)
     of_unit = np.bincount(units.owners, torch.cat(nats).cpu().double().numpy(), count)
     hits = np.bincount(units.owners, torch.cat(correct).cpu().double().numpy(), count)
@@ -150,22 +166,28 @@ def score_sample(
         units.out_of,
     )
     total = sum(float(part.sum()) for part in nats)
-    return Score(total, held_out.sample.target_tokens, held_out.sample_bytes, _count(correct)), sums
+    scored = Score(total, held_out.sample.target_tokens, held_out.sample_bytes, _count(correct))
+    return SampleScores(scored, sums, torch.cat(log_probabilities))
 
 
-@torch.no_grad()
 def _predictions(
-    model: PreTrainedModel, blocks: Rows, check: Callable[[], None], packed: bool
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Pass by pass the nats of every target token, and whether the model's first choice was right."""
-    nats, correct = [], []
+    model: PreTrainedModel, blocks: Rows, check: Callable[[], None], packed: bool, places: Tensor | None = None
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Pass by pass the nats of every target token, whether the model's first choice was right, and the distributions in
+    `places`."""
+    nats, correct, distributions, before = list[Tensor](), list[Tensor](), list[Tensor](), 0
+    wanted = torch.zeros(0, dtype=torch.int64) if places is None else places
     with without_dropout(model), interruptible(model, check):
         for part in blocks.split(rows_per_forward(model, blocks.width, model.device)):
             check()
-            found, likeliest = predictions(model, part, packed)
-            nats.append(found)
-            correct.append(likeliest == sent(part.targets[part.targets != IGNORED], likeliest.device))
-    return nats, correct
+            targets = part.targets[part.targets != IGNORED]
+            own = wanted[(wanted >= before) & (wanted < before + len(targets))] - before
+            found = predictions(model, part, packed, own)
+            nats.append(found.nats)
+            correct.append(found.likeliest == sent(targets, found.likeliest.device))
+            distributions.append(found.log_probabilities)
+            before += len(targets)
+    return nats, correct, distributions
 
 
 def _count(correct: Sequence[Tensor]) -> int:

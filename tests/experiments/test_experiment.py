@@ -219,7 +219,7 @@ def test_tabs_are_named_as_what_is_wrong(text: str) -> None:
         ({"reference": {"name": "g"}},
          "reference.train: is missing; name the file or the files to train on, such as support.txt."),
         ({"reference": {"train": "g.txt", "test": "h.txt"}},
-         "reference.test: a reference text is read whole, and is neither scored nor a task to train on; leave this "
+         "reference.test: a reference text is read whole, and is no task to train on; leave this "
          "field out (found 'h.txt')."),
         ({"reference": {"train": "g.csv", "text_colum": "t"}},
          "reference.text_colum: there is no such field; did you mean text_column?."),

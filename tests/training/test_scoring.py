@@ -97,7 +97,8 @@ def test_every_document_of_a_sample_has_its_own_sums(prompts: bool, monkeypatch:
     if prompts:
         documents = [replace(d, first_target=1 + n % (len(d.token_ids) - 1)) for n, d in enumerate(documents)]
     held_out = scoring.prepare(documents, BLOCK, sample_tokens=400)
-    found, sums = scoring.score_sample(model, held_out)
+    scored = scoring.score_sample(model, held_out)
+    found, sums = scored.score, scored.documents
     assert 8 <= sums.documents == len(sums.nats) < sums.out_of == 40
     assert (sum(sums.tokens), sum(sums.hits), sum(sums.text_bytes)) == (
         found.target_tokens, found.correct_tokens, found.text_bytes,
@@ -108,7 +109,7 @@ def test_every_document_of_a_sample_has_its_own_sums(prompts: bool, monkeypatch:
         same = [s for s in alone if (s.target_tokens, s.text_bytes) == (tokens, text_bytes)]
         assert any(nats == pytest.approx(s.total_nats, rel=1e-4) for s in same)
     monkeypatch.setattr(scoring, "MOST_UNITS", 5)
-    grouped = scoring.score_sample(model, scoring.prepare(documents, BLOCK, sample_tokens=400))[1]
+    grouped = scoring.score_sample(model, scoring.prepare(documents, BLOCK, sample_tokens=400)).documents
     assert len(grouped.nats) == 5
     assert grouped.documents == sums.documents
     assert sum(grouped.nats) == pytest.approx(sum(sums.nats), rel=1e-5)

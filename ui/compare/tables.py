@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from engine.common.numerals import percent, written
+from engine.events.scores import SHARES
 from engine.results.comparison import GAINS, LEVELS, LOSSES, REFERENCE
 from engine.results.verdict import UNITS, Verdict, amount, chance, margin
 from figures.theme import brief_labels
@@ -88,7 +89,7 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     """
     view = _about_runs(runs, unfair)
     for name in RUN_MEASURES:
-        view[MEASURE_COLUMNS[name].title] = runs[name].astype(float) * (100 if score == "accuracy" else 1)
+        view[MEASURE_COLUMNS[name].title] = runs[name].astype(float) * (100 if score in SHARES else 1)
     view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
     view[OPERATIONS] = runs["operations"].astype(float) / 1e12
     view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
@@ -100,7 +101,7 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
 def written_runs(view: pd.DataFrame, score: str) -> Styler:
     """The same with its numbers written as everywhere else; they still sort as numbers."""
     measures = {MEASURE_COLUMNS[name].title: name for name in RUN_MEASURES}
-    scale = 100 if score == "accuracy" else 1
+    scale = 100 if score in SHARES else 1
     forms: dict[str, Callable[[float], str]] = {
         title: partial(_scaled, name=name, score=score, scale=scale) for title, name in measures.items()
     }
@@ -195,7 +196,7 @@ def number(value: float | None, measure: str, score: str) -> str:
         return NOTHING
     if measure in LEVELS:
         return amount(value, score)
-    if score == "accuracy":
+    if score in SHARES:
         return written(100 * value, "+.1f")
     return written(value, "+.3g" if score == "perplexity" else "+.3f")
 
@@ -222,9 +223,9 @@ def settings_view(differences: pd.DataFrame) -> pd.DataFrame:
 
 def _unit(name: str, score: str) -> str:
     if name in LEVELS:
-        better = "higher" if score == "accuracy" else "lower"
+        better = "higher" if score in SHARES else "lower"
         return f"In {UNITS[score]}; {better} is better."
-    unit = "percentage points" if score == "accuracy" else UNITS[score]
+    unit = "percentage points" if score in SHARES else UNITS[score]
     better = {True: "lower", False: "higher"}[name in LOSSES and name not in GAINS]
     return f"In {unit}; {better} is better."
 

@@ -51,7 +51,7 @@ def show_estimate(experiment: Experiment) -> None:
             from ui.experiment import preview_data  # loads torch, which the page above is drawn without
 
             shared = SharedResults(store().shared_folder)
-            result, speed = preview_data.cost(experiment, _identities(experiment), _reference(experiment), shared)
+            result, speed = preview_data.cost(experiment, _identities(experiment), _beside(experiment), shared)
     except PalimpsestError as error:
         wanted.discard(experiment.model)
         st.error(plain(str(error)), icon=":material/error:")
@@ -236,8 +236,9 @@ def _identities(experiment: Experiment) -> tuple[Identity, ...]:
     return tuple(_identity(task) for task in experiment.tasks)
 
 
-def _reference(experiment: Experiment) -> Identity | None:
-    return None if experiment.reference is None else _identity(experiment.reference)
+def _beside(experiment: Experiment) -> dict[str, Identity]:
+    """The texts beside the tasks, by their fields."""
+    return {name: _identity(text) for name, text in experiment.beside.items() if text is not None}
 
 
 def _identity(task: TaskSpec) -> Identity:

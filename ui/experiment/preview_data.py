@@ -1,7 +1,7 @@
 """The data of an experiment's preview, cached by task, model and settings. It loads the model and what trains it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,16 +9,18 @@ import streamlit as st
 
 from engine.events.scores import Score
 from engine.experiments.experiment import Experiment
-from engine.forecast.estimate import Estimate, Speed, TaskSize, estimate, measure_speed
+from engine.forecast.estimate import Estimate, Speed, estimate, measure_speed
+from engine.forecast.sizes import TaskSize
 from engine.forecast.task_overlap import SharedDocument, base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
 from engine.running.execute import is_known
+from engine.running.task_sizes import task_size
 from engine.running.task_tokens import TaskTokens, Texts, task_tokens
 from engine.running.text_beside_tokens import tokens_beside
 from engine.tasks import Task, load_task
 from engine.tasks.spec import TaskSpec
-from engine.tasks.texts_beside import ReferenceSpec
+from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, TextBeside
 from ui.server.session import store
 
 Identity = tuple[str, tuple[float, ...]]
@@ -36,15 +38,18 @@ class LookAhead:
 
 
 def cost(
-    experiment: Experiment, tasks: Sequence[Identity], reference: Identity | None, shared: SharedResults
+    experiment: Experiment, tasks: Sequence[Identity], beside: Mapping[str, Identity], shared: SharedResults
 ) -> tuple[Estimate, Speed]:
-    """Time, memory and disk of every run, and the speed that was measured. Raises PalimpsestError."""
+    """Time, memory and disk of every run, and the speed that was measured. `beside` has the texts beside the tasks by
+    their fields. Raises PalimpsestError."""
     block_size = experiment.training.block_size
-    sizes = [_size(*task, experiment.model, block_size) for task in tasks]
+    questions = experiment.training.answer_questions
+    sizes = [_size(*task, experiment.model, block_size, questions) for task in tasks]
+    general = _size_beside(*beside["general"], experiment.model, block_size) if "general" in beside else None
     speed = measure_speed(experiment.model, experiment.training)
     texts = [_texts(*task, experiment.model, block_size) for task in tasks]
-    compared_on = _fingerprint(*reference, experiment.model, block_size) if reference is not None else ""
-    return estimate(experiment, sizes, speed, is_known(experiment, texts, shared), compared_on), speed
+    compared_on = _fingerprint(*beside["reference"], experiment.model, block_size) if "reference" in beside else ""
+    return estimate(experiment, sizes, speed, is_known(experiment, texts, shared), compared_on, general), speed
 
 
 def look_ahead(experiment: Experiment, tasks: Sequence[Identity]) -> LookAhead:
@@ -72,13 +77,13 @@ def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: in
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
-def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
-    task = _tokens(spec, changed_at, model, block_size)
-    train, held_out = task.train, task.held_out
-    return TaskSize(
-        task.name, len(train), train.target_tokens, held_out.target_tokens, len(held_out),
-        train.read_tokens / max(1, train.target_tokens), held_out.read_tokens / max(1, held_out.target_tokens),
-    )  # fmt: skip
+def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int, questions: int) -> TaskSize:
+    return task_size(_tokens(spec, changed_at, model, block_size), _base(model), questions)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _size_beside(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
+    return task_size(_tokens_beside(GeneralSpec.model_validate_json(spec), model, block_size), _base(model), 0)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
@@ -89,9 +94,11 @@ def _texts(spec: str, changed_at: tuple[float, ...], model: str, block_size: int
 @st.cache_data(show_spinner=False, max_entries=16)
 def _fingerprint(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> str:
     """Return what tells a reference text from others."""
-    shared = SharedResults(store().shared_folder)
-    found = tokens_beside(ReferenceSpec.model_validate_json(spec), _base(model), shared, block_size)
-    return found.train_fingerprint
+    return _tokens_beside(ReferenceSpec.model_validate_json(spec), model, block_size).train_fingerprint
+
+
+def _tokens_beside(spec: TextBeside, model: str, block_size: int) -> TaskTokens:
+    return tokens_beside(spec, _base(model), SharedResults(store().shared_folder), block_size)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)

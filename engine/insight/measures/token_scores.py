@@ -55,7 +55,8 @@ def token_scores(
     with without_dropout(base.model), interruptible(base.model, lambda: progress(done, len(nats))):
         for start in range(0, len(order), at_once):
             chosen = np.sort(order[start : start + at_once])
-            found, choices = predictions(base.model, rows.select(torch.from_numpy(chosen)), base.packed)
+            said = predictions(base.model, rows.select(torch.from_numpy(chosen)), base.packed)
+            found, choices = said.nats, said.likeliest
             places = np.concatenate([np.arange(ends[row] - targets[row], ends[row]) for row in chosen])
             nats[places], likeliest[places] = found.cpu().numpy(), choices.cpu().numpy()
             done += len(places)
