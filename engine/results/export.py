@@ -47,8 +47,9 @@ SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 _TASK_FIELDS = (
     "name", "documents", "held_out_documents", "target_tokens", "held_out_target_tokens", "kind", "columns",
     "unused_columns", "remarks", "scored_on_training", "separator", "chat_template",
+    "questions",
 )  # fmt: skip
-_OF_HELD_OUT = ("held_out_documents", "held_out_target_tokens", "scored_on_training")
+_OF_HELD_OUT = ("held_out_documents", "held_out_target_tokens", "scored_on_training", "questions")
 _CURVE = (
     "stage", "step", "task", *(f"{name}{end}" for name in SCORE_NAMES for end in ("", "_low", "_high")),
     "worse_by", "worse_by_half", "is_worse",

@@ -1,6 +1,7 @@
 """Turned answers of a run that was trained for real on questions with labels."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ from engine.running.headless import run_experiment
 from engine.store import Store
 from tests.insight.conftest import TRAINING
 
+GUARDS = [
+    {"name": "a letter", "prompt": "Is 4 even?\n", "matches": "aye|nay", "answer_tokens": 8},
+    {"name": "odd", "prompt": "Is 5 even?\n", "likelier": " nay", "than": [" aye"]},
+    {"name": "state", "text": "The Congress of the United States", "loss_at_most": 4.0},
+]
+
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,7 +35,11 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (texts / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
         tasks.append({"name": name, "train": [str(texts / f"{name}.jsonl")]})
     training = TRAINING | {"epochs": 3, "stage_tokens": None, "learning_rate": 3e-3, "held_out_tokens": 1000}
-    described = experiment_from({"name": "labels", "tasks": tasks, "strategies": ["naive"], "training": training})
+    (texts / "story.txt").write_text("\n\n".join(f"Once there were {n} sheep." for n in range(40)), encoding="utf-8")
+    tasks.append({"name": "story", "train": [str(texts / "story.txt")]})
+    described = experiment_from(
+        {"name": "labels", "tasks": tasks, "strategies": ["naive"], "training": training, "guards": GUARDS}
+    )
     folder = tmp_path_factory.mktemp("trained") / "out"
     run_experiment(described, folder)
     return folder
@@ -36,7 +47,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_answers_that_turned_are_those_of_plain_transformers_on_both_checkpoints(labelled: Path) -> None:
     run_id = str(frames.run_ids(labelled)["run_id"].iloc[0])
-    table = frames.turned_answers(labelled, run_id, "letters")
+    table = frames.turned_answers(labelled, run_id, "letters", 1, 2)
     assert len(table) >= 4
     for side, stage in (("before", 1), ("after", 2)):
         checkpoint = labelled / "runs" / run_id / f"stage-{stage}"
@@ -67,3 +78,47 @@ def test_plain_text_has_no_expected_answers_and_says_so(results: Path) -> None:
     run_id = str(frames.run_ids(results)["run_id"].iloc[0])
     with pytest.raises(PalimpsestError, match="bread is plain text"):
         frames.turned_answers(results, run_id, "bread")
+
+
+def test_the_matrix_holds_the_marks_of_the_answers_that_each_checkpoint_gives(labelled: Path) -> None:
+    run_id = str(frames.run_ids(labelled)["run_id"].iloc[0])
+    with closing(Store(labelled)) as store:
+        cells = store.matrix(run_id).set_index(["stage", "task"])
+    for task in ("letters", "numbers"):
+        for before, after in ((0, 1), (1, 2), (2, 3)):
+            table = frames.turned_answers(labelled, run_id, task, before, after)
+            for side, stage in (("before", before), ("after", after)):
+                cell = cells.loc[stage, task]
+                assert cell["questions"] == len(table)
+                assert cell["exact_match"] == pytest.approx(table[f"{side}_exact"].mean())
+                assert cell["token_f1"] == pytest.approx(table[f"{side}_f1"].mean())
+    assert (cells.xs("story", level="task")["questions"] == 0).all()
+    assert cells.xs("story", level="task")[["exact_match", "token_f1"]].isna().all(axis=None)
+
+
+def test_guards_that_were_checked_while_training_are_those_of_the_checkpoints(labelled: Path) -> None:
+    with closing(Store(labelled)) as store:
+        guards = store.experiment(str(store.experiments()["experiment_id"].item())).guards
+    recorded, recomputed = (frames.verification(labelled, each, None) for each in (None, guards))
+    assert recorded == recomputed
+    by_name = {each["guard"]: each for each in recorded["guards"]}
+    assert by_name["a letter"]["by_stage"][1:] == [True, False, False], "the labels of the first task are forgotten"
+    assert by_name["a letter"]["lost_at"] == 2
+    assert recorded["decision"] == "HOLD"
+
+
+def test_results_say_what_became_of_answers_guards_and_the_general_text(labelled: Path) -> None:
+    found = json.loads((labelled / "results.json").read_text(encoding="utf-8"))
+    (run,) = found["runs"]
+    assert [task["questions"] > 0 for task in found["tasks"]] == [True, True, False]
+    exact = run["scores"]["exact_match"]
+    assert [row[2] for row in exact] == [None] * 4
+    assert list(found["unscored"]["exact_match"]) == ["story"]
+    forgotten = [max(row[j] for row in exact[1:3]) - exact[3][j] for j in (0, 1)]
+    assert run["summary"]["exact_match"]["forgetting"] == pytest.approx(sum(forgotten) / 2)
+    assert run["summary"]["exact_match"]["average"] == pytest.approx(sum(exact[3][:2]) / 2)
+    assert [guard["guard"] for guard in run["guards"]] == ["a letter", "odd", "state"]
+    assert run["general"]["drift"][0] == 0.0
+    assert all(value > 0 for value in run["general"]["drift"][1:])
+    assert len(run["general"]["scores"]["bits_per_byte"]) == 4
+    assert found["general"]["name"] == "general"
