@@ -22,7 +22,8 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from benchmarks.workloads import texts_of
 from engine import events, strategies
 from engine.events.control import Control
-from engine.experiments.experiment import Training, experiment_from
+from engine.experiments.experiment import experiment_from
+from engine.experiments.training import Training
 from engine.models.choices import EMBEDDED
 from engine.models.loading import LoadedModel, load_tokenizer
 from engine.models.machine import choose_precision

@@ -33,6 +33,8 @@ _TERMS = {
     "penalty": ("elastic penalty (nats)", "#5b6b7c", "solid"),
 }
 """Name, colour and dash of terms; runs of earlier versions report their pull as "penalty"."""
+GENERAL = "#00869c"
+"""The colour of the general text, which is no task."""
 _OTHER_COLORS = ("#7a4fa3", "#2f7d6d", "#a8433b", "#3f6fb5", "#8a6d3b")
 
 
@@ -91,9 +93,11 @@ def loss_figure(
     terms: Sequence[str] | None = None,
     steps: int | None = None,
     ended: bool = False,
+    general: pd.DataFrame | None = None,
 ) -> go.Figure:
     """Training terms (solid) and every task's held-out text (dashed, in its 95% interval) of one run over its steps;
-    stages shaded.
+    stages shaded. `general`, rows of `Store.general`, adds the general text's line (dotted) and KL(base ‖ now) on it,
+    which has a panel of its own.
 
     Training terms are unweighted means in nats per token, averaged over the last few steps where the legend says
     so. Held-out curves share their axis when `score` is nats_per_token, else they have a panel of their own, as a
@@ -109,6 +113,8 @@ def loss_figure(
     wanted = present if terms is None else set(terms)
     shown = [t for t in _TERMS if t in wanted] + sorted(wanted - set(_TERMS))
     panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * any(map(_is_pull, shown))
+    beside = pd.DataFrame() if general is None else general
+    panels += ["drift"] * (len(beside) > 0)
     axes = {name: "y" if i == 0 else f"y{i + 1}" for i, name in enumerate(panels)}
     held_out_axis = axes.get("held out", "y")
     window = smoothing_window(newest)
@@ -120,6 +126,8 @@ def loss_figure(
         points = curve[curve["task"] == task].sort_values("step")
         traces.append(_band_trace(points, task, styles[task], SCORES[score], held_out_axis))
         traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
+    if len(beside):
+        traces += _general_traces(beside.sort_values("step"), SCORES[score], held_out_axis, axes["drift"])
     traces.append(_onset_trace(onsets, curve, styles, SCORES[score], held_out_axis))
     boxes, notes = _shades(stages, steps)
     layout = base_layout(_describe(newest, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
@@ -152,8 +160,8 @@ def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str
 
 def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps: int | None) -> dict[str, Any]:
     """Panels one above the other over a single axis of steps."""
-    titles = {"loss": "nats per token", "held out": score.unit, "penalty": "penalty"}
-    weights = [{"loss": 3.0, "held out": 2.2, "penalty": 1.0}[name] for name in panels]
+    titles = {"loss": "nats per token", "held out": score.unit, "penalty": "penalty", "drift": "KL, nats"}
+    weights = [{"loss": 3.0, "held out": 2.2, "penalty": 1.0, "drift": 1.0}[name] for name in panels]
     gap, top = 0.07, 1.0
     unit = (1 - gap * (len(panels) - 1)) / sum(weights)
     layout: dict[str, Any] = {}
@@ -162,7 +170,7 @@ def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps:
         axis = AXIS | {"title": {"text": titles[name], "standoff": 8}, "domain": [bottom, top], "anchor": "x"}
         if name == "held out" and score.is_share:
             axis["tickformat"] = ".0%"
-        if name == "penalty":
+        if name in ("penalty", "drift"):
             axis |= {"rangemode": "tozero", "nticks": 3}
         layout["yaxis" + axes[name][1:]] = axis
         top = bottom - gap
@@ -209,6 +217,26 @@ def _held_out_trace(points: pd.DataFrame, task: str, style: LineStyle, score: Sc
         hovertext=hovers, hoverinfo="text", yaxis=axis, legendgroup=f"held-out-{task}",
         line={"color": style.color, "width": 2, "dash": "dash"}, marker={"symbol": style.symbol, "size": 6},
     )  # fmt: skip
+
+
+def _general_traces(points: pd.DataFrame, score: ScoreStyle, axis: str, drift_axis: str) -> list[go.Scatter]:
+    """The general text's line, where it has the score, and how far the model has moved from the base model on it."""
+    line = {"color": GENERAL, "width": 2, "dash": "dot"}
+    steps, drift = points["step"].to_numpy(dtype=float), points["drift"].to_numpy(dtype=float)
+    hovers = [
+        f"KL(base ‖ now) on the general text<br>step {step:,.0f}: {written(value, '.3f')} nats per token"
+        for step, value in zip(steps, drift, strict=True)
+    ]
+    traces = [
+        go.Scatter(
+            x=steps, y=drift, uid="drift", name="KL from the base model", mode="lines+markers", hovertext=hovers,
+            hoverinfo="text", yaxis=drift_axis, line=line | {"dash": "solid"}, marker={"size": 5, "symbol": "diamond"},
+        )
+    ]  # fmt: skip
+    if score.name in points:
+        found = _held_out_trace(points, "general text", LineStyle(GENERAL, "diamond", "dot"), score, axis)
+        traces.append(found.update(uid="general", line=line, legendgroup="general"))
+    return traces
 
 
 def _reach(score: ScoreStyle, low: float, high: float) -> str:

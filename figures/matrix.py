@@ -22,6 +22,8 @@ from figures.theme import (
 )
 
 Grid = npt.NDArray[np.float64]
+_APART = 1.3
+"""How far the general text's column stands from the last task's."""
 
 
 def score_grid(matrix: pd.DataFrame, tasks: Sequence[str], score: str) -> Grid:
@@ -53,28 +55,75 @@ def matrix_figure(
     score: str = "nats_per_token",
     limit: float | None = None,
     ended: bool = False,
+    general: pd.DataFrame | None = None,
 ) -> go.Figure:
-    """Rows are stages (0, the base model, on top), columns tasks in training order.
+    """Rows are stages (0, the base model, on top), columns tasks in training order; set apart from them the general
+    text, where `general`, rows of `Store.general`, has any.
 
     Colour is the change against the base model: blue better, orange worse. The outlined diagonal is each stage's
     new task; cells left of it are past tasks and carry, as a second line, the change since their own stage. Of a run
     that has `ended`, what is not scored is not promised.
     """
     style = SCORES[score]
-    grid = score_grid(matrix, tasks, score)
-    limit = limit or color_limit([gain_grid(grid, style)])
+    grid, beside = score_grid(matrix, tasks, score), general_grid(general, tasks, score)
+    limit = limit or color_limit([gain_grid(each, style) for each in (grid, beside)])
     last, layout = len(tasks), base_layout(describe(grid, tasks, style))
     rows = ["base model"] + [f"after stage {t}<br>{short(task, 14)}" for t, task in enumerate(tasks, 1)]
     columns = [wrapped(task, max(6, 44 // last)) for task in tasks]
-    across = {
-        "side": "top", "tickvals": list(range(1, last + 1)), "ticktext": columns, "range": [0.5, last + 0.5],
-        "tickangle": 0,
-    }  # fmt: skip
+    is_beside = bool(np.isfinite(beside).any())
+    places, end = [float(place) for place in range(1, last + 1)], last + 0.5 + (_APART if is_beside else 0)
+    if is_beside:
+        places, columns = [*places, last + _APART], [*columns, "<i>general<br>text</i>"]
+    across = {"side": "top", "tickvals": places, "ticktext": columns, "range": [0.5, end], "tickangle": 0}
     down = {"tickvals": list(range(last + 1)), "ticktext": rows, "range": [last + 0.5, -0.5]}
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True} | DISTANCE
     layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
     layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
-    return go.Figure({"data": matrix_traces(grid, tasks, style, limit, counts(matrix), ended=ended), "layout": layout})
+    traces = matrix_traces(grid, tasks, style, limit, counts(matrix), ended=ended)
+    if is_beside:
+        traces += _general_traces(beside[:, 0], last + _APART, tasks, style, limit)
+    return go.Figure({"data": traces, "layout": layout})
+
+
+def general_grid(general: pd.DataFrame | None, tasks: Sequence[str], score: str) -> Grid:
+    """The general text's scores [T+1, 1] by stage, averaged over the runs; NaN where it was not scored."""
+    grid = np.full((len(tasks) + 1, 1), np.nan)
+    if general is None or score not in general:
+        return grid
+    whole = general[general["is_whole"].astype(bool)]
+    for stage, value in whole.groupby("stage")[score].mean().items():
+        if stage <= len(tasks):
+            grid[int(stage), 0] = value
+    return grid
+
+
+def _general_traces(
+    values: npt.NDArray[np.float64], place: float, tasks: Sequence[str], style: ScoreStyle, limit: float
+) -> list[go.Heatmap | go.Scatter]:
+    """The general text's column: its scores as colours, and as numbers with the change against the base model."""
+    stages = np.flatnonzero(np.isfinite(values))
+    gains = gain_grid(values[:, None], style)
+    after = ["base model", *(f"after stage {t} ({escaped(task)})" for t, task in enumerate(tasks, 1))]
+    hovers = [
+        f"<b>general text</b>, {after[s]}<br>{style.text(values[s])} {style.unit}<br>"
+        f"{style.change(values[s] - values[0])} against the base model"
+        for s in stages
+    ]
+    colours = go.Heatmap(
+        x=[place], y=stages, z=gains[stages], zmin=-limit, zmax=limit, colorscale=[list(c) for c in DIVERGING],
+        hovertext=[[hover] for hover in hovers], hoverinfo="text", xgap=3, ygap=3, showscale=False, uid="general",
+    )  # fmt: skip
+    texts = [
+        style.text(values[s])
+        + (f"<br>{style.change(values[s] - values[0]).removesuffix(' points')}" if s and len(values) <= 8 else "")
+        for s in stages
+    ]
+    numbers = go.Scatter(
+        x=[place] * len(stages), y=stages, mode="text", text=texts, uid="general-numbers", hoverinfo="skip",
+        showlegend=False, cliponaxis=False,
+        textfont={"size": 13, "color": [ink_on(float(gains[s, 0]) / limit) for s in stages]},
+    )  # fmt: skip
+    return [colours, numbers]
 
 
 def matrix_traces(

@@ -9,16 +9,17 @@ import streamlit as st
 
 from engine.common.errors import StoreError
 from engine.common.quoting import listed
-from engine.events.scores import SCORE_NAMES
 from engine.results.clipping_words import clipping_sentences
 from engine.results.comparison import configuration_differences
 from engine.results.fairness import PENDING
 from engine.store import Store
 from figures.theme import SCORES, brief_labels
+from ui.compare.beside import HELPS, TITLE, beside_view
 from ui.compare.compared_runs import Comparison, Everything, compare, read, run_name
 from ui.compare.download_buttons import show_downloads
 from ui.compare.figure_view import show_figures
 from ui.compare.run_choice import choice_table, choose, chosen_runs
+from ui.compare.score_choice import choose_score
 from ui.compare.sections import front
 from ui.compare.tables import (
     CLIPPED,
@@ -41,12 +42,6 @@ from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain, plural
 
 REFRESH_SECONDS = 4
-SCORE_HELP = {
-    "bits_per_byte": "Bits per byte compares across tasks, languages and tokenizers.",
-    "nats_per_token": "Nats per token is the loss that training minimises.",
-    "perplexity": "Perplexity is the exponential of the loss per token.",
-    "accuracy": "Next-token accuracy is the share of tokens that the model puts first.",
-}
 STRATEGY_HELP = "With those settings that tell the runs of a strategy apart; all others stand below, under Settings."
 
 
@@ -70,17 +65,6 @@ def choose_experiments(experiments: pd.DataFrame) -> list[str]:
     )
     session.remember_in_url(*chosen)
     return list(chosen)
-
-
-def choose_score() -> str:
-    score: str = st.selectbox(
-        "Score",
-        sorted(SCORE_NAMES, key=lambda name: name != "bits_per_byte"),
-        format_func=lambda name: SCORES[name].title,
-        key="compare_score",
-        help=" ".join(SCORE_HELP.values()),
-    )
-    return score
 
 
 def show_state(every: Everything) -> None:
@@ -207,6 +191,19 @@ def show_summary(every: Everything, comparison: Comparison) -> None:
     )
 
 
+def show_beside(every: Everything, comparison: Comparison) -> None:
+    view = beside_view(comparison.runs, comparison.beside.general, comparison.beside.guards, comparison.score)
+    if view.empty:
+        return
+    st.subheader(TITLE, help="What the final models kept that no task trains on; means over seeds.")
+    view["Strategy"] = view["Strategy"].map(brief_labels(every.runs["configuration"]))
+    strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=STRATEGY_HELP)
+    st.dataframe(
+        view, key="compare_beside", hide_index=True, alt="The general text and the guards of each configuration",
+        row_height=row_height(view["Strategy"]), column_config={"Strategy": strategy, **_columns(HELPS)},
+    )  # fmt: skip
+
+
 def show_differences(comparison: Comparison) -> None:
     st.subheader("Settings that differ", help="Settings that are equal in all chosen configurations are left out.")
     differences = configuration_differences(comparison.runs, comparison.experiments)
@@ -248,7 +245,7 @@ def main() -> None:
     with left:
         chosen = choose_experiments(experiments)
     with right:
-        score = choose_score()
+        score = choose_score(store, chosen)
     if not chosen:
         st.info("Choose an experiment above.", icon=":material/arrow_upward:")
         return
@@ -297,6 +294,7 @@ def show_results(every: Everything, comparison: Comparison) -> None:
         )
     else:
         show_summary(every, comparison)
+        show_beside(every, comparison)
         show_figures(comparison)
 
 

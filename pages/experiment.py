@@ -12,9 +12,10 @@ from engine.common.errors import ConfigError, PalimpsestError
 from engine.common.parameters import parameters_of
 from engine.common.paths import data_folder, is_file
 from engine.common.quoting import safe_name, shortened
-from engine.experiments.experiment import Experiment, Training
+from engine.experiments.experiment import Experiment
 from engine.experiments.portable import portable_yaml, write_with_data
 from engine.experiments.presets import PRESETS
+from engine.experiments.training import Training
 from engine.experiments.yaml_file import MAX_CHARACTERS, parse_experiment, with_absolute_paths
 from engine.models.choices import describe_models
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER

@@ -7,9 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.errors import StoreError
+from engine.events.scores import ANSWER_SCORES
 from engine.results.clipping_words import in_words
 from figures.theme import SCORES, brief_labels
 from ui.live import data
+from ui.live.beside import show_beside
 from ui.live.controls import show_controls
 from ui.live.feed import ENDED, Followed
 from ui.live.score_cell import open_cell, show_cell
@@ -198,9 +200,13 @@ def show_run(experiment_id: str, run_id: str, drawn: str) -> None:
 
 def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     """Losses over steps, the matrix, and what lies behind one of its cells."""
+    run = one_run(experiment_id, run_id)
+    answers = () if _followed(run).has_answers else ANSWER_SCORES
     score = st.segmented_control(
-        "Score", list(SCORES), default="nats_per_token", key="live_score", format_func=lambda name: SCORES[name].title,
-        help="What the held-out curves and the matrix show. Bits per byte compares across languages and tokenizers.",
+        "Score", [name for name in SCORES if name not in answers], default="nats_per_token", key="live_score",
+        format_func=lambda name: SCORES[name].title,
+        help="What the held-out curves and the matrix show. Bits per byte compares across languages and tokenizers; "
+        "exact match and token F1 are of the answers to held-out questions, of pairs and conversations.",
     )  # fmt: skip
     score = score or "nats_per_token"
     st.subheader("Losses", help=(
@@ -214,7 +220,7 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     st.subheader("Past and new tasks", help=(
         "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
         "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
-        "tasks not trained on yet."
+        "tasks not trained on yet. Set apart: the general text, which no task touches."
     ))  # fmt: skip
     st.fragment(with_error_notes(show_past), key=PAST)(experiment_id, run_id, tasks, score)
 
@@ -237,6 +243,7 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
     """The matrix of one run, beside one of its cells."""
     run = one_run(experiment_id, run_id)
     data.saw(PAST, _followed(run).size[1:])
+    followed = _followed(run)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         height = 70 + 58 * (len(tasks) + 1)
@@ -247,7 +254,8 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
         st.caption("Select a cell to open what lies behind it.")
     with right:
         ended = run["status"] in ENDED
-        show_cell(experiment_id, _followed(run), tasks, score, run_id=run_id, ended=ended)
+        show_cell(experiment_id, followed, tasks, score, run_id=run_id, ended=ended)
+    show_beside(followed, tasks, score)
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":

@@ -98,7 +98,7 @@ def take_configuration(data: bytes) -> None:
 def take_fields(data: bytes) -> None:
     """Take what is typed as a name, as seeds and as lists of values."""
     from engine.common.parameters import parameters_of
-    from engine.experiments.experiment import Training
+    from engine.experiments.training import Training
     from engine.strategies import registry
     from ui.widgets.forms import parse_seeds, parse_values
     from ui.widgets.text import plain

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.events.control import Control
-from engine.experiments.experiment import Training
+from engine.experiments.training import Training
 from engine.models import adapters
 from engine.models.loading import LoadedModel
 from engine.strategies.base import Batch, StageView, Strategy

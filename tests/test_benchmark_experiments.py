@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from engine.experiments.demo import demo_experiment
-from engine.experiments.experiment import Experiment, Training
+from engine.experiments.experiment import Experiment
+from engine.experiments.training import Training
 from engine.experiments.yaml_file import load_experiment
 from engine.tasks import samples
 

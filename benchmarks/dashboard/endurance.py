@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from benchmarks.dashboard.server import Server, serve
-from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec
+from engine.experiments.training import Training
 from engine.store import Store
 from engine.tasks.spec import TaskSpec
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from benchmarks.dashboard.server import Server, serve
 from benchmarks.dashboard.visitors import FAILURES, PATIENCE_SECONDS, Tally, Visits, visits_of
-from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec
+from engine.experiments.training import Training
 from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.tasks import samples

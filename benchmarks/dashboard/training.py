@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 
 from benchmarks.dashboard.server import Server, serve
 from benchmarks.dashboard.watchers import Watcher, closed, opened
-from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec
+from engine.experiments.training import Training
 from engine.store import Store
 from engine.store.schema import steps as steps_table
 from engine.tasks import samples

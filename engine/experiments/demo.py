@@ -1,6 +1,7 @@
 """The demo: a small comparison on the built-in samples, made to end within three minutes on two cores."""
 
-from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec
+from engine.experiments.training import Training
 from engine.tasks import samples
 
 DEMO_NAME = "Demo: three small tasks"

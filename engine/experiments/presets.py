@@ -1,6 +1,6 @@
 """Training settings to start from; every value stays open to change."""
 
-from engine.experiments.experiment import Training
+from engine.experiments.training import Training
 
 PRESETS: dict[str, Training] = {
     "quick": Training(epochs=1, evaluations_per_stage=4),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from engine.common.overrides import Overrides
-from engine.experiments.experiment import Experiment, Training
+from engine.experiments.experiment import Experiment
+from engine.experiments.training import Training
 from engine.strategies import overrides_of, rate_factor_of
 from engine.strategies.base import Strategy
 

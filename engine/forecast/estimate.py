@@ -9,8 +9,9 @@ import torch
 from transformers import PreTrainedModel
 
 from engine import strategies
-from engine.experiments.experiment import Experiment, StrategySpec, Training
+from engine.experiments.experiment import Experiment, StrategySpec
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
+from engine.experiments.training import Training
 from engine.forecast.sizes import EvaluationTokens, TaskSize, evaluation_tokens
 from engine.forecast.trained_weights import weights_of
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats

@@ -1,13 +1,31 @@
 """What is scored beside the matrix, as plain data: the general text, and the tasks that a score does not know."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from engine.events.scores import ANSWER_SCORES, SCORE_NAMES
+from engine.experiments.experiment import Experiment
+from engine.results.guard_histories import guard_histories
+from engine.store import Store
 
 NO_QUESTIONS = "none of its held-out questions is answered: plain text has no expected answers"
 _LOOKS = ("stage", "step", *SCORE_NAMES, "drift", "worse_by", "worse_by_half", "is_worse")
+
+
+def beside_data(store: Store, run_ids: Sequence[str], experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """By run its general text (`general_data`), and what became of its guards."""
+    general, outcomes = store.general(run_ids), store.guard_outcomes(run_ids)
+    return {
+        run_id: {
+            "general": general_data(general[general["run_id"] == run_id], len(experiment.tasks)),
+            "guards": [
+                each.plain for each in guard_histories(outcomes[outcomes["run_id"] == run_id], experiment.guards)
+            ],
+        }
+        for run_id in run_ids
+    }
 
 
 def general_data(general: pd.DataFrame, stages: int) -> dict[str, Any] | None:

@@ -18,10 +18,11 @@ from engine.events.scores import ANSWER_SCORES, LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.persistence.checkpoints import RESUME_FILES
-from engine.results.beside import general_data, unscored
+from engine.results.beside import beside_data, unscored
 from engine.results.clipping import clipping_data
 from engine.results.comparison import (
     REFERENCE,
+    Measured,
     joint_beside,
     matrices,
     run_frame,
@@ -30,7 +31,6 @@ from engine.results.comparison import (
     with_configurations,
 )
 from engine.results.fairness import conditions_of_runs, unfair, unfair_runs
-from engine.results.guard_histories import guard_histories
 from engine.results.operations import operations_of
 from engine.results.paired_tests import PairedDifference
 from engine.results.summaries import intransigence, summarize
@@ -70,14 +70,14 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     `exact_match` and `token_f1` are None for the tasks that `unscored` names, with the reason. `general` holds the
     general text's scores by stage with KL(base ‖ now), `guards` what became of each guard (`results.beside`).
     `clipping` says which share of the steps was clipped, and what share of their gradients that left.
-    `comparison` holds by score the paired tests of the configuration that kept most (`_comparison`).
-    Raises StoreError for an unknown id.
+    `comparison` holds by score the paired tests of the configuration that kept most. Raises StoreError for an unknown
+    id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
     run_ids = runs["run_id"].tolist()
     stages, matrix = store.stages(run_ids), store.matrix(run_ids)
-    curve, general, outcomes = store.curve(run_ids), store.general(run_ids), store.guard_outcomes(run_ids)
+    curve, beside_tasks = store.curve(run_ids), beside_data(store, run_ids, experiment)
     scores = {name: matrices(matrix, name) for name in (*SCORE_NAMES, *ANSWER_SCORES)}
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
@@ -88,32 +88,24 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
         matrix_of = {name: _whole(found.get(run.run_id, []), len(experiment.tasks)) for name, found in scores.items()}
-        summary = {}
-        for name in (*SUMMARIZED, *ANSWER_SCORES):
-            against = scores[name].get(joint.run_id, []) if joint else []
-            summary[name] = _summary(matrix_of[name], against, name in LOWER_IS_BETTER)
-            gap = gaps.get(name, {}).get(run.run_id)
-            summary[name]["stability_gap"] = gap.value if gap and summary[name]["average"] is not None else None
-        own = stages[stages["run_id"] == run.run_id]
-        kept, remarks = own["checkpoint"], zip(own["stage"], own["remarks"], strict=True)
+        against = {name: found.get(joint.run_id, []) if joint else [] for name, found in scores.items()}
         described.append(
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "training": _training_of(experiment, run),
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
-                "summary": summary, "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
+                "summary": {
+                    name: _summary(matrix_of[name], against[name], name, gaps.get(name, {}).get(run.run_id))
+                    for name in (*SUMMARIZED, *ANSWER_SCORES)
+                },
+                "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
                 "seconds": run.seconds, "tokens": int(run.target_tokens),
                 "operations": operations_of(
                     run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
                 ),
                 "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
-                "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
-                "general": general_data(general[general["run_id"] == run.run_id], len(experiment.tasks)),
-                "guards": [
-                    each.plain
-                    for each in guard_histories(outcomes[outcomes["run_id"] == run.run_id], experiment.guards)
-                ],
-                "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
+                **beside_tasks[run.run_id],
+                **_of_stages(stages[stages["run_id"] == run.run_id], beside or store.folder),
             }
         )  # fmt: skip
     whole = {
@@ -127,8 +119,16 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "runs": described,
         "comparison": _comparison(runs, matrix, {experiment_id: experiment}, facts),
     }
-    plain: dict[str, Any] = _plain(whole)
-    return plain
+    return dict(_plain(whole))
+
+
+def _of_stages(stages: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """The strategy's remarks on one run's stages, and the paths of its checkpoints from `folder`."""
+    remarks = zip(stages["stage"], stages["remarks"], strict=True)
+    return {
+        "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
+        "checkpoints": [_relative(path, folder) for path in stages["checkpoint"] if isinstance(path, str)],
+    }
 
 
 def _comparison(
@@ -277,13 +277,17 @@ def _relative(path: str, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _summary(rows: Matrix, joint: Matrix, lower_is_better: bool) -> dict[str, Any]:
-    """The summary that `summarize` gives of a matrix, with intransigence against the joint run's."""
+def _summary(rows: Matrix, joint: Matrix, score: str, gap: Measured | None) -> dict[str, Any]:
+    """The summary that `summarize` gives of a matrix, with intransigence against the joint run's, and the stability gap
+    of a run that is complete."""
+    lower_is_better = score in LOWER_IS_BETTER
     summary = dataclasses.asdict(summarize(rows, lower_is_better))
     summary["intransigence"] = intransigence(joint, rows, lower_is_better) if joint else None
     if summary["intransigence"] is None:
         summary["reasons"]["intransigence"] = "it is measured against a finished joint run of the same seed"
-    return summary | {"reasons": summary.pop("reasons")}
+    reasons = summary.pop("reasons")
+    is_complete = gap is not None and summary["average"] is not None
+    return summary | {"reasons": reasons, "stability_gap": gap.value if gap is not None and is_complete else None}
 
 
 def _whole(rows: Matrix, tasks: int) -> list[list[float | None]]:

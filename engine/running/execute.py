@@ -13,7 +13,8 @@ from engine import events, strategies
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
-from engine.experiments.experiment import Experiment, RunSpec, Training
+from engine.experiments.experiment import Experiment, RunSpec
+from engine.experiments.training import Training
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.insight.measures.guard_checks import check_fits
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
@@ -62,9 +63,7 @@ def execute_run(
     torch.set_num_threads(torch.get_num_threads())
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
-    check_block_size(experiment, base.context)
-    check_strategy(run.strategy, run.parameters, base.model)
-    check_strategy_in_blocks(run.strategy, run.parameters, training.block_size)
+    _check(experiment, run, base)
     yield events.Phase("reading and encoding the tasks")
     shared = SharedResults(shared_folder) if shared_folder is not None else None
     encoded = tuple(_encoded(spec, base, shared, training, run.seed) for spec in experiment.tasks)
@@ -100,9 +99,16 @@ def execute_run(
         point_seconds=point_seconds(),
         check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
     )
-    check_fits(base, base.context, experiment.guards)
     del base
     yield from train(setup)
+
+
+def _check(experiment: Experiment, run: RunSpec, base: LoadedModel) -> None:
+    """Raises ConfigError for what does not fit the model."""
+    check_block_size(experiment, base.context)
+    check_strategy(run.strategy, run.parameters, base.model)
+    check_strategy_in_blocks(run.strategy, run.parameters, experiment.training.block_size)
+    check_fits(base, base.context, experiment.guards)
 
 
 def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeights]) -> tuple[EncodedTask, ...]:

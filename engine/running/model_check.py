@@ -12,8 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from engine import strategies
 from engine.common.errors import ConfigError, ModelError, PalimpsestError
 from engine.common.foreign_errors import model_errors
-from engine.experiments.experiment import Experiment, Training
+from engine.experiments.experiment import Experiment
 from engine.experiments.presets import PRESETS
+from engine.experiments.training import Training
 from engine.models.choices import EMBEDDED
 from engine.models.folder_checks import missing_weights
 from engine.models.hub import may_download

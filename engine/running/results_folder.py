@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import ConfigError
-from engine.experiments.experiment import Experiment, Training, to_data
+from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.training import Training
 from engine.running.queue import RunnerLock
 from engine.store import Store
 from engine.store.migrations import as_before_4, sampled_as_before_6

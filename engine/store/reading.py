@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, case, func, select
+from sqlalchemy import Row, Select, Table, case, func, select
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
 from engine.store import schema
-from engine.store.curves import CurveReader
+from engine.store.facts import FactReader, Ids, listed_ids, no_run
 from engine.store.schema import ACTIVE, GONE, experiments, runs
 from engine.store.waiting import estimate_waiting, settings_in
 from engine.store.writing import effective_status
@@ -23,9 +23,6 @@ if TYPE_CHECKING:  # the list of experiments needs no frame
 
     LossArrays = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
     """Stages, steps, nats per token of one term."""
-
-Ids = str | Sequence[str]
-"""One id or several."""
 
 _EXPERIMENT_COLUMNS = ("experiment_id", "name", "created_at", "model", "tasks", "runs", "finished", "status")
 _RUN_COLUMNS = (
@@ -42,7 +39,7 @@ _STATUS_ORDER = ("running", "paused", "queued", "interrupted", "failed", "stoppe
 """An experiment has the first of these that one of its runs has."""
 
 
-class Reader(CurveReader):
+class Reader(FactReader):
     """The reading half of the store."""
 
     def experiments(self) -> pd.DataFrame:
@@ -80,9 +77,9 @@ class Reader(CurveReader):
             .order_by(experiments.c.created_at, runs.c.experiment_id, runs.c.number)
         )
         if experiment_ids is not None:
-            query = query.where(runs.c.experiment_id.in_(_listed(experiment_ids)))
+            query = query.where(runs.c.experiment_id.in_(listed_ids(experiment_ids)))
         if run_ids is not None:
-            query = query.where(runs.c.run_id.in_(_listed(run_ids)))
+            query = query.where(runs.c.run_id.in_(listed_ids(run_ids)))
         queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number)
         with self._reading() as connection:
             found = connection.execute(query).all()
@@ -148,7 +145,7 @@ class Reader(CurveReader):
             func.sum(case((is_longer, limit / norm), else_=1.0)).label("kept"),
         )
         query = select(table.c.run_id, table.c.stage, *sums).where(
-            table.c.run_id.in_(_listed(run_ids)), norm.is_not(None), table.c.step > after_step
+            table.c.run_id.in_(listed_ids(run_ids)), norm.is_not(None), table.c.step > after_step
         )
         if until_step is not None:
             query = query.where(table.c.step <= until_step)
@@ -173,83 +170,6 @@ class Reader(CurveReader):
         )
         frame["remarks"] = pd.Series([found or [] for found in frame["remarks"]], index=frame.index, dtype=object)
         return frame
-
-    def task_facts(self, experiment_id: str) -> pd.DataFrame:
-        """The facts of the tasks by the latest run that began, in order: documents, tokens, fingerprints. Empty
-        before."""
-        import pandas as pd
-
-        query = (
-            select(runs.c.task_facts)
-            .where(runs.c.experiment_id == experiment_id, runs.c.started_at.is_not(None))
-            .order_by(runs.c.started_at.desc())
-        )
-        with self._reading() as connection:
-            kept: list[dict[str, Any]] = next((facts for facts in connection.execute(query).scalars() if facts), [])
-        rows = [{"task": fact["name"], "task_index": number} | fact for number, fact in enumerate(kept, start=1)]
-        return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["task", "task_index", "name"])
-
-    def run_task_facts(self, run_id: str) -> list[dict[str, Any]]:
-        """The facts that this run itself recorded of its tasks; empty before it began."""
-        return self._run_value(run_id, runs.c.task_facts) or []
-
-    def compared_task_facts(self, run_id: str) -> list[dict[str, Any]]:
-        """What the first other run of its experiment that finished a stage said of its tasks; empty where none did."""
-        own = select(runs.c.experiment_id).where(runs.c.run_id == run_id).scalar_subquery()
-        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
-        query = (
-            select(runs.c.task_facts)
-            .where(runs.c.experiment_id == own, runs.c.run_id != run_id, runs.c.run_id.in_(trained))
-            .order_by(runs.c.number)
-        )
-        with self._reading() as connection:
-            return next((facts for facts in connection.execute(query).scalars() if facts), [])
-
-    def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
-        """The facts that each of these runs recorded of its tasks; empty before it began."""
-        query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(_listed(run_ids)))
-        with self._reading() as connection:
-            return {run_id: facts or [] for run_id, facts in connection.execute(query)}
-
-    def reference_facts_by_run(self, run_ids: Ids) -> dict[str, dict[str, Any]]:
-        """The facts that each of these runs recorded of the reference text; empty before it began, and where it reads
-        none."""
-        query = select(runs.c.run_id, runs.c.reference_facts).where(runs.c.run_id.in_(_listed(run_ids)))
-        with self._reading() as connection:
-            return {run_id: facts or {} for run_id, facts in connection.execute(query)}
-
-    def reference_facts(self, experiment_id: str) -> dict[str, Any]:
-        """The facts of the reference text by the first run of the experiment that read it and finished a stage; empty
-        before, and where none reads it."""
-        return self._first_facts(experiment_id, runs.c.reference_facts)
-
-    def general_facts(self, experiment_id: str) -> dict[str, Any]:
-        """The facts of the general text by the first run of the experiment that finished a stage; empty before, and
-        where none is scored."""
-        return self._first_facts(experiment_id, runs.c.general_facts)
-
-    def _first_facts(self, experiment_id: str, facts: ColumnElement[Any]) -> dict[str, Any]:
-        """Those of the first run of the experiment that has some and finished a stage."""
-        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
-        query = (
-            select(facts)
-            .where(runs.c.experiment_id == experiment_id, runs.c.run_id.in_(trained))
-            .order_by(runs.c.number)
-        )
-        with self._reading() as connection:
-            return next((found for found in connection.execute(query).scalars() if found), {})
-
-    def environment(self, run_id: str) -> dict[str, Any]:
-        """Versions, device, threads, commit that the run was trained with; empty before it began."""
-        return self._run_value(run_id, runs.c.environment) or {}
-
-    def model_facts(self, experiment_id: str) -> dict[str, str]:
-        """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
-        query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)
-        with self._reading() as connection:
-            kept: list[dict[str, Any]] = [found for found in connection.execute(query).scalars() if found]
-        names = ("model_revision", "model_hash")
-        return {name: found[name] for name in names for found in reversed(kept) if found.get(name)}
 
     def attempt(self, run_id: str) -> int:
         """The number of times that the run was started."""
@@ -278,7 +198,7 @@ class Reader(CurveReader):
         with self._reading() as connection:
             row = connection.execute(select(*columns).where(runs.c.run_id == run_id)).one_or_none()
         if row is None:
-            raise StoreError(_no_run(run_id))
+            raise StoreError(no_run(run_id))
         spec = RunSpec(strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label)
         return row.experiment_id, spec
 
@@ -290,13 +210,6 @@ class Reader(CurveReader):
 
     def _is_there(self, checkpoint: Any) -> bool:
         return isinstance(checkpoint, str) and (self.folder / checkpoint).is_dir()
-
-    def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
-        with self._reading() as connection:
-            row = connection.execute(select(column).where(runs.c.run_id == run_id)).one_or_none()
-        if row is None:
-            raise StoreError(_no_run(run_id))
-        return row[0]
 
     def _rows(self, query: Select[Any], columns: Iterable[str]) -> pd.DataFrame:
         import pandas as pd
@@ -334,11 +247,7 @@ def _seconds_left(row: Row[Any]) -> float:
 
 
 def _of_runs(table: Table, run_ids: Ids) -> Select[Any]:
-    return select(table).where(table.c.run_id.in_(_listed(run_ids)))
-
-
-def _listed(ids: Ids) -> list[str]:
-    return [ids] if isinstance(ids, str) else list(ids)
+    return select(table).where(table.c.run_id.in_(listed_ids(run_ids)))
 
 
 def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
@@ -348,7 +257,3 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     for name in set(columns) & set(_TIMES):
         frame[name] = pd.to_datetime(frame[name].astype(float), unit="s", utc=True)
     return frame
-
-
-def _no_run(run_id: str) -> str:
-    return f"There is no run {run_id!r} in this data folder; it may have been deleted."

@@ -8,8 +8,8 @@ from typing import Any
 
 from engine import strategies
 from engine.common.overrides import OVERRIDES, Overrides
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import settings_of_stages
+from engine.experiments.training import Training
 from engine.persistence.content_keys import stage_key_parts
 from engine.store.schema import ACTIVE
 

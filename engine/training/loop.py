@@ -155,5 +155,5 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
             recorded = list(progress.journal.recorded_events())
         steps = [event for event in recorded if not isinstance(event, events.Evaluated)]
         key = setup.stage_keys[progress.position.stage - 1]
+        keep_scores(setup, key, recorded)  # first: who takes the stage over finds what was scored inside it
         setup.shared.keep(key, steps, files)
-        keep_scores(setup, key, recorded)

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from engine.common.errors import StoreError
-from engine.experiments.experiment import Training
+from engine.experiments.training import Training
 from engine.models.parts import trainable_weights
 from engine.strategies.tools.quadratics import Metric
 

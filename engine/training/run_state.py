@@ -11,8 +11,8 @@ import torch
 from engine.common.overrides import Overrides
 from engine.events import StepDone
 from engine.events.control import Control
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
+from engine.experiments.training import Training
 from engine.guards.guard import Guard
 from engine.models.loading import LoadedModel
 from engine.persistence.content_keys import content_key, stage_key, stage_key_parts

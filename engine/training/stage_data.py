@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.common.random_streams import Streams
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import StageSettings
+from engine.experiments.training import Training
 from engine.tokens.packing import JoinedRows, Rows
 
 

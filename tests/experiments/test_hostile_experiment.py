@@ -15,7 +15,8 @@ from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter, parameters_of
 from engine.common.paths import is_file
 from engine.common.quoting import clean_name, quoted, shortened, visible
-from engine.experiments.experiment import Experiment, Training, experiment_from
+from engine.experiments.experiment import Experiment, experiment_from
+from engine.experiments.training import Training
 from engine.experiments.yaml_file import MAX_CHARACTERS, load_experiment, parse_experiment, to_yaml
 from engine.strategies import registry
 from ui.widgets.forms import parse_seeds, parse_values

@@ -6,8 +6,9 @@ from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import parameters_of
-from engine.experiments.experiment import Experiment, Training, experiment_from, to_data
+from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.settings_of_stage import StageSettings, settings_of_run, settings_of_stage, settings_of_stages
+from engine.experiments.training import Training
 from engine.experiments.yaml_file import parse_experiment, to_yaml
 from engine.persistence.content_keys import stage_key_parts
 from engine.tasks.spec import TaskSpec

@@ -8,13 +8,15 @@ TASKS = ["bread", "tea", "soup"]
 
 
 def scores(nats_per_token: float) -> dict[str, float]:
-    """All four scores of one value; two bytes a token."""
+    """All scores of one value; two bytes a token."""
     bits = nats_per_token / math.log(2) / 2
     return {
         "nats_per_token": nats_per_token,
         "perplexity": math.exp(nats_per_token),
         "bits_per_byte": bits,
         "accuracy": 1 / (1 + nats_per_token),
+        "exact_match": 1 / (2 + nats_per_token),
+        "token_f1": 1 / (1.5 + nats_per_token),
     }
 
 

@@ -4,7 +4,8 @@ from typing import ClassVar
 import pytest
 
 from engine import strategies
-from engine.experiments.experiment import Experiment, Training, experiment_from
+from engine.experiments.experiment import Experiment, experiment_from
+from engine.experiments.training import Training
 from engine.forecast import trained_weights
 from engine.forecast.estimate import _WRITTEN_SHARE, RunCost, Speed, TaskSize, estimate, measure_speed
 from engine.forecast.trained_weights import StageWeights, weights_of

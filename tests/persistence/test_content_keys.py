@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import load_file
 
 from engine import events, strategies
-from engine.experiments.experiment import Experiment, Training
+from engine.experiments.experiment import Experiment
+from engine.experiments.training import Training
 from engine.persistence.shared_results import SharedResults
 from engine.running import execute
 from engine.training.loop import train

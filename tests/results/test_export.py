@@ -29,7 +29,9 @@ def finish_all(store: Store, tmp_path: Path, **changes: object) -> str:
 def test_results_hold_all_that_the_contract_names(store: Store, tmp_path: Path) -> None:
     experiment_id = finish_all(store, tmp_path, strategies=["naive", "joint"])
     found = results(store, experiment_id)
-    assert list(found) == ["schema", "experiment", "environment", "tasks", "reference", "runs", "comparison"]
+    assert list(found) == [
+        "schema", "experiment", "environment", "tasks", "reference", "general", "unscored", "runs", "comparison",
+    ]  # fmt: skip
     assert found["experiment"]["training"]["epochs"] == 3  # resolved: defaults are in it
     assert found["environment"] == {"device": "cpu"}
     run = found["runs"][0]
@@ -77,7 +79,7 @@ def test_checkpoints_are_named_from_where_the_results_lie_so_that_both_may_move_
     path = tmp_path / "elsewhere" / "results.json"
     found = write_results(store, experiment_id, path)
     assert json.loads(path.read_text(encoding="utf-8")) == found
-    assert found["schema"] == "palimpsest/results/2"
+    assert found["schema"] == "palimpsest/results/3"
     assert [path.startswith("../data/runs/") for path in found["runs"][0]["checkpoints"]] == [True, True]
     moved = tmp_path / "moved"
     moved.mkdir()

@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from engine.common.errors import ConfigError, ModelError, PalimpsestError
-from engine.experiments.experiment import Experiment, Training, experiment_from, to_data
+from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.presets import PRESETS
+from engine.experiments.training import Training
 from engine.models import hub, loading
 from engine.models.folder_checks import WHOLE
 from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training

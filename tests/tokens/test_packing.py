@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from engine.common.overrides import Overrides
 from engine.common.random_streams import Streams
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import settings_of_stage
+from engine.experiments.training import Training
 from engine.tokens import encoded_documents
 from engine.tokens.blocks import Blocks, EncodedDocument, Piece, cut, pack
 from engine.tokens.encoded_documents import EncodedDocuments, TokenFile

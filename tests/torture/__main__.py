@@ -27,8 +27,12 @@ _TASKS = ("house-style.txt", "chinese.txt", "search.jsonl")
 _REFERENCE = "customer-support.jsonl"
 _TRAINING = {
     "epochs": 1, "stage_tokens": 1500, "block_size": 64, "tokens_per_step": 256, "held_out_tokens": 500,
-    "evaluations_per_stage": 2, "optimizer_state": "keep", "device": "cpu",
+    "evaluations_per_stage": 2, "optimizer_state": "keep", "device": "cpu", "answer_questions": 5,
 }  # fmt: skip
+_GUARDS = [
+    {"prompt": "The United States", "contains": "of", "answer_tokens": 8},
+    {"prompt": "The opposite of hot is", "likelier": " cold", "than": " blue"},
+]
 _TEXTS = 100
 """At most so many are kept, written or read: more than are written side by side (`tools/samples.py`)."""
 _MOST = {"in a step": 12, "after a step": 12, "writing the journal": 12, "in scoring": 20}
@@ -65,6 +69,7 @@ def experiment_text(only: str = "") -> str:
     chosen = [{name: values} for name in names for values in _values(name)]
     tasks = [{"name": name.split(".")[0], "train": [str(_ROOT / "samples" / name)]} for name in _TASKS]
     whole = {"name": "torture", "tasks": tasks, "strategies": chosen, "seeds": [0], "training": _TRAINING}
+    whole["guards"] = _GUARDS
     whole["reference"] = str(_ROOT / "samples" / _REFERENCE)
     return yaml.safe_dump(whole)
 

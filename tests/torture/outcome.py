@@ -7,7 +7,7 @@ from typing import Any
 from engine.store import Store
 
 _TIMES = {"seconds", "run_id", "experiment_id", "checkpoint"}
-_TABLES = ("losses", "steps", "curve", "matrix", "stages")
+_TABLES = ("losses", "steps", "curve", "matrix", "stages", "general", "guard_outcomes")
 
 
 def outcome(folder: Path) -> dict[str, Any]:

@@ -121,6 +121,26 @@ def test_a_stage_that_is_taken_over_brings_the_general_text_along_and_scores_wha
     assert all(GENERAL not in look.sample and look.drift is None for look in inside)
 
 
+@pytest.mark.parametrize("passage", range(1, 6))
+def test_a_run_that_is_killed_while_it_shares_leaves_no_stage_without_its_looks(passage: int, tmp_path: Path) -> None:
+    expected = looks_of(list(train(setup_of(tmp_path / "whole", tmp_path / "other"))))
+    setup = setup_of(tmp_path / "cut", tmp_path / "shared")
+    keep, passed = SharedResults.keep, 0
+
+    def keeps(*given: Any) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == passage:
+            raise KeyboardInterrupt
+        keep(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SharedResults, "keep", keeps)
+        with pytest.raises(KeyboardInterrupt):
+            list(train(setup))
+    assert looks_of(list(train(setup_of(tmp_path / "next", tmp_path / "shared")))) == expected
+
+
 def test_a_long_sample_is_looked_at_in_places_all_over_it() -> None:
     drift = Drift(1001, lambda compute: compute())
     places = drift.places.tolist()

@@ -9,8 +9,8 @@ from engine import events, strategies
 from engine.common.errors import TrainingError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import StageSettings
+from engine.experiments.training import Training
 from engine.training.loop import train
 from engine.training.optimizer import learning_rate_at
 from engine.training.run_state import RunSetup

@@ -7,7 +7,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from engine.common.errors import StoreError
-from engine.experiments.experiment import Training
+from engine.experiments.training import Training
 from engine.training.optimizer import load_moments, make_optimizer, momentum_of
 from tests.builders import tiny_gpt2
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from engine import events, strategies
 from engine.common.overrides import Overrides
 from engine.common.random_streams import Streams
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import StageSettings
+from engine.experiments.training import Training
 from engine.training.loop import train
 from engine.training.run_state import RunSetup
 from engine.training.stage_data import stage_data

@@ -15,8 +15,8 @@ from transformers import GPT2LMHeadModel
 from engine import events, strategies
 from engine.common.overrides import Overrides
 from engine.common.random_streams import Streams
-from engine.experiments.experiment import Training
 from engine.experiments.settings_of_stage import settings_of_stage
+from engine.experiments.training import Training
 from engine.strategies.terms import Term
 from engine.training.gradients import accumulate_gradients, clip
 from engine.training.loop import train

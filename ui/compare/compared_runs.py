@@ -10,9 +10,21 @@ from engine.experiments.experiment import Experiment
 from engine.results.clipping_columns import with_clipping
 from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.results.fairness import Conditions, Finding, conditions_of_runs, unfair, unfair_runs
+from engine.results.guard_histories import GuardHistory
 from engine.results.operations import operations_of
 from engine.results.verdict import Verdict, verdict
 from engine.store import Store
+from ui.compare.beside import read_guards
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was scored and checked beside the tasks."""
+
+    general: pd.DataFrame
+    """Rows of `Store.general`."""
+    guards: Mapping[str, Sequence[GuardHistory]]
+    """By run id."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,7 @@ class Everything:
     stages: pd.DataFrame
     conditions: dict[str, Conditions]
     """The conditions that each run's scores rest on, by run id."""
+    beside: Beside
 
     @property
     def unfair(self) -> dict[str, tuple[str, ...]]:
@@ -51,6 +64,7 @@ class Comparison:
     verdict: Verdict
     best_run: str | None
     """The run whose final checkpoint kept most."""
+    beside: Beside
 
     @property
     def unfair(self) -> dict[str, tuple[str, ...]]:
@@ -73,7 +87,10 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     ]
     references = store.reference_facts_by_run(run_ids)
     measured["reference"] = [_reference(references[run_id]) for run_id in run_ids]
-    return Everything(score, experiments, measured, matrix, stages, conditions_of_runs(runs, experiments, facts))
+    beside = Beside(store.general(run_ids), read_guards(store, runs, experiments))
+    return Everything(
+        score, experiments, measured, matrix, stages, conditions_of_runs(runs, experiments, facts), beside
+    )
 
 
 def _reference(facts: Mapping[str, Any]) -> str:
@@ -99,6 +116,7 @@ def compare(every: Everything, chosen: Collection[str], judge_all: bool = False)
         judged=tuple(judged["run_id"]),
         verdict=found,
         best_run=best_checkpoint(judged, every.score, among=winners),
+        beside=every.beside,
     )
 
 

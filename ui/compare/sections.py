@@ -9,6 +9,7 @@ from engine.results.comparison import configuration_differences, pareto_front, s
 from figures.comparison import cost_figure, lost_figure, matrices_figure, tradeoff_figure
 from figures.report import Section
 from figures.theme import SCORES, alt_text
+from ui.compare.beside import HELPS, TITLE, beside_view
 from ui.compare.compared_runs import Comparison
 from ui.compare.drawn import best_few, styles_of
 from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
@@ -73,6 +74,10 @@ def table_sections(comparison: Comparison) -> Iterator[Section]:
     if BEHIND in view:
         text += f" {BEHIND}: {BEHIND_HELP}"
     yield Section("Summary", text, table=view)
+    kept = beside_view(comparison.runs, comparison.beside.general, comparison.beside.guards, comparison.score)
+    if len(kept):
+        meant = " ".join(f"{name}: {HELPS[name]}" for name in kept if name in HELPS)
+        yield Section(TITLE, f"Means over seeds. {meant}", table=kept)
     differences = configuration_differences(comparison.runs, comparison.experiments)
     if len(differences):
         yield Section("Settings that differ", table=settings_view(differences))

@@ -12,8 +12,9 @@ from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
-from engine.experiments.experiment import Experiment, StrategySpec, Training, experiment_from
+from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
 from engine.experiments.presets import PRESETS
+from engine.experiments.training import Training
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import ReferenceSpec
 from ui.experiment.strategy_words import described

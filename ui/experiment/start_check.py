@@ -14,7 +14,8 @@ import streamlit as st
 from engine.common.errors import PalimpsestError
 from engine.common.parameters import parameters_of
 from engine.common.quoting import visible
-from engine.experiments.experiment import Experiment, Training
+from engine.experiments.experiment import Experiment
+from engine.experiments.training import Training
 from engine.models.choices import EMBEDDED
 from engine.persistence.shared_results import SharedResults
 from ui.experiment.expected import expected_seconds

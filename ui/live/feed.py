@@ -12,7 +12,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine import strategies
+from engine.experiments.experiment import Experiment
 from engine.results.clipping import Clipping, clipping_by_stage
+from engine.results.guard_histories import GuardHistory, guard_histories
 from engine.store import Store
 from figures.curves import loss_figure
 from figures.lines import NO_LINE, Line, last_step
@@ -44,12 +46,31 @@ class Followed:
     """The clipping of each stage; none where nothing is clipped by setting."""
     clip: float | None
     """The limit."""
+    general: pd.DataFrame
+    guards: tuple[GuardHistory, ...]
+    experiment: Experiment
 
     @cached_property
     def size(self) -> tuple[int, ...]:
         """Grows whenever something is added."""
         points = sum(len(line) for line in self.lines.values())
-        return points, len(self.curve), len(self.stages), int(self.stages["finished"].sum()), len(self.matrix)
+        checks = sum(len(history.outcomes) for history in self.guards)
+        scored = len(self.curve), len(self.stages), int(self.stages["finished"].sum()), len(self.matrix)
+        return points, *scored, len(self.general), checks
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether answers to held-out questions are marked."""
+        return bool((self.matrix["questions"] > 0).any())
+
+    def curve_of(self, score: str) -> pd.DataFrame:
+        """The held-out curves of a score. Answers are marked at the ends of stages alone: then they are the rows of the
+        matrix, of the tasks that have questions, without an interval."""
+        if score in self.curve:
+            return self.curve
+        rows = self.matrix[self.matrix[score].notna()]
+        unknown = {f"{score}_low": float("nan"), f"{score}_high": float("nan"), "is_worse": False}
+        return rows.assign(**unknown)
 
 
 @dataclass
@@ -111,7 +132,10 @@ class Feed:
             def draw() -> go.Figure:
                 # A run of an earlier version reports its pull as "penalty".
                 terms = sorted(set(followed.lines) | (expected if "penalty" not in followed.lines else set()))
-                return loss_figure(followed.lines, followed.curve, followed.stages, tasks, score, terms, steps, ended)
+                return loss_figure(
+                    followed.lines, followed.curve_of(score), followed.stages, tasks, score, terms, steps, ended,
+                    followed.general,
+                )  # fmt: skip
 
             return self._drawn(("losses", run_id, attempt, score, steps, followed.size, ended), draw)
 
@@ -119,10 +143,11 @@ class Feed:
         """The score matrix of a run, drawn once for every state of it."""
         run_id, attempt = str(run["run_id"]), int(run["attempt"])
         with self._lock:
-            cells = self.followed(run_id, attempt).matrix
+            followed = self.followed(run_id, attempt)
+            cells, general = followed.matrix, followed.general
             ended = str(run["status"]) in ENDED
-            key = ("matrix", run_id, attempt, score, len(cells), ended)
-            return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended))
+            key = ("matrix", run_id, attempt, score, len(cells), int(general["is_whole"].sum()), ended)
+            return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended, general=general))
 
     def watched_by(self, who: str) -> int:
         """Note that somebody looks on; returns how many have lately."""
@@ -173,12 +198,17 @@ class Feed:
             curve = newer
         elif len(newer):
             curve = pd.concat([curve, newer], ignore_index=True)
-        clip = before.clip if before else store.experiment(store.run_spec(run_id)[0]).training.gradient_clip
+        experiment = before.experiment if before else store.experiment(store.run_spec(run_id)[0])
+        clip = experiment.training.gradient_clip
         clipping = before.clipping if before else {}
         if clip is not None:
             counts = store.clipped_steps(run_id, clip, known, last_step(lines))
             clipping = clipping_by_stage(counts, clip, clipping)
-        return Followed(lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip)
+        guards = guard_histories(store.guard_outcomes(run_id), experiment.guards)
+        return Followed(
+            lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip, store.general(run_id),
+            tuple(guards), experiment,
+        )  # fmt: skip
 
 
 def _as_it_is(runs: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from engine.events.scores import ANSWER_SCORES
 from figures.curves import cell_figure
 from figures.theme import SCORES
 from ui.live.feed import Followed
@@ -54,7 +55,7 @@ def show_cell(
     cell = of_task.loc[stage]
     st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
     if stage:
-        figure = cell_figure(followed.curve, tasks, stage, task, score)
+        figure = cell_figure(followed.curve_of(score), tasks, stage, task, score)
         live_chart(figure, "live_cell_chart", height=200, revision=f"{run_id} {stage} {task} {score}")
         checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
         if checkpoint:
@@ -81,6 +82,8 @@ def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
     rows = []
     for style in SCORES.values():
         value = of_task.loc[stage, style.name]
+        if style.name in ANSWER_SCORES and value != value:
+            continue  # it has no questions
         row = {"Score": style.title, "Value": style.text(value)}
         for name, reference in (("Δ base", 0), ("Δ own stage", own)):
             comparable = reference in of_task.index and reference != stage and reference <= stage

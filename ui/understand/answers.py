@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.insight.requests import AnswersRequest, Source
-from ui.understand.shown_text import BOX, PRE, QUIET, SMALL, shortened, shown
+from ui.widgets.shown_text import BOX, PRE, QUIET, SMALL, shortened, shown
 from ui.widgets.text import plural
 
 SHOWN_CHARACTERS = 1000

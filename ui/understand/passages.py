@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.common.numerals import written
-from ui.understand.shown_text import BOX, on_one_line
 from ui.understand.token_colours import Pieces, document_html, legend_html, most_lost_html, scale_of
+from ui.widgets.shown_text import BOX, on_one_line
 from ui.widgets.text import plural
 
 MOST_ROWS = 1000

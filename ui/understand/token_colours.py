@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.common.numerals import percent, written
-from ui.understand.shown_text import PRE, QUIET, SMALL, named, on_one_line, shown
+from ui.widgets.shown_text import PRE, QUIET, SMALL, named, on_one_line, shown
 
 Pieces = Sequence[Mapping[str, Any]]
 """Stretches of a document as `PassageRequest` gives them."""

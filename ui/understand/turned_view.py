@@ -14,7 +14,7 @@ from ui.understand.address import Address
 from ui.understand.asking import show_asked
 from ui.understand.models import Models
 from ui.understand.pair_choice import Choices, choose_pair, show_no_stage
-from ui.understand.shown_text import on_one_line
+from ui.widgets.shown_text import on_one_line
 from ui.widgets.text import plain, plural
 
 LOST, GAINED, ALL = "Right → wrong", "Wrong → right", "All"

@@ -122,7 +122,7 @@ function dress(layout, traces, style, narrow) {
   if (!narrow) return;
   layout.legend = { ...layout.legend, font: { size: 10 } };
   for (const trace of traces) {
-    if (trace.uid === "numbers") trace.textfont = { ...trace.textfont, size: 10 };
+    if (trace.uid?.endsWith("numbers")) trace.textfont = { ...trace.textfont, size: 10 };
   }
   // A drag on a touch screen is meant for the page.
   if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;

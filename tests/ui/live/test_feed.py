@@ -172,7 +172,8 @@ def test_what_is_read_piece_by_piece_is_what_the_store_holds(store: Store, run: 
     assert followed.size == whole.size
     assert followed.lines["new"].steps.tolist() == whole.lines["new"].steps.tolist() == [1, 2, 3, 4]
     pd.testing.assert_frame_equal(followed.curve, whole.curve)
-    assert followed.matrix.to_dict("list") == whole.matrix.to_dict("list")
+    pd.testing.assert_frame_equal(followed.matrix, whole.matrix)
+    pd.testing.assert_frame_equal(followed.general, whole.general)
 
 
 def test_a_new_attempt_starts_afresh(store: Store, run: Run) -> None:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter, parameters_of
-from engine.experiments.experiment import Training
+from engine.experiments.training import Training
 from engine.strategies import parts_of, registry
 from ui.widgets.forms import as_text, parse_seeds, parse_values, slider_stops
 from ui.widgets.text import bytes_size, count, duration, plain

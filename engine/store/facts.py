@@ -1,0 +1,116 @@
+"""What runs recorded of their texts, their base model and their machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, select
+
+from engine.common.errors import StoreError
+from engine.store import schema
+from engine.store.curves import CurveReader
+from engine.store.schema import runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ids = str | Sequence[str]
+"""One id or several."""
+
+
+class FactReader(CurveReader):
+    """The part of the reading half that knows of what runs recorded when they began."""
+
+    def task_facts(self, experiment_id: str) -> pd.DataFrame:
+        """The facts of the tasks by the latest run that began, in order: documents, tokens, fingerprints. Empty
+        before."""
+        import pandas as pd
+
+        query = (
+            select(runs.c.task_facts)
+            .where(runs.c.experiment_id == experiment_id, runs.c.started_at.is_not(None))
+            .order_by(runs.c.started_at.desc())
+        )
+        with self._reading() as connection:
+            kept: list[dict[str, Any]] = next((facts for facts in connection.execute(query).scalars() if facts), [])
+        rows = [{"task": fact["name"], "task_index": number} | fact for number, fact in enumerate(kept, start=1)]
+        return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["task", "task_index", "name"])
+
+    def run_task_facts(self, run_id: str) -> list[dict[str, Any]]:
+        """The facts that this run itself recorded of its tasks; empty before it began."""
+        return self._run_value(run_id, runs.c.task_facts) or []
+
+    def compared_task_facts(self, run_id: str) -> list[dict[str, Any]]:
+        """What the first other run of its experiment that finished a stage said of its tasks; empty where none did."""
+        own = select(runs.c.experiment_id).where(runs.c.run_id == run_id).scalar_subquery()
+        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
+        query = (
+            select(runs.c.task_facts)
+            .where(runs.c.experiment_id == own, runs.c.run_id != run_id, runs.c.run_id.in_(trained))
+            .order_by(runs.c.number)
+        )
+        with self._reading() as connection:
+            return next((facts for facts in connection.execute(query).scalars() if facts), [])
+
+    def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
+        """The facts that each of these runs recorded of its tasks; empty before it began."""
+        query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(listed_ids(run_ids)))
+        with self._reading() as connection:
+            return {run_id: facts or [] for run_id, facts in connection.execute(query)}
+
+    def reference_facts_by_run(self, run_ids: Ids) -> dict[str, dict[str, Any]]:
+        """The facts that each of these runs recorded of the reference text; empty before it began, and where it reads
+        none."""
+        query = select(runs.c.run_id, runs.c.reference_facts).where(runs.c.run_id.in_(listed_ids(run_ids)))
+        with self._reading() as connection:
+            return {run_id: facts or {} for run_id, facts in connection.execute(query)}
+
+    def reference_facts(self, experiment_id: str) -> dict[str, Any]:
+        """The facts of the reference text by the first run of the experiment that read it and finished a stage; empty
+        before, and where none reads it."""
+        return self._first_facts(experiment_id, runs.c.reference_facts)
+
+    def general_facts(self, experiment_id: str) -> dict[str, Any]:
+        """The facts of the general text by the first run of the experiment that finished a stage; empty before, and
+        where none is scored."""
+        return self._first_facts(experiment_id, runs.c.general_facts)
+
+    def _first_facts(self, experiment_id: str, facts: ColumnElement[Any]) -> dict[str, Any]:
+        """Those of the first run of the experiment that has some and finished a stage."""
+        trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
+        query = (
+            select(facts)
+            .where(runs.c.experiment_id == experiment_id, runs.c.run_id.in_(trained))
+            .order_by(runs.c.number)
+        )
+        with self._reading() as connection:
+            return next((found for found in connection.execute(query).scalars() if found), {})
+
+    def environment(self, run_id: str) -> dict[str, Any]:
+        """Versions, device, threads, commit that the run was trained with; empty before it began."""
+        return self._run_value(run_id, runs.c.environment) or {}
+
+    def model_facts(self, experiment_id: str) -> dict[str, str]:
+        """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
+        query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)
+        with self._reading() as connection:
+            kept: list[dict[str, Any]] = [found for found in connection.execute(query).scalars() if found]
+        names = ("model_revision", "model_hash")
+        return {name: found[name] for name in names for found in reversed(kept) if found.get(name)}
+
+    def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
+        with self._reading() as connection:
+            row = connection.execute(select(column).where(runs.c.run_id == run_id)).one_or_none()
+        if row is None:
+            raise StoreError(no_run(run_id))
+        return row[0]
+
+
+def listed_ids(ids: Ids) -> list[str]:
+    """Them as a list."""
+    return [ids] if isinstance(ids, str) else list(ids)
+
+
+def no_run(run_id: str) -> str:
+    return f"There is no run {run_id!r} in this data folder; it may have been deleted."
