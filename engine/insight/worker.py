@@ -16,6 +16,9 @@ from engine.insight.requests import Request
 from engine.insight.telling import Told
 
 _NICE, _NICEST = 10, 19
+SHARE_BESIDE_TRAINING, LONGEST_REST = 0.25, 5.0
+"""Of a processor beside a run that trains, and the seconds of one rest: two cores may have their units and caches in
+common, so that what one computes in idle moments slows the other all the same."""
 TELL_SECONDS = 0.2
 """Between two messages on how far a request has come."""
 
@@ -40,7 +43,8 @@ def work(ours: Connection, folder: Path, beside_training: bool) -> None:
     while True:
         request, threads = incoming.next()
         with contextlib.suppress(OSError):
-            ours.send(_outcome(performer, request, threads, incoming, ours))
+            pace = Pace(SHARE_BESIDE_TRAINING if beside_training else 1.0)
+            ours.send(_outcome(performer, request, threads, incoming, ours, pace))
 
 
 def _stand_back(beside_training: bool) -> None:
@@ -55,7 +59,24 @@ def _stand_back(beside_training: bool) -> None:
         os.nice(_NICEST if beside_training else _NICE)
 
 
-def _outcome(performer: Any, request: Request, threads: int, incoming: "_Incoming", ours: Connection) -> Any:
+class Pace:
+    """Rests between two pieces of work, so that they take no more than a share of one processor."""
+
+    def __init__(self, share: float) -> None:
+        self._rest_for_work = 1 / share - 1
+        self._worked = time.process_time()
+
+    def rest(self) -> None:
+        """Sleep for the work since the last rest."""
+        now = time.process_time()
+        if self._rest_for_work:
+            time.sleep(min((now - self._worked) * self._rest_for_work, LONGEST_REST))
+        self._worked = now
+
+
+def _outcome(
+    performer: Any, request: Request, threads: int, incoming: "_Incoming", ours: Connection, pace: Pace
+) -> Any:
     import torch
 
     torch.set_num_threads(threads)
@@ -65,6 +86,7 @@ def _outcome(performer: Any, request: Request, threads: int, incoming: "_Incomin
         nonlocal last
         if incoming.stopping.is_set():
             raise Stopped
+        pace.rest()
         if (now := time.monotonic()) - last >= TELL_SECONDS:
             last = now
             so_far = told.so_far() if told.so_far is not None else None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.common.errors import ConfigError
-from engine.insight import desk
+from engine.insight import desk, worker
 from engine.insight.desk import Desk, Progress, View, get_desk
 from engine.insight.requests import AnswersRequest, Prompt, Source
 from engine.store import Store
@@ -199,3 +199,17 @@ def test_a_real_process_answers_and_keeps_its_priority_low(results: Path) -> Non
 
 def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def test_work_beside_a_run_in_training_rests_three_times_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked, slept = iter([10.0, 10.4, 10.4, 40.0]), list[float]()
+    monkeypatch.setattr(worker.time, "process_time", lambda: next(worked))
+    monkeypatch.setattr(worker.time, "sleep", slept.append)
+    pace = worker.Pace(worker.SHARE_BESIDE_TRAINING)
+    for _ in range(3):
+        pace.rest()
+    assert slept == pytest.approx([1.2, 0.0, worker.LONGEST_REST])
+    slept.clear()
+    monkeypatch.setattr(worker.time, "process_time", lambda: 0.0)
+    worker.Pace(1.0).rest()
+    assert slept == []
