@@ -32,8 +32,13 @@ class Found:
 
     @property
     def words(self) -> str:
-        """The source as sentences name it."""
-        return f"{self.run.label} after stage {self.source.stage}" if self.source.stage else "the base model"
+        """The source as sentences name it: by its strategy, with the settings only where the experiment has others of
+        it."""
+        if not self.source.stage:
+            return "the base model"
+        others = [spec.name for spec in self.experiment.runs_of_one_seed()]
+        name = self.run.strategy if others.count(self.run.strategy) == 1 else self.run.label
+        return f"{name} after stage {self.source.stage}"
 
     def load(self) -> LoadedModel:
         """On the CPU. Raises StoreError where a file of the checkpoint is not what was saved, ModelError."""

@@ -1,6 +1,7 @@
 """What passages say is what a loop over single tokens says, and what the score matrix says of all of them together."""
 
 import math
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from engine.insight import frames
 from engine.insight.measures.passages import opened, passages, whole_characters
 from engine.insight.measures.token_scores import TokenScores, token_scores
 from engine.models.loading import load_tokenizer
+from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 from tests.builders import base_of, document, random_documents, tiny_gpt2
+from tests.fake_runs import experiment
+from tests.insight.conftest import TRAINING
 
 TOKENIZER = load_tokenizer("tiny-gpt2")
 
@@ -150,3 +154,19 @@ def test_a_folder_without_results_is_refused_and_left_as_it_is(tmp_path: Path) -
     with pytest.raises(PalimpsestError, match="no folder of results"):
         frames.run_ids(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_each_seed_is_read_on_the_documents_that_it_drew(tmp_path: Path) -> None:
+    described = experiment(tmp_path, training=TRAINING | {"held_out_tokens": 30}, strategies=["naive"], seeds=[0, 4])
+    tasks = tuple(task.model_copy(update={"held_out_share": 0.5}) for task in described.tasks)
+    run_experiment(described.model_copy(update={"tasks": tasks}), tmp_path / "out")
+    read = []
+    with closing(Store(tmp_path / "out")) as store:
+        for run_id in frames.run_ids(tmp_path / "out")["run_id"]:
+            cells = store.matrix(run_id).set_index(["task", "stage"])["bits_per_byte"]
+            table = frames.passages(tmp_path / "out", run_id, "bread", 1, 2)
+            for side, stage in (("before", 1), ("after", 2)):
+                bits = (table[side] * table["text_bytes"]).sum() / table["text_bytes"].sum()
+                assert bits == pytest.approx(cells["bread", stage], rel=1e-5)
+            read.append(sorted(table["begins"]))
+    assert read[0] != read[1], "of a text beyond the limit every seed draws its own documents"
