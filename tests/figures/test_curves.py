@@ -140,3 +140,16 @@ def test_a_cell_shows_its_task_inside_its_stage_against_base_and_own_stage() -> 
     assert list(named(drawn, "held-out-bread").x) == [10, 13, 16, 20]
     assert [shape.y0 for shape in drawn.layout.shapes] == [4.0, 2.0]
     assert "from 2.000 to 2.500" in alt_text(drawn)
+
+
+def test_the_general_text_has_a_line_and_the_divergence_a_panel_of_its_own() -> None:
+    general = frames.curve({"": [(0, 0, 3.0), (1, 5, 3.2), (1, 10, 3.1)]}).assign(drift=[0.0, 0.4, 0.5])
+    drawn = figure(general=general.drop(columns=["task"]))
+    line, drift = named(drawn, "general"), named(drawn, "drift")
+    assert (list(line.y), list(drift.y)) == ([3.0, 3.2, 3.1], [0.0, 0.4, 0.5])
+    assert line.yaxis != drift.yaxis
+    assert line.line.dash == "dot"
+    other = figure(general=general[["stage", "step", "drift"]], score="bits_per_byte")
+    assert [trace.uid for trace in other.data].count("drift") == 1
+    assert "general" not in [trace.uid for trace in other.data], "it has no such score"
+    assert "drift" not in [trace.uid for trace in figure().data]

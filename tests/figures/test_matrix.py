@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from figures.matrix import color_limit, gain_grid, matrix_figure, score_grid
@@ -85,3 +86,22 @@ def test_an_infinite_perplexity_does_not_break_the_scale() -> None:
     broken.loc[3, "perplexity"] = math.inf
     scores = layer(matrix_figure(broken, TASKS, "perplexity"), "scores")
     assert math.isfinite(scores.zmax)
+
+
+def general_of(*values: float) -> pd.DataFrame:
+    rows = [{"stage": s, "is_whole": True, "step": 10 * s, **frames.scores(v)} for s, v in enumerate(values)]
+    return pd.DataFrame([*rows, {"stage": 1, "is_whole": False, "step": 5, **frames.scores(9.0)}])
+
+
+def test_the_general_text_stands_apart_with_its_change_against_the_base_model() -> None:
+    drawn = matrix_figure(HALF, TASKS, general=general_of(3.0, 3.5))
+    column, numbers = layer(drawn, "general"), layer(drawn, "general-numbers")
+    assert column.x[0] - layer(drawn, "scores").x[-1] > 1
+    assert list(numbers.text) == ["3.000", "3.500<br>+0.500"]
+    assert list(column.z[:, 0]) == [0.0, -0.5]
+    assert column.zmax == layer(drawn, "scores").zmax
+    assert not [trace for trace in matrix_figure(HALF, TASKS).data if trace.uid == "general"]
+    without = general_of(3.0, 3.5).drop(columns="exact_match")
+    assert not [
+        trace for trace in matrix_figure(HALF, TASKS, "exact_match", general=without).data if trace.uid == "general"
+    ]
