@@ -11,6 +11,7 @@ from tests.store import test_paired
 _MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
 _PEAK = test_summaries.test_forgetting_counts_from_a_late_peak
 _FORWARD = test_summaries.test_forward_transfer_is_measured_against_the_base_model
+_SOME = test_summaries.test_means_are_over_the_tasks_that_have_the_score
 _SEEDS = test_summaries.test_the_interval_over_three_seeds_is_students
 _RATIO = test_paired.test_the_error_of_a_change_is_that_of_a_ratio_over_documents_by_hand
 _POINT = test_paired.test_a_point_inside_a_stage_leads_from_the_matrix_by_the_sample_s_change
@@ -45,6 +46,13 @@ SUMMARIES: dict[str, Mutant] = {
         "for t in range(tasks))",
         test_summaries.test_what_the_base_model_knew_and_the_first_stage_undid_is_not_forgetting,
     ),
+    "tasks taken for later ones by their place among those with the score": mutant(
+        summaries,
+        "own = s[tasks], {j: s[j + 1][j]",
+        "own = s[tasks], {j: s[columns.index(j) + 1][j]",
+        _SOME,
+        missing=None,
+    ),
     "forgetting over all tasks": mutant(
         summaries,
         "for t in range(1, tasks)) - last[j] for j in past)",
@@ -52,8 +60,8 @@ SUMMARIES: dict[str, Mutant] = {
         _PEAK,
     ),
     "backward transfer from the base model": mutant(summaries, "last[j] - own[j]", "last[j] - s[0][j]", _MATRIX),
-    "the last row as what was learnt": mutant(summaries, "[s[j + 1][j] for", "[s[tasks][j] for", _MATRIX),
-    "the row before as what was learnt": mutant(summaries, "[s[j + 1][j] for", "[s[j][j] for", _MATRIX),
+    "the last row as what was learnt": mutant(summaries, "j: s[j + 1][j] for", "j: s[tasks][j] for", _MATRIX),
+    "the row before as what was learnt": mutant(summaries, "j: s[j + 1][j] for", "j: s[j][j] for", _MATRIX),
     "losses that are not turned": mutant(
         summaries,
         "(-x if lower_is_better",

@@ -99,3 +99,21 @@ def test_the_interval_narrows_without_a_jump_beyond_the_table() -> None:
 
     halves = [half(n) for n in range(4, 40, 2)]
     assert halves == sorted(halves, reverse=True)
+
+
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_means_are_over_the_tasks_that_have_the_score(missing: float | None) -> None:
+    rows = [[missing, row[1], row[2]] for row in ACCURACY]
+    s = summarize(rows, lower_is_better=False)
+    assert s.average == pytest.approx((0.50 + 0.90) / 2)
+    assert s.learning_accuracy == pytest.approx((0.80 + 0.90) / 2)
+    assert s.backward_transfer == pytest.approx(0.50 - 0.80)
+    assert s.forgetting == pytest.approx(0.80 - 0.50)
+    assert s.forward_transfer == pytest.approx(((0.25 - 0.20) + (0.20 - 0.30)) / 2)
+    assert s.relative_forgetting == (None, pytest.approx(0.30 / 0.60))
+    last_alone = summarize([[missing, missing, row[2]] for row in ACCURACY], lower_is_better=False)
+    assert (last_alone.average, last_alone.forgetting) == (0.9, None)
+    assert last_alone.reasons["forgetting"] == "no earlier task has this score"
+    none = summarize([[missing] * 3] * 4, lower_is_better=False)
+    assert none.average is None
+    assert none.reasons["average"]

@@ -4,11 +4,11 @@ it."""
 from engine.events import scores
 from engine.strategies import ewc, joint
 from engine.strategies.tools import all_tasks
-from engine.training import failures, gradients, optimizer, scoring, stage_data, step
+from engine.training import drift, evaluation, failures, gradients, loop, optimizer, scoring, stage_data, step
 from tests.mutation import Mutant, mutant
 from tests.strategies import test_replay
 from tests.tokens import test_packing
-from tests.training import test_failures, test_loop, test_optimizer, test_runs_by_hand, test_scoring
+from tests.training import test_evaluation, test_failures, test_loop, test_optimizer, test_runs_by_hand, test_scoring
 
 _BY_HAND = test_runs_by_hand.test_ewc_over_three_tasks_is_adamw_then_the_closed_proximal_step
 _JOINT = test_runs_by_hand.test_joint_is_adamw_from_the_base_model_on_all_tasks
@@ -23,6 +23,9 @@ _DRAWN = test_scoring.test_of_long_held_out_text_every_seed_draws_its_own_docume
 _SIZE = test_scoring.test_a_sample_has_documents_enough_for_an_error_but_not_at_any_price
 _SCORE = test_scoring.test_perplexity_is_exp_of_the_mean_over_tokens
 _REST = test_scoring.test_the_sample_and_the_rest_are_all_held_out_text_once
+_RULED_OUT = test_evaluation.test_a_token_that_the_base_model_rules_out_adds_nothing
+_PLACES = test_evaluation.test_a_long_sample_is_looked_at_in_places_all_over_it
+_GOES_ON = test_evaluation.test_a_run_that_goes_on_measures_the_same_drift_without_row_0
 _DIVERGES = test_failures.test_a_loss_far_beyond_guessing_is_divergence_and_a_few_rare_words_are_not
 
 OPTIMISER: dict[str, Mutant] = {
@@ -275,4 +278,25 @@ SCORES: dict[str, Mutant] = {
     ),
     "perplexity in bits": mutant(scores, "math.exp(self.nats_per_token)", "2**self.nats_per_token", _SCORE),
 }
-MUTANTS: dict[str, Mutant] = OPTIMISER | GRADIENTS | STAGES | SCORES
+EVALUATION: dict[str, Mutant] = {
+    "the divergence the other way round": mutant(
+        drift, "wanted.exp() * (wanted - found)", "found.exp() * (found - wanted)", _RULED_OUT
+    ),
+    "a token that is ruled out counted": mutant(drift, "wanted > -torch.inf", "wanted >= -torch.inf", _RULED_OUT),
+    "the first tokens of a sample": mutant(drift, "linspace(0, target_tokens - 1,", "linspace(0, count - 1,", _PLACES),
+    "the model that is scored taken for the base": mutant(
+        evaluation, "if stage == 0 or", "if stage >= 0 or", _GOES_ON, name="naive"
+    ),
+    "a stage shared before its scores": mutant(
+        loop,
+        """        keep_scores(setup, key, recorded)  # first: who takes the stage over finds what was scored inside it
+        setup.shared.keep(key, steps, files)
+""",
+        """        setup.shared.keep(key, steps, files)
+        keep_scores(setup, key, recorded)
+""",
+        test_evaluation.test_a_run_that_is_killed_while_it_shares_leaves_no_stage_without_its_looks,
+        passage=4,
+    ),
+}
+MUTANTS: dict[str, Mutant] = OPTIMISER | GRADIENTS | STAGES | SCORES | EVALUATION
