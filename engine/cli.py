@@ -104,15 +104,20 @@ def _report_json(report: "Report") -> str:
     tasks = task_data(map(vars, report.tasks))
     for each, task in zip(tasks, report.tasks, strict=True):
         each["first"] = list(task.first)
-    data = {"tasks": tasks, **_reference_json(report), "remarks": list(report.remarks)}
+    data = {"tasks": tasks, **_beside_json(report), "remarks": list(report.remarks)}
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
-def _reference_json(report: "Report") -> dict[str, Any]:
+def _beside_json(report: "Report") -> dict[str, Any]:
+    """The texts beside the tasks, by their fields."""
     from engine.results.export import reference_data
 
-    found = report.reference
-    return {} if found is None else {"reference": reference_data(vars(found)) | {"first": list(found.first)}}
+    texts = {"reference": report.reference, "general": report.general}
+    return {
+        name: reference_data(vars(found)) | {"first": list(found.first)}
+        for name, found in texts.items()
+        if found is not None
+    }
 
 
 def _print_tasks(report: "Report", err: bool = False) -> None:
@@ -126,10 +131,12 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
             lines.append(f"  columns: {', '.join(task.columns)}")
         lines += [f"  {remark}" for remark in task.remarks]
         typer.echo("\n".join(map(visible, lines)), err=err)
-    if (found := report.reference) is not None:
+    for field, use, found in (("reference", "compare on", report.reference), ("general", "score", report.general)):
+        if found is None:
+            continue
         texts = f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}"
-        name = "reference" if found.name == "reference" else f"reference {found.name}"
-        lines = [f"{name}: {texts} to compare on; {found.target_tokens:,} target tokens"]
+        name = field if found.name == field else f"{field} {found.name}"
+        lines = [f"{name}: {texts} to {use}; {found.target_tokens:,} target tokens"]
         typer.echo("\n".join(map(visible, [*lines, *(f"  {remark}" for remark in found.remarks)])), err=err)
     for remark in report.remarks:
         typer.echo(visible(remark), err=err)
