@@ -23,6 +23,8 @@ from ui.server.session import store
 
 Identity = tuple[str, tuple[float, ...]]
 """A task's description and its files' times: what the caches below go by."""
+_SAMPLED = 64
+"""Of how many documents of a task, about, the estimate is given the sizes one by one."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,11 @@ def _tokens(spec: str, changed_at: tuple[float, ...], model: str, block_size: in
 def _size(spec: str, changed_at: tuple[float, ...], model: str, block_size: int) -> TaskSize:
     task = _tokens(spec, changed_at, model, block_size)
     train, held_out = task.train, task.held_out
+    some = slice(None, None, max(1, len(train) // _SAMPLED))
+    sample = tuple(zip(train.targets[some].tolist(), (train.lengths[some] - 1).tolist(), strict=True))
     return TaskSize(
         task.name, len(train), train.target_tokens, held_out.target_tokens, len(held_out),
-        train.read_tokens / max(1, train.target_tokens), held_out.read_tokens / max(1, held_out.target_tokens),
+        train.read_tokens / max(1, train.target_tokens), held_out.read_tokens / max(1, held_out.target_tokens), sample,
     )  # fmt: skip
 
 
