@@ -188,7 +188,9 @@ def understand(
     folder: Annotated[Path, typer.Argument(help="A folder of results, as `run` made it.", show_default=False)],
     prompt: Annotated[list[str] | None, typer.Option(help="A text that every model writes on from.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the model's chat template.")] = False,
-    run: Annotated[str | None, typer.Option(help="The run's label or id; all runs otherwise.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="The run's label or id, or its strategy's name; all runs otherwise.")
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="The task whose passages are looked at; the first otherwise.")
     ] = None,
@@ -212,7 +214,10 @@ def verify(
     forgetting: Annotated[
         float | None, typer.Option(help="The most that a task may have forgotten, in bits per byte.", min=0)
     ] = None,
-    run: Annotated[str | None, typer.Option(help="The run's label or id; otherwise the one that kept most.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="The run's label or id, or its strategy's name; otherwise the one that kept most."),
+    ] = None,
 ) -> None:
     """SHIP (exit code 0) or HOLD (1) for a run's final model, with the reasons, as one line of JSON; 2: not judged."""
     from engine import understand_command

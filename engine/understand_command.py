@@ -43,10 +43,12 @@ def verify(folder: Path, guards: Path | None, forgetting: float | None, run: str
 
 
 def _chosen(runs: "pd.DataFrame", wanted: str | None) -> "pd.DataFrame":
-    """The runs of that id or label; all where none is named. Raises ConfigError."""
+    """The runs of that name; all where none is named. Raises ConfigError."""
+    from engine.insight.sources import named
+
     if wanted is None:
         return runs
-    found = runs[(runs["run_id"] == wanted) | (runs["label"] == wanted)]
+    found = named(runs, wanted)
     if found.empty:
         raise ConfigError(f"--run: {wanted!r} is none of the runs here; there are {listed(runs['label'].tolist())}.")
     return found

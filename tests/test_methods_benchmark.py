@@ -14,6 +14,10 @@ from engine import events, strategies
 from engine.common.errors import StoreError
 from engine.events.scores import DocumentSums
 from engine.experiments.yaml_file import load_experiment, parse_experiment
+from engine.forecast.trained_weights import weights_of
+from engine.models.adapters import linear_layers
+from engine.models.loading import load_base
+from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.training import scoring
 from tests.builders import BLOCK, random_documents, tiny_gpt2
 
@@ -92,6 +96,24 @@ def test_tokens_are_those_of_steps_teachers_and_ends_of_stages_by_hand() -> None
     assert found("ewc", fisher_documents=5) == (900 + 250 + 500, 900 + 250 + 500, 0)
     # of a memory of 5, 5 of 20 documents after stage 1 and 2 of 10 after stage 2
     assert found("der", memory_size=5) == (900 + 250 + 200, 900, 0)
+
+
+def test_what_steps_hold_is_copies_of_the_weights_that_train(tmp_path: Path) -> None:
+    """An adapter of rank 2 has 2 (i + o) numbers for a layer from i to o units; the base beneath it does not train."""
+    folder = stage_folder(tmp_path, 1)
+    folder.mkdir(parents=True)
+    (folder / STATE_FILE).write_bytes(b"x" * 7)
+    model = load_base("tiny-gpt2").model
+    layers = [layer.weight.shape for name, layer in linear_layers(model).items() if "lm_head" not in name]
+
+    def held(name: str, **parameters: int) -> dict[str, int]:
+        strategy = strategies.build(name, parameters)
+        return runs.memory(strategy, weights_of("tiny-gpt2", model.num_parameters(), strategy, 2, 0), tmp_path)
+
+    adapter = sum(2 * (inputs + outputs) for inputs, outputs in layers)
+    assert held("kl") == {"kept_bytes": 7, "held_bytes": 4 * model.num_parameters()}
+    assert held("kl+lora", **{"lora.rank": 2}) == {"kept_bytes": 7, "held_bytes": 4 * adapter}
+    assert held("replay+lora")["held_bytes"] == 0
 
 
 def happening(shared: bool) -> Iterator[events.Event]:

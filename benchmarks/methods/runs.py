@@ -17,6 +17,7 @@ from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec
+from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.results.clipping import Clipping
 from engine.results.operations import tokens_read
@@ -153,7 +154,9 @@ def _numbers(
         "halves": matrices(tasks, [event.documents or {} for event in scored]),
         "tokens": tokens(strategy, began.tasks, steps, _new_tokens(happened)),
         "seconds": sum(event.seconds for event in ends) - scoring,
-        "memory": _memory(strategy, began.environment["parameters"], len(tasks), folder),
+        "memory": memory(strategy, weights_of(
+            experiment.model, began.environment["parameters"], strategy, len(tasks), plan.run.seed
+        ), folder),
         "clipping": _clipping(steps, experiment.training.gradient_clip),
         "losses": _losses(steps),
         "remarks": [
@@ -183,11 +186,12 @@ def tokens(
     return {"forward": forward, "backward": backward, "written_texts": written}
 
 
-def _memory(strategy: Strategy, parameters: int, stages: int, folder: Path) -> dict[str, int]:
+def memory(strategy: Strategy, weights: Sequence[StageWeights], folder: Path) -> dict[str, int]:
     """Bytes beside what naive training needs: the strategy's file in the checkpoint of the last stage but one, and
-    tensors of the weights' size that the last stage's steps hold in memory alone."""
+    copies of the weights that train, which the last stage's steps hold in memory alone."""
+    stages = len(weights)
     kept = (stage_folder(folder, stages - 1) / STATE_FILE).stat().st_size if stages > 1 else 0
-    return {"kept_bytes": kept, "held_bytes": strategy.cost(stages).copies * parameters * _WEIGHT_BYTES}
+    return {"kept_bytes": kept, "held_bytes": strategy.cost(stages).copies * weights[-1].trained * _WEIGHT_BYTES}
 
 
 def _clipping(steps: Sequence[events.StepDone], limit: float | None) -> list[dict[str, float]] | None:

@@ -22,15 +22,41 @@ _TEXT, _INTEGER, _FLOAT, _MERGE = _TAG + "str", _TAG + "int", _TAG + "float", _T
 _AS_WRITTEN = (_INTEGER, _FLOAT, _TAG + "value", _MERGE)
 _TAKEN_FOR = {_TAG + "bool": "a truth value", _TAG + "timestamp": "a date"}
 _UNQUOTED = "!palimpsest-unquoted "
+_MOST_MERGED = 100_000
+"""Fields that the merges (`<<`) of one file may come to: nested merges multiply them, so that a short file could stand
+for billions."""
+
+
+class _TooManyMerged(yaml.MarkedYAMLError):
+    """The merges of a file come to more fields than a file may have."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data alone, with the numbers of today."""
+    """Plain data alone, with the numbers of today, and merges that end."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INTEGER, _FLOAT)]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put the fields that `node` merges among its own, counted before they are copied."""
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                continue
+            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if isinstance(merged, yaml.MappingNode):
+                    self.flatten_mapping(merged)
+                    self._merged += len(merged.value)
+                self._merged += 1
+                if self._merged > _MOST_MERGED:
+                    problem = f"merges (<<) come to more than {_MOST_MERGED:,} fields here; write the fields out"
+                    raise _TooManyMerged(problem=problem, problem_mark=key.start_mark)
+        super().flatten_mapping(node)
 
 
 def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -90,6 +116,8 @@ def _read(text: str, source: str, texts: Collection[Path]) -> Any:
 
 def _problem(error: yaml.YAMLError) -> str:
     problem = str(getattr(error, "problem", None) or error)
+    if isinstance(error, _TooManyMerged):
+        return problem
     if "'\\t'" in problem:
         return "a tab stands where YAML takes none; write spaces in its place"
     return f"this is not valid YAML ({shortened(problem, 300)})"

@@ -21,6 +21,7 @@ from engine.models.machine import choose_device, choose_precision
 from engine.persistence.content_keys import stage_key_parts
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost
+from engine.strategies.tools.memory_draws import mean_draw
 from engine.tokens.blocks import Blocks
 from engine.training.drift import MOST_TOKENS
 from engine.training.optimizer import make_optimizer
@@ -226,7 +227,7 @@ def _tokens(
             tasks = [
                 (sizes[task - 1], epochs) for epochs, task in zip(own.epochs, strategy.plan(stage).tasks, strict=True)
             ]
-            trained, beside = _in_steps(cost, tasks, training.stage_tokens, sizes[: stage - 1])
+            trained, beside = _in_steps(cost, tasks, training, sizes[: stage - 1])
             before = [(other.documents, other.train_tokens) for other in sizes[: stage - 1]]
             written += at_end.written + round(cost.written_tokens(before, training.block_size))
             scored += at_end.read + (training.evaluations_per_stage - 1) * inside.read
@@ -240,24 +241,23 @@ def _tokens(
 
 
 def _in_steps(
-    cost: Cost, tasks: Sequence[tuple[TaskSize, int]], stage_tokens: int | None, past: Sequence[TaskSize]
+    cost: Cost, tasks: Sequence[tuple[TaskSize, int]], training: Training, past: Sequence[TaskSize]
 ) -> tuple[int, int]:
     """How many tokens the steps of a stage read forward and backward, and forward alone, of tasks with their epochs.
 
-    What is drawn beside the new text is drawn by its target tokens; a teacher reads what is drawn, or the new text.
+    What is drawn beside the new text is drawn by its target tokens, step by step, and a draw is of whole pieces; a
+    teacher reads what is drawn, or the new text.
     """
-    budgets = [(size, _budget(epochs, stage_tokens, size)) for size, epochs in tasks]
+    budgets = [(size, _budget(epochs, training.stage_tokens, size)) for size, epochs in tasks]
     new, read = sum(budget for _, budget in budgets), sum(budget * size.reads_per_target for size, budget in budgets)
-    drawn = new * (_kept_reads(past) if cost.documents else 1.0)
-    forward = cost.forward_per_new_token * (drawn if cost.tokens_per_new_token else read)
-    return round(read + cost.tokens_per_new_token * drawn), round(forward)
-
-
-def _kept_reads(past: Sequence[TaskSize]) -> float:
-    """Tokens read for each that is learnt in a memory of as many documents of every past task."""
-    means = [(size.train_tokens / max(1, size.documents), size.reads_per_target) for size in past]
-    targets = sum(mean for mean, _ in means)
-    return sum(mean * reads for mean, reads in means) / targets if targets else 1.0
+    drawn = cost.tokens_per_new_token * new
+    if cost.documents and drawn:
+        a_step = min(new, max(training.tokens_per_step, training.block_size) * new / read)
+        kept = tuple(size.kept for size in past)
+        wanted = max(1, round(cost.tokens_per_new_token * a_step))
+        drawn = mean_draw(kept, cost.documents, wanted, training.block_size).reads * new / a_step
+    of_teacher = drawn / cost.tokens_per_new_token if cost.tokens_per_new_token else read
+    return round(read + drawn), round(cost.forward_per_new_token * of_teacher)
 
 
 def _budget(epochs: int, stage_tokens: int | None, size: TaskSize) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.experiments.experiment import Experiment
 from engine.guards.guard import OF_ANSWERS
+from engine.strategies.tools.memory_draws import KeptTask
 from engine.training.scoring import sample_size
 
 
@@ -27,6 +28,13 @@ class TaskSize:
     """Read to answer its held-out questions once."""
     answer_tokens: int = 0
     """Written at most to answer them once."""
+    sample: tuple[tuple[int, int], ...] = ()
+    """Target tokens and tokens read of some documents of the training side."""
+
+    @property
+    def kept(self) -> KeptTask:
+        """The task as a past one of which documents are kept."""
+        return KeptTask(self.documents, self.train_tokens, self.train_tokens * self.reads_per_target, self.sample)
 
 
 @dataclass(frozen=True)

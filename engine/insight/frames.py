@@ -32,8 +32,8 @@ def _silent(told: Told) -> None:
 
 
 def run_ids(folder: Path) -> pd.DataFrame:
-    """The runs of a results or data folder that have a finished stage: `run_id`, `experiment_id`, `label`, `seed`,
-    `stages` (finished), `tasks` (their names, in order). Raises StoreError where the folder holds none."""
+    """The runs of a results or data folder that have a finished stage: `run_id`, `experiment_id`, `label`,
+    `strategy`, `seed`, `stages` (finished), `tasks` (their names, in order). Raises StoreError where there is none."""
     with closing(_store(folder)) as store:
         runs = store.runs()
         found = []
@@ -44,6 +44,7 @@ def run_ids(folder: Path) -> pd.DataFrame:
                 found.append(
                     {
                         "run_id": run.run_id, "experiment_id": run.experiment_id, "label": run.label,
+                        "strategy": run.strategy,
                         "seed": run.seed, "stages": finished, "tasks": tasks,
                     }
                 )  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.common.durable_files import SUMS, is_whole
 from engine.common.errors import StoreError
@@ -14,6 +15,9 @@ from engine.persistence.checkpoints import RESUME_FILES, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.running.recorded_inputs import as_begun, refuse_other_model
 from engine.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WEIGHTS = ".safetensors"
 
@@ -87,3 +91,10 @@ def _damaged(stage: int) -> str:
         f"The checkpoint of stage {stage} is not there, or is damaged: the stage has not finished, its files were "
         "deleted or changed, or the disk has failed. Choose another stage, or train the run again."
     )
+
+
+def named(runs: "pd.DataFrame", wanted: str) -> "pd.DataFrame":
+    """The runs of that id or label, else those of the strategy of that name where all of them have one label."""
+    found = runs[(runs["run_id"] == wanted) | (runs["label"] == wanted)]
+    of_strategy = runs[runs["strategy"] == wanted]
+    return of_strategy if found.empty and of_strategy["label"].nunique() == 1 else found

@@ -9,7 +9,7 @@ from engine.common.quoting import listed, quoted
 from engine.guards.guard import OF_ANSWERS, Guard
 from engine.insight.measures.guard_checks import check_guards
 from engine.insight.requests import Source
-from engine.insight.sources import find, last_stage
+from engine.insight.sources import find, last_stage, named
 from engine.insight.telling import Tell, Told
 from engine.results.comparison import matrices
 from engine.results.guard_histories import GuardHistory, guard_histories
@@ -100,14 +100,14 @@ def _forgotten(store: Store, run_id: str, tasks: Sequence[str]) -> dict[str, flo
 
 
 def choose(store: Store, experiment_id: str, wanted: str | None) -> str:
-    """The run of that id or label, or the one that kept most. Raises StoreError where there is none or several."""
+    """The run of that name (`named`), or the one that kept most. Raises StoreError where there is none or several."""
     runs = store.runs(experiment_id)
     if wanted is None:
         found = kept_most(store, experiment_id)
         if found is None:
             raise StoreError("No run is complete yet; name one with --run, or wait until one is finished.")
         return found
-    own = runs[(runs["run_id"] == wanted) | (runs["label"] == wanted)]
+    own = named(runs, wanted)
     if own.empty:
         raise StoreError(f"{quoted(wanted)} is none of the runs; there are {listed(sorted(set(runs['label'])))}.")
     if len(own) > 1:

@@ -95,11 +95,12 @@ def _of_strategy(name: str, values: dict[str, Any]) -> Iterator[str]:
 
 
 def _of_idle(name: str, part: Strategy, declared: dict[str, Parameter]) -> Iterator[str]:
-    """On a strategy that acts in no stage: the parameters at 0 that are not declared to make it naive."""
+    """On a strategy that acts in no stage: the parameters at 0, but for weights that are declared to make it naive: 0
+    is a point on their scale, and a memory of no documents is none."""
     null = () if isinstance(part.null, str) else part.null
     for own, value in part.parameters.items():
         key = own if own in declared else f"{part.name}.{own}"
-        if declared[key].main and value == 0 and own not in null:
+        if declared[key].main and value == 0 and (own not in null or declared[key].unit == "documents"):
             yield f"{name}.{key}: at 0 {part.name} does nothing; choose more, or leave {part.name} out."
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from engine import strategies
 from engine.common.errors import ConfigError, ModelError, PalimpsestError
 from engine.common.foreign_errors import model_errors
+from engine.common.random_streams import Streams
 from engine.experiments.experiment import Experiment
 from engine.experiments.presets import PRESETS
 from engine.experiments.training import Training
@@ -31,6 +33,7 @@ from engine.models.loading import (
     refuse_invented,
     revision_of,
 )
+from engine.models.parts import trainable_weights
 
 _FAR_ABOVE, _FAR_BELOW = 10.0, 1 / 1000
 """Against the presets' learning rates: outside of these a typing error is likelier than an intention."""
@@ -101,6 +104,9 @@ def look_at_model(experiment: Experiment, *, download: bool = False) -> ModelChe
         for run in experiment.runs_of_one_seed():
             with found.collecting():
                 check_strategy(run.name, run.parameters, model)
+                found.remarks += [
+                    each for each in _on_what_trains(run.name, run.parameters, model) if each not in found.remarks
+                ]
     if found.tokenizer is not None:
         with found.collecting():
             end_of_text(found.tokenizer, name)
@@ -143,6 +149,21 @@ def check_strategy(name: str, parameters: dict[str, Any], model: PreTrainedModel
     refused = strategies.build(name, parameters).refusal(model)
     if refused is not None:
         raise ConfigError(f"{name}.{refused}")
+
+
+def _on_what_trains(name: str, parameters: dict[str, Any], model: PreTrainedModel) -> Iterator[str]:
+    strategy = strategies.build(name, parameters)
+    if not strategy.redefines("prepare"):
+        return
+    own = deepcopy(model)  # in shapes alone
+    strategy.prepare(own, 1, Streams(0))
+    trained = trainable_weights(own).values()
+    if all(weight.dim() < 2 for weight in trained):
+        count = sum(weight.numel() for weight in trained)
+        yield (
+            f"{name}: no matrix of the model trains, only biases and norms, {count:,} of its {own.num_parameters():,} "
+            "weights; freeze less unless that is meant."
+        )
 
 
 def remarks_on_training(training: Training, parameters: int | None = None) -> tuple[str, ...]:

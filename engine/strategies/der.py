@@ -19,6 +19,8 @@ from engine.strategies.costs import Cost, Reading, Remembered
 from engine.strategies.terms import Term
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from engine.common.random_streams import Streams
     from engine.strategies.tools.memory import Memory
     from engine.strategies.tools.stored import Stored
@@ -71,6 +73,12 @@ class DER(Strategy):
         from engine.strategies.tools.memory import Memory
 
         return State(fixed=DarkMemory(Memory(self.memory_size)))
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        vocabulary = int(model.config.get_text_config().vocab_size)
+        if self.top_k > vocabulary:
+            return f"top_k: {self.top_k:,} is more than the {vocabulary:,} tokens of the model's vocabulary; lower it."
+        return None
 
     def acts(self, stage: int) -> bool:
         return stage > 1 and self.logit_weight > 0 and self.memory_size > 0

@@ -88,6 +88,12 @@ def bomb(levels: int) -> str:
     return "\n".join(lines)
 
 
+def merge_bomb(levels: int) -> str:
+    """YAML of a few lines whose merges come to 9 to the power of `levels` fields."""
+    lines = [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, levels)]
+    return "\n".join(["a0: &a0 {x: 1}", *lines])
+
+
 def file(before: str = "", **fields: object) -> str:
     """An experiment file that is right but for these fields."""
     lines = {"name": "x", "tasks": "[{name: a, train: a.txt}]", "strategies": "[naive]"} | fields
@@ -102,6 +108,12 @@ HOSTILE = {
     "a bomb as tasks": file(BOMB, tasks="*a29"),
     "a bomb as a training setting": file(BOMB, training="{epochs: *a29}"),
     "what holds itself": file(strategies="[{ewc: {ewc_lambda: &a [*a]}}]"),
+    "merges of merges": file(merge_bomb(30)),
+    "merges of merges in a task": file(merge_bomb(30), tasks="[{name: a, train: a.txt, <<: *a29}]"),
+    "many merges of many fields": file(
+        f"a: &a {{{', '.join(f'k{i}: 1' for i in range(1000))}}}", training=f"{{<<: [{'*a, ' * 10_000}]}}"
+    ),
+    "what merges itself": file(training="&a {<<: *a}"),
     "depth": "[" * 3000,
     "a tag that would run code": file(name="!!python/object/apply:os.system ['touch x']"),
     "a tag of the wrong kind": file(name="!!bool maybe"),
@@ -132,6 +144,19 @@ def test_what_is_made_to_harm_is_refused_at_once_in_a_few_sentences(text: str) -
         parse_experiment(text)
     assert len(str(found.value)) < 1500
     assert time.process_time() - began < 8
+
+
+@pytest.mark.parametrize("name", ["merges of merges", "merges of merges in a task", "many merges of many fields"])
+def test_a_bomb_of_merges_is_refused_with_its_line_and_what_to_do(name: str) -> None:
+    with pytest.raises(ConfigError, match=r", line \d+: merges \(<<\) come to more than 100,000 fields here; write"):
+        parse_experiment(HOSTILE[name])
+
+
+def test_fields_are_merged_as_yaml_says() -> None:
+    one, both = "{text_column: x, split_seed: 3}", "[{text_column: y}, {text_column: x, split_seed: 3}]"
+    tasks = f"[{{name: a, train: a.txt, <<: {one}}}, {{<<: {both}, name: b, train: b.txt}}]"
+    found = parse_experiment(file(tasks=tasks))
+    assert [(task.text_column, task.split_seed) for task in found.tasks] == [("x", 3), ("y", 3)]
 
 
 def test_links_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:

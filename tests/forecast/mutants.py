@@ -3,9 +3,11 @@
 from engine.forecast import estimate, trained_weights
 from engine.results import operations
 from engine.strategies import costs, der, kl
+from engine.strategies.tools import memory_draws
 from tests.forecast import test_estimate, test_trained_weights
 from tests.mutation import Mutant, mutant
 from tests.results import test_operations
+from tests.strategies import test_memory_draws
 
 _FROZEN = test_estimate.test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less
 _STAGES = test_trained_weights.test_every_stage_is_counted_as_its_own_draw_leaves_it
@@ -15,6 +17,9 @@ _WRITTEN = test_estimate.test_written_texts_are_as_long_as_the_documents_before_
 _STORED = test_estimate.test_distributions_that_are_kept_take_memory_and_disk_by_the_tokens_of_the_kept_documents
 _LOOKED = test_estimate.test_what_is_read_without_a_gradient_after_a_stage_costs_a_third_of_the_fishers_time
 _HELD = test_estimate.test_tensors_that_steps_hold_count_as_memory_and_not_on_disk
+_SMALL = test_estimate.test_a_small_draw_is_of_whole_pieces_and_seldom_of_a_task_with_few_targets
+_OF_PAST_TASKS = test_operations.test_what_is_drawn_of_past_tasks_is_read_with_their_prompts_and_not_with_the_new_ones
+_MEAN_DRAW = test_memory_draws.test_the_mean_draw_is_the_mean_of_draws
 
 MUTANTS: dict[str, Mutant] = {
     "gradients and moments of frozen weights": mutant(estimate, "3 * own.trained", "3 * own.whole", _FROZEN),
@@ -52,8 +57,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a teacher that reads what steps read": mutant(
         estimate,
-        "(drawn if cost.tokens_per_new_token else read)",
-        "(read + cost.tokens_per_new_token * drawn)",
+        "drawn / cost.tokens_per_new_token if cost.tokens_per_new_token else read",
+        "read + drawn",
         _TEACHER,
     ),
     "written texts for nothing": mutant(estimate, " + _WRITTEN_SHARE * self.written", "", _WRITTEN),
@@ -81,21 +86,45 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a teacher's operations with those of replay": mutant(
         operations,
-        "new = in_steps / (1 + ratio)",
+        "new = in_steps / (1 + cost.tokens_per_new_token)",
         "new = in_steps",
         test_operations.test_a_teacher_costs_two_operations_a_parameter_and_token_that_it_reads,
     ),
     "a teacher's tokens as declared where they are known": mutant(
         operations,
-        "if new is None else new\n    backward",
-        "\n    backward",
+        "(1 + cost.tokens_per_new_token) if known is None else known",
+        "(1 + cost.tokens_per_new_token)",
         test_operations.test_a_teacher_reads_what_was_really_drawn_beside_the_new_tokens,
     ),
     "written tokens forgotten among operations": mutant(
         operations,
-        " + cost.written_tokens(before, block_size)",
+        " + cost.written_tokens(before, training.block_size)",
         "",
         test_operations.test_written_texts_cost_a_forward_pass_a_token,
+    ),
+    "drawn tokens that are read as the new ones": mutant(
+        operations,
+        "(in_steps - new) * _reads_per_drawn(cost, tasks[: stage - 1], with_prompts, training)",
+        "(in_steps - new) * with_prompts",
+        _OF_PAST_TASKS,
+    ),
+    "drawn tokens without what is read around them": mutant(
+        operations, "return draw.reads / draw.targets if draw.targets else 1.0", "return 1.0", _OF_PAST_TASKS
+    ),
+    "a small draw that gives every task its share": mutant(
+        estimate, "wanted, training.block_size", "wanted * 1000, training.block_size", _SMALL
+    ),
+    "a draw of a part of a piece": mutant(
+        memory_draws, "targets >= wanted * number / len(order)", "True", _MEAN_DRAW, wanted=8, names="plain"
+    ),
+    "documents of one length": mutant(memory_draws, "task.sample or", "", _MEAN_DRAW, wanted=32, names="plain"),
+    "rows of every task in turn": mutant(
+        memory_draws,
+        "min(with_rows, key=lambda each: drawn[each])",
+        "with_rows[0]",
+        _MEAN_DRAW,
+        wanted=400,
+        names="chat plain",
     ),
     "a gradient counted where none is taken": mutant(
         operations,

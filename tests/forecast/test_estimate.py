@@ -25,7 +25,8 @@ SPEED = Speed(
 
 def experiment(*strategies: object, seeds: tuple[int, ...] = (0,), **training: object) -> Experiment:
     tasks = [{"name": size.name, "train": f"{size.name}.txt"} for size in SIZES]
-    settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 60} | training
+    rows = {"block_size": 10, "tokens_per_step": 200}  # a document of ten tokens fills a row
+    settings = {"epochs": 2, "evaluations_per_stage": 2, "evaluation_tokens": 60} | rows | training
     about = {"name": "e", "tasks": tasks, "strategies": list(strategies), "seeds": seeds, "training": settings}
     return experiment_from(about | {"reference": "general.txt"})
 
@@ -85,6 +86,16 @@ def test_a_memory_is_drawn_from_by_learnt_tokens_and_reads_what_stands_around_th
     assert run.training_tokens == (8 * 2000) + (1000 + 4000) + (600 + 1350)
     (run,) = estimate(experiment({"kl": {"reference_ratio": 0.5}}), (CHAT, *SIZES[1:]), SPEED).runs
     assert (run.training_tokens, run.forward_tokens) == (16_000 + 5_000 + 1_950, 4_000 + 1_350)
+
+
+def test_a_small_draw_is_of_whole_pieces_and_seldom_of_a_task_with_few_targets() -> None:
+    """Steps of 64 tokens draw 16 beside plain text in documents of 64. In the second stage they are eight rows of
+    conversations, with two targets of 64 tokens each; in the third one row, of conversations or of plain text."""
+    chat, plain = TaskSize("a", 100, 200, 9, 9, reads_per_target=32.0), TaskSize("b", 100, 6400, 9, 9)
+    rows = {"block_size": 64, "tokens_per_step": 64, "epochs": 1}
+    (run,) = estimate(experiment({"kl": {"reference_ratio": 0.25}}, **rows), (chat, plain, plain), SPEED).runs
+    assert run.training_tokens == 200 * 32 + 100 * (64 + 8 * 64) + 100 * (64 + 64)
+    assert run.forward_tokens == 100 * 8 * 64 + 100 * 64
 
 
 def test_a_teacher_of_the_new_text_and_the_fisher_read_all_of_a_document() -> None:

@@ -26,6 +26,9 @@ YAML = """
 - {name: drinks, prompt: "Note 3 of", likelier: " tea", than: [" bread", " soup"]}
 - {text: "Note 5 of tea: 10 cups.", loss_at_most: 2.5}
 """
+MERGE_BOMB = "- &a0 {prompt: a, contains: x}\n" + "\n".join(
+    f"- &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 9)}]}}" for level in range(1, 30)
+)
 
 
 def test_yaml_json_lines_and_tables_say_the_same() -> None:
@@ -61,6 +64,7 @@ def test_yaml_json_lines_and_tables_say_the_same() -> None:
         ("", "write a list of guards"),
         ("- just words", "guard 1: write its fields"),
         ("- {prompt: a, contains: x", "not valid YAML"),
+        (MERGE_BOMB, r"g.yaml, line \d+: merges \(<<\) come to more than 100,000 fields"),
     ],
 )
 def test_a_file_that_says_it_wrongly_is_refused_with_the_guard_and_the_field(text: str, words: str) -> None:

@@ -3,10 +3,12 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from engine.common.errors import PalimpsestError
 from engine.insight import frames
+from engine.insight.sources import named
 
 
 @pytest.fixture
@@ -72,3 +74,15 @@ def test_a_task_is_looked_at_from_its_own_stage_and_the_last_from_the_base_model
         assert (table["from_stage"].iloc[0], table["to_stage"].iloc[0]) == stages
     with pytest.raises(PalimpsestError, match="Stage 2 does not come before stage 1"):
         frames.passages(folder, run_id, "tea", before=2, after=1)
+
+
+def test_a_run_is_named_by_id_or_label_or_by_a_strategy_that_has_one_label() -> None:
+    runs = pd.DataFrame(
+        {
+            "run_id": ["a", "b", "c", "d"],
+            "label": ["kl (β 1)", "kl (β 1)", "ewc (1)", "ewc (2)"],
+            "strategy": ["kl", "kl", "ewc", "ewc"],
+        }
+    )
+    for wanted, expected in {"kl": "ab", "kl (β 1)": "ab", "d": "d", "ewc (2)": "d", "ewc": "", "none": ""}.items():
+        assert "".join(named(runs, wanted)["run_id"]) == expected

@@ -1,6 +1,7 @@
 """What would keep a run's model from training, found before its weights are loaded."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,26 @@ def test_beginnings_that_fill_a_block_are_refused_where_texts_begin_with_them(na
     assert "choose 31 or less" in refused
     assert found(prompt="first tokens", prompt_tokens=31) == []
     assert found(prompt_tokens=32) == found(prompt="first tokens", prompt_tokens=32, replay_weight=0) == []
+
+
+def with_strategies(folder: Path, *entries: object) -> Experiment:
+    return experiment_from(to_data(experiment(folder)) | {"strategies": list(entries)})
+
+
+@pytest.mark.parametrize("name", ["freeze", "freeze+replay"])
+def test_that_no_matrix_trains_is_said(folder: Path, name: str) -> None:
+    parameters = {"frozen_share": 1.0}
+    (remark,) = check_model(with_strategies(folder, {name: parameters}, "naive", "lora"))
+    assert remark.startswith(f"{name}: no matrix of the model trains, only biases and norms, ")
+    found = [{"frozen_share": 1.0, "frozen_embeddings": False}, {"frozen_share": 0.9, "frozen_layers": 0}]
+    assert check_model(with_strategies(folder, *({name: each} for each in found))) == []
+
+
+@pytest.mark.parametrize("name", ["der", "replay+der"])
+def test_more_stored_tokens_than_the_vocabulary_has_are_refused(folder: Path, name: str) -> None:
+    assert check_model(with_strategies(folder, {name: {"top_k": TOKENS}})) == []
+    with pytest.raises(ConfigError, match=rf"{re.escape(name)}.top_k: 4,097 is more than the 4,096 tokens of the"):
+        check_model(with_strategies(folder, {name: {"top_k": TOKENS + 1}}))
 
 
 def test_a_sound_model_is_described_without_a_word(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Mistakes in the strategies, their memory and the Fisher information, each with the test that must catch it."""
 
 from engine.strategies import averaging, combined, ewc, l2, replay, reptile
-from engine.strategies.tools import document_gradients, fisher, memory
+from engine.strategies.tools import document_gradients, fisher, memory, memory_draws
 from engine.training import loop
 from tests.builders import tiny_gpt2
 from tests.mutation import Mutant, mutant
@@ -189,8 +189,8 @@ REMEMBERED: dict[str, Mutant] = {
         "min(open_tasks, key=lambda each: len(packed[each].rows) - len(orders[each]))",
         _DENSE,
     ),
-    "a rest of a row that is drawn as a whole one": mutant(memory, "left < a_row - rounding", "left <= 0", _FULL),
-    "an empty place for every piece of a row that is left": mutant(memory, "_TOLERATED * target_tokens", "0.0", _FULL),
+    "a rest of a row that is drawn as a whole one": mutant(memory, "left < a_row - may_miss", "left <= 0", _FULL),
+    "an empty place for every piece of a row that is left": mutant(memory_draws, "_TOLERATED * wanted", "0.0", _FULL),
     "a draw that counts prompts": mutant(
         memory,
         "int((part.targets != IGNORED).sum())",

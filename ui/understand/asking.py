@@ -81,7 +81,10 @@ def _show_state(part: str, request: Request, view: "View", status: str) -> None:
         elif status == "failed":
             st.error(plain(view.reason), icon=":material/error:")
         else:
-            st.info("Stopped. What was worked out until then is kept.", icon=":material/stop_circle:")
+            st.info(
+                "Stopped. What was worked out for whole models is kept; the rest is computed anew when asked for.",
+                icon=":material/stop_circle:",
+            )
 
 
 def _show_progress(view: "View") -> None:

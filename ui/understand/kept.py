@@ -16,8 +16,8 @@ def show_kept() -> None:
     left, right = st.columns([8, 1], vertical_alignment="center")
     with left:
         st.caption(
-            "Answers and scores are computed in a process of its own, on the CPU, with low priority: a run that trains "
-            f"goes first. They are kept{kept}, so that nothing is computed twice."
+            "Answers and scores are computed on the CPU, in a process of their own that gives way to runs that train. "
+            f"They are kept{kept}, so that nothing is computed twice."
         )
     if size:
         right.button(

@@ -122,7 +122,8 @@ def _of_task(experiment: Experiment, address: Address, where: str) -> Chosen:
         return Chosen(address=choices)
     prompts = tuple(each.prompt for each in found)
     st.caption(
-        "The prompts of held-out documents, in the form in which the task was learnt; of texts, their beginnings."
+        "The prompts of held-out documents: of pairs the prompt, of conversations the user's first message without a "
+        "system message, of texts their beginnings."
     )
     return Chosen(prompts, tuple(each.text for each in prompts), tuple(each.own for each in found), choices)
 

@@ -9,13 +9,11 @@ import numpy as np
 import torch
 
 from engine.strategies.base import Batch
+from engine.strategies.tools.memory_draws import rounding
 from engine.tokens.blocks import IGNORED, Blocks, EncodedDocument, Piece, best_fit, cut, laid_out
 
 Place: TypeAlias = tuple[int, int]
 """A task of the memory, and a piece of its documents, both counted from 0."""
-_LEAST_OF_A_ROW, _TOLERATED = 0.25, 0.1
-"""A draw is rounded to whole rows where that changes it by less than so much of a row, or by less than this share of
-what is wanted: a row that is partly empty costs as much as a full one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +94,10 @@ class Memory:
         """The pieces of about `target_tokens` target tokens, row by row.
 
         Whole packed rows are drawn without replacement, each from the task that has the fewest tokens so far; what is
-        left of less than a row is drawn piece by piece. Every piece of a task is as likely as any other, and over the
-        draws every task has the same share of the tokens, however many there are.
+        left of less than a row is drawn piece by piece. Every piece of a task is as likely as any other. The more rows
+        a draw has, the nearer the tasks come to the same share of its target tokens. A draw of a row or less is a row
+        or a few pieces, of one task or of each: a task whose documents hold few targets, such as one of conversations,
+        then has few of the tokens, however many draws there are (`memory_draws.mean_draw` works it out).
         """
         packed = self.packed(block_size, together)
         tasks = [task for task in torch.randperm(len(packed), generator=generator).tolist() if packed[task].rows]
@@ -108,9 +108,9 @@ class Memory:
             task = min(open_tasks, key=lambda each: drawn[each])
             own = packed[task]
             a_row = own.targets_a_row
-            rounding = min(max(_LEAST_OF_A_ROW * a_row, _TOLERATED * target_tokens), a_row / 2)
-            if left < a_row - rounding:
-                if not rows or left >= rounding:
+            may_miss = rounding(a_row, target_tokens)
+            if left < a_row - may_miss:
+                if not rows or left >= may_miss:
                     pieces = self._pieces(packed, sorted(tasks, key=lambda each: drawn[each]), left, generator)
                     rows += _in_rows(pieces, packed, block_size, together)
                 break
