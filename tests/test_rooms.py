@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight/measures",),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
+    ("engine/cards",),
     ("engine/running", "ui/compare"),
     ("engine/insight",),
     ("engine", "ui/server"),

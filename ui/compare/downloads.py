@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.cards.model_card import model_card
 from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.experiments.experiment import Experiment
@@ -39,12 +40,12 @@ def checkpoint_name(experiment: str, label: str, seed: int, stage: int) -> str:
     return safe_name(" · ".join([safe_name(experiment, 70), label, f"seed {seed}", f"stage {stage}"]))
 
 
-def checkpoint_file(checkpoint: str, name: str) -> Callable[[], bytes]:
-    """The checkpoint as a zip of one folder of that name."""
+def checkpoint_file(store: Store, run_id: str, stage: int, checkpoint: str, name: str) -> Callable[[], bytes]:
+    """The checkpoint of a run's stage, with its model card, as a zip of one folder of that name."""
 
     def make() -> bytes:
         file = io.BytesIO()
-        export.checkpoint_zip(Path(checkpoint), file, name)
+        export.checkpoint_zip(Path(checkpoint), file, name, model_card(store, run_id, stage))
         return file.getvalue()
 
     return make
