@@ -1,9 +1,11 @@
 """A small experiment that was trained for real, for all tests of this room."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from engine.experiments.experiment import experiment_from
 from engine.running.headless import run_experiment
 from tests.fake_runs import experiment
 
@@ -17,6 +19,23 @@ TRAINING = {
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of results of one naive run on two tasks; tests leave it as it is."""
     described = experiment(tmp_path_factory.mktemp("texts"), training=TRAINING, strategies=["naive"], seeds=[3])
+    folder = tmp_path_factory.mktemp("trained") / "out"
+    run_experiment(described, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs, naive and replay, that learn to answer with a label, then other labels for the same questions."""
+    texts = tmp_path_factory.mktemp("texts")
+    tasks = []
+    for name, labels in (("letters", ("aye", "nay")), ("numbers", ("one", "two"))):
+        rows = [{"prompt": f"Is {n} even?", "completion": f" {labels[n % 2]}"} for n in range(120)]
+        (texts / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        tasks.append({"name": name, "train": [str(texts / f"{name}.jsonl")]})
+    training = TRAINING | {"epochs": 3, "stage_tokens": None, "learning_rate": 3e-3, "held_out_tokens": 1000}
+    strategies = ["naive", {"replay": {"replay_weight": 1.0}}]
+    described = experiment_from({"name": "labels", "tasks": tasks, "strategies": strategies, "training": training})
     folder = tmp_path_factory.mktemp("trained") / "out"
     run_experiment(described, folder)
     return folder

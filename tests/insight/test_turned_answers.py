@@ -1,6 +1,5 @@
 """Turned answers of a run that was trained for real on questions with labels."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,30 +7,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import PalimpsestError
-from engine.experiments.experiment import experiment_from
 from engine.insight import frames
 from engine.insight.measures.guards import normalised
 from engine.insight.performing import Performer
 from engine.insight.requests import Source, TurnedRequest
-from engine.running.headless import run_experiment
 from engine.store import Store
-from tests.insight.conftest import TRAINING
-
-
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that learns to answer with a label, then other labels for the same questions."""
-    texts = tmp_path_factory.mktemp("texts")
-    tasks = []
-    for name, labels in (("letters", ("aye", "nay")), ("numbers", ("one", "two"))):
-        rows = [{"prompt": f"Is {n} even?", "completion": f" {labels[n % 2]}"} for n in range(120)]
-        (texts / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-        tasks.append({"name": name, "train": [str(texts / f"{name}.jsonl")]})
-    training = TRAINING | {"epochs": 3, "stage_tokens": None, "learning_rate": 3e-3, "held_out_tokens": 1000}
-    described = experiment_from({"name": "labels", "tasks": tasks, "strategies": ["naive"], "training": training})
-    folder = tmp_path_factory.mktemp("trained") / "out"
-    run_experiment(described, folder)
-    return folder
 
 
 def test_answers_that_turned_are_those_of_plain_transformers_on_both_checkpoints(labelled: Path) -> None:
