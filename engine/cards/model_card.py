@@ -17,6 +17,11 @@ from engine.experiments.settings_of_stage import settings_of_run
 from engine.store import Store
 
 KINDS = {"text": "plain text", "pairs": "prompts with completions", "chat": "conversations"}
+_SETTINGS = (
+    "stage_tokens", "warmup_share", "decay", "weight_decay", "gradient_clip", "block_size", "tokens_per_step",
+    "optimizer_state",
+)  # fmt: skip
+"""Of the experiment's training, beside the epochs and learning rates, which tasks may have of their own."""
 _LICENSE_TERMS = "https://huggingface.co/docs/hub/repositories-licenses"
 _LOAD = """from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -72,11 +77,11 @@ def _about(facts: CardFacts) -> str:
         else f"stopped inside stage {facts.stage} of {facts.stages}"
     )
     names = listed(task.name for task in facts.experiment.tasks[: facts.stage])
-    what = "a low-rank adapter (LoRA) of one" if facts.is_adapter else "all of its weights"
+    what = "low-rank adapter (LoRA) for a causal language model" if facts.is_adapter else "causal language model"
     whole = "" if facts.finished else " The last of them was not finished."
     return (
         f"# {literal(facts.experiment.name)}: {literal(facts.run.label)}, {place}\n"
-        f"A causal language model, {what}, that was trained with Palimpsest on one task after another: {names}.{whole} "
+        f"A {what}, trained with Palimpsest on one task after another: {names}.{whole} "
         "It was made to study, or to limit, what a model forgets while it learns. It was scored on held-out text of "
         "these tasks and on nothing else.\n"
     )
@@ -124,17 +129,12 @@ def _training(facts: CardFacts) -> str:
     later = facts.stages - facts.stage
     more = f" {later} later {'task is' if later == 1 else 'tasks are'} no part of it." if later else ""
     training = facts.experiment.training
-    fixed = {
-        "seed": facts.run.seed, "block_size": training.block_size, "tokens_per_step": training.tokens_per_step,
-        "gradient_clip": training.gradient_clip, "weight_decay": training.weight_decay,
-        "optimizer_state": training.optimizer_state,
-    }  # fmt: skip
-    parameters = [[literal(name), literal(str(value))] for name, value in facts.run.parameters.items()]
-    chosen = [[literal(name), literal(str(value))] for name, value in fixed.items()]
+    fixed = {"seed": facts.run.seed} | {name: getattr(training, name) for name in _SETTINGS}
+    values = [(name, value) for name, value in (facts.run.parameters | fixed).items() if value is not None]
     return (
         f"## Training\nThe tasks in the order in which they were trained; tokens are those that are learnt.{more}\n\n"
         f"{table(head, rows)}\n\nStrategy {literal(facts.run.strategy)}, AdamW:\n\n"
-        f"{table(('Parameter', 'Value'), [*parameters, *chosen])}\n"
+        f"{table(('Parameter', 'Value'), [[literal(name), literal(str(value))] for name, value in values])}\n"
     )
 
 

@@ -80,7 +80,7 @@ def _sentence(loss: TaskLoss, names: Sequence[str]) -> str:
     if loss.lost <= 0:
         return f"{text}; later stages lost nothing of it ({loss.ended:.4f} now)."
     where = (
-        f", {loss.lost_there:.4f} of that in stage {loss.worst_stage} ({names[loss.worst_stage - 1]})"
+        f"; most of it went in stage {loss.worst_stage} ({names[loss.worst_stage - 1]}), by {loss.lost_there:.4f}"
         if loss.worst_stage is not None
         else ""
     )

@@ -110,7 +110,7 @@ def test_summaries_and_losses_are_those_of_the_tasks_so_far(store: Store, tmp_pa
     assert "above 0 helps: 0.2500." in scores  # ((5 − 4.5) + (6 − 6)) / 2
     first, second, own = section(third, "What it learnt and what it lost").strip().splitlines()
     assert "2.0000 bits per byte better (4.0000 → 2.0000)" in first
-    assert "since then it lost 1.5000 (3.5000 now), 1.0000 of that in stage 3 (``p|q`r``)." in first
+    assert "since then it lost 1.5000 (3.5000 now); most of it went in stage 3 (``p|q`r``), by 1.0000." in first
     assert second.endswith("later stages lost nothing of it (1.2500 now).")
     assert own.endswith("no stage came after it.")
     assert "forgetting" not in section(model_card(store, run_id, 1), "What it learnt and what it lost")
