@@ -72,8 +72,8 @@ def _summary(rows: Rows) -> str:
 
 
 def _sentence(loss: TaskLoss, names: Sequence[str]) -> str:
-    name, by = names[loss.task - 1], loss.untrained - loss.learned
-    change = f"{abs(by):.4f} {_UNIT} {'better' if by >= 0 else 'worse'}"
+    name = names[loss.task - 1]
+    change = f"{abs(loss.gained):.4f} {_UNIT} {'better' if loss.gained >= 0 else 'worse'}"
     text = f"{name}: its own stage made it {change} ({loss.untrained:.4f} → {loss.learned:.4f})"
     if not loss.is_earlier:
         return f"{text}; no stage came after it."

@@ -25,13 +25,12 @@ def report_key(store: Store, wanted: ReportTask) -> str | None:
         experiment_id, run = store.run_spec(span.after.run_id)
         experiment = store.experiment(experiment_id)
         training = experiment.training
-        specs = [spec.model_dump(mode="json") for spec in experiment.tasks if spec.name == wanted.task]
-        prints = [
-            fact.get("held_out_fingerprint")
-            for fact in store.run_task_facts(span.after.run_id)
-            if fact["name"] == wanted.task
+        own = [
+            [spec.model_dump(mode="json"), fact.get("held_out_fingerprint")]
+            for spec, fact in zip(experiment.tasks, store.run_task_facts(span.after.run_id), strict=False)
+            if spec.name == wanted.task
         ]
-        texts = [specs, prints, training.block_size, training.held_out_tokens, run.seed]
+        texts = [own, training.block_size, training.held_out_tokens, run.seed]
         contents.append([sums, experiment.model, store.model_facts(experiment_id), texts])
     return content_key("report", _VERSION, wanted.task, wanted.has_answers, contents)
 

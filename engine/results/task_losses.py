@@ -8,7 +8,7 @@ from engine.results.comparison import sign
 
 @dataclass(frozen=True)
 class TaskLoss:
-    """A task that was trained, by its column of the score matrix R. Scores are in the score's own unit; differences are
+    """A task that was trained, by its column of the score matrix R. Scores are in the score's own unit; losses are
     above 0 where the later model is worse, whatever the score."""
 
     task: int
@@ -19,6 +19,8 @@ class TaskLoss:
     """R[j, j]: right after its own stage."""
     ended: float
     """R[T, j]: after the last stage."""
+    gained: float
+    """From the base model to the end of its own stage; above 0 where it got better."""
     lost: float
     """From the end of its own stage to the last."""
     worst_stage: int | None
@@ -38,6 +40,6 @@ def task_losses(rows: Sequence[Sequence[float]], score: str) -> list[TaskLoss]:
         scores = [row[task - 1] for row in rows]
         falls = [(factor * (scores[t - 1] - scores[t]), t) for t in range(task + 1, last + 1)]
         fall, worst = max(((fall, t) for fall, t in falls if fall > 0), default=(0.0, None), key=lambda each: each[0])
-        lost = factor * (scores[task] - scores[last])
-        found.append(TaskLoss(task, scores[0], scores[task], scores[last], lost, worst, fall, task < last))
+        gained, lost = factor * (scores[task] - scores[0]), factor * (scores[task] - scores[last])
+        found.append(TaskLoss(task, scores[0], scores[task], scores[last], gained, lost, worst, fall, task < last))
     return found

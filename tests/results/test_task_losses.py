@@ -17,6 +17,7 @@ def test_a_task_lost_what_its_score_fell_by_since_its_own_stage_and_most_of_it_w
     assert (second.lost, second.worst_stage, second.lost_there) == (-0.25, None, 0.0)
     assert (third.lost, third.is_earlier, third.worst_stage) == (0.0, False, None)
     assert [each.task for each in (first, second, third)] == [1, 2, 3]
+    assert [each.gained for each in (first, second, third)] == [2.0, 3.5, 5.0]
 
 
 def test_accuracy_that_rises_is_no_loss() -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from engine.experiments.experiment import Experiment
 from engine.experiments.portable import portable_yaml
 from engine.results import export
 from engine.store import Store
+from figures.report import Section
 from ui.compare.compared_runs import Comparison
 from ui.compare.report import report
 
@@ -98,9 +99,11 @@ def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
     return lambda: portable_yaml(experiment).encode()
 
 
-def report_file(store: Store, comparison: Comparison) -> Callable[[], bytes]:
-    """The comparison as one HTML file."""
-    return lambda: report(store, comparison).encode()
+def report_file(
+    store: Store, comparison: Comparison, first: Callable[[], Iterable[Section]] = tuple
+) -> Callable[[], bytes]:
+    """The comparison as one HTML file, in which the sections that `first` gives stand before the tables."""
+    return lambda: report(store, comparison, first()).encode()
 
 
 def _folder_bytes(folder: Path) -> int:
