@@ -40,3 +40,8 @@ def test_a_run_that_has_not_come_far_has_only_the_tasks_that_were_trained() -> N
 def test_a_loss_that_is_no_number_any_more_is_a_loss() -> None:
     (first, *_) = task_losses([*LOSS[:3], [math.inf, 1, 1]], "perplexity")
     assert (first.lost, first.worst_stage) == (math.inf, 3)
+
+
+def test_a_stage_that_taught_nothing_of_its_own_task_is_no_loss_since_then() -> None:
+    (first, _) = task_losses([[2.0, 4.0], [3.0, 4.0], [2.5, 1.0]], "bits_per_byte")
+    assert (first.gained, first.lost, first.worst_stage) == (-1.0, -0.5, None)

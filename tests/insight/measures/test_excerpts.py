@@ -50,3 +50,11 @@ def test_a_short_document_is_shown_whole_and_what_is_only_read_counts_nothing() 
     pieces = [piece("prompt ", -9.0, is_target=False), piece("a", 1.0), piece("b", -2.0)]
     assert worst_stretch(pieces, 100) == (0, 3)
     assert worst_stretch(pieces, 2) == (1, 3)
+
+
+def test_the_stretch_that_lost_most_by_hand() -> None:
+    changes = [(-1.0, True), (-9.0, False), (0.5, True), (-3.0, True), (-2.0, True), (4.0, True)]
+    pieces = [piece("ab", change, is_target) for change, is_target in changes]
+    assert worst_stretch(pieces, 4) == (3, 5)
+    assert worst_stretch(pieces, 5) == (3, 5)  # a third would be six characters
+    assert worst_stretch(pieces, 6) == (2, 5)  # −0.5 + 3 + 2, before 1 + 0 − 0.5 and 0 − 0.5 + 3
