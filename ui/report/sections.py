@@ -41,6 +41,7 @@ def _lost_section(told: ToldRuns) -> Section:
     text += f"{told.seed}."
     if others:
         text += f" {others[0].name} kept most of the strategies that are compared."
+    text += " Learnt: how much better its own stage made a task. Lost since: how much worse the last stage leaves it."
     if told.request is None:
         text += f" {first.name} lost nothing of any earlier task as a whole, so no passages are shown."
     rows = [

@@ -49,7 +49,8 @@ def told_runs(store: Store, comparison: Comparison) -> ToldRuns | None:
     chosen = _chosen(comparison)
     if not chosen:
         return None
-    scored = matrices(comparison.matrix, comparison.score)
+    own = comparison.matrix["run_id"].isin([run["run_id"] for run in chosen])
+    scored = matrices(comparison.matrix[own], comparison.score)
     brief = brief_labels(comparison.runs["configuration"])
     runs = tuple(
         ToldRun(run["run_id"], brief[run["configuration"]], task_losses(scored[run["run_id"]], comparison.score))

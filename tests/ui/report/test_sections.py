@@ -12,6 +12,8 @@ from engine.store import Store
 from figures.report import Section
 from tests.ui.report.forgetting import EVIL, Forgetting, answered, compared, computed, keep, trained
 from ui.compare.report import report
+from ui.report.answers_html import answers_html
+from ui.report.passages_html import passages_html
 from ui.report.sections import sections_of
 from ui.report.told_runs import ToldRuns, told_runs
 
@@ -88,6 +90,12 @@ def test_the_passages_stand_side_by_side_and_their_texts_are_no_markup(store: St
     assert seen.count("… 12 tokens after") == 2
     assert "tokens before" not in seen
     assert "Where naive lost most" in seen
+
+
+def test_names_of_runs_are_no_markup_either() -> None:
+    for made in (passages_html(computed()["passages"], [EVIL] * 2), answers_html(answered()["rows"], [EVIL] * 2)):
+        assert "<script" not in made
+        assert EVIL in texts(made)
 
 
 def test_answers_that_became_worse_stand_beside_what_the_other_run_answers(store: Store, tmp_path: Path) -> None:
