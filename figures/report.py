@@ -63,7 +63,7 @@ dark.addEventListener("change", () => charts.forEach((chart) => Plotly.relayout(
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it; texts are printed as they are, never read as HTML."""
+    """A heading with what stands under it; texts are printed as they are, never read as HTML, but for `body`."""
 
     title: str
     text: str = ""
@@ -73,6 +73,8 @@ class Section:
     table: pd.DataFrame | None = None
     """Printed with its column names and without its index; cells are text already."""
     code: str = ""
+    body: str = ""
+    """HTML whose texts were escaped where it was made; printed as it is, below the text."""
     wide: bool = False
     """Whether the figure is scrolled sideways on a phone, where it would be squeezed until nothing can be read."""
 
@@ -99,6 +101,8 @@ def _section(section: Section, number: int) -> str:
     parts = [f"<section>\n<h2>{escape(section.title)}</h2>"]
     if section.text:
         parts.append(f'<p class="note">{escape(section.text)}</p>')
+    if section.body:
+        parts.append(section.body)
     if section.figure is not None:
         parts.append(_figure(section.figure, section.alt, f"figure-{number}", section.wide))
     if section.table is not None:

@@ -37,6 +37,9 @@ from ui.compare.tables import (
     written_runs,
 )
 from ui.live import data
+from ui.report.offer import offer_passages
+from ui.report.sections import sections_of
+from ui.report.told_runs import told_runs
 from ui.server import session
 from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain, plural
@@ -279,7 +282,9 @@ def show_comparison(store: Store, every: Everything) -> None:
     with differences:
         show_differences(comparison)
     with downloads:
-        show_downloads(store, every, comparison)
+        told = told_runs(store, comparison)
+        show_downloads(store, every, comparison, lambda: sections_of(store, told))
+        offer_passages(store, told)
 
 
 def show_results(every: Everything, comparison: Comparison) -> None:

@@ -26,10 +26,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight/measures",),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
+    ("engine/cards",),
     ("engine/running", "ui/compare"),
     ("engine/insight",),
     ("engine", "ui/server"),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
+    ("ui/report",),
     ("pages", "."),
 )
 """Lowest first. A file belongs to the longest of these folders that it lies in. Rooms of one floor don't import each

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.common.errors import ConfigError
+from engine.insight.kept_results import JSON_FILE
 from engine.insight.measures.answers import Answer, answers, ends_of, plain
 from engine.insight.measures.expected_answers import (
     Answered,
@@ -21,16 +22,26 @@ from engine.insight.measures.expected_answers import (
     questions,
     text_of,
 )
-from engine.insight.measures.passages import opened, passages
+from engine.insight.measures.passages import passages
+from engine.insight.measures.reported import pieces_of, worse_answers, worst_passages
 from engine.insight.measures.token_scores import TokenScores
-from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Request, TurnedRequest, check
+from engine.insight.report_results import report_key
+from engine.insight.requests import (
+    AnswersRequest,
+    PassageRequest,
+    PassagesRequest,
+    ReportRequest,
+    ReportTask,
+    Request,
+    TurnedRequest,
+    check,
+)
 from engine.insight.sources import Found, find
 from engine.insight.telling import Tell, Told
 from engine.insight.workshop import HeldOutDocuments, Workshop
 from engine.persistence.content_keys import content_key
 from engine.store import Store
 
-_ANSWERS = "answers.json"
 _BEGINNING = 40
 """Tokens of a document that a list shows."""
 
@@ -49,6 +60,8 @@ class Performer:
         """The result as plain data. Raises PalimpsestError with words for the user."""
         if isinstance(request, AnswersRequest):
             return self._answers(request, tell)
+        if isinstance(request, ReportRequest):
+            return [self._reported(task, _numbered(tell, *place)) for task, *place in _places(request)]
         before, after = (find(self._store, source) for source in (request.before, request.after))
         _check_same_texts(before, after, request.task)
         tell(Told("reading the task"))
@@ -120,6 +133,36 @@ class Performer:
             "left_out": left_out,
         }  # fmt: skip
 
+    def _reported(self, wanted: ReportTask, tell: Tell) -> dict[str, Any]:
+        """What a report shows of a task: `worst_passages`, and the `answers` of all spans; None where it has none, or
+        where `no_answers` says why there can't be any."""
+
+        def compute() -> dict[str, Any]:
+            spans = [[find(self._store, source) for source in (span.before, span.after)] for span in wanted.spans]
+            tell(Told("reading the task"))
+            texts = [self._workshop.held_out(after, wanted.task) for _, after in spans]
+            for before, after in spans:
+                _check_same_texts(before, spans[0][1], wanted.task)
+                _check_same_texts(after, spans[0][1], wanted.task)
+            if any(each.content != texts[0].content for each in texts):
+                raise ConfigError(
+                    f"The runs are scored on other held-out documents of {wanted.task}, so they have no passages in "
+                    "common; compare runs of one seed."
+                )
+            scores = [[self._workshop.token_scores(each, texts[0], tell) for each in span] for span in spans]
+            found = worst_passages(texts[0].tokens.tokenizer, texts[0].documents, scores)
+            return found | self._worse_answers(spans if wanted.has_answers else [], texts[0], tell)
+
+        key = report_key(self._store, wanted)
+        return compute() if key is None else self._workshop.kept(key, compute, _write_json, _read_json)
+
+    def _worse_answers(self, spans: Sequence[Sequence[Found]], texts: HeldOutDocuments, tell: Tell) -> dict[str, Any]:
+        try:
+            turned = [self._turned(before, after, texts, tell) for before, after in spans]
+        except ConfigError as error:  # which concerns the answers alone
+            return {"answers": None, "no_answers": str(error)}
+        return {"answers": worse_answers(turned) if turned else None, "no_answers": ""}
+
     def _answered(
         self, found: Found, texts: HeldOutDocuments, asked: Sequence[Question], ends: Sequence[int], tell: Tell
     ) -> list[Answered]:
@@ -133,6 +176,16 @@ class Performer:
 
         key = content_key("answered", found.content, texts.content, len(asked), list(ends))
         return [Answered(**each) for each in self._workshop.kept(key, compute, _write_json, _read_json)]
+
+
+def _places(request: ReportRequest) -> list[tuple[ReportTask, int, int]]:
+    """Every task with its number, from 1, and how many there are."""
+    return [(task, number, len(request.tasks)) for number, task in enumerate(request.tasks, start=1)]
+
+
+def _numbered(tell: Tell, number: int, of: int) -> Tell:
+    """Tell which of several tasks it is about."""
+    return lambda told: tell(replace(told, words=f"task {number} of {of}: {told.words}"))
 
 
 def _sides(before: Found, after: Found) -> tuple[tuple[str, Found], tuple[str, Found]]:
@@ -158,13 +211,9 @@ def _rows(texts: HeldOutDocuments, before: TokenScores, after: TokenScores) -> l
 
 def _pieces(request: PassageRequest, texts: HeldOutDocuments, scores: Sequence[TokenScores]) -> list[dict[str, Any]]:
     """The pieces of a document."""
-    documents, number = texts.documents, request.document
-    if not 0 <= number < len(documents):
-        raise ConfigError(f"{request.task} has {len(documents)} documents here; choose one of them.")
-    end = int(np.cumsum(documents.targets)[number])
-    part = slice(end - int(documents.targets[number]), end)
-    own = [TokenScores(each.nats[part], each.likeliest[part]) for each in scores]
-    return [asdict(piece) for piece in opened(texts.tokens.tokenizer, documents[number], *own)]
+    if not 0 <= request.document < len(texts.documents):
+        raise ConfigError(f"{request.task} has {len(texts.documents)} documents here; choose one of them.")
+    return [asdict(piece) for piece in pieces_of(texts.tokens.tokenizer, texts.documents, request.document, scores)]
 
 
 def _check_same_texts(before: Found, after: Found, task: str) -> None:
@@ -186,8 +235,8 @@ def _check_same_texts(before: Found, after: Found, task: str) -> None:
 
 
 def _write_json(made: Any, folder: Path) -> None:
-    (folder / _ANSWERS).write_text(json.dumps(made), encoding="utf-8")
+    (folder / JSON_FILE).write_text(json.dumps(made), encoding="utf-8")
 
 
 def _read_json(folder: Path) -> Any:
-    return json.loads((folder / _ANSWERS).read_text(encoding="utf-8"))
+    return json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))

@@ -60,7 +60,32 @@ class TurnedRequest:
     after: Source
 
 
-Request = AnswersRequest | PassagesRequest | PassageRequest | TurnedRequest
+@dataclass(frozen=True)
+class Span:
+    """Two models of a run; the later one may have lost what the earlier one knew."""
+
+    before: Source
+    after: Source
+
+
+@dataclass(frozen=True)
+class ReportTask:
+    """What a report shows of a task: passages that the first span lost most of, with what the other spans made of
+    the very same; and the answers of all spans, where the task `has_answers` that are expected."""
+
+    task: str
+    spans: tuple[Span, ...]
+    has_answers: bool
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """All tasks that a report tells of."""
+
+    tasks: tuple[ReportTask, ...]
+
+
+Request = AnswersRequest | PassagesRequest | PassageRequest | TurnedRequest | ReportRequest
 
 
 def usual_before(own: int, after: int) -> int:

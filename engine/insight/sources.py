@@ -1,25 +1,22 @@
 """Models that can be asked: the base model, and what a run has left after each of its stages."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.common.durable_files import SUMS, is_whole
+from engine.common.durable_files import is_whole
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.insight.requests import Source
 from engine.models.adapters import is_adapter
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
-from engine.persistence.checkpoints import RESUME_FILES, stage_folder
+from engine.persistence.checkpoints import model_sums, stage_folder
 from engine.persistence.content_keys import content_key
 from engine.running.recorded_inputs import as_begun, refuse_other_model
 from engine.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -60,24 +57,14 @@ def find(store: Store, source: Source) -> Found:
     if not 0 <= source.stage <= len(experiment.tasks):
         raise StoreError(f"{run.label} has {len(experiment.tasks)} stages; there is none of number {source.stage}.")
     checkpoint = stage_folder(store.run_folder(source.run_id), source.stage) if source.stage else None
-    own = {} if checkpoint is None else _sums(checkpoint, source.stage)
+    own = {} if checkpoint is None else model_sums(checkpoint)
+    if own is None:
+        raise StoreError(_damaged(source.stage))
     base = ""
     if checkpoint is None or is_adapter(checkpoint):
         base = weights_hash(locate(experiment.model), experiment.model)
         refuse_other_model(experiment.model, facts, {"model_hash": base})
     return Found(source, experiment, run, checkpoint, content_key("model", own, base))
-
-
-def _sums(checkpoint: Path, stage: int) -> dict[str, str]:
-    """The sums with which a checkpoint was sealed, of what makes the model. Raises StoreError."""
-    try:
-        sums: dict[str, str] = json.loads((checkpoint / SUMS).read_text(encoding="utf-8"))
-        own = {name: digest for name, digest in sums.items() if name not in RESUME_FILES}
-    except (OSError, ValueError, AttributeError) as error:
-        raise StoreError(_damaged(stage)) from error
-    if not any(name.endswith(_WEIGHTS) for name in own):
-        raise StoreError(_damaged(stage))
-    return own
 
 
 def last_stage(store: Store, run_id: str) -> int:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
-from engine.insight.kept_results import kept_results
+from engine.insight.kept_results import kept_name, kept_results
 from engine.insight.measures.token_scores import TokenScores, token_scores
 from engine.insight.sources import Found
 from engine.insight.telling import Tell, Told
@@ -25,8 +25,6 @@ from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 
 _SCORES = "scores.safetensors"
-_VERSION = 1
-"""Changed with every change of this room that makes another result of the same models and texts."""
 _MODELS = 2
 """That are kept in memory."""
 
@@ -119,7 +117,7 @@ class Workshop:
             made.append(compute())
             write(made[0], folder)
 
-        folder = self._results.files(content_key(_VERSION, key), make)
+        folder = self._results.files(kept_name(key), make)
         if made:
             return made[0]
         if folder is not None:

@@ -1,8 +1,11 @@
 """The base models that pages offer; `engine/models/loading.py` loads them, and any other causal language model."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 EMBEDDED = "tiny-gpt2"
+EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "models"
+"""It lies in the folder of its name here."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from engine.common.foreign_errors import model_errors
 from engine.common.quoting import listed, quoted
 from engine.models.adapter_folders import check_adapter, check_fits, merge_into, named_base, stands_on
 from engine.models.adapters import LOADING, UNSOUGHT, is_adapter, is_model, load_onto, mark_as_merged, name_base
-from engine.models.choices import EMBEDDED
+from engine.models.choices import EMBEDDED, EMBEDDED_FOLDER
 from engine.models.cpu import attention, layers
 from engine.models.eval_mode import without_dropout
 from engine.models.folder_checks import check_folder, check_sizes, local_folder, model_roots
@@ -29,8 +29,6 @@ from engine.models.hub import HubModel, commit_of
 from engine.models.likelihood import logits_of
 from engine.models.tokenizer_checks import check_tokenizer, check_tokenizer_files, has_tokenizer, loading_failed
 from engine.tokens.blocks import EncodedDocument, cut, pack
-
-EMBEDDED_FOLDER = Path(__file__).resolve().parents[2] / "models"
 
 transformers_logging.disable_progress_bar()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ OPTIMIZER_FILE = "palimpsest-optimizer.pt"
 STAGE_STATE_FILE = "palimpsest-stage-state.pt"
 RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, STAGE_STATE_FILE, SUMS)
 """What only resuming needs; nobody takes it home."""
-_TYPE = "__dataclass__"
+_TYPE, _WEIGHTS = "__dataclass__", ".safetensors"
 _BEFORE_ROOMS = {
     "Memory": "engine.strategies.tools.memory:Memory",
     "EncodedDocument": "engine.tokens.blocks:EncodedDocument",
@@ -94,6 +95,17 @@ def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
     with writing(folder):
         save_state(folder, strategy_state)
         seal(folder)
+
+
+def model_sums(folder: Path) -> dict[str, str] | None:
+    """The sums with which a checkpoint was sealed, by file, of what makes the model; None where it holds no model that
+    was sealed."""
+    try:
+        sums: dict[str, str] = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        own = {name: digest for name, digest in sums.items() if name not in RESUME_FILES}
+    except (OSError, ValueError, AttributeError):
+        return None
+    return own if any(name.endswith(_WEIGHTS) for name in own) else None
 
 
 def last_whole_stage(run_folder: Path, finished: int) -> int:

@@ -89,13 +89,19 @@ class SharedResults:
 
         It may go at any time, as the least recently used: open its files at once, or ask again.
         """
+        if (known := self.known_files(key)) is not None:
+            return known
+        self._add(key, make)
+        found = self.folder / key
+        return found if found.is_dir() else None
+
+    def known_files(self, key: str) -> Path | None:
+        """The same where it was made before, else None."""
         for folder in (self.folder, self.elsewhere):
             if folder is not None and self._is_sound(folder / key):
                 _touch(folder / key)
                 return folder / key
-        self._add(key, make)
-        found = self.folder / key
-        return found if found.is_dir() else None
+        return None
 
     def adopt(self, other: SharedResults) -> None:
         """Take over what `other` holds and this one does not; `other` loses it. A full disk takes nothing."""

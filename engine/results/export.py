@@ -55,7 +55,7 @@ _CURVE = (
     "worse_by", "worse_by_half", "is_worse",
 )  # fmt: skip
 _TESTED = ("configuration", "mean", "half_width", "p", "corrected_p", "comparisons", "is_established")
-_ADAPTER, _OF_MODELS = "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
+_CARD, _ADAPTER, _OF_MODELS = "README.md", "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
 
 Matrix = Sequence[Sequence[float | None]]
 
@@ -232,12 +232,12 @@ def scores_csv(store: Store, experiment_id: str) -> str:
     return str(lines.to_csv(index=False, lineterminator="\n"))
 
 
-def checkpoint_zip(checkpoint: Path, file: IO[bytes], folder: str = "") -> None:
+def checkpoint_zip(checkpoint: Path, file: IO[bytes], folder: str = "", card: str = "") -> None:
     """Write a checkpoint as a zip of one folder that `AutoModelForCausalLM.from_pretrained` loads once unpacked.
 
     An adapter goes with its base model, unless that is one of the hub: elsewhere there is no folder of this machine's.
-    The folder is called `folder`, as far as every file system can, or as the checkpoint's own. Raises StoreError when
-    the checkpoint is no longer there.
+    The folder is called `folder`, as far as every file system can, or as the checkpoint's own; `card` becomes its
+    README.md. Raises StoreError when the checkpoint is no longer there.
     """
     parts = checkpoint_files(checkpoint)
     if not parts:
@@ -245,11 +245,15 @@ def checkpoint_zip(checkpoint: Path, file: IO[bytes], folder: str = "") -> None:
     top = Path(safe_name(folder or checkpoint.name))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights don't compress
         for place, path in parts.items():
+            if card and place == Path(_CARD):  # of an earlier time
+                continue
             if place.name == _ADAPTER and _base_of(checkpoint) is not None:
                 config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": "."}
                 archive.writestr(str(top / place), json.dumps(config, indent=2, sort_keys=True))
             else:
                 archive.write(path, top / place)
+        if card:
+            archive.writestr(str(top / _CARD), card)
 
 
 def checkpoint_files(checkpoint: Path) -> dict[Path, Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from engine.cards.writing import write_cards
 from engine.events import Event, Waiting
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment
@@ -69,12 +70,15 @@ def check_input(
 def _work(store: Store, experiment_id: str, control: Control, watch: Watch | None, execute: Execute) -> dict[str, Any]:
     path = store.folder / RESULTS
     found = write_results(store, experiment_id, path)
+    for run_id in store.runs(experiment_id)["run_id"]:  # of runs whose process was killed
+        write_cards(store, run_id, missing_only=True)
     while not control.stopping:
         run_id = store.claim_next(experiment_id)
         if run_id is None:
             break
         see = _named(watch, run_id)
         drive(store, run_id, control, execute, see, tell=_waiting(see))
+        write_cards(store, run_id)
         found = write_results(store, experiment_id, path)
     return found
 

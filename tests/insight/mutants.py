@@ -1,10 +1,10 @@
 """Mistakes in what is said of answers, passages and guards, each with the test that must catch it."""
 
 from engine.guards import guard as guards
-from engine.insight.measures import generation, guard_checks, passages, token_scores
+from engine.insight.measures import excerpts, generation, guard_checks, passages, reported, token_scores
 from tests.builders import tiny_gpt2
 from tests.insight import test_guards, test_passages
-from tests.insight.measures import test_generation
+from tests.insight.measures import test_excerpts, test_generation, test_reported
 from tests.mutation import Mutant, mutant
 
 _LOOP = test_passages.test_every_token_is_scored_as_a_loop_over_its_contexts_scores_it
@@ -14,6 +14,9 @@ _WHOLE = test_passages.test_pieces_hold_whole_characters_and_joined_are_the_text
 _GREEDY = test_generation.test_greedy_texts_are_those_of_a_loop_over_single_prompts
 _LIKELY = test_guards.test_likelihoods_and_losses_are_those_of_a_loop_over_tokens
 _FORM = test_guards.test_answers_are_compared_in_one_stated_form
+_STRETCH = test_excerpts.test_the_stretch_that_lost_most_by_hand
+_WORST = test_reported.test_the_first_span_chooses_the_passages_and_the_other_is_shown_on_them
+_WORSE = test_reported.test_right_answers_that_turned_wrong_come_before_those_that_lost_words
 
 MUTANTS: dict[str, Mutant] = {
     "scores of rows in another order than the rows": mutant(
@@ -45,4 +48,13 @@ MUTANTS: dict[str, Mutant] = {
     "upper and lower case told apart": mutant(guards, ".casefold()", "", _FORM),
     "forms of characters told apart": mutant(guards, '"NFKC"', '"NFC"', _FORM),
     "a pattern that must be all of the answer": mutant(guards, ".search(answer)", ".fullmatch(answer)", _FORM),
+    "the stretch that gained most": mutant(excerpts, "return -piece.change", "return piece.change", _STRETCH),
+    "what is only read counts as lost": mutant(excerpts, " if piece.is_target else 0.0", "", _STRETCH),
+    "a stretch that is longer than it may be": mutant(
+        excerpts, "length + len(pieces[end].text) <= characters", "length <= characters", _STRETCH
+    ),
+    "a run's losses on the passages of another": mutant(
+        reported, "tables[0][tables[0][\"lost\"] > 0]", "tables[-1][tables[-1][\"lost\"] > 0]", _WORST
+    ),
+    "right answers before wrong ones": mutant(reported, "key=_fall, reverse=True", "key=_fall", _WORSE),
 }  # fmt: skip

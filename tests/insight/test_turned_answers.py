@@ -9,14 +9,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.common.errors import PalimpsestError
-from engine.experiments.experiment import experiment_from
 from engine.guards.guard import normalised
 from engine.insight import frames
 from engine.insight.performing import Performer
 from engine.insight.requests import Source, TurnedRequest
-from engine.running.headless import run_experiment
 from engine.store import Store
-from tests.insight.conftest import TRAINING
+from tests.insight.conftest import trained_on_labels
 
 GUARDS = [
     {"name": "a letter", "prompt": "Is 4 even?\n", "matches": "aye|nay", "answer_tokens": 8},
@@ -26,23 +24,9 @@ GUARDS = [
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that learns to answer with a label, then other labels for the same questions."""
-    texts = tmp_path_factory.mktemp("texts")
-    tasks = []
-    for name, labels in (("letters", ("aye", "nay")), ("numbers", ("one", "two"))):
-        rows = [{"prompt": f"Is {n} even?", "completion": f" {labels[n % 2]}"} for n in range(120)]
-        (texts / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-        tasks.append({"name": name, "train": [str(texts / f"{name}.jsonl")]})
-    training = TRAINING | {"epochs": 3, "stage_tokens": None, "learning_rate": 3e-3, "held_out_tokens": 1000}
-    (texts / "story.txt").write_text("\n\n".join(f"Once there were {n} sheep." for n in range(40)), encoding="utf-8")
-    tasks.append({"name": "story", "train": [str(texts / "story.txt")]})
-    described = experiment_from(
-        {"name": "labels", "tasks": tasks, "strategies": ["naive"], "training": training, "guards": GUARDS}
-    )
-    folder = tmp_path_factory.mktemp("trained") / "out"
-    run_experiment(described, folder)
-    return folder
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the same tasks and on plain text after them, with guards."""
+    return trained_on_labels(tmp_path_factory, ["naive"], story=True, guards=GUARDS)
 
 
 def test_answers_that_turned_are_those_of_plain_transformers_on_both_checkpoints(labelled: Path) -> None:
@@ -80,13 +64,13 @@ def test_plain_text_has_no_expected_answers_and_says_so(results: Path) -> None:
         frames.turned_answers(results, run_id, "bread")
 
 
-def test_the_matrix_holds_the_marks_of_the_answers_that_each_checkpoint_gives(labelled: Path) -> None:
-    run_id = str(frames.run_ids(labelled)["run_id"].iloc[0])
-    with closing(Store(labelled)) as store:
+def test_the_matrix_holds_the_marks_of_the_answers_that_each_checkpoint_gives(guarded: Path) -> None:
+    run_id = str(frames.run_ids(guarded)["run_id"].iloc[0])
+    with closing(Store(guarded)) as store:
         cells = store.matrix(run_id).set_index(["stage", "task"])
     for task in ("letters", "numbers"):
         for before, after in ((0, 1), (1, 2), (2, 3)):
-            table = frames.turned_answers(labelled, run_id, task, before, after)
+            table = frames.turned_answers(guarded, run_id, task, before, after)
             for side, stage in (("before", before), ("after", after)):
                 cell = cells.loc[stage, task]
                 assert cell["questions"] == len(table)
@@ -96,10 +80,10 @@ def test_the_matrix_holds_the_marks_of_the_answers_that_each_checkpoint_gives(la
     assert cells.xs("story", level="task")[["exact_match", "token_f1"]].isna().all(axis=None)
 
 
-def test_guards_that_were_checked_while_training_are_those_of_the_checkpoints(labelled: Path) -> None:
-    with closing(Store(labelled)) as store:
+def test_guards_that_were_checked_while_training_are_those_of_the_checkpoints(guarded: Path) -> None:
+    with closing(Store(guarded)) as store:
         guards = store.experiment(str(store.experiments()["experiment_id"].item())).guards
-    recorded, recomputed = (frames.verification(labelled, each, None) for each in (None, guards))
+    recorded, recomputed = (frames.verification(guarded, each, None) for each in (None, guards))
     assert recorded == recomputed
     by_name = {each["guard"]: each for each in recorded["guards"]}
     assert by_name["a letter"]["by_stage"][1:] == [True, False, False], "the labels of the first task are forgotten"
@@ -107,8 +91,8 @@ def test_guards_that_were_checked_while_training_are_those_of_the_checkpoints(la
     assert recorded["decision"] == "HOLD"
 
 
-def test_results_say_what_became_of_answers_guards_and_the_general_text(labelled: Path) -> None:
-    found = json.loads((labelled / "results.json").read_text(encoding="utf-8"))
+def test_results_say_what_became_of_answers_guards_and_the_general_text(guarded: Path) -> None:
+    found = json.loads((guarded / "results.json").read_text(encoding="utf-8"))
     (run,) = found["runs"]
     assert [task["questions"] > 0 for task in found["tasks"]] == [True, True, False]
     exact = run["scores"]["exact_match"]

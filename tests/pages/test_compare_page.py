@@ -10,6 +10,7 @@ from engine import events
 from engine.events.scores import Score
 from engine.experiments.experiment import experiment_from
 from engine.store import Store
+from tests.fake_desk import FakeDesk, state
 from ui.compare.run_choice import LEFT_OUT
 from ui.compare.tables import BEHIND
 from ui.server import session
@@ -23,6 +24,7 @@ links: list[tuple[str, str | None]] = []
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     made = Store(tmp_path / "data")
     monkeypatch.setattr(session, "store", lambda: made)
+    monkeypatch.setattr(session, "desk", lambda: FakeDesk(lambda request: state("waiting")))
     # links need the pages of the whole app, which a test of one page doesn't have
     monkeypatch.setattr(
         session, "experiment_link", lambda page, experiment_id, *_, **__: links.append((page, experiment_id))

@@ -1,9 +1,9 @@
 """The Understand page in its states, with a desk that does what a test says."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -25,6 +25,7 @@ from engine.insight.requests import (
 from engine.persistence.shared_results import SharedResults
 from engine.running.driver import drive
 from engine.store import Store
+from tests.fake_desk import FakeDesk, Told, state
 from tests.fake_runs import FakeRun, experiment
 from ui.server import entrance, session
 from ui.server.access import Role, Visitor
@@ -32,43 +33,6 @@ from ui.server.access import Role, Visitor
 PAGE = str(Path(__file__).parents[2] / "pages" / "understand.py")
 EVIL = "<script>alert(1)</script> *b*"
 links: list[tuple[str, str | None]] = []
-
-
-class Told(NamedTuple):
-    """As the desk's process tells how far it has come."""
-
-    words: str
-    done: int = 0
-    of: int = 0
-    so_far: Any = None
-
-
-class FakeDesk:
-    """Takes requests in and gives each the state that a test has set, or `usual`."""
-
-    def __init__(self) -> None:
-        self.asked: list[Request] = []
-        self.stopped: list[Request] = []
-        self.states: dict[Request, View] = {}
-        self.usual: Callable[[Request], View] = done
-
-    def ask(self, request: Request) -> None:
-        self.asked.append(request)
-        self.states[request] = self.usual(request)
-
-    def look(self, request: Request) -> View | None:
-        return self.states.get(request)
-
-    def stop(self, request: Request) -> None:
-        self.stopped.append(request)
-        self.states[request] = state("stopped")
-
-    def forget(self) -> None:
-        self.states.clear()
-
-
-def state(status: Any, before: int = 0, told: Any = None, result: Any = None, reason: str = "") -> View:
-    return View(status, before, told, result, reason)
 
 
 def done(request: Request) -> View:
@@ -112,7 +76,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 @pytest.fixture(autouse=True)
 def desk(monkeypatch: pytest.MonkeyPatch) -> FakeDesk:
-    made = FakeDesk()
+    made = FakeDesk(done)
     monkeypatch.setattr(session, "desk", lambda: made)
     return made
 

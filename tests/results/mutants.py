@@ -2,10 +2,17 @@
 it."""
 
 from engine.events import scores
-from engine.results import clipping, clipping_words, comparison, paired_tests, summaries, verdict
+from engine.results import clipping, clipping_words, comparison, paired_tests, summaries, task_losses, verdict
 from engine.store import paired, reading
 from tests.mutation import Mutant, mutant
-from tests.results import test_clipping, test_comparison, test_paired_tests, test_summaries, test_verdict
+from tests.results import (
+    test_clipping,
+    test_comparison,
+    test_paired_tests,
+    test_summaries,
+    test_task_losses,
+    test_verdict,
+)
 from tests.store import test_paired
 
 _MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
@@ -23,6 +30,9 @@ _BEST = test_comparison.test_the_checkpoint_that_kept_most_is_not_the_reference
 _JOINT = test_comparison.test_intransigence_is_taken_from_the_joint_run_of_the_same_seed
 _COUNTED = test_clipping.test_a_step_counts_as_clipped_beyond_the_limit_and_not_at_it
 _PACKED = test_paired.test_sums_come_back_from_their_packing_and_take_a_few_bytes_a_document
+_LOST = test_task_losses.test_a_task_lost_what_its_score_fell_by_since_its_own_stage_and_most_of_it_where_it_fell_most
+_LOST_OWN = test_task_losses.test_a_stage_that_taught_nothing_of_its_own_task_is_no_loss_since_then
+_LOST_ACCURACY = test_task_losses.test_accuracy_that_rises_is_no_loss
 
 SUMMARIES: dict[str, Mutant] = {
     "the previous stage as the baseline of forward transfer": mutant(
@@ -320,4 +330,18 @@ TESTED: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED | TESTED
+LOST: dict[str, Mutant] = {
+    "losses counted from the base model": mutant(
+        task_losses, "lost = factor * (scores[task]", "lost = factor * (scores[0]", _LOST
+    ),
+    "a loss in its own stage": mutant(task_losses, "range(task + 1, last + 1)]", "range(task, last + 1)]", _LOST_OWN),
+    "the stage before the one that lost most": mutant(
+        task_losses, "(scores[t - 1] - scores[t]), t)", "(scores[t - 1] - scores[t]), t - 1)", _LOST
+    ),
+    "the first loss as the largest": mutant(task_losses, "lambda each: each[0]", "lambda each: -each[1]", _LOST),
+    "a loss of accuracy for a gain": mutant(
+        task_losses, "factor, last = sign(score),", "factor, last = -1.0,", _LOST_ACCURACY
+    ),
+}
+
+MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED | TESTED | LOST

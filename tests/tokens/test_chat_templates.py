@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from engine.common.errors import ModelError
-from engine.models.loading import EMBEDDED_FOLDER
+from engine.models.choices import EMBEDDED_FOLDER
 from engine.tasks.documents import Turn
 from engine.tokens.chat_templates import PLAIN, ChatTemplate, Rendered
 

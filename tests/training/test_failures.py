@@ -157,7 +157,8 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     import json
     import shutil
 
-    from engine.models.loading import EMBEDDED_FOLDER, load_base
+    from engine.models.choices import EMBEDDED_FOLDER
+    from engine.models.loading import load_base
 
     folder = tmp_path / "model"
     shutil.copytree(EMBEDDED_FOLDER / "tiny-gpt2", folder)

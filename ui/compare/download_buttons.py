@@ -1,10 +1,11 @@
 """The compare page's buttons for what a user takes away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
 from engine.store import Store
+from figures.report import Section
 from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.downloads import (
     checkpoint_file,
@@ -20,13 +21,16 @@ from ui.compare.downloads import (
 from ui.widgets.text import bytes_size, plain
 
 
-def show_downloads(store: Store, every: Everything, comparison: Comparison) -> None:
+def show_downloads(
+    store: Store, every: Everything, comparison: Comparison, first: Callable[[], Iterable[Section]] = tuple
+) -> None:
+    """Draw them; `first` gives sections that the report begins with."""
     st.subheader("Take it with you")
-    offer_checkpoint(every, comparison)
+    offer_checkpoint(store, every, comparison)
     ids, name = list(every.experiments), _title(every)
     with st.container(horizontal=True):
-        _offer("Report (HTML)", report_file(store, comparison), file_name(name, " · report.html"), "text/html",
-               "Verdict, tables and these figures in one file that opens without network.")  # fmt: skip
+        _offer("Report (HTML)", report_file(store, comparison, first), file_name(name, " · report.html"), "text/html",
+               "Verdict, what was lost and where, tables and these figures in one file, to open anywhere.")  # fmt: skip
         _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
                "Every score of every run, stage and task of these experiments.")  # fmt: skip
         if comparison.verdict.differences:
@@ -40,7 +44,7 @@ def show_downloads(store: Store, every: Everything, comparison: Comparison) -> N
                    "Run it again with: python -m engine run EXPERIMENT.yaml --out DIR", experiment_id)  # fmt: skip
 
 
-def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
+def offer_checkpoint(store: Store, every: Everything, comparison: Comparison) -> None:
     """The weights of one run after one stage; what kept most is chosen first."""
     kept = kept_checkpoints(every.stages)
     runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
@@ -66,9 +70,10 @@ def offer_checkpoint(every: Everything, comparison: Comparison) -> None:
         chosen = stages[stages["stage"] == stage].iloc[0]
         run = runs[runs["run_id"] == run_id].iloc[0]
         name = checkpoint_name(run["experiment"], run["label"], int(run["seed"]), int(stage))
-        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})", checkpoint_file(chosen["checkpoint"], name),
-               f"{name}.zip", "application/zip",
-               "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer.",
+        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})",
+               checkpoint_file(store, run_id, int(stage), chosen["checkpoint"], name), f"{name}.zip", "application/zip",
+               "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer; README.md is "
+               "its model card.",
                f"{run_id}_{stage}", primary=True)  # fmt: skip
 
 

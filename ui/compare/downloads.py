@@ -3,17 +3,19 @@
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from engine.cards.model_card import model_card
 from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.experiments.experiment import Experiment
 from engine.experiments.portable import portable_yaml
 from engine.results import export
 from engine.store import Store
+from figures.report import Section
 from ui.compare.compared_runs import Comparison
 from ui.compare.report import report
 
@@ -39,12 +41,12 @@ def checkpoint_name(experiment: str, label: str, seed: int, stage: int) -> str:
     return safe_name(" · ".join([safe_name(experiment, 70), label, f"seed {seed}", f"stage {stage}"]))
 
 
-def checkpoint_file(checkpoint: str, name: str) -> Callable[[], bytes]:
-    """The checkpoint as a zip of one folder of that name."""
+def checkpoint_file(store: Store, run_id: str, stage: int, checkpoint: str, name: str) -> Callable[[], bytes]:
+    """The checkpoint of a run's stage, with its model card, as a zip of one folder of that name."""
 
     def make() -> bytes:
         file = io.BytesIO()
-        export.checkpoint_zip(Path(checkpoint), file, name)
+        export.checkpoint_zip(Path(checkpoint), file, name, model_card(store, run_id, stage))
         return file.getvalue()
 
     return make
@@ -97,9 +99,11 @@ def experiment_file(experiment: Experiment) -> Callable[[], bytes]:
     return lambda: portable_yaml(experiment).encode()
 
 
-def report_file(store: Store, comparison: Comparison) -> Callable[[], bytes]:
-    """The comparison as one HTML file."""
-    return lambda: report(store, comparison).encode()
+def report_file(
+    store: Store, comparison: Comparison, first: Callable[[], Iterable[Section]] = tuple
+) -> Callable[[], bytes]:
+    """The comparison as one HTML file, in which the sections that `first` gives stand before the tables."""
+    return lambda: report(store, comparison, first()).encode()
 
 
 def _folder_bytes(folder: Path) -> int:

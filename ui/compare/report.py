@@ -1,6 +1,6 @@
 """The compare page as one file: its verdict, tables and figures, each strategy's curves, machine and configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,11 +27,17 @@ _FACTS = {
 }  # fmt: skip
 
 
-def report(store: Store, comparison: Comparison) -> str:
-    """The whole report as HTML. It names no folder of this machine."""
+def report(store: Store, comparison: Comparison, first: Iterable[Section] = ()) -> str:
+    """The whole report as HTML; `first` stands before the tables. It names no folder of this machine."""
     shown = without_places(comparison)
     names = [experiment.name for experiment in shown.experiments.values()]
-    sections = [*_fairness(shown), *table_sections(shown), *figure_sections(shown), *curve_sections(store, shown)]
+    sections = [
+        *first,
+        *_fairness(shown),
+        *table_sections(shown),
+        *figure_sections(shown),
+        *curve_sections(store, shown),
+    ]
     about_runs = " ".join(clipping_sentences(shown.runs))
     sections.append(Section("Runs", about_runs, table=runs_text(shown.runs, shown.unfair, shown.score)))
     sections.append(machine_section(store, shown))

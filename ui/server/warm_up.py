@@ -20,6 +20,8 @@ _OF_PAGES = (
     "ui.compare.download_buttons",
     "ui.understand.answers",
     "ui.understand.passages",
+    "ui.report.offer",
+    "ui.report.sections",
     "engine.insight.desk",
     "engine.running.queue",
 )

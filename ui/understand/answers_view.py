@@ -149,7 +149,7 @@ def _show_last(last: _Last) -> None:
             icon=":material/forum:",
         )
         return
-    show_asked("answers", last.asked.request, partial(_draw, last.asked))
+    show_asked("understand_answers", last.asked.request, partial(_draw, last.asked))
 
 
 def _draw(asked: Asked, found: Any, grows: bool) -> None:

@@ -21,21 +21,22 @@ LOOK_SECONDS = 0.5
 Draw = Callable[[Any, bool], None]
 """Draws a result, or as much of it as there is, None for nothing; the second argument is true while it grows."""
 _STOPPED, _CURRENT, _SEEN, _SO_FAR = (
-    f"understand_{name}" for name in ("stopped_here", "current", "seen", "so_far")
+    f"asking_{name}" for name in ("stopped_here", "current", "seen", "so_far")
 )  # fmt: skip
 """In the session: requests that were stopped in this browser; by part of the page its request, what was drawn of it and
 as much of its result as was seen."""
 
 
 def show_asked(part: str, request: Request, draw: Draw) -> None:
-    """Have a request worked out and show it, drawing again by itself while it changes. `part` names its place."""
+    """Have a request worked out and show it, drawing again by itself while it changes. `part` names its place, the page
+    first: its controls have keys that begin so."""
     current: dict[str, Request] = st.session_state.setdefault(_CURRENT, {})
     before = current.get(part)
     if before is not None and before != request:
         _leave(before)
         st.session_state.get(_SO_FAR, {}).pop(part, None)
     current[part] = request
-    st.fragment(with_error_notes(_show), key=_key(part))(part, request, draw)
+    st.fragment(with_error_notes(_show), key=part)(part, request, draw)
 
 
 def _show(part: str, request: Request, draw: Draw) -> None:
@@ -56,7 +57,7 @@ def _show(part: str, request: Request, draw: Draw) -> None:
     if part in so_far or goes_on:
         draw(so_far.get(part), goes_on)
     if goes_on:
-        pulse(f"{_key(part)}_pulse", lambda: LOOK_SECONDS, partial(_beat, part, request))
+        pulse(f"{part}_pulse", lambda: LOOK_SECONDS, partial(_beat, part, request))
 
 
 def _show_state(part: str, request: Request, view: "View", status: str) -> None:
@@ -65,12 +66,12 @@ def _show_state(part: str, request: Request, view: "View", status: str) -> None:
         place = st.container(width="stretch")
         if status in ("waiting", "computing"):
             st.button(
-                "Stop", key=f"{_key(part)}_stop", icon=":material/stop:", on_click=_stop, args=(request,),
+                "Stop", key=f"{part}_stop", icon=":material/stop:", on_click=_stop, args=(request,),
                 **for_editors("End this request; what was worked out so far stays for the next one."),
             )  # fmt: skip
         else:
             st.button(
-                "Try again", key=f"{_key(part)}_again", icon=":material/refresh:", on_click=_again, args=(request,),
+                "Try again", key=f"{part}_again", icon=":material/refresh:", on_click=_again, args=(request,),
                 **for_editors("Hand this request in once more."),
             )  # fmt: skip
     with place:
@@ -110,7 +111,7 @@ def _looked(request: Request) -> "View | None":
 def _beat(part: str, request: Request) -> None:
     """Have the part drawn again where there is something new."""
     if _facts(session.desk().look(request)) != st.session_state.get(_SEEN, {}).get(part):
-        st.rerun(_key(part))
+        st.rerun(part)
 
 
 def _facts(view: "View | None") -> object:
@@ -144,7 +145,3 @@ def _act(action: Callable[[Request], None], request: Request) -> None:
 def _stopped() -> set[Request]:
     stopped: set[Request] = st.session_state.setdefault(_STOPPED, set())
     return stopped
-
-
-def _key(part: str) -> str:
-    return f"understand_{part}"

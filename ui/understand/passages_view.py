@@ -32,7 +32,7 @@ def show_passages(
     named = address.number("document", 1, 10**9)
     if request not in opened and named is not None and choices.items() <= begun(address).items():
         opened[request] = int(named) - 1
-    show_asked("passages", request, partial(_draw, request, {**first, **choices}))
+    show_asked("understand_passages", request, partial(_draw, request, {**first, **choices}))
     return {**choices, "document": str(opened[request] + 1) if request in opened else ""}
 
 
@@ -49,7 +49,7 @@ def _draw(request: PassagesRequest, choices: Choices, rows: Any, grows: bool) ->
     with right:
         row = shown[place]
         document = PassageRequest(request.task, request.before, request.after, int(row["document"]))
-        show_asked("document", document, partial(_draw_document, row))
+        show_asked("understand_document", document, partial(_draw_document, row))
 
 
 def _draw_document(row: Any, pieces: Any, grows: bool) -> None:

@@ -53,8 +53,9 @@ def document_html(pieces: Pieces, scale: float) -> str:
 
 def legend_html(scale: float) -> str:
     """What the colours mean."""
+    style = "padding:.1rem .5rem;white-space:nowrap"
     swatches = "".join(
-        f'<span style="background:{shade(step * scale, scale)};padding:.1rem .5rem">{_step_text(step, scale)}</span>'
+        f'<span style="background:{shade(step * scale, scale)};{style}">{_step_text(step, scale)}</span>'
         for step in _STEPS
     )
     return (
@@ -63,14 +64,14 @@ def legend_html(scale: float) -> str:
     )
 
 
-def most_lost_html(pieces: Pieces, scale: float) -> str:
-    """The tokens that lost most, each with what stands before it; "" where none lost."""
+def most_lost_html(pieces: Pieces, scale: float, who: str = "it") -> str:
+    """The tokens that `who` lost most on, each with what stands before it; "" where none lost."""
     places = sorted(
         (place for place, piece in enumerate(pieces) if piece["is_target"] and piece["change"] < 0),
         key=lambda place: pieces[place]["change"],
     )
     lines = [_lost_line(pieces, place, scale) for place in places[:MOST_LOST]]
-    return f'<p style="{SMALL};font-weight:600">Where it lost most</p>{"".join(lines)}' if lines else ""
+    return f'<p style="{SMALL};font-weight:600">Where {shown(who)} lost most</p>{"".join(lines)}' if lines else ""
 
 
 def in_words(piece: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ def show_turned(
             icon=":material/info:",
         )
         return choices
-    show_asked("turned", TurnedRequest(pair.task, pair.before, pair.after), _draw)
+    show_asked("understand_turned", TurnedRequest(pair.task, pair.before, pair.after), _draw)
     return choices
 
 

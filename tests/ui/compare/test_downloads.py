@@ -52,8 +52,11 @@ def test_a_checkpoint_zip_holds_the_weights_in_a_folder_of_its_run_and_not_the_r
     assert set(kept["bytes"]) == {len(b"weights")}
     name = checkpoint_name("support-then-recipes", "replay (replay_weight=1)", 0, 2)
     assert name == "support-then-recipes · replay (replay_weight=1) · seed 0 · stage 2"
-    with zipfile.ZipFile(io.BytesIO(checkpoint_file(kept["checkpoint"].iloc[-1], name)())) as archive:
-        assert archive.namelist() == [f"{name}/model.safetensors"]
+    last = kept.iloc[-1]
+    made = checkpoint_file(store, last["run_id"], int(last["stage"]), last["checkpoint"], name)()
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert archive.namelist() == [f"{name}/model.safetensors", f"{name}/README.md"]
+        assert "`replay (replay_weight=0.5)`, after stage 2 of 2" in archive.read(f"{name}/README.md").decode()
 
 
 def test_names_of_checkpoints_tell_runs_and_stages_apart_however_long_the_experiment_s_is() -> None:
@@ -67,11 +70,12 @@ def test_names_of_checkpoints_tell_runs_and_stages_apart_however_long_the_experi
 
 def test_a_checkpoint_that_is_gone_is_not_offered(store: Store, tmp_path: Path) -> None:
     stages = store.stages(list(store.runs(finished(store, tmp_path))["run_id"]))
-    gone = Path(stages["checkpoint"].iloc[0])
+    first = stages.iloc[0]
+    gone = Path(first["checkpoint"])
     for part in gone.iterdir():
         part.unlink()
     with pytest.raises(StoreError, match="no longer there"):
-        checkpoint_file(str(gone), "gone")()
+        checkpoint_file(store, first["run_id"], int(first["stage"]), str(gone), "gone")()
     gone.rmdir()
     assert len(kept_checkpoints(stages)) == 3
     assert kept_checkpoints(stages.iloc[0:0]).empty

@@ -1,0 +1,106 @@
+"""Which of the compared runs the report tells of: the one that lost, and the one that kept most beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from engine.experiments.experiment import Experiment
+from engine.insight.requests import ReportRequest, ReportTask, Source, Span
+from engine.results.comparison import matrices, sign, trains_on_all
+from engine.results.task_losses import TaskLoss, task_losses
+from engine.store import Store
+from figures.theme import brief_labels
+from ui.compare.compared_runs import Comparison
+
+MOST_TASKS = 3
+"""Whose passages and answers are shown: those that lost most."""
+_PLAIN = "text"
+
+
+@dataclass(frozen=True)
+class ToldRun:
+    """A finished run and what became of its tasks."""
+
+    run_id: str
+    name: str
+    """Its configuration, with the settings that tell it from the others of its strategy; holds the user's names."""
+    losses: Sequence[TaskLoss]
+
+
+@dataclass(frozen=True)
+class ToldRuns:
+    """What the report tells of."""
+
+    score: str
+    experiment: Experiment
+    seed: int
+    runs: tuple[ToldRun, ...]
+    """The one that lost first, then the one that kept most, where there is another."""
+    request: ReportRequest | None
+    """Asks for the passages and answers; None where no earlier task has lost anything."""
+
+
+def told_runs(store: Store, comparison: Comparison) -> ToldRuns | None:
+    """Of the experiment whose run kept most: naive, or what kept least where naive is not compared or kept most itself,
+    in its first finished seed; and what kept most, in the same seed, so that both are scored on the same documents.
+    None where no run is complete."""
+    chosen = _chosen(comparison)
+    if not chosen:
+        return None
+    own = comparison.matrix["run_id"].isin([run["run_id"] for run in chosen])
+    scored = matrices(comparison.matrix[own], comparison.score)
+    brief = brief_labels(comparison.runs["configuration"])
+    runs = tuple(
+        ToldRun(run["run_id"], brief[run["configuration"]], task_losses(scored[run["run_id"]], comparison.score))
+        for run in chosen
+    )
+    experiment = comparison.experiments[chosen[0]["experiment_id"]]
+    facts = store.run_task_facts(runs[0].run_id)
+    return ToldRuns(comparison.score, experiment, int(chosen[0]["seed"]), runs, _request(runs, experiment, facts))
+
+
+def _chosen(comparison: Comparison) -> list[dict[Any, Any]]:
+    best = comparison.runs[comparison.runs["run_id"] == comparison.best_run]
+    if best.empty:
+        return []
+    done = comparison.runs[comparison.runs["run_id"].isin(comparison.judged) & comparison.runs["complete"].astype(bool)]
+    done = done[done["experiment_id"] == best["experiment_id"].item()]
+    kept = best["configuration"].item()
+    others = done[(done["configuration"] != kept) & ~done["strategy"].map(trains_on_all).astype(bool)]
+    if others.empty:
+        return [_of_seed(done[done["configuration"] == kept], None)]
+    lost = others[others["configuration"] == _worst(others, comparison.score)]
+    both = set(lost["seed"]) & set(done.loc[done["configuration"] == kept, "seed"])
+    if not both:
+        return [_of_seed(lost, None)]
+    return [_of_seed(each, min(both)) for each in (lost, done[done["configuration"] == kept])]
+
+
+def _worst(others: pd.DataFrame, score: str) -> str:
+    """The configuration of naive, else the one that kept least on the mean of its seeds."""
+    naive = others[others["strategy"] == "naive"]
+    if len(naive):
+        return str(naive["configuration"].iloc[0])
+    kept = others["earlier_tasks"].fillna(others["average"]).astype(float) * sign(score)
+    return str(kept.groupby(others["configuration"], sort=False).mean().idxmin())
+
+
+def _of_seed(runs: pd.DataFrame, seed: int | None) -> dict[Any, Any]:
+    """The run of a seed; of the first one for None."""
+    found: dict[Any, Any] = runs[runs["seed"] == (runs["seed"].min() if seed is None else seed)].to_dict("records")[0]
+    return found
+
+
+def _request(runs: Sequence[ToldRun], experiment: Experiment, facts: Sequence[dict[str, Any]]) -> ReportRequest | None:
+    """Each task from the end of its own stage to the last, for all runs."""
+    worst = sorted((each for each in runs[0].losses if each.lost > 0), key=lambda each: -each.lost)[:MOST_TASKS]
+    kinds = [fact.get("kind", _PLAIN) for fact in facts]
+    tasks = []
+    for loss in sorted(worst, key=lambda each: each.task):
+        spec = experiment.tasks[loss.task - 1]
+        spans = [Span(Source(run.run_id, loss.task), Source(run.run_id, len(experiment.tasks))) for run in runs]
+        has_answers = kinds[loss.task - 1 : loss.task] not in ([], [_PLAIN])
+        tasks.append(ReportTask(spec.name, tuple(spans), has_answers))
+    return ReportRequest(tuple(tasks)) if tasks else None
