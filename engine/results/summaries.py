@@ -75,7 +75,9 @@ def _complete(s: list[list[float]], tasks: int, columns: Sequence[int]) -> Summa
     for j in range(tasks - 1):
         learned = own[j] - s[0][j] if j in own else 0.0
         relative.append((own[j] - last[j]) / learned if learned > 0 else None)
-        if learned <= 0 and past:
+        if j not in own and past:
+            reasons.setdefault("relative_forgetting", "not every task has this score")
+        elif learned <= 0 and past:
             reasons["relative_forgetting"] = "a task whose own stage taught nothing has nothing to forget"
     average, learning = fmean(last[j] for j in columns), fmean(own.values())
     return Summary(average, backward, forward, forgetting, learning, tuple(relative), reasons)

@@ -111,6 +111,7 @@ def test_means_are_over_the_tasks_that_have_the_score(missing: float | None) -> 
     assert s.forgetting == pytest.approx(0.80 - 0.50)
     assert s.forward_transfer == pytest.approx(((0.25 - 0.20) + (0.20 - 0.30)) / 2)
     assert s.relative_forgetting == (None, pytest.approx(0.30 / 0.60))
+    assert s.reasons == {"relative_forgetting": "not every task has this score"}
     last_alone = summarize([[missing, missing, row[2]] for row in ACCURACY], lower_is_better=False)
     assert (last_alone.average, last_alone.forgetting) == (0.9, None)
     assert last_alone.reasons["forgetting"] == "no earlier task has this score"
