@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/models",),
     ("engine/strategies",),
     ("engine/experiments", "engine/persistence"),
-    ("engine/insight/measures",),
+    ("engine/insight/measures", "engine/harness"),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
     ("engine/running", "ui/compare"),

@@ -1,15 +1,14 @@
 """Requests worked out, one at a time, as plain data."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.common.errors import ConfigError
+from engine.insight.abilities import probe_all
 from engine.insight.measures.answers import Answer, answers, ends_of, plain
 from engine.insight.measures.expected_answers import (
     Answered,
@@ -23,14 +22,21 @@ from engine.insight.measures.expected_answers import (
 )
 from engine.insight.measures.passages import opened, passages
 from engine.insight.measures.token_scores import TokenScores
-from engine.insight.requests import AnswersRequest, PassageRequest, PassagesRequest, Request, TurnedRequest, check
+from engine.insight.requests import (
+    AnswersRequest,
+    PassageRequest,
+    PassagesRequest,
+    ProbesRequest,
+    Request,
+    TurnedRequest,
+    check,
+)
 from engine.insight.sources import Found, find
 from engine.insight.telling import Tell, Told
 from engine.insight.workshop import HeldOutDocuments, Workshop
 from engine.persistence.content_keys import content_key
 from engine.store import Store
 
-_ANSWERS = "answers.json"
 _BEGINNING = 40
 """Tokens of a document that a list shows."""
 
@@ -49,6 +55,8 @@ class Performer:
         """The result as plain data. Raises PalimpsestError with words for the user."""
         if isinstance(request, AnswersRequest):
             return self._answers(request, tell)
+        if isinstance(request, ProbesRequest):
+            return probe_all(self._store, self._workshop, request, tell)
         before, after = (find(self._store, source) for source in (request.before, request.after))
         _check_same_texts(before, after, request.task)
         tell(Told("reading the task"))
@@ -83,7 +91,7 @@ class Performer:
             return plain(answers(base, request.prompts, request.most_tokens, request.sampling, seen))
 
         key = content_key("answers", found.content, asdict(request) | {"sources": None})
-        return self._workshop.kept(key, compute, _write_json, _read_json)
+        return self._workshop.kept_plain(key, compute)
 
     def _turned(self, before: Found, after: Found, texts: HeldOutDocuments, tell: Tell) -> dict[str, Any]:
         """`rows` of questions with the answers of both sources, `scores` of each, `lost` and `gained` with McNemar's
@@ -132,7 +140,7 @@ class Performer:
             return [asdict(each) for each in told]
 
         key = content_key("answered", found.content, texts.content, len(asked), list(ends))
-        return [Answered(**each) for each in self._workshop.kept(key, compute, _write_json, _read_json)]
+        return [Answered(**each) for each in self._workshop.kept_plain(key, compute)]
 
 
 def _sides(before: Found, after: Found) -> tuple[tuple[str, Found], tuple[str, Found]]:
@@ -183,11 +191,3 @@ def _check_same_texts(before: Found, after: Found, task: str) -> None:
             f"The two models belong to experiments with another {differs[0]}, so their tokens can't be compared one "
             "by one; choose two of the same experiment."
         )
-
-
-def _write_json(made: Any, folder: Path) -> None:
-    (folder / _ANSWERS).write_text(json.dumps(made), encoding="utf-8")
-
-
-def _read_json(folder: Path) -> Any:
-    return json.loads((folder / _ANSWERS).read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """What requests are worked out with: loaded models, the held-out documents of tasks, and results kept by content."""
 
 import contextlib
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 
-_SCORES = "scores.safetensors"
+_SCORES, _PLAIN = "scores.safetensors", "answers.json"
 _VERSION = 1
 """Changed with every change of this room that makes another result of the same models and texts."""
 _MODELS = 2
@@ -104,6 +105,14 @@ class Workshop:
             lambda made, folder: made.write(folder / _SCORES),
             lambda folder: TokenScores.read(folder / _SCORES),
         )
+
+    def kept_plain(self, key: str, compute: Callable[[], Any]) -> Any:
+        """As `kept`, of plain data."""
+
+        def write(made: Any, folder: Path) -> None:
+            (folder / _PLAIN).write_text(json.dumps(made), encoding="utf-8")
+
+        return self.kept(key, compute, write, lambda folder: json.loads((folder / _PLAIN).read_text(encoding="utf-8")))
 
     def kept(
         self,

@@ -17,6 +17,7 @@ from engine.common.quoting import safe_name
 from engine.events.scores import LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
+from engine.harness.kept_results import plain as harness_values
 from engine.persistence.checkpoints import RESUME_FILES
 from engine.results.clipping import clipping_data
 from engine.results.comparison import (
@@ -37,7 +38,7 @@ from engine.store import Store
 
 SCHEMA = "palimpsest/results/2"
 """2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
-`comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
+`comparison`, `reference`, a run's `clipping`, its `remarks` and its `harness` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -64,8 +65,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. `curve` holds the looks inside stages and
     at their ends as the columns of a table, with both ends of each score's 95% interval (`Store.curve` says which).
     `clipping` says which share of the steps was clipped, and what share of their gradients that left.
-    `comparison` holds by score the paired tests of the configuration that kept most (`_comparison`).
-    Raises StoreError for an unknown id.
+    `comparison` holds by score the paired tests of the configuration that kept most (`_comparison`). `harness` has a
+    row for each value that lm-evaluation-harness gave of a run's stage. Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
@@ -76,9 +77,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
-    limit = experiment.training.gradient_clip
+    limit, described = experiment.training.gradient_clip, []
     clipped = store.clipped_steps(run_ids, limit or math.inf)
-    described = []
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
         matrix_of = {name: _whole(scores[name].get(run.run_id, []), len(experiment.tasks)) for name in SCORE_NAMES}
@@ -102,6 +102,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 ),
                 "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
                 "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
+                "harness": harness_values(store.run_folder(run.run_id)),
                 "checkpoints": [_relative(path, beside or store.folder) for path in kept if isinstance(path, str)],
             }
         )  # fmt: skip
