@@ -30,6 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight",),
     ("engine", "ui/server"),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
+    ("ui/abilities",),
     ("pages", "."),
 )
 """Lowest first. A file belongs to the longest of these folders that it lies in. Rooms of one floor don't import each

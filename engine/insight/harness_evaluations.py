@@ -70,4 +70,5 @@ def doubt(source: Source, kept: Kept) -> str:
     model = kept.results.model.replace("\\", "/").rstrip("/")
     if not model or not source.stage or model.endswith(f"{source.run_id}/stage-{source.stage}"):
         return ""
-    return f"The file names the model {model}: make sure that it is this stage's checkpoint."
+    named = "/".join(model.split("/")[-2:])  # enough to know it by, and no whole path of another's machine
+    return f"The file names the model {named}: make sure that it is this stage's checkpoint."
