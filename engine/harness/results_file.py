@@ -113,10 +113,11 @@ def _take(
             continue
         number = _number(given)
         if number is None and given != _NO_VALUE:
-            left_out.append(shortened(f"{task}: {field}"))
+            left_out.append(shortened(clean_name(f"{task}: {field}")))
             continue
         row = {
-            "task": clean_name(task), "metric": clean_name(metric), "filter": "" if chosen == "none" else chosen,
+            "task": clean_name(task), "metric": clean_name(metric),
+            "filter": "" if chosen == "none" else clean_name(chosen),
             "value": _finite(number),
             "stderr": _finite(_number(metrics.get(f"{metric}_stderr,{chosen}"))),
             "items": (samples or {}).get("effective", metrics.get("sample_len")),

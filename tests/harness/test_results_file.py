@@ -128,8 +128,10 @@ def test_what_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_names_are_made_fit_to_be_shown() -> None:
-    (value,) = read({"results": {"t\u202e\n<b>": {"a\x00cc,none": 1}}}).values
-    assert (value.task, value.metric) == ("t <b>", "acc")
+    found = read({"results": {"t\u202e\n<b>": {"a\x00cc,\ud800f": 1, "\udfffx,none": []}}})
+    (value,) = found.values
+    assert (value.task, value.metric, value.filter) == ("t <b>", "acc", "f")
+    assert found.left_out == ("t <b>: x,none",)
 
 
 JSON = st.recursive(
