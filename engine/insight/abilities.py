@@ -107,12 +107,20 @@ def probe_all(store: Store, workshop: Workshop, request: ProbesRequest, tell: Te
     check_probed(request)
     asked = {source: find(store, source) for source in request.sources}
     own_bases = {source: find(store, Source(source.run_id, 0)) for source in asked}
-    by_content = {base.content: base for base in own_bases.values()}
-    bases = {source: by_content[base.content].source for source, base in own_bases.items()}
-    models = {base.source: base for base in by_content.values()}
+    bases = shared_bases({source: base.content for source, base in own_bases.items()})
+    models = {bases[source]: base for source, base in own_bases.items() if bases[source] == base.source}
     models |= {source: model for source, model in asked.items() if source.stage}
     bases |= {source: source for source in models if not source.stage}
     return _plain(abilities(_worked_out(workshop, models, bases, tell), bases), tested=True)
+
+
+def shared_bases(contents: Mapping[Source, str]) -> dict[Source, Source]:
+    """Of every model the base model that it is compared with, by the contents of their base models: one for all that
+    have the same, which is the first that is itself among the models, else that of the first of them."""
+    found: dict[str, Source] = {}
+    for source in sorted(contents, key=lambda source: source.stage > 0):
+        found.setdefault(contents[source], Source(source.run_id, 0))
+    return {source: found[content] for source, content in contents.items()}
 
 
 def _worked_out(

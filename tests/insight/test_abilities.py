@@ -11,7 +11,7 @@ from scipy.stats import binomtest, norm
 from engine.common.errors import ConfigError
 from engine.insight import abilities as module
 from engine.insight import frames
-from engine.insight.abilities import abilities, wilson
+from engine.insight.abilities import abilities, shared_bases, wilson
 from engine.insight.measures import probe_scores
 from engine.insight.measures.probe_items import items_of
 from engine.insight.measures.probe_scores import Probed, choice_nats
@@ -78,6 +78,13 @@ def test_a_share_whose_interval_holds_chance_is_no_better_than_guessing() -> Non
     assert {right: row.is_at_chance for right, row in rows.items()} == {
         30: True, 50: True, 62: True, 63: False, 90: False
     }  # fmt: skip
+
+
+def test_runs_of_one_base_model_share_its_rows_and_those_that_are_asked_for_come_first() -> None:
+    one, other, base = Source("a", 1), Source("b", 2), Source("b", 0)
+    assert shared_bases({one: "x", other: "x"}) == {one: Source("a", 0), other: Source("a", 0)}
+    assert shared_bases({one: "x", base: "x", other: "x"}) == dict.fromkeys((one, base, other), base)
+    assert shared_bases({one: "x", other: "y"}) == {one: Source("a", 0), other: Source("b", 0)}
 
 
 @pytest.fixture
