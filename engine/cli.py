@@ -196,12 +196,28 @@ def understand(
     ] = None,
     before: Annotated[int | None, typer.Option(help="From this stage, 0 for the base model; the task's own.")] = None,
     after: Annotated[int | None, typer.Option(help="To this stage; the last finished.")] = None,
+    probes: Annotated[bool, typer.Option("--probes", help="Hold ready-made probes against every stage.")] = False,
+    harness: Annotated[
+        Path | None, typer.Option(help="Keep this results file of lm-evaluation-harness with --run and --stage.")
+    ] = None,
+    lm_eval: Annotated[
+        str | None, typer.Option(help="Print the command that evaluates --run and --stage on these tasks of it.")
+    ] = None,
+    stage: Annotated[
+        int | None, typer.Option(help="Of --harness and --lm-eval, 0 for the base model; the last finished.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    """Answers side by side with --prompt, else the held-out passages that were forgotten most."""
-    from engine import understand_command
+    """Answers side by side with --prompt, what models can do with --probes, else the held-out passages that were
+    forgotten most."""
+    from engine import abilities_command, understand_command
 
     try:
+        asked = abilities_command.Asked(probes, harness, lm_eval)
+        if asked.is_any or stage is not None:
+            abilities_command.refuse_beside(asked, stage, prompt, chat, task, before, after)
+            abilities_command.show(folder, run, stage, asked, as_json)
+            return
         understand_command.understand(folder, run, prompt or [], chat, task, before, after, as_json)
     except PalimpsestError as error:
         _fail(str(error), FAILED)

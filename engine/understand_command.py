@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from engine.common.errors import ConfigError
-from engine.common.quoting import listed, visible
+from engine.common.quoting import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ def understand(
         raise ConfigError("--prompt asks the models; --task, --before and --after are about passages. Leave one out.")
     if chat and not prompts:
         raise ConfigError("--chat is about --prompt, and there is none.")
-    runs = _chosen(frames.run_ids(folder), run)
+    runs = frames.chosen_runs(frames.run_ids(folder), run)
     if prompts:
         _print_answers(folder, runs, prompts, chat, as_json)
     else:
@@ -42,18 +42,6 @@ def verify(folder: Path, guards: Path | None, forgetting: float | None, run: str
     return frames.verification(folder, read_guards(guards) if guards is not None else None, forgetting, run)
 
 
-def _chosen(runs: "pd.DataFrame", wanted: str | None) -> "pd.DataFrame":
-    """The runs of that name; all where none is named. Raises ConfigError."""
-    from engine.insight.sources import named
-
-    if wanted is None:
-        return runs
-    found = named(runs, wanted)
-    if found.empty:
-        raise ConfigError(f"--run: {wanted!r} is none of the runs here; there are {listed(runs['label'].tolist())}.")
-    return found
-
-
 def _print_answers(folder: Path, runs: "pd.DataFrame", prompts: list[str], chat: bool, as_json: bool) -> None:
     from engine.insight import frames
 
@@ -66,7 +54,7 @@ def _print_answers(folder: Path, runs: "pd.DataFrame", prompts: list[str], chat:
     found = frames.answers(folder, prompts, list(names), chat=chat)
     found.insert(1, "model", [names[run_id, stage] for run_id, stage in zip(found.run_id, found.stage, strict=True)])
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for prompt in prompts:
         typer.echo(f"\n{visible(prompt)}")
@@ -91,7 +79,7 @@ def _print_passages(
         if not as_json:
             _print_table(table)
     if as_json:
-        _print_json(pd.concat(tables, ignore_index=True))
+        print_json(pd.concat(tables, ignore_index=True))
 
 
 def _print_table(table: "pd.DataFrame") -> None:
@@ -105,7 +93,7 @@ def _print_table(table: "pd.DataFrame") -> None:
         typer.echo(f"  document {row.document}: {change}: {_in_a_line(str(row.begins))[:_WIDTH]}")
 
 
-def _print_json(table: "pd.DataFrame") -> None:
+def print_json(table: "pd.DataFrame") -> None:
     rows: list[dict[Any, Any]] = json.loads(table.to_json(orient="records"))
     typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
 

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from ui.abilities.view import show_abilities
 from ui.live import data
 from ui.server import session
 from ui.understand.address import Address, visited, write
@@ -13,8 +14,8 @@ from ui.understand.passages_view import show_passages
 from ui.understand.turned_view import show_turned
 from ui.widgets.text import plain
 
-ANSWERS, PASSAGES, TURNED = "answers", "passages", "turned"
-VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages", TURNED: "Turned answers"}
+ANSWERS, PASSAGES, TURNED, ABILITIES = "answers", "passages", "turned", "abilities"
+VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages", TURNED: "Turned answers", ABILITIES: "Abilities"}
 
 
 def page() -> None:
@@ -50,7 +51,8 @@ def choose_view(address: Address) -> str:
         "View", list(VIEWS), default=first if first in VIEWS else ANSWERS, format_func=VIEWS.__getitem__, required=True,
         key=address.key("view"),
         help="Answers: what models say to a prompt. Passages: which held-out documents a run lost, token by token. "
-        "Turned answers: which held-out questions were answered right and no more, or now.",
+        "Turned answers: which held-out questions were answered right and no more, or now. Abilities: what each stage "
+        "can do that no task teaches.",
     )  # fmt: skip
     return str(view)
 
@@ -80,6 +82,9 @@ def show_view(experiment_id: str, view: str, address: Address) -> None:
     chosen = {"experiment": experiment_id, "view": view}
     if view == PASSAGES:
         write({**chosen, **show_passages(experiment_id, experiment, models, address, chosen)})
+        return
+    if view == ABILITIES:
+        write({**chosen, **show_abilities(experiment_id, models, address)})
         return
     facts = store.task_facts(experiment_id).to_dict("records")
     if view == TURNED:

@@ -95,6 +95,15 @@ def take_configuration(data: bytes) -> None:
         raise AssertionError("the experiment changes when it is written and read again")
 
 
+def take_harness(data: bytes) -> None:
+    """A results file of lm-evaluation-harness; what is accepted survives being written and read."""
+    from engine.harness.results_file import HarnessValue, results_of
+
+    for value in results_of("upload.json", data).values:
+        if HarnessValue.model_validate_json(value.model_dump_json().encode()) != value:
+            raise AssertionError("a value changes when it is written and read again")
+
+
 def take_fields(data: bytes) -> None:
     """Take what is typed as a name, as seeds and as lists of values."""
     from engine.common.parameters import parameters_of
@@ -169,6 +178,9 @@ text: |+2
     block
   >-
 """
+_HARNESS = b"""{"results": {"t": {"alias": "t", "acc,none": 0.5, "acc_stderr,none": "N/A", "f1,x": NaN, "em,y": "1e3"}},
+"n-samples": {"t": {"original": 9, "effective": 4}}, "n-shot": {"t": 0}, "higher_is_better": {"t": {"acc": true}},
+"config": {"model_args": "pretrained=a,peft=b"}, "lm_eval_version": "0.4.13"}"""
 
 TARGETS = {
     "txt": reader("txt", _TEXT, _TEXT.decode().encode("utf-16"), "Ä ö ß".encode("latin-1"), "图书馆".encode("gb18030")),
@@ -183,6 +195,7 @@ TARGETS = {
     "gz": reader("jsonl.gz", gzip.compress(_LINES), gzip.compress(_CSV)),
     "zip": reader("zip", *(zipped(_MEMBERS, method) for method in _METHODS)),
     "encoding": Target(take_encoded, lambda: (b"\x00" + _TEXT, b"\x20abc")),
+    "harness": Target(take_harness, lambda: (_HARNESS,)),
     "configuration": Target(take_configuration, lambda: (_YAML, _ODD_YAML)),
     "fields": Target(take_fields, lambda: (b"1, 2, 3", b"0.5 1e-3", b"exact", b"https://a.b :smile: `x` <b>")),
 }

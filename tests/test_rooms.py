@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/models", "engine/guards"),
     ("engine/strategies",),
     ("engine/experiments", "engine/persistence"),
-    ("engine/insight/measures",),
+    ("engine/insight/measures", "engine/harness"),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
     ("engine/cards",),
@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight",),
     ("engine", "ui/server"),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
-    ("ui/report",),
+    ("ui/report", "ui/abilities"),
     ("pages", "."),
 )
 """Lowest first. A file belongs to the longest of these folders that it lies in. Rooms of one floor don't import each

@@ -10,11 +10,14 @@ import pandas as pd
 from engine.common.errors import ConfigError, StoreError
 from engine.common.quoting import listed, quoted
 from engine.guards.guard import Guard
+from engine.harness.results_file import read_bytes
+from engine.insight.harness_evaluations import COLUMNS, command_of, evaluations, keep_file
 from engine.insight.performing import Performer
 from engine.insight.requests import (
     AnswersRequest,
     PassageRequest,
     PassagesRequest,
+    ProbesRequest,
     Prompt,
     Sampling,
     Source,
@@ -111,6 +114,50 @@ def turned_answers(
         request = TurnedRequest(task, Source(run_id, first), Source(run_id, last))
         rows = Performer(store).perform(request, tell)["rows"]
     return pd.json_normalize(rows, sep="_")
+
+
+def probes(folder: Path, run: str | None = None, tell: Tell = _silent) -> pd.DataFrame:
+    """What the base model and every finished stage can do, of the run with this label or id or of all: a row for each
+    model and probe with the columns of `engine.insight.abilities.Ability`, `is_at_chance` and `change`. Raises
+    PalimpsestError."""
+    with closing(_store(folder)) as store:
+        runs = chosen_runs(run_ids(folder), run)
+        sources = [Source(each.run_id, stage) for each in runs.itertuples() for stage in range(each.stages + 1)]
+        return pd.DataFrame(Performer(store).perform(ProbesRequest(tuple(sources)), tell))
+
+
+def harness(folder: Path, run: str | None = None) -> pd.DataFrame:
+    """What lm-evaluation-harness said of the models of the run with this label or id, or of all: a row for each value,
+    with the columns of `engine.insight.harness_evaluations.COLUMNS`. Raises PalimpsestError."""
+    with closing(_store(folder)) as store:
+        return evaluations(store, chosen_runs(run_ids(folder), run)["run_id"].tolist())
+
+
+def keep_harness(folder: Path, run_id: str, stage: int | None, file: Path) -> pd.DataFrame:
+    """Read a results file of lm-evaluation-harness and keep it with a run's stage, the last where none is named; gives
+    its values as `harness` does. Raises PalimpsestError."""
+    with closing(_store(folder)) as store:
+        source = Source(run_id, last_stage(store, run_id) if stage is None else stage)
+        found = keep_file(store, source, file.name, read_bytes(file)).results
+    rows = [{"run_id": run_id, "stage": found.stage, **value.model_dump()} for value in found.values]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def harness_command(folder: Path, run_id: str, stage: int | None, tasks: str) -> str:
+    """The command line that evaluates a run's stage, the last where none is named, with lm-evaluation-harness. Raises
+    PalimpsestError."""
+    with closing(_store(folder)) as store:
+        return command_of(store, Source(run_id, last_stage(store, run_id) if stage is None else stage), tasks)
+
+
+def chosen_runs(runs: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """Of the rows of `run_ids` those of that id or label; all where none is named. Raises ConfigError."""
+    if wanted is None:
+        return runs
+    found = runs[(runs["run_id"] == wanted) | (runs["label"] == wanted)]
+    if found.empty:
+        raise ConfigError(f"--run: {wanted!r} is none of the runs here; there are {listed(runs['label'].tolist())}.")
+    return found
 
 
 def verification(

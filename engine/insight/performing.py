@@ -1,16 +1,14 @@
 """Requests worked out, one at a time, as plain data."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.common.errors import ConfigError
-from engine.insight.kept_results import JSON_FILE
+from engine.insight.abilities import probe_all
 from engine.insight.measures.answers import Answer, answers, ends_of, plain
 from engine.insight.measures.expected_answers import (
     Answered,
@@ -30,6 +28,7 @@ from engine.insight.requests import (
     AnswersRequest,
     PassageRequest,
     PassagesRequest,
+    ProbesRequest,
     ReportRequest,
     ReportTask,
     Request,
@@ -62,6 +61,8 @@ class Performer:
             return self._answers(request, tell)
         if isinstance(request, ReportRequest):
             return [self._reported(task, _numbered(tell, *place)) for task, *place in _places(request)]
+        if isinstance(request, ProbesRequest):
+            return probe_all(self._store, self._workshop, request, tell)
         before, after = (find(self._store, source) for source in (request.before, request.after))
         _check_same_texts(before, after, request.task)
         tell(Told("reading the task"))
@@ -96,7 +97,7 @@ class Performer:
             return plain(answers(base, request.prompts, request.most_tokens, request.sampling, seen))
 
         key = content_key("answers", found.content, asdict(request) | {"sources": None})
-        return self._workshop.kept(key, compute, _write_json, _read_json)
+        return self._workshop.kept_plain(key, compute)
 
     def _turned(self, before: Found, after: Found, texts: HeldOutDocuments, tell: Tell) -> dict[str, Any]:
         """`rows` of questions with the answers of both sources, `scores` of each, `lost` and `gained` with McNemar's
@@ -154,7 +155,7 @@ class Performer:
             return found | self._worse_answers(spans if wanted.has_answers else [], texts[0], tell)
 
         key = report_key(self._store, wanted)
-        return compute() if key is None else self._workshop.kept(key, compute, _write_json, _read_json)
+        return compute() if key is None else self._workshop.kept_plain(key, compute)
 
     def _worse_answers(self, spans: Sequence[Sequence[Found]], texts: HeldOutDocuments, tell: Tell) -> dict[str, Any]:
         try:
@@ -175,7 +176,7 @@ class Performer:
             return [asdict(each) for each in told]
 
         key = content_key("answered", found.content, texts.content, len(asked), list(ends))
-        return [Answered(**each) for each in self._workshop.kept(key, compute, _write_json, _read_json)]
+        return [Answered(**each) for each in self._workshop.kept_plain(key, compute)]
 
 
 def _places(request: ReportRequest) -> list[tuple[ReportTask, int, int]]:
@@ -232,11 +233,3 @@ def _check_same_texts(before: Found, after: Found, task: str) -> None:
             f"The two models belong to experiments with another {differs[0]}, so their tokens can't be compared one "
             "by one; choose two of the same experiment."
         )
-
-
-def _write_json(made: Any, folder: Path) -> None:
-    (folder / JSON_FILE).write_text(json.dumps(made), encoding="utf-8")
-
-
-def _read_json(folder: Path) -> Any:
-    return json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))

@@ -10,8 +10,8 @@ from engine.insight.measures.prompts import MOST_PROMPTS as MOST_PROMPTS
 from engine.insight.measures.prompts import Prompt as Prompt
 from engine.insight.measures.prompts import Sampling as Sampling
 
-MOST_SOURCES = 24
-"""Of one request."""
+MOST_SOURCES, MOST_PROBED = 24, 200
+"""Of one request for answers, and for probes."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,14 @@ class ReportRequest:
     tasks: tuple[ReportTask, ...]
 
 
-Request = AnswersRequest | PassagesRequest | PassageRequest | TurnedRequest | ReportRequest
+@dataclass(frozen=True)
+class ProbesRequest:
+    """Every probe held against every source, and against the base model, whether it is among them or not."""
+
+    sources: tuple[Source, ...]
+
+
+Request = AnswersRequest | PassagesRequest | PassageRequest | TurnedRequest | ReportRequest | ProbesRequest
 
 
 def usual_before(own: int, after: int) -> int:
@@ -98,10 +105,16 @@ def check(request: AnswersRequest) -> None:
     """Raises ConfigError, with what to change, where too much or nothing is asked."""
     if not request.prompts or not all(prompt.text.strip() for prompt in request.prompts):
         raise ConfigError("There is an empty prompt; write what the models shall go on from.")
-    for what, number, most in (
-        ("prompts", len(request.prompts), MOST_PROMPTS),
-        ("models", len(request.sources), MOST_SOURCES),
-        ("tokens an answer", request.most_tokens, MOST_ANSWER_TOKENS),
-    ):
-        if not 1 <= number <= most:
-            raise ConfigError(f"{number} {what} are asked for; 1 to {most} can be, so choose others.")
+    _check_number("prompts", len(request.prompts), MOST_PROMPTS)
+    _check_number("models", len(request.sources), MOST_SOURCES)
+    _check_number("tokens an answer", request.most_tokens, MOST_ANSWER_TOKENS)
+
+
+def check_probed(request: ProbesRequest) -> None:
+    """Raises ConfigError, with what to change, where too many models or none are asked for."""
+    _check_number("models", len(request.sources), MOST_PROBED)
+
+
+def _check_number(what: str, number: int, most: int) -> None:
+    if not 1 <= number <= most:
+        raise ConfigError(f"{number} {what} are asked for; 1 to {most} can be, so choose others.")

@@ -1,6 +1,7 @@
 """What requests are worked out with: loaded models, the held-out documents of tasks, and results kept by content."""
 
 import contextlib
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
-from engine.insight.kept_results import kept_name, kept_results
+from engine.insight.kept_results import JSON_FILE, kept_name, kept_results
 from engine.insight.measures.token_scores import TokenScores, token_scores
 from engine.insight.sources import Found
 from engine.insight.telling import Tell, Told
@@ -101,6 +102,16 @@ class Workshop:
             compute,
             lambda made, folder: made.write(folder / _SCORES),
             lambda folder: TokenScores.read(folder / _SCORES),
+        )
+
+    def kept_plain(self, key: str, compute: Callable[[], Any]) -> Any:
+        """As `kept`, of plain data."""
+
+        def write(made: Any, folder: Path) -> None:
+            (folder / JSON_FILE).write_text(json.dumps(made), encoding="utf-8")
+
+        return self.kept(
+            key, compute, write, lambda folder: json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))
         )
 
     def kept(

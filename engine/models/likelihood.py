@@ -141,6 +141,23 @@ def predictions(
     return Predictions(nats, likeliest, lm_head.log_softmax(logits.float()))
 
 
+@torch.no_grad()
+def nats_at(model: PreTrainedModel, blocks: Blocks, places: Tensor, tokens: Tensor, packed: bool = True) -> Tensor:
+    """−log p(token | what is before it) of any tokens, whether or not they are the blocks' targets: float32 [N].
+
+    `places` int64 [N] are positions of the flattened inputs, in any order and as often as wanted; `tokens` int64 [N]
+    are those that may follow there. Both in main memory.
+    """
+    blocks, places, tokens = blocks.to(model.device), sent(places, model.device), sent(tokens, model.device)
+    head = lm_head.plain_head(model)
+    if head is not None:
+        positions = {"position_ids": blocks.position_ids} if packed else {}
+        states = lm_head.states_of(model, input_ids=blocks.input_ids, **positions).flatten(0, 1)
+        return lm_head.predictions(states.index_select(0, places), head, tokens)[0]
+    logits = logits_of(model, blocks, packed).flatten(0, 1).index_select(0, places).float()
+    return F.cross_entropy(logits, tokens, reduction="none")
+
+
 def summed_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Σ −log p(target) over the positions that have one, in float32; scalar, in nats."""
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")

@@ -17,6 +17,7 @@ from engine.common.quoting import safe_name
 from engine.events.scores import ANSWER_SCORES, LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.settings_of_stage import settings_of_run
+from engine.harness.kept_results import plain as harness_values
 from engine.persistence.checkpoints import RESUME_FILES
 from engine.results.beside import beside_data, unscored
 from engine.results.clipping import clipping_data
@@ -38,9 +39,9 @@ from engine.results.verdict import Verdict, verdict
 from engine.store import Store
 
 SCHEMA = "palimpsest/results/3"
-"""3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general` and `guards`
-are new. 2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine. `curve`,
-`comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
+"""3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general`, `guards`
+and `harness` are new. 2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine.
+`curve`, `comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -70,8 +71,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     `exact_match` and `token_f1` are None for the tasks that `unscored` names, with the reason. `general` holds the
     general text's scores by stage with KL(base ‖ now), `guards` what became of each guard (`results.beside`).
     `clipping` says which share of the steps was clipped, and what share of their gradients that left.
-    `comparison` holds by score the paired tests of the configuration that kept most. Raises StoreError for an unknown
-    id.
+    `comparison` holds by score the paired tests of the configuration that kept most. `harness` has a row for each value
+    that lm-evaluation-harness gave of a run's stage. Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
@@ -82,9 +83,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
-    limit = experiment.training.gradient_clip
+    limit, described = experiment.training.gradient_clip, []
     clipped = store.clipped_steps(run_ids, limit or math.inf)
-    described = []
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
         matrix_of = {name: _whole(found.get(run.run_id, []), len(experiment.tasks)) for name, found in scores.items()}
@@ -105,6 +105,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 ),
                 "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
                 **beside_tasks[run.run_id],
+                "harness": harness_values(store.run_folder(run.run_id)),
                 **_of_stages(stages[stages["run_id"] == run.run_id], beside or store.folder),
             }
         )  # fmt: skip

@@ -1,10 +1,22 @@
 """Mistakes in what is said of answers, passages and guards, each with the test that must catch it."""
 
 from engine.guards import guard as guards
-from engine.insight.measures import excerpts, generation, guard_checks, passages, reported, token_scores
+from engine.insight import abilities
+from engine.insight.measures import (
+    excerpts,
+    generation,
+    guard_checks,
+    passages,
+    probe_items,
+    probe_scores,
+    reported,
+    token_scores,
+)
+from engine.insight.measures.probes import ARITHMETIC, LOOK_UP, SORTING
+from engine.models import likelihood
 from tests.builders import tiny_gpt2
-from tests.insight import test_guards, test_passages
-from tests.insight.measures import test_excerpts, test_generation, test_reported
+from tests.insight import test_abilities, test_guards, test_passages
+from tests.insight.measures import test_excerpts, test_generation, test_probe_items, test_probe_scores, test_reported
 from tests.mutation import Mutant, mutant
 
 _LOOP = test_passages.test_every_token_is_scored_as_a_loop_over_its_contexts_scores_it
@@ -17,6 +29,11 @@ _FORM = test_guards.test_answers_are_compared_in_one_stated_form
 _STRETCH = test_excerpts.test_the_stretch_that_lost_most_by_hand
 _WORST = test_reported.test_the_first_span_chooses_the_passages_and_the_other_is_shown_on_them
 _WORSE = test_reported.test_right_answers_that_turned_wrong_come_before_those_that_lost_words
+_CHOICES = test_probe_scores.test_likelihoods_are_those_of_a_loop_over_single_texts
+_PLACES = test_probe_items.test_the_right_choice_stands_in_every_place_equally_often
+_BLIND = test_probe_items.test_no_rule_that_looks_at_the_choices_alone_does_better_than_chance
+_DROPS = test_abilities.test_a_drop_is_established_by_mcnemars_p_times_the_number_of_comparisons
+_WILSON = test_abilities.test_intervals_are_wilsons
 
 MUTANTS: dict[str, Mutant] = {
     "scores of rows in another order than the rows": mutant(
@@ -47,6 +64,29 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "upper and lower case told apart": mutant(guards, ".casefold()", "", _FORM),
     "forms of characters told apart": mutant(guards, '"NFKC"', '"NFC"', _FORM),
+    "a choice by its last token": mutant(probe_scores, "[choice] += value", "[choice] = value", _CHOICES),
+    "choices one place too early": mutant(probe_scores, "at = len(before) - 1 +", "at = len(before) - 2 +", _CHOICES),
+    "choices from the first row alone": mutant(probe_scores, "row * blocks.width + ", "", _CHOICES),
+    "a token for another place": mutant(
+        likelihood, "states.index_select(0, places)", "states[: len(places)]", _CHOICES
+    ),
+    "the right choice first": mutant(
+        probe_items, "choices.insert(place, right)", "choices.insert(place := 0, right)", _PLACES, probe=LOOK_UP
+    ),
+    "the right number the smallest": mutant(
+        probe_items, "sorted(draws.some(range(low, low + _WINDOW), 4)), number % 4)",
+        "sorted(draws.some(range(low, low + _WINDOW), 4)), 0)", _BLIND, probe=ARITHMETIC, rule="the first in order",
+    ),
+    "every letter forwards": mutant(
+        probe_items, "number % 4 >= 2, number", "False, number", _BLIND, probe=SORTING, rule="words in their order"
+    ),
+    "lost and gained exchanged": mutant(
+        abilities, "((True, False), (False, True))", "((False, True), (True, False))", _DROPS
+    ),
+    "drops without Holm's correction": mutant(
+        abilities, "holm([rows[place].p for place in tested])", "[rows[place].p for place in tested]", _DROPS
+    ),
+    "an interval by the normal law": mutant(abilities, '"wilson"', '"exact"', _WILSON, right=50, items=200),
     "a pattern that must be all of the answer": mutant(guards, ".search(answer)", ".fullmatch(answer)", _FORM),
     "the stretch that gained most": mutant(excerpts, "return -piece.change", "return piece.change", _STRETCH),
     "what is only read counts as lost": mutant(excerpts, " if piece.is_target else 0.0", "", _STRETCH),

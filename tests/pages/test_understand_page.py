@@ -1,6 +1,7 @@
 """The Understand page in its states, with a desk that does what a test says."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from streamlit.testing.v1 import AppTest
 from engine.common.numerals import percent
 from engine.events.control import Control
 from engine.insight.desk import View
+from engine.insight.measures.probes import PROBES
 from engine.insight.prompt_sets import PromptSets
 from engine.insight.requests import (
     AnswersRequest,
     PassageRequest,
     PassagesRequest,
+    ProbesRequest,
     Prompt,
     Request,
     Sampling,
@@ -444,3 +447,178 @@ def test_every_control_has_a_help(query: dict[str, str]) -> None:
     ]  # fmt: skip
     assert len(controls) >= 5
     assert [control.label for control in controls if not control.help] == []
+
+
+def ability(source: Source, probe: str, **more: Any) -> dict[str, Any]:
+    return {
+        "run_id": source.run_id, "stage": source.stage, "probe": probe, "items": 200, "right": 124, "share": 0.62,
+        "low": 0.551, "high": 0.684, "chance": 0.25, "written": 0.07 if probe == "copying" else None,
+        "is_at_chance": False, "change": "",
+    } | more  # fmt: skip
+
+
+def measured(request: Request) -> View:
+    assert isinstance(request, ProbesRequest)
+    rows = [ability(source, probe.name) for source in request.sources for probe in PROBES]
+    rows[-1] |= {"change": "fell", "share": 0.31, "is_at_chance": True}
+    return state("done", result=rows)
+
+
+def harness_file(accuracy: Any, model: str = "") -> bytes:
+    task = {"alias": "arc", "acc,none": accuracy, "acc_stderr,none": 0.04}
+    found = {"results": {f"arc {EVIL}": task}, "n-samples": {f"arc {EVIL}": {"effective": 1234}}, "model_name": model}
+    return json.dumps(found).encode()
+
+
+def table_of(page: AppTest) -> str:
+    (table,) = (element.proto.body for element in page.get("html") if "<table" in element.proto.body)
+    return str(table)
+
+
+def test_before_any_stage_is_over_it_is_said_what_will_be_here(store: Store, tmp_path: Path, desk: FakeDesk) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    page = show(view="abilities")
+    assert "what no task teaches" in said(page)
+    assert links[-1] == (session.LIVE, experiment_id)
+    assert desk.asked == []
+
+
+def test_base_model_and_every_stage_of_a_run_stand_in_a_table(trained: list[str], desk: FakeDesk) -> None:
+    desk.usual = measured
+    page = show(view="abilities")
+    base, first, last = (Source(trained[0], stage) for stage in range(3))
+    assert desk.asked == [ProbesRequest((base, first, last))]
+    table = table_of(page)
+    assert table.count("<tr>") == 4
+    assert table.count(percent(0.62)) == 3 * len(PROBES) - 1
+    assert table.count("written: ") == 3
+    assert table.count("▼</span> fell") == 1
+    assert table.count("as by chance") == 1
+    assert f"chance {percent(0.5)}" in table
+    assert f"55 to {percent(0.684)}" in table
+    assert "Tests follow" not in said(page)
+    assert "Choices: " in shown(page)
+
+
+def test_runs_and_stages_are_chosen_and_stay_in_the_address(trained: list[str], desk: FakeDesk) -> None:
+    desk.usual = measured
+    page = show(view="abilities")
+    page.multiselect[0].set_value([trained[1]]).run()
+    next(each for each in page.get("button_group") if each.label == "Of each run").set_value("last").run()
+    last = ProbesRequest((Source(trained[0], 0), Source(trained[1], 2)))
+    assert desk.asked[-1] == last
+    assert (address(page)["run"], address(page)["stages"]) == ([trained[1]], ["last"])
+    again = show(**address(page))
+    assert desk.asked[-1] == last
+    again.multiselect[0].set_value([]).run()
+    assert "No run is chosen" in said(again)
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_there_is_stands_there_while_the_rest_is_computed_and_can_be_stopped(desk: FakeDesk) -> None:
+    def computing(request: Request) -> View:
+        assert isinstance(request, ProbesRequest)
+        return state(
+            "computing", told=Told("the base model: Sorting", 1, 4, [ability(request.sources[0], "arithmetic")])
+        )
+
+    desk.usual = computing
+    page = show(view="abilities")
+    assert page.get("progress")[0].proto.value == 25
+    assert page.get("progress")[0].proto.text.replace("\\", "") == "the base model: Sorting …"
+    table = table_of(page)
+    assert (table.count(percent(0.62)), table.count("…</td>")) == (1, 3 * len(PROBES) - 1)
+    assert "Tests follow once all models are done" in said(page)
+    press(page, "Stop")
+    assert desk.stopped == desk.asked
+    assert "Stopped" in said(page)
+    assert percent(0.62) in table_of(page)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_failure_is_a_sentence(desk: FakeDesk) -> None:
+    desk.usual = lambda request: state("failed", reason=f"The probe Copying has {EVIL}")
+    page = show(view="abilities")
+    assert f"The probe Copying has {EVIL}" in page.error[0].value.replace("\\", "")
+    press(page, "Try again")
+    assert len(desk.asked) == 2
+
+
+@pytest.fixture
+def with_checkpoints(trained: list[str], store: Store) -> list[str]:
+    """The run ids, once each last stage has the files of a whole model."""
+    for run_id in trained:
+        for name in ("config.json", "model.safetensors"):
+            (store.run_folder(run_id) / "stage-2").mkdir(parents=True, exist_ok=True)
+            (store.run_folder(run_id) / "stage-2" / name).write_text("{}", encoding="utf-8")
+    return trained
+
+
+def test_the_command_for_the_chosen_model_is_shown(with_checkpoints: list[str], store: Store, desk: FakeDesk) -> None:
+    desk.usual = measured
+    page = show(view="abilities")
+    words = shlex.split(page.code[0].value)
+    folder = (store.run_folder(with_checkpoints[0]) / "stage-2").resolve()
+    assert words[:5] == ["lm_eval", "--model", "hf", "--model_args", f"pretrained={folder},dtype=float32"]
+    next(box for box in page.text_input if box.label == "Tasks").set_value("a b; rm").run()
+    assert "'b;' is no name of a task" in page.error[0].value.replace("\\", "")
+    next(box for box in page.text_input if box.label == "Tasks").set_value("mmlu, arc_easy").run()
+    assert "mmlu,arc_easy" in shlex.split(page.code[0].value)
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+def test_a_results_file_becomes_a_column_and_can_be_deleted(desk: FakeDesk) -> None:
+    desk.usual = measured
+    page = show(view="abilities")
+    page.file_uploader[0].upload("results_2026.json", harness_file(0.875, "gpt2"), "application/json").run()
+    press(page, "Keep these results")
+    assert "1 value kept with naive after stage 2" in page.success[0].value.replace("\\", "")
+    assert "The file names the model gpt2: make sure" in page.success[0].value.replace("\\", "")
+    table = table_of(page)
+    assert "0.875" in table
+    assert "± 0.04" in table
+    assert "is its standard error" in said(page)
+    assert "1,234 items" in table
+    assert "arc &lt;script&gt;alert(1)&lt;/script&gt; *b*" in table
+    assert "<script" not in table
+    press(page, "Delete")
+    assert "0.875" not in table_of(page)
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+def test_a_file_that_is_none_is_refused_with_what_is_wrong(desk: FakeDesk) -> None:
+    desk.usual = measured
+    page = show(view="abilities")
+    page.file_uploader[0].upload("r.json", b'{"results": {"t": 3}}', "application/json").run()
+    press(page, "Keep these results")
+    assert "r.json: results, 't': write its metrics as fields" in page.error[0].value.replace("\\", "")
+    page.file_uploader[0].upload("r.json", harness_file(float("nan")), "application/json").run()
+    press(page, "Keep these results")
+    assert "none of its tasks has a metric with a number" in page.error[0].value.replace("\\", "")
+    assert "Delete" not in labels(page)
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+def test_who_may_only_see_can_keep_and_delete_nothing(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.usual = measured
+    page = show(view="abilities")
+    page.file_uploader[0].upload("r.json", harness_file(0.5), "application/json").run()
+    press(page, "Keep these results")
+    monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("reader", Role.SEE))
+    again = show(view="abilities")
+    assert again.file_uploader[0].disabled
+    assert next(button for button in again.button if button.label == "Delete").disabled
+    assert "0.5" in table_of(again)
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+def test_a_visitor_of_a_shared_server_sees_none_of_its_paths_in_a_command(
+    desk: FakeDesk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.usual = measured
+    monkeypatch.setattr(entrance, "is_private", lambda: False)
+    monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("ray@example.org", Role.CHANGE))
+    page = show(view="abilities")
+    assert len(page.code) == 0
+    assert "shown on its own machine alone" in said(page)
+    assert str(store.folder) not in said(page)

@@ -10,8 +10,9 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.harness.kept_results import Kept
     from engine.insight.prompt_sets import PromptSet
-    from engine.insight.requests import Request
+    from engine.insight.requests import Request, Source
     from engine.persistence.shared_results import SharedResults
     from engine.tasks.documents import Task
     from engine.tasks.library import LibraryTask
@@ -121,6 +122,22 @@ def keep_prompts(name: str, prompts: Sequence[str]) -> PromptSet:
 def delete_prompts(set_id: str) -> None:
     """Delete a set of prompts. Raises PalimpsestError."""
     session.prompt_sets().delete(set_id)
+
+
+@_change("kept results of lm-evaluation-harness {result.kept_id} with run {0.run_id}")
+def keep_harness(source: Source, name: str, data: bytes) -> Kept:
+    """Read a results file of lm-evaluation-harness and keep it with a run's stage. Raises PalimpsestError."""
+    from engine.insight.harness_evaluations import keep_file
+
+    return keep_file(session.store(), source, name, data)
+
+
+@_change("deleted results of lm-evaluation-harness {1} of run {0}")
+def delete_harness(run_id: str, kept_id: str) -> None:
+    """Delete a kept results file. Raises PalimpsestError."""
+    from engine.insight.harness_evaluations import delete_file
+
+    delete_file(session.store(), run_id, kept_id)
 
 
 @_change("deleted kept scores and answers")

@@ -27,6 +27,11 @@ class Models:
     usual: tuple[Source, ...]
     """The base model and the last stage of each strategy's first run, few enough to be read side by side."""
 
+    @property
+    def run_ids(self) -> list[str]:
+        """Of all runs that have a model here, that of the base model first."""
+        return list(dict.fromkeys(source.run_id for source in self.names))
+
     def stage_name(self, stage: int) -> str:
         """The name of a run's model, among those of the same run."""
         return f"after stage {stage} · {self.tasks[stage - 1]}" if stage else "base model"
