@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from engine.insight.desk import View
 from engine.insight.requests import Request
+from engine.insight.serving.desk import View
 
 
 class Told(NamedTuple):

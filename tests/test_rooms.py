@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/cards",),
     ("engine/running", "ui/compare"),
     ("engine/insight",),
+    ("engine/insight/serving",),
     ("engine", "ui/server"),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
     ("ui/report", "ui/abilities"),

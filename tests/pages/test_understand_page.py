@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from engine.common.numerals import percent
 from engine.events.control import Control
-from engine.insight.desk import View
 from engine.insight.measures.probes import PROBES
 from engine.insight.prompt_sets import PromptSets
 from engine.insight.requests import (
@@ -25,6 +24,7 @@ from engine.insight.requests import (
     Source,
     TurnedRequest,
 )
+from engine.insight.serving.desk import View
 from engine.persistence.shared_results import SharedResults
 from engine.running.driver import drive
 from engine.store import Store

@@ -21,8 +21,8 @@ from ui.server.navigation import TASKS as TASKS
 from ui.server.navigation import UNDERSTAND as UNDERSTAND
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
-    from engine.insight.desk import Desk
     from engine.insight.prompt_sets import PromptSets
+    from engine.insight.serving.desk import Desk
     from engine.persistence.shared_results import SharedResults
     from engine.running.queue import Runner
     from engine.store import Store
@@ -80,7 +80,7 @@ def library() -> Library:
 def desk() -> Desk:
     """Where this server's models are asked; it outlives every cache."""
     _admit()
-    from engine.insight.desk import get_desk
+    from engine.insight.serving.desk import get_desk
 
     return get_desk(data_folder())
 

@@ -22,7 +22,7 @@ _OF_PAGES = (
     "ui.understand.passages",
     "ui.report.offer",
     "ui.report.sections",
-    "engine.insight.desk",
+    "engine.insight.serving.desk",
     "engine.running.queue",
 )
 """Pages are made of these: tables, the store, figures. The server is idle while the browser loads Streamlit."""

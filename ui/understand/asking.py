@@ -15,7 +15,7 @@ from ui.widgets.pulse import pulse
 from ui.widgets.text import plain, plural
 
 if TYPE_CHECKING:
-    from engine.insight.desk import View
+    from engine.insight.serving.desk import View
 
 LOOK_SECONDS = 0.5
 Draw = Callable[[Any, bool], None]

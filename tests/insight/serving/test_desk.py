@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engine.common.errors import ConfigError
-from engine.insight import desk, worker
-from engine.insight.desk import Desk, Progress, View, get_desk
 from engine.insight.requests import AnswersRequest, Prompt, Source
+from engine.insight.serving import desk, worker
+from engine.insight.serving.desk import Desk, Progress, View, get_desk
 from engine.store import Store
 from tests.fake_runs import experiment, wait_until
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from engine.common.errors import ConfigError, StoreError
 from engine.insight.requests import Request
-from engine.insight.worker import work
+from engine.insight.serving.worker import work
 from engine.store import Store
 
 Status = Literal["waiting", "computing", "done", "failed", "stopped"]
