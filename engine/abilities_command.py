@@ -78,7 +78,7 @@ def _print_abilities(folder: Path, run: str | None, as_json: bool) -> None:
     for run_row in runs.itertuples():
         models = [(run_row.run_id, stage) for stage in range(1, run_row.stages + 1)]
         base = (str(by_place[*models[0], found["probe"].iloc[0]].base_run_id), 0)
-        typer.echo(f"\n{visible(f'{run_row.label}, seed {run_row.seed}'):{_FIRST}}" + _heads(run_row.stages))
+        typer.echo(f"\n{visible(f'{run_row.label}, seed {run_row.seed}')}\n{'':{_FIRST}}{_heads(run_row.stages)}")
         for name in found["probe"].unique():
             rows = [by_place[*model, name] for model in (base, *models)]
             first = f"  {name} (chance {percent(rows[0].chance)})"
