@@ -3,6 +3,7 @@
 from engine.guards import guard as guards
 from engine.insight.measures import generation, guard_checks, passages, token_scores
 from tests.builders import tiny_gpt2
+from tests.guards import test_guard
 from tests.insight import test_guards, test_passages
 from tests.insight.measures import test_generation
 from tests.mutation import Mutant, mutant
@@ -13,7 +14,7 @@ _OPENED = test_passages.test_an_opened_document_shows_the_change_of_each_piece_a
 _WHOLE = test_passages.test_pieces_hold_whole_characters_and_joined_are_the_text
 _GREEDY = test_generation.test_greedy_texts_are_those_of_a_loop_over_single_prompts
 _LIKELY = test_guards.test_likelihoods_and_losses_are_those_of_a_loop_over_tokens
-_FORM = test_guards.test_answers_are_compared_in_one_stated_form
+_FORM = test_guard.test_answers_are_compared_in_one_stated_form
 
 MUTANTS: dict[str, Mutant] = {
     "scores of rows in another order than the rows": mutant(
