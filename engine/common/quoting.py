@@ -24,6 +24,11 @@ def clean_name(text: str) -> str:
     return " ".join(_INVISIBLE.sub("", _UNSAFE.sub("", " ".join(text.split()))).split())
 
 
+def look_of(name: str) -> str:
+    """Equal for names that nobody can tell apart."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
 def visible(text: str) -> str:
     """`text` with a replacement character for each that could change how a terminal or a page shows the others."""
     return _UNSAFE.sub("\ufffd", text)
