@@ -9,7 +9,6 @@ import json
 import re
 import secrets
 import shutil
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +23,7 @@ from engine.common.durable_files import write_text, writing
 from engine.common.errors import StoreUnavailableError, TaskError
 from engine.common.explanations import explain
 from engine.common.paths import made
-from engine.common.quoting import clean_name, look_of, visible
+from engine.common.quoting import clean_name, look_of, slug_of, visible
 from engine.tasks.documents import Document, Kind, Task, TaskReading, Turn, kind_of
 from engine.tasks.documents.conversations import to_rows
 from engine.tasks.spec import TaskSpec
@@ -112,7 +111,7 @@ class Library:
         kind, reading = kind_of(task.train + task.held_out), task.reading
         with self._changing():
             name = self._free_name(task.name)
-            task_id = f"{_slug(name)}-{secrets.token_hex(3)}"
+            task_id = f"{slug_of(name) or 'task'}-{secrets.token_hex(3)}"
             kept = LibraryTask(
                 task_id=task_id,
                 name=name,
@@ -258,8 +257,3 @@ def _row(document: Document, kind: Kind) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def _slug(name: str) -> str:
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:40] or "task"
