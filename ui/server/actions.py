@@ -10,6 +10,8 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.guards.guard import Guard
+    from engine.guards.guard_sets import GuardSet
     from engine.insight.prompt_sets import PromptSet
     from engine.insight.requests import Request
     from engine.persistence.shared_results import SharedResults
@@ -121,6 +123,24 @@ def keep_prompts(name: str, prompts: Sequence[str]) -> PromptSet:
 def delete_prompts(set_id: str) -> None:
     """Delete a set of prompts. Raises PalimpsestError."""
     session.prompt_sets().delete(set_id)
+
+
+@_change("kept guards {result.set_id}")
+def keep_guards(name: str, guards: Sequence[Guard]) -> GuardSet:
+    """Keep guards under a name. Raises PalimpsestError."""
+    return session.guard_sets().keep(name, guards)
+
+
+@_change("renamed guards {0}")
+def rename_guards(set_id: str, name: str) -> None:
+    """Give a set of guards another name. Raises PalimpsestError."""
+    session.guard_sets().rename(set_id, name)
+
+
+@_change("deleted guards {0}")
+def delete_guards(set_id: str) -> None:
+    """Delete a set of guards. Raises PalimpsestError."""
+    session.guard_sets().delete(set_id)
 
 
 @_change("deleted kept scores and answers")
