@@ -16,7 +16,7 @@ from filelock import FileLock
 from engine.common.durable_files import write_text, writing
 from engine.common.errors import ConfigError, StoreUnavailableError
 from engine.common.paths import made
-from engine.common.quoting import clean_name, look_of, quoted, slug_of
+from engine.common.quoting import clean_name, look_of, slug_of
 from engine.guards.guard import MOST_GUARDS, Guard, check_titles
 from engine.guards.guard_files import named_guards
 
@@ -140,7 +140,5 @@ def _read_once(path: Path, changed_at: int, size: int, number: int) -> GuardSet 
 
 
 def _unreadable(path: Path, why: str) -> str:
-    return (
-        f"The file {quoted(path.name)} in the folder guards/ of the data folder is left out, since it holds no set of "
-        f"guards that can be read: {why.removesuffix('.')}. Mend it or take it away."
-    )
+    named = why if path.name in why else f"{path.name}: {why}"
+    return f"{named.removesuffix('.')}. This file in guards/, in the data folder, is left out until it is mended."

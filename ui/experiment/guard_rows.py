@@ -22,7 +22,7 @@ Row = dict[str, Any]
 the text that has a loss; `than` the less likely continuations, or the largest loss alone."""
 TEXTS = ("name", "prompt", "kind", "value")
 LABELS = {
-    "name": "Name", "prompt": "Prompt", "kind": "What must hold", "value": "Value", "than": "Than",
+    "name": "Name", "prompt": "Prompt", "kind": "What must hold", "value": "Value", "than": "Than / at most",
     "chat": "Chat", "answer_tokens": "Answer tokens",
 }  # fmt: skip
 KIND_LABELS = {
@@ -32,7 +32,6 @@ KIND_LABELS = {
 _COLUMN_OF = {**{column: column for column in LABELS}, **dict.fromkeys(KINDS, "value"), "text": "value"}
 _COLUMN_OF["loss_at_most"] = "than"
 _FIELD = re.compile(rf"(?:^|(?<=; ))({'|'.join(_COLUMN_OF)})(?=[.:])")
-_SHOWN_MISTAKES = 5
 
 
 @dataclass
@@ -58,11 +57,10 @@ class GuardsDraft:
         self.rounds += 1
 
     def guards(self) -> tuple[Guard, ...]:
-        """Raises ConfigError with every mistake."""
+        """Raises ConfigError where a row has a mistake; the form says below its table which."""
         found, mistakes = read_rows(self.rows)
         if mistakes:
-            more = [f"And {len(mistakes) - _SHOWN_MISTAKES:,} more."] if len(mistakes) > _SHOWN_MISTAKES else []
-            raise ConfigError(" ".join([*mistakes[:_SHOWN_MISTAKES], *more]))
+            raise ConfigError("Mend the guards first: what is wrong with them stands below their table.")
         return found
 
 
@@ -102,7 +100,7 @@ def frame_of(rows: Sequence[Row]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(list(rows), columns=list(LABELS))
-    return frame.astype(dict.fromkeys(TEXTS, "string") | {"chat": bool, "answer_tokens": "Int64", "than": object})
+    return frame.astype(dict.fromkeys(TEXTS, "string") | {"chat": "boolean", "answer_tokens": "Int64", "than": object})
 
 
 def rows_in(frame: pd.DataFrame) -> list[Row]:

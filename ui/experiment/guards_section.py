@@ -36,7 +36,7 @@ def guards_section(draft: ExperimentDraft, place: DeltaGenerator) -> None:
         guards.own = guards.rows
     with place:
         _choice(draft, sets, of_set)
-        _explain(guards, len(found))
+        _explain(guards, len(found), bool(mistakes))
     for sentence in mistakes[:_SHOWN_MISTAKES]:
         st.error(plain(sentence), icon=":material/error:")
     if len(mistakes) > _SHOWN_MISTAKES:
@@ -93,13 +93,15 @@ def _title(choice: Choice, sets: Mapping[str, GuardSet]) -> str:
     return f"Kept set: {kept.name}" + (f" ({kept.set_id})" if is_doubled else "")
 
 
-def _explain(guards: GuardsDraft, right: int) -> None:
-    if right:
+def _explain(guards: GuardsDraft, right: int, are_wrong: bool) -> None:
+    if are_wrong:
+        st.caption("The experiment can't start before what stands below the table is mended.")
+    elif right:
         st.caption(f"{plural(right, 'guard')}, checked of the base model and after every stage.")
     elif guards.is_open:
         st.caption("Write a guard in each row of the table below, or upload a file of them.")
     else:
-        st.caption("Nothing is checked of the models' answers to prompts of your own.")
+        st.caption("With guards, answers to prompts of yours are checked after every stage.")
 
 
 def _table(draft: ExperimentDraft) -> None:
@@ -117,20 +119,20 @@ def _table(draft: ExperimentDraft) -> None:
 def _columns() -> dict[str, Any]:
     config = st.column_config
     return {
-        "name": config.TextColumn(LABELS["name"], help="As lists and figures call it; empty: its prompt."),
+        "name": config.TextColumn(LABELS["name"], default="", help="As lists and figures call it; empty: its prompt."),
         "prompt": config.TextColumn(
-            LABELS["prompt"], width="medium", help="The model goes on from here. Of a loss it may be empty."
+            LABELS["prompt"], width=180, default="", help="The model goes on from here. Of a loss it may be empty."
         ),
         "kind": config.SelectboxColumn(
             LABELS["kind"], options=KINDS, format_func=KIND_LABELS.__getitem__, default=KINDS[0],
-            help="contains, equals: without regard to case and white space. matches: a pattern of RE2. likelier: the "
-            "value as a continuation is likelier than all of Than. loss: of the value as a text, in nats per token.",
+            help="contains, equals: without regard to case and white space. matches: a pattern of RE2. likelier: as a "
+            "continuation, than all in the next column. loss: of the value as a text, in nats per token.",
         ),
         "value": config.TextColumn(
-            LABELS["value"], width="medium", help="The text, the pattern, the likelier continuation, or the text read."
+            LABELS["value"], width=180, default="", help="The text, pattern or continuation; or the text of a loss."
         ),
         "than": config.ListColumn(
-            LABELS["than"], width="small", help="The less likely continuations; of a loss the largest, a number."
+            LABELS["than"], width=130, default=[], help="The less likely continuations; or the largest loss, a number."
         ),
         "chat": config.CheckboxColumn(
             LABELS["chat"], default=False, help="The prompt is a user's turn, in the model's chat template."
