@@ -17,7 +17,7 @@ from engine.guards.guard import MOST_GUARDS, TEXT_FIELDS, Guard, check_titles
 from engine.tasks.files.contents import Table
 from engine.tasks.readers import read_source
 
-_MOST_BYTES = 5_000_000
+LARGEST_MB = 5
 _TEXTS = [*((field,) for field in TEXT_FIELDS), *(("guards", field) for field in TEXT_FIELDS)]
 """The places of YAML where texts stand, of a list and of a kept set."""
 
@@ -59,8 +59,8 @@ def named_guards(name: str, data: bytes) -> tuple[str, tuple[Guard, ...]]:
 
 
 def _check_size(name: str, size: int) -> None:
-    if size > _MOST_BYTES:
-        raise ConfigError(f"{name}: it is larger than {_MOST_BYTES // 10**6} MB, which no list of guards needs.")
+    if size > LARGEST_MB * 10**6:
+        raise ConfigError(f"{name}: it is larger than {LARGEST_MB} MB, which no list of guards needs.")
 
 
 def _rows(name: str, data: bytes) -> Any:

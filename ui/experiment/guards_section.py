@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.guards.guard import KINDS, MOST_ANSWER_TOKENS, Guard
-from engine.guards.guard_files import guards_of
+from engine.guards.guard_files import LARGEST_MB, guards_of
 from engine.guards.guard_sets import LONGEST_NAME, GuardSet, KeptGuards
 from ui.experiment.draft import Choice, ExperimentDraft
 from ui.experiment.guard_rows import KIND_LABELS, LABELS, GuardsDraft, frame_of, read_rows, rows_in, rows_of
@@ -44,8 +44,9 @@ def guards_section(draft: ExperimentDraft, place: DeltaGenerator) -> None:
     if guards.is_open:
         with st.container(horizontal=True):
             _upload(draft)
-            _keep(draft, found if not mistakes else (), of_set)
-            if of_set is not None:
+            if of_set is None:
+                _keep(draft, found if not mistakes else ())
+            else:
                 _rename(draft, of_set)
                 _delete(of_set)
     with above:
@@ -145,9 +146,12 @@ def _columns() -> dict[str, Any]:
 
 
 def _upload(draft: ExperimentDraft) -> None:
-    with st.popover("Upload", icon=":material/upload_file:", **for_editors("Take guards from a file.")):
+    key = draft.key(f"guards{draft.guards.rounds}_upload")  # once a file is taken it closes
+    with st.popover(
+        "Upload", icon=":material/upload_file:", key=f"{key}_open", **for_editors("Take guards from a file.")
+    ):
         uploaded = st.file_uploader(
-            "File of guards", key=draft.key(f"guards{draft.guards.rounds}_upload"),
+            "File of guards", max_upload_size=LARGEST_MB, key=key,
             **for_editors("YAML, JSON, JSON lines, or a table with the fields of a guard as its columns."),
         )  # fmt: skip
         st.caption("It replaces the guards in the table.")
@@ -162,11 +166,11 @@ def _upload(draft: ExperimentDraft) -> None:
             st.rerun()
 
 
-def _keep(draft: ExperimentDraft, found: tuple[Guard, ...], of_set: GuardSet | None) -> None:
-    help_text = "These guards are a kept set." if of_set else "Keep these guards under a name, to choose them again."
+def _keep(draft: ExperimentDraft, found: tuple[Guard, ...]) -> None:
     with st.popover(
-        "Keep", icon=":material/bookmark_add:", **for_editors(help_text, disabled=not found or of_set is not None)
-    ):
+        "Keep", icon=":material/bookmark_add:",
+        **for_editors("Keep these guards under a name, to choose them again.", disabled=not found),
+    ):  # fmt: skip
         name = st.text_input("Name of the set", key=draft.key("guards_name"), max_chars=LONGEST_NAME,
                              help="As the list of sets shall call it.")  # fmt: skip
         if st.button(
