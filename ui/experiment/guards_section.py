@@ -98,7 +98,7 @@ def _explain(guards: GuardsDraft, right: int, are_wrong: bool) -> None:
     if are_wrong:
         st.caption("The experiment can't start before what stands below the table is mended.")
     elif right:
-        st.caption(f"{plural(right, 'guard')}, checked of the base model and after every stage.")
+        st.caption(f"{plural(right, 'guard')}, checked on the base model and after every stage.")
     elif guards.is_open:
         st.caption("Write a guard in each row of the table below, or upload a file of them.")
     else:

@@ -142,7 +142,7 @@ def test_a_chosen_set_is_what_is_started(sets: GuardSets, store: Store) -> None:
     app = choose_general(choose_guards(with_tasks("bread", "tea"), (SET, kept.set_id)), (TASK, "letters"))
     assert errors(app) == []
     assert choice(app, guards_section.LABEL).value == (SET, kept.set_id)
-    assert "4 guards, checked of the base model and after every stage" in said(app)
+    assert "4 guards, checked on the base model and after every stage" in said(app)
     assert len(tables(app)[0].value) == len(ALL)
     app = started(app)
     if any(button.key == "experiment_start_anyway" for button in app.button):
