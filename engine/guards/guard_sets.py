@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
 from filelock import FileLock
 
 from engine.common.durable_files import write_text, writing
 from engine.common.errors import ConfigError, StoreUnavailableError
 from engine.common.paths import made
 from engine.common.quoting import clean_name, look_of, slug_of
+from engine.common.yaml_writing import yaml_of
 from engine.guards.guard import MOST_GUARDS, Guard, check_titles
 from engine.guards.guard_files import named_guards
 
@@ -104,8 +104,7 @@ class GuardSets:
 
     def _write(self, kept: GuardSet) -> None:
         guards = [guard.model_dump(mode="json", exclude_defaults=True) for guard in kept.guards]
-        text = yaml.safe_dump({"name": kept.name, "guards": guards}, sort_keys=False, allow_unicode=True, width=120)
-        write_text(self.folder / f"{kept.set_id}.yaml", text)
+        write_text(self.folder / f"{kept.set_id}.yaml", yaml_of({"name": kept.name, "guards": guards}))
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

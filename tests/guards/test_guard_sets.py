@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.common.errors import ConfigError, StoreError
@@ -31,6 +31,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> GuardSets:
     return GuardSets(tmp_path_factory.mktemp("data"))
 
 
+@example(kept=[Guard(prompt="0\x85", matches="a|b")], name="0\u2028 x")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kept=lists, name=words.filter(lambda name: clean_name(name)))
 def test_what_is_kept_is_read_back_equal_whatever_its_characters(
