@@ -22,6 +22,8 @@ from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
 from engine.tasks.spec import TaskSpec
 from ui.experiment import draft as drafts
 from ui.experiment.draft import ExperimentDraft
+from ui.experiment.general_choice import general_choice
+from ui.experiment.guards_section import guards_section
 from ui.experiment.start_check import start_answer, start_button
 from ui.experiment.strategy_cards import strategy_cards
 from ui.experiment.task_settings import task_settings
@@ -211,6 +213,14 @@ def training_section(draft: ExperimentDraft) -> DeltaGenerator:
     return under_seeds
 
 
+def also_scored_section(draft: ExperimentDraft, known: dict[str, TaskSpec]) -> None:
+    st.subheader("Also scored")
+    left, right = st.columns(2)
+    with left:
+        general_choice(draft, known)
+    guards_section(draft, right)
+
+
 def preset_picker(draft: ExperimentDraft) -> None:
     key = draft.key("preset")
 
@@ -307,6 +317,7 @@ def page() -> None:
     st.subheader("Strategies")
     strategy_cards(draft, known)
     under_seeds = training_section(draft)
+    also_scored_section(draft, known)
     before = st.container()
     st.subheader("Start")
     name_field(draft)

@@ -24,6 +24,17 @@ def clean_name(text: str) -> str:
     return " ".join(_INVISIBLE.sub("", _UNSAFE.sub("", " ".join(text.split()))).split())
 
 
+def look_of(name: str) -> str:
+    """Equal for names that nobody can tell apart."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def slug_of(name: str) -> str:
+    """The words of a name in lower-case ASCII with hyphens between them, 40 characters at most; it may be empty."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:40]
+
+
 def visible(text: str) -> str:
     """`text` with a replacement character for each that could change how a terminal or a page shows the others."""
     return _UNSAFE.sub("\ufffd", text)

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TypeVar, get_args
 
-import yaml
-
 from engine.common.errors import ConfigError
 from engine.common.yaml_reading import read_yaml
+from engine.common.yaml_writing import yaml_of
 from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.task_paths import expanded, found_at, written_out
 from engine.guards.guard import TEXT_FIELDS, Guard
@@ -86,4 +85,4 @@ def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
 
 def to_yaml(experiment: Experiment) -> str:
     """YAML that `parse_experiment` reads back to an equal experiment."""
-    return yaml.safe_dump(to_data(experiment), sort_keys=False, allow_unicode=True, width=120)
+    return yaml_of(to_data(experiment))

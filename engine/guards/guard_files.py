@@ -17,17 +17,16 @@ from engine.guards.guard import MOST_GUARDS, TEXT_FIELDS, Guard, check_titles
 from engine.tasks.files.contents import Table
 from engine.tasks.readers import read_source
 
-_MOST_BYTES = 5_000_000
+LARGEST_MB = 5
+_TEXTS = [*((field,) for field in TEXT_FIELDS), *(("guards", field) for field in TEXT_FIELDS)]
+"""The places of YAML where texts stand, of a list and of a kept set."""
 
 
 def read_guards(path: Path) -> tuple[Guard, ...]:
-    """The guards of a YAML or JSON list, JSON lines, or a table with the fields as columns. Raises ConfigError that
-    names the file, the guard and the field."""
+    """The guards of a YAML or JSON list, JSON lines, a table with the fields as columns, or a kept set. Raises
+    ConfigError that names the file, the guard and the field."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError(
-                f"{path.name}: it is larger than {_MOST_BYTES // 10**6} MB, which no list of guards needs."
-            )
+        _check_size(path.name, path.stat().st_size)
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: it can't be read ({error.strerror}); name a file of guards.") from error
@@ -36,7 +35,17 @@ def read_guards(path: Path) -> tuple[Guard, ...]:
 
 def guards_of(name: str, data: bytes) -> tuple[Guard, ...]:
     """As `read_guards`, of a file's content."""
-    rows = _rows(name, data)
+    return named_guards(name, data)[1]
+
+
+def named_guards(name: str, data: bytes) -> tuple[str, tuple[Guard, ...]]:
+    """As `guards_of`, with the name that a kept set has in its file; it is empty for any other file."""
+    _check_size(name, len(data))
+    rows, title = _rows(name, data), ""
+    if isinstance(rows, dict) and set(rows) == {"name", "guards"}:
+        title, rows = rows["name"], rows["guards"]
+        if not isinstance(title, str):
+            raise ConfigError(f"{name}: name: write a name, in quotes.")
     if not isinstance(rows, list) or not rows:
         raise ConfigError(f"{name}: write a list of guards, each with a prompt and what must hold.")
     if len(rows) > MOST_GUARDS:
@@ -46,13 +55,18 @@ def guards_of(name: str, data: bytes) -> tuple[Guard, ...]:
         check_titles(found)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}.") from error
-    return found
+    return title, found
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > LARGEST_MB * 10**6:
+        raise ConfigError(f"{name}: it is larger than {LARGEST_MB} MB, which no list of guards needs.")
 
 
 def _rows(name: str, data: bytes) -> Any:
     suffix = Path(name).suffix.lower()
     if suffix in (".yaml", ".yml"):
-        return read_yaml(_utf8(name, data), name, [(field,) for field in TEXT_FIELDS])
+        return read_yaml(_utf8(name, data), name, _TEXTS)
     if suffix in (".json", ".jsonl"):
         return _json_rows(name, data)
     try:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 import secrets
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from filelock import FileLock
 from engine.common.durable_files import write_text, writing
 from engine.common.errors import ConfigError
 from engine.common.paths import made
-from engine.common.quoting import clean_name
+from engine.common.quoting import clean_name, look_of
 from engine.insight.requests import MOST_PROMPTS
 
 LONGEST_NAME, LONGEST_PROMPT = 80, 8000
@@ -60,7 +59,7 @@ class PromptSets:
             raise ConfigError(f"A set of prompts needs a name of 1 to {LONGEST_NAME} characters; type one.")
         check_prompts(prompts)
         with self._changing():
-            if any(_looks(each.name) == _looks(name) for each in self.sets()):
+            if any(look_of(each.name) == look_of(name) for each in self.sets()):
                 raise ConfigError(f"There is already a set of prompts named '{name}'; choose another name.")
             kept = PromptSet(secrets.token_hex(6), name, tuple(prompts))
             _write(self.folder / f"{kept.set_id}.json", {"name": name, "prompts": list(prompts)})
@@ -132,8 +131,3 @@ def _prompts_in(found: Any) -> tuple[str, ...] | None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=1))
-
-
-def _looks(name: str) -> str:
-    """Equal for names that nobody can tell apart."""
-    return unicodedata.normalize("NFKC", name).casefold()

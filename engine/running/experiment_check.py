@@ -19,7 +19,7 @@ from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.running.text_beside_tokens import named, tokens_beside
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
-from engine.tasks.texts_beside import TextBeside
+from engine.tasks.texts_beside import TextBeside, check_untouched
 from engine.tokens.rendered_text import read_and_learnt
 
 if TYPE_CHECKING:
@@ -107,6 +107,10 @@ def check(
     read = experiment.readers_of_reference()
     reference = _beside(experiment.reference if read else None, experiment, tokens, shared, refused)
     general = _beside(experiment.general, experiment, tokens, shared, refused)
+    try:
+        check_untouched(experiment.general, experiment.tasks)
+    except PalimpsestError as error:
+        refused.append(f"general: {error}")
     if tokens is not None and model.context is not None:
         try:
             check_fits(tokens, model.context, experiment.guards)

@@ -9,7 +9,6 @@ import json
 import re
 import secrets
 import shutil
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +23,7 @@ from engine.common.durable_files import write_text, writing
 from engine.common.errors import StoreUnavailableError, TaskError
 from engine.common.explanations import explain
 from engine.common.paths import made
-from engine.common.quoting import clean_name, visible
+from engine.common.quoting import clean_name, look_of, slug_of, visible
 from engine.tasks.documents import Document, Kind, Task, TaskReading, Turn, kind_of
 from engine.tasks.documents.conversations import to_rows
 from engine.tasks.spec import TaskSpec
@@ -112,7 +111,7 @@ class Library:
         kind, reading = kind_of(task.train + task.held_out), task.reading
         with self._changing():
             name = self._free_name(task.name)
-            task_id = f"{_slug(name)}-{secrets.token_hex(3)}"
+            task_id = f"{slug_of(name) or 'task'}-{secrets.token_hex(3)}"
             kept = LibraryTask(
                 task_id=task_id,
                 name=name,
@@ -195,7 +194,7 @@ class Library:
         name = clean_name(name)
         if not name or len(name) > MAX_NAME:
             raise TaskError(f"A task needs a name of 1 to {MAX_NAME} characters; type one.")
-        if any(_looks(t.name) == _looks(name) for t in self.tasks() if t.task_id != besides):
+        if any(look_of(t.name) == look_of(name) for t in self.tasks() if t.task_id != besides):
             raise TaskError(f"There is already a task named '{name}'; choose another name.")
         return name
 
@@ -258,13 +257,3 @@ def _row(document: Document, kind: Kind) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def _looks(name: str) -> str:
-    """Equal for names that nobody can tell apart."""
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
-def _slug(name: str) -> str:
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:40] or "task"

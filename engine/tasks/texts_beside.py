@@ -1,10 +1,12 @@
 """What a user says of a text beside the tasks: the reference text, which strategies may compare the model on, and the
 general text, which is scored beside the tasks."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from engine.common.errors import ConfigError
 from engine.tasks.sample_tasks import FOLDER
 from engine.tasks.spec import Name, TaskSpec
 
@@ -62,3 +64,15 @@ class GeneralSpec(TextBeside):
     def shipped(cls) -> "GeneralSpec":
         """The one that comes with the project: English of many kinds, written for it."""
         return cls(train=(str(FOLDER / "general.txt"),), split="blank line")
+
+
+def check_untouched(general: GeneralSpec | None, tasks: Iterable[TaskSpec]) -> None:
+    """Raises ConfigError where a task reads a file of the general text, which then says nothing of what is lost
+    beside the tasks."""
+    own = set(general.train) if general is not None else set()
+    for task in tasks:
+        if own & {*task.train, *task.test}:
+            raise ConfigError(
+                f"The task '{task.name}' reads a file of the general text, which no task may touch: choose another "
+                "general text, or none."
+            )

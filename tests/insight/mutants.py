@@ -15,6 +15,7 @@ from engine.insight.measures import (
 from engine.insight.measures.probes import ARITHMETIC, LOOK_UP, SORTING
 from engine.models import likelihood
 from tests.builders import tiny_gpt2
+from tests.guards import test_guard
 from tests.insight import test_abilities, test_guards, test_passages
 from tests.insight.measures import test_excerpts, test_generation, test_probe_items, test_probe_scores, test_reported
 from tests.mutation import Mutant, mutant
@@ -25,7 +26,7 @@ _OPENED = test_passages.test_an_opened_document_shows_the_change_of_each_piece_a
 _WHOLE = test_passages.test_pieces_hold_whole_characters_and_joined_are_the_text
 _GREEDY = test_generation.test_greedy_texts_are_those_of_a_loop_over_single_prompts
 _LIKELY = test_guards.test_likelihoods_and_losses_are_those_of_a_loop_over_tokens
-_FORM = test_guards.test_answers_are_compared_in_one_stated_form
+_FORM = test_guard.test_answers_are_compared_in_one_stated_form
 _STRETCH = test_excerpts.test_the_stretch_that_lost_most_by_hand
 _WORST = test_reported.test_the_first_span_chooses_the_passages_and_the_other_is_shown_on_them
 _WORSE = test_reported.test_right_answers_that_turned_wrong_come_before_those_that_lost_words

@@ -331,3 +331,10 @@ def test_a_check_and_its_run_say_which_settings_have_no_effect(tmp_path: Path) -
     (remark,) = only(path)["remarks"]
     assert remark.startswith("separator has no effect")
     assert run_experiment(load_experiment(path), tmp_path / "out")["tasks"][0]["remarks"] == [remark]
+
+
+def test_a_general_text_that_is_a_tasks_is_refused_however_its_path_is_written(tmp_path: Path) -> None:
+    path = described(tmp_path, {"a.txt": "\n\n".join(SENTENCES)}, general=f"../{tmp_path.name}/a.txt")
+    code, found = checked(path)
+    assert code != 0
+    assert any(each.startswith("general: The task 'a' reads a file") for each in found["refused"]), found

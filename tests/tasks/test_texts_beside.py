@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from engine.common.errors import ConfigError
 from engine.tasks.spec import TaskSpec
-from engine.tasks.texts_beside import ReferenceSpec
+from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, check_untouched
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,13 @@ def test_the_training_side_of_a_task_is_read_as_the_task_reads_it() -> None:
     found = ReferenceSpec.of(task)
     assert (found.name, found.train, found.messages_column, found.template) == ("chats", ("a.jsonl",), "m", "plain")
     assert (found.test, found.epochs, found.held_out) == ((), None, "train")
+
+
+def test_a_general_text_that_a_task_reads_on_either_side_is_refused_by_the_name_of_the_task() -> None:
+    apart = TaskSpec(name="a", train=("a.txt",))
+    for task in (TaskSpec(name="b", train=("x.txt", "b.txt")), TaskSpec(name="b", train=("x.txt",), test=("b.txt",))):
+        with pytest.raises(ConfigError, match="The task 'b' reads a file of the general text"):
+            check_untouched(GeneralSpec(train=("b.txt",)), [apart, task])
+    check_untouched(GeneralSpec(train=("b.txt",)), [apart])
+    check_untouched(GeneralSpec.shipped(), [apart])
+    check_untouched(None, [apart])

@@ -16,11 +16,16 @@ from engine.experiments.experiment import Experiment, StrategySpec, experiment_f
 from engine.experiments.presets import PRESETS
 from engine.experiments.training import Training
 from engine.tasks.spec import TaskSpec
-from engine.tasks.texts_beside import ReferenceSpec
+from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, TextBeside, check_untouched
+from ui.experiment.guard_rows import GuardsDraft, rows_of
 from ui.experiment.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
 
 _KEY = "experiment_draft"
+Choice = tuple[str, str]
+"""Of a general text: what kind it is, and its name."""
+SHIPPED, NONE, FILE, TASK = ("shipped", ""), ("none", ""), ("file", ""), "task"
+"""The general text that comes with the project, no text, the one of the loaded file; and the kind of all others."""
 FIRST_ON = ("naive", "replay", "kl", "ewc")
 """The strategies that a new draft compares."""
 
@@ -80,6 +85,10 @@ class ExperimentDraft:
     """The name of the reference text: a task, learnt here or not, or `file_reference`."""
     file_reference: ReferenceSpec | None = None
     """The reference text that came with a loaded experiment and is not in the library."""
+    general: Choice = SHIPPED
+    file_general: GeneralSpec | None = None
+    """The general text that came with a loaded experiment and is not in the library."""
+    guards: GuardsDraft = field(default_factory=GuardsDraft)
     task_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The epochs and the learning rate that tasks have of their own, by the task's name."""
     model: str = "tiny-gpt2"
@@ -135,11 +144,15 @@ class ExperimentDraft:
             raise ConfigError("Switch on at least one strategy.")
         reader = next((spec.name for spec in specs if reads_reference(spec)), None)
         reference = self.chosen_reference(known_tasks, reader) if reader is not None else None
+        general = self.chosen_general(known_tasks)
+        check_untouched(general, tasks)
         data = {
             "name": self.name.strip() or suggested_name([task.name for task in tasks]),
             "model": self.model.strip(),
             "tasks": [task.model_dump() for task in tasks],
             "reference": reference and reference.model_dump(),
+            "general": general and general.model_dump(),
+            "guards": self.guards.guards(),
             "training": self.training,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
@@ -157,6 +170,19 @@ class ExperimentDraft:
         if found is None:
             raise ConfigError(f"Choose the text of your own in the form of {described(reader).title}.")
         return found if isinstance(found, ReferenceSpec) else ReferenceSpec.of(found)
+
+    def generals(self, known_tasks: Mapping[str, TaskSpec]) -> dict[Choice, GeneralSpec | None]:
+        """Every general text that may be chosen."""
+        tasks = {(TASK, name): GeneralSpec.of(task) for name, task in {**known_tasks, **self.file_tasks}.items()}
+        own = {} if self.file_general is None else {FILE: self.file_general}
+        return {SHIPPED: GeneralSpec.shipped(), **own, **tasks, NONE: None}
+
+    def chosen_general(self, known_tasks: Mapping[str, TaskSpec]) -> GeneralSpec | None:
+        """The general text. Raises ConfigError where the chosen one is gone."""
+        choices = self.generals(known_tasks)
+        if self.general not in choices:
+            raise ConfigError(f"The general text '{self.general[1]}' is no longer in the library; choose another one.")
+        return choices[self.general]
 
     def tasks(self, known_tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
         """The chosen tasks that still exist, in order, with what is set for them here."""
@@ -192,6 +218,8 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     tasks = [task.model_copy(update=dict.fromkeys(OVERRIDES)) for task in experiment.tasks]
     draft.file_tasks = {task.name: task for task in tasks if known_tasks.get(task.name) != task}
     _take_reference(draft, experiment.reference, known_tasks)
+    _take_general(draft, experiment.general, known_tasks)
+    draft.guards.take(rows_of(experiment.guards), is_open=bool(experiment.guards))
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
     draft.preset = next((name for name, preset in PRESETS.items() if preset == experiment.training), "standard")
@@ -216,11 +244,25 @@ def _take_reference(
     """Choose the reference text of an experiment: the task of the library that it is, else the text itself."""
     if reference is None:
         return
-    for name, task in known_tasks.items():
-        if ReferenceSpec.of(task) == reference.model_copy(update={"name": name}):
-            draft.reference = name
-            return
-    draft.reference, draft.file_reference = reference.name, reference
+    draft.reference = _task_of(reference, known_tasks)
+    if draft.reference is None:
+        draft.reference, draft.file_reference = reference.name, reference
+
+
+def _take_general(draft: ExperimentDraft, general: GeneralSpec | None, known_tasks: Mapping[str, TaskSpec]) -> None:
+    """Choose the general text of an experiment: the shipped one, the task of the library that it is, or itself."""
+    if general is None or general == GeneralSpec.shipped():
+        draft.general = SHIPPED if general else NONE
+    elif (name := _task_of(general, known_tasks)) is not None:
+        draft.general = (TASK, name)
+    else:
+        draft.general, draft.file_general = FILE, general
+
+
+def _task_of(text: TextBeside, known_tasks: Mapping[str, TaskSpec]) -> str | None:
+    """The name of the task of the library whose training side a text beside the tasks is."""
+    found = (name for name, task in known_tasks.items() if text.of(task) == text.model_copy(update={"name": name}))
+    return next(found, None)
 
 
 def reads_reference(spec: StrategySpec) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _WANTED = "experiment_estimate_wanted"
 """Models whose estimate was asked for; others than the embedded one may need a download first."""
 _SHOWN_DUPLICATES = 20
+_WRITTEN = "Written tokens"
 
 
 def show_estimate(experiment: Experiment) -> None:
@@ -60,7 +61,11 @@ def show_estimate(experiment: Experiment) -> None:
     expected.keep(experiment, {run.label: run.seconds for run in result.runs})
     _estimate_metrics(result)
     with st.expander("By strategy"):
-        st.dataframe(_estimate_table(result), hide_index=True)
+        written = st.column_config.NumberColumn(
+            help="By the model: texts that a strategy has it write, and its answers to held-out questions and guards, "
+            "at most."
+        )
+        st.dataframe(_estimate_table(result), hide_index=True, column_config={_WRITTEN: written})
         st.caption(
             f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
             f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
@@ -133,7 +138,7 @@ def _estimate_table(result: Estimate) -> pd.DataFrame:
     counted = {
         "Fisher tokens": [run.fisher_tokens for run in result.runs],
         "Tokens read without a gradient": [run.forward_tokens for run in result.runs],
-        "Written tokens": [run.written_tokens for run in result.runs],
+        _WRITTEN: [run.written_tokens for run in result.runs],
     }
     return pd.DataFrame(
         {

@@ -135,9 +135,9 @@ def _to_ask_about(report: Report) -> list[str]:
     for task in report.tasks:
         new = " ".join(remark for remark in task.remarks if visible(remark) not in seen)
         found += [f"Task '{task.name}': {new}"] if new else []
-    if report.reference is not None:
-        new = " ".join(remark for remark in report.reference.remarks if visible(remark) not in seen)
-        found += [f"Reference text '{report.reference.name}': {new}"] if new else []
+    for title, text in (("Reference text", report.reference), ("General text", report.general)):
+        new = " ".join(remark for remark in text.remarks if visible(remark) not in seen) if text is not None else ""
+        found += [f"{title} '{text.name}': {new}"] if text is not None and new else []
     return found
 
 

@@ -10,6 +10,8 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.guards.guard import Guard
+    from engine.guards.guard_sets import GuardSet
     from engine.harness.kept_results import Kept
     from engine.insight.prompt_sets import PromptSet
     from engine.insight.requests import Request, Source
@@ -138,6 +140,24 @@ def delete_harness(run_id: str, kept_id: str) -> None:
     from engine.insight.harness_evaluations import delete_file
 
     delete_file(session.store(), run_id, kept_id)
+
+
+@_change("kept guards {result.set_id}")
+def keep_guards(name: str, guards: Sequence[Guard]) -> GuardSet:
+    """Keep guards under a name. Raises PalimpsestError."""
+    return session.guard_sets().keep(name, guards)
+
+
+@_change("renamed guards {0}")
+def rename_guards(set_id: str, name: str) -> None:
+    """Give a set of guards another name. Raises PalimpsestError."""
+    session.guard_sets().rename(set_id, name)
+
+
+@_change("deleted guards {0}")
+def delete_guards(set_id: str) -> None:
+    """Delete a set of guards. Raises PalimpsestError."""
+    session.guard_sets().delete(set_id)
 
 
 @_change("deleted kept scores and answers")

@@ -21,6 +21,7 @@ from ui.server.navigation import TASKS as TASKS
 from ui.server.navigation import UNDERSTAND as UNDERSTAND
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
+    from engine.guards.guard_sets import GuardSets
     from engine.insight.prompt_sets import PromptSets
     from engine.insight.serving.desk import Desk
     from engine.persistence.shared_results import SharedResults
@@ -91,6 +92,14 @@ def prompt_sets() -> PromptSets:
     from engine.insight.prompt_sets import PromptSets
 
     return PromptSets(data_folder())
+
+
+def guard_sets() -> GuardSets:
+    """The guards that are kept in this server's data folder."""
+    _admit()
+    from engine.guards.guard_sets import GuardSets
+
+    return GuardSets(data_folder())
 
 
 def kept_results() -> SharedResults:

@@ -24,14 +24,25 @@ CHANGES = {
     "add", "add_experiment", "ask", "clear", "delete", "delete_experiment", "forget", "keep", "move", "note", "rename",
     "request", "requeue", "resume", "set_pause", "set_status", "stop",
 }  # fmt: skip
-SOURCES = {"store", "runner", "library", "shared", "kept", "desk", "prompt_sets", "kept_results", "results"}
+SOURCES = {
+    "store",
+    "runner",
+    "library",
+    "shared",
+    "kept",
+    "desk",
+    "prompt_sets",
+    "guard_sets",
+    "kept_results",
+    "results",
+}
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     """Stands in for the store, the runner and the library."""
     everything = MagicMock()
-    for name in ("store", "runner", "library", "desk", "prompt_sets", "kept_results"):
+    for name in ("store", "runner", "library", "desk", "prompt_sets", "guard_sets", "kept_results"):
         monkeypatch.setattr(session, name, getattr(everything, name))
     return everything
 
@@ -68,17 +79,22 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
     request = AnswersRequest((), ())
     asked.prompt_sets().note.return_value = "k1"
     asked.prompt_sets().keep.return_value.set_id = "s1"
+    asked.guard_sets().keep.return_value.set_id = "g1"
     actions.ask(request)
     actions.stop_asking(request)
     actions.note_prompts(["Bread and"])
     actions.keep_prompts("a name", ["Bread and"])
     actions.delete_prompts("s1")
+    actions.keep_guards("a name", [MagicMock()])
+    actions.rename_guards("g1", "another name")
+    actions.delete_guards("g1")
     actions.clear_kept_results()
     did = (
         "started experiment e1", "paused run r1", "resumed run r1", "stopped run r1", "added task t1", "moved task t1",
         "renamed task t1", "deleted task t1", "deleted what runs have in common",
         "asked models (AnswersRequest)", "stopped what was asked (AnswersRequest)", "asked prompts k1",
-        "kept prompts s1", "deleted prompts s1", "deleted kept scores and answers",
+        "kept prompts s1", "deleted prompts s1",
+        "kept guards g1", "renamed guards g1", "deleted guards g1", "deleted kept scores and answers",
     )  # fmt: skip
     assert logged == [f"edith@example.org {words}" for words in did]
     assert len(did) == len(ACTIONS)
