@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import ConfigError
-from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.experiment import NONE, Experiment, to_data
 from engine.experiments.training import Training
 from engine.running.queue import RunnerLock
 from engine.store import Store
@@ -74,11 +74,24 @@ def _same(store: Store, experiment: Experiment) -> str | None:
         kept = to_data(store.experiment(experiment_id))
         if not Path(kept["model"]).is_absolute() and str(Path(kept["model"]).resolve()) == wanted["model"]:
             kept["model"] = wanted["model"]  # of before, when folders of models were kept as they were written
+        kept |= _unscored_as_before(kept, experiment)
         if any(kept["training"] == training for training in sampled):
             kept["training"] = wanted["training"]
         if kept == wanted or (kept == before and store.joined_as_before(experiment_id)):
             return experiment_id
     return None
+
+
+def _unscored_as_before(kept: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """What a file that says nothing of a general text and of answers meant where they were not known yet, or were left
+    out: it goes on without them."""
+    wanted, found = to_data(experiment), dict[str, Any]()
+    if kept["general"] == NONE and "general" not in experiment.model_fields_set:
+        found["general"] = wanted["general"]
+    usual = experiment.training.answer_questions == Training().answer_questions
+    if kept["training"]["answer_questions"] == 0 and usual:
+        found["training"] = kept["training"] | {"answer_questions": wanted["training"]["answer_questions"]}
+    return found
 
 
 def _sampled_as_before(experiment: Experiment) -> list[dict[str, Any]]:

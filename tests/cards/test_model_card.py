@@ -22,7 +22,7 @@ from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment
 
 EVIL = ("a](http://evil)", "<script>x</script>", "p|q`r", "--- b: 'c' ---")
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = "0123456789" * 4
 BITS = ((4.0, 5.0, 6.0, 7.0), (2.0, 4.5, 6.0, 7.0), (2.5, 1.5, 6.0, 7.0), (3.5, 1.25, 1.0, 7.0), (3.25, 1.5, 2.0, 0.5))
 """Bits per byte after each stage, of four tasks."""
 Table = list[list[str]]

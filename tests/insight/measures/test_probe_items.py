@@ -28,7 +28,7 @@ def test_items_are_many_all_different_and_their_choices_distinct(probe: Probe) -
 def test_the_items_are_those_that_every_model_has_seen_before() -> None:
     """Whoever changes items changes what kept and published shares are of."""
     said = [[item.prompt, list(item.choices), item.right] for probe in PROBES for item in items_of(probe)]
-    assert hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12] == "40a9436e6bf5"
+    assert hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12] == "40a9436e6bf5"  # pragma: allowlist secret
 
 
 def solved(line: str) -> int:
