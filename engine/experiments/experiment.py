@@ -159,6 +159,11 @@ class Experiment(BaseModel):
         return self
 
     @property
+    def own_beside(self) -> dict[str, TextBeside]:
+        """Of the texts beside the tasks those that the experiment itself names, by their fields."""
+        return {name: text for name, text in self.beside.items() if text is not None and name in self.model_fields_set}
+
+    @property
     def beside(self) -> dict[str, TextBeside | None]:
         """The texts beside the tasks by their fields."""
         return {"reference": self.reference, "general": self.general}

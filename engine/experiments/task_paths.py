@@ -29,7 +29,7 @@ def expanded(experiment: Experiment, folder: Path) -> Experiment:
     variable that is not set and a pattern that matches nothing.
     """
     tasks = [_with_files(task, f"tasks.{number}", folder) for number, task in enumerate(experiment.tasks, start=1)]
-    beside = {name: found and _with_files(found, name, folder) for name, found in experiment.beside.items()}
+    beside = {name: _with_files(text, name, folder) for name, text in experiment.own_beside.items()}
     found = {"tasks": tuple(tasks), "model": _model(experiment.model, folder), **beside}
     return experiment.model_copy(update=found)
 

@@ -79,7 +79,7 @@ def with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
         train, test = (tuple(found_at(name, folder) for name in names) for names in (task.train, task.test))
         return task.model_copy(update={"train": train, "test": test})
 
-    beside = {name: found and absolute(found) for name, found in experiment.beside.items()}
+    beside = {name: absolute(text) for name, text in experiment.own_beside.items()}
     return experiment.model_copy(update={"tasks": tuple(map(absolute, experiment.tasks)), **beside})
 
 
