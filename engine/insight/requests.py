@@ -105,6 +105,8 @@ def check(request: AnswersRequest) -> None:
     """Raises ConfigError, with what to change, where too much or nothing is asked."""
     if not request.prompts or not all(prompt.text.strip() for prompt in request.prompts):
         raise ConfigError("There is an empty prompt; write what the models shall go on from.")
+    if any("\ud800" <= character <= "\udfff" for prompt in request.prompts for character in prompt.text):
+        raise ConfigError("A prompt holds bytes that are no text; write it in UTF-8.")
     _check_number("prompts", len(request.prompts), MOST_PROMPTS)
     _check_number("models", len(request.sources), MOST_SOURCES)
     _check_number("tokens an answer", request.most_tokens, MOST_ANSWER_TOKENS)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from engine.strategies.base import Strategy
     from engine.tasks.texts_beside import TextBeside
 
+_FEW_TOKENS = 200
+"""A text of fewer is remarked on: its mean loss changes with every word."""
+
 
 def tokens_beside(spec: TextBeside, base: Tokens, shared: SharedResults | None, block_size: int) -> TaskTokens:
     """The text in the tokens of `base`, on both sides, kept as `task_tokens` keeps a task's. Raises TaskError, which
@@ -26,6 +29,8 @@ def tokens_beside(spec: TextBeside, base: Tokens, shared: SharedResults | None, 
     except PalimpsestError as error:
         raise TaskError(named(spec, str(error))) from error
     said = tuple(remark for remark in found.reading.remarks if remark != SCORED_ON_TRAINING)
+    if found.train.target_tokens < _FEW_TOKENS:
+        said += (f"{found.train.target_tokens:,} tokens are few to tell anything by; take a longer text.",)
     return dataclasses.replace(found, reading=dataclasses.replace(found.reading, remarks=said))
 
 

@@ -26,6 +26,8 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 def _can_be_a_path(path: str) -> str:
     """Raises ValueError for what no file system takes."""
+    if not path.strip():
+        raise ValueError("an empty path names no file; write one, or leave the field out")
     if "\0" in path:
         raise ValueError("no path holds the character NUL")
     if len(path.encode()) > 3000 or any(len(part.encode()) > 255 for part in path.split("/")):

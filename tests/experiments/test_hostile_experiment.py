@@ -124,6 +124,7 @@ HOSTILE = {
     "a thousand unknown keys": file(**{f"k{i}": i for i in range(1000)}),
     "a key of 900 characters": file(**{"k" * 900: 1}),
     "two tasks of one name": file(tasks="[{name: a, train: a.txt}, {name: ' a\u202e', train: b.txt}]"),
+    "an empty path": file(tasks='[{name: a, train: ""}]'),
     "a path with NUL": file(tasks='[{name: a, train: "a\\0.txt"}]'),
     "a path of 10,000 characters": file(tasks=f"[{{name: a, train: {LONG}}}]"),
     "a model of 10,000 characters": file(model=LONG),

@@ -66,6 +66,7 @@ def test_growing_answers_are_told_and_end_as_the_result(results: Path, run_id: s
     [
         (["x " * 300], 8, "Prompt 1 has [0-9]+ tokens and its answer up to 8"),
         (["ok", "  "], 8, "an empty prompt"),
+        (["caf\udce9"], 8, "bytes that are no text"),
         ([], 8, "an empty prompt"),
         (["x"] * 201, 8, "201 prompts are asked for; 1 to 200 can be"),
         (["x"], 5000, "5000 tokens an answer are asked for"),

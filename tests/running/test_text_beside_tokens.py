@@ -156,3 +156,14 @@ def test_another_text_in_a_folder_of_results_is_another_experiment(tmp_path: Pat
     described(tmp_path / "a", None, ["naive"])
     with pytest.raises(Exception, match="another experiment \\(other reference\\)"):
         run_experiment(load_experiment(tmp_path / "a" / "experiment.yaml"), tmp_path / "out", execute=FakeRun())
+
+
+def test_a_text_of_a_few_words_is_remarked_on(tmp_path: Path) -> None:
+    path = described(tmp_path)
+    (tmp_path / "word.txt").write_text("a word", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("reference: general.txt", "reference: word.txt"))
+    found = check(load_experiment(path))
+    assert found.reference is not None
+    assert found.reference.remarks == ("3 tokens are few to tell anything by; take a longer text.",)
+    assert found.general is not None
+    assert found.general.remarks == ()
