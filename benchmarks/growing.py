@@ -81,7 +81,7 @@ def run(folder: str, kept: str, tokens: int, seed: int) -> dict[str, Any]:
     training = {"stage_tokens": tokens, "epochs": 1, "evaluations_per_stage": 1, "device": "cpu"}
     experiment = experiment_from(
         {"name": "growth", "tasks": [{"name": "task", **files}], "strategies": ["naive"], "training": training,
-         "seeds": [seed]}
+         "general": "none", "seeds": [seed]}
     )  # fmt: skip
     steps: list[events.StepDone] = []
     at: dict[str, float] = {}

@@ -134,7 +134,7 @@ def toy_experiment(folder: Path, chosen: Sequence[str], size: Size, seed: int) -
     }  # fmt: skip
     return experiment_from(
         {"name": "toy stream", "model": str(folder / "model"), "tasks": tasks, "training": training, "seeds": [seed],
-         "strategies": [{name: parameters_of(name, size)} for name in chosen]}
+         "general": "none", "strategies": [{name: parameters_of(name, size)} for name in chosen]}
     )  # fmt: skip
 
 

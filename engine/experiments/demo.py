@@ -20,6 +20,7 @@ def demo_experiment() -> Experiment:
             tokens_per_step=512,
             evaluations_per_stage=4,
             evaluation_tokens=341,
+            answer_questions=0,  # the first points wait for them
         ),
         # Naive comes first: it shows the forgetting that the others cure.
         strategies=(

@@ -48,9 +48,8 @@ SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 _TASK_FIELDS = (
     "name", "documents", "held_out_documents", "target_tokens", "held_out_target_tokens", "kind", "columns",
     "unused_columns", "remarks", "scored_on_training", "separator", "chat_template",
-    "questions",
 )  # fmt: skip
-_OF_HELD_OUT = ("held_out_documents", "held_out_target_tokens", "scored_on_training", "questions")
+_OF_HELD_OUT = ("held_out_documents", "held_out_target_tokens", "scored_on_training")
 _CURVE = (
     "stage", "step", "task", *(f"{name}{end}" for name in SCORE_NAMES for end in ("", "_low", "_high")),
     "worse_by", "worse_by_half", "is_worse",
@@ -196,6 +195,7 @@ def task_data(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for task in tasks:
         data = {name: task.get(name) for name in _TASK_FIELDS}
+        data |= {"questions": task["questions"]} if "questions" in task else {}  # a run alone has chosen them
         found.append(data | {name: list(data[name] or ()) for name in ("columns", "unused_columns", "remarks")})
     return found
 

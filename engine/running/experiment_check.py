@@ -19,12 +19,16 @@ from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.running.text_beside_tokens import named, tokens_beside
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
-from engine.tasks.texts_beside import TextBeside, check_untouched
+from engine.tasks.texts_beside import GeneralSpec, TextBeside, check_untouched
 from engine.tokens.rendered_text import read_and_learnt
 
 if TYPE_CHECKING:
     from engine.persistence.shared_results import SharedResults
 
+_LEFT_OUT = (
+    "general: the text that comes along is English, which this model's tokens can't write, so no general text is "
+    "scored; name one that they can."
+)
 FIRST = 3
 """Training documents of each task that a report shows as the model gets them."""
 
@@ -106,7 +110,8 @@ def check(
             refused.append(_of_task(spec, error, len(experiment.tasks)))
     read = experiment.readers_of_reference()
     reference = _beside(experiment.reference if read else None, experiment, tokens, shared, refused)
-    general = _beside(experiment.general, experiment, tokens, shared, refused)
+    is_shipped, unread = experiment.general == GeneralSpec.shipped(), list[str]()
+    general = _beside(experiment.general, experiment, tokens, shared, unread if is_shipped else refused)
     try:
         check_untouched(experiment.general, experiment.tasks)
     except PalimpsestError as error:
@@ -119,7 +124,9 @@ def check(
     progress(len(experiment.tasks), len(experiment.tasks), "")
     on_training = remarks_on_training(experiment.training, model.parameters)
     on_strategies = (*remarks_on_overrides(experiment, model.parameters), *ignored_parameters(experiment))
-    return Report(tuple(tasks), tuple(refused), reference, general, (*model.remarks, *on_training, *on_strategies))
+    left_out = [_LEFT_OUT for _ in unread]
+    remarks = (*model.remarks, *on_training, *on_strategies, *left_out)
+    return Report(tuple(tasks), tuple(refused), reference, general, remarks)
 
 
 def _beside(

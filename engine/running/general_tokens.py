@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from engine.common.errors import TaskError
 from engine.common.random_streams import Streams
 from engine.persistence.content_keys import content_key
 from engine.running.text_beside_tokens import text_facts, tokens_beside
+from engine.tasks.texts_beside import GeneralSpec
 from engine.training.drift import MOST_TOKENS, Drift
 from engine.training.scored_texts import GeneralText
 from engine.training.scoring import prepare
@@ -26,11 +28,17 @@ def general_of_run(
     experiment: Experiment, base: LoadedModel, shared: SharedResults | None, content: str, seed: int
 ) -> GeneralText | None:
     """The text as the runs of a seed are scored on it, with the facts that they record; None where there is none.
-    `content` names the base model and what it computes with. Raises TaskError that begins with the field's name."""
+    `content` names the base model and what it computes with. The shipped text is left out where the model's tokens
+    can't write it. Raises TaskError that begins with the field's name."""
     if experiment.general is None:
         return None
     training = experiment.training
-    found = tokens_beside(experiment.general, base, shared, training.block_size)
+    try:
+        found = tokens_beside(experiment.general, base, shared, training.block_size)
+    except TaskError:
+        if experiment.general == GeneralSpec.shipped():  # the check has said so
+            return None
+        raise
     draw = Streams(seed).generator("held-out choice of the general text")
     held_out = prepare(
         found.train, training.block_size, training.evaluation_tokens, base.packed, training.held_out_tokens, draw

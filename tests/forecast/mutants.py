@@ -117,7 +117,7 @@ MUTANTS: dict[str, Mutant] = {
     "a draw of a part of a piece": mutant(
         memory_draws, "targets >= wanted * number / len(order)", "True", _MEAN_DRAW, wanted=8, names="plain"
     ),
-    "documents of one length": mutant(memory_draws, "task.sample or", "", _MEAN_DRAW, wanted=32, names="plain"),
+    "documents of one length": mutant(memory_draws, "task.sample or", "", _MEAN_DRAW, wanted=8, names="chat plain"),
     "rows of every task in turn": mutant(
         memory_draws,
         "min(with_rows, key=lambda each: drawn[each])",

@@ -171,7 +171,7 @@ COMPARED: dict[str, Mutant] = {
         comparison, "-1.0 if score in LOWER_IS_BETTER", "1.0 if score in LOWER_IS_BETTER", _LEVELS
     ),
     "the last task among the earlier ones": mutant(
-        comparison, "earlier = rows[-1][:-1]", "earlier = rows[-1]", _LEVELS
+        comparison, "for value in rows[-1][:-1] if", "for value in rows[-1] if", _LEVELS
     ),
     "the first look for what was learnt": mutant(
         comparison,
@@ -200,8 +200,8 @@ COMPARED: dict[str, Mutant] = {
     ),
     "stages that are missing in the middle": mutant(
         comparison,
-        "if stage != len(rows) or any(",
-        "if any(",
+        "if stage != len(rows) or has_gap:",
+        "if has_gap:",
         test_comparison.test_a_matrix_ends_before_a_stage_that_is_missing,
     ),
     "seeds that only one configuration has": mutant(

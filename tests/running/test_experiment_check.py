@@ -39,7 +39,8 @@ def described(
         data = content.encode() if isinstance(content, str) else content
         (folder / name).write_bytes(data)
     first = next(iter(files))
-    data = {"name": "x", "tasks": tasks or [{"name": "a", "train": first}], "strategies": ["naive"]} | more
+    data = {"name": "x", "tasks": tasks or [{"name": "a", "train": first}], "strategies": ["naive"]}
+    data |= {"general": "none"} | more
     path = folder / "experiment.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
@@ -256,6 +257,7 @@ def test_a_run_records_what_the_check_said_and_its_checkpoint_brings_the_templat
     assert run["status"] == "finished", run["reason"]
     code, reported = checked(path)
     assert code == 0
+    assert [task.pop("questions") for task in found["tasks"]] == [4, 4]
     assert found["tasks"] == [{key: task[key] for key in task if key != "first"} for task in reported["tasks"]]
     assert [task["separator"] for task in found["tasks"]] == [None, "\n"]
     assert found["tasks"][0]["chat_template"].startswith("{{- bos_token")

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from benchmarks.toy_stream import SMOKE, toy_experiment
+from engine import events
 from engine.cli import app
 from engine.common.errors import TaskError
 from engine.events.control import Control
@@ -19,6 +21,7 @@ from engine.running.experiment_check import check
 from engine.running.headless import run_experiment
 from engine.running.ignored_settings import ignored_parameters
 from engine.store import Store
+from engine.tasks.texts_beside import GeneralSpec
 from tests.fake_runs import STEPS, FakeRun
 
 TRAINING = {
@@ -167,3 +170,21 @@ def test_a_text_of_a_few_words_is_remarked_on(tmp_path: Path) -> None:
     assert found.reference.remarks == ("3 tokens are few to tell anything by; take a longer text.",)
     assert found.general is not None
     assert found.general.remarks == ()
+
+
+def test_a_model_that_knows_no_english_is_scored_without_the_text_that_comes_along(tmp_path: Path) -> None:
+    toy = toy_experiment(tmp_path, ["naive"], SMOKE, seed=0)
+    toy = toy.model_copy(update={"general": GeneralSpec.shipped()})
+    found = check(toy)
+    assert (found.refused, found.general) == ((), None)
+    assert "general: the text that comes along is English" in found.remarks[-1]
+    started = next(
+        event
+        for event in execute_run(toy, toy.runs()[0], tmp_path / "run", Control())
+        if isinstance(event, events.RunStarted)
+    )
+    assert started.general is None
+    own = tmp_path / "own.txt"
+    own.write_text("Words that it does not know.\n\nAnd more of them.", encoding="utf-8")
+    asked = toy.model_copy(update={"general": GeneralSpec(train=(str(own),))})
+    assert "general: " in check(asked).refused[0], "what was asked for is refused, not left out"

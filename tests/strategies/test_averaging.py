@@ -96,7 +96,7 @@ def test_the_weights_that_are_scored_and_saved_are_the_averaged_ones_at_the_last
         assert changed(last)
         assert all(torch.equal(kept[name], last[3][name]) for name in last[3])
         base = base_of(GPT2LMHeadModel.from_pretrained(tmp_path / f"stage-{stage}"))
-        again = evaluate(setup, base, setup.tasks, stage, 0, whole=True)
+        again = evaluate(setup, base, setup.scored, stage, 0, whole=True)
         assert again.whole == whole[stage].whole
 
 

@@ -296,7 +296,7 @@ def test_the_scored_weights_of_a_merged_stage_are_the_saved_ones(tmp_path: Path)
     for stage in (1, 2):
         assert not adapters.is_adapter(tmp_path / f"stage-{stage}")
         plain = base_of(GPT2LMHeadModel.from_pretrained(tmp_path / f"stage-{stage}"))
-        assert evaluate(setup, plain, setup.tasks, stage, 0, whole=True).whole == scored[stage]
+        assert evaluate(setup, plain, setup.scored, stage, 0, whole=True).whole == scored[stage]
 
 
 def by_plain_loop(model: PreTrainedModel, documents: Any) -> dict[str, torch.Tensor]:

@@ -9,7 +9,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from engine.common.errors import AccessError
-from engine.insight.requests import AnswersRequest
+from engine.insight import harness_evaluations
+from engine.insight.requests import AnswersRequest, Source
 from ui.server import access, actions, entrance, session
 from ui.server.access import Role, Visitor
 
@@ -24,6 +25,8 @@ CHANGES = {
     "add", "add_experiment", "ask", "clear", "delete", "delete_experiment", "forget", "keep", "move", "note", "rename",
     "request", "requeue", "resume", "set_pause", "set_status", "stop",
 }  # fmt: skip
+CHANGING = {"keep_file", "delete_file"}
+"""Functions that change something of the store that they are given."""
 SOURCES = {
     "store",
     "runner",
@@ -61,7 +64,7 @@ def test_no_action_is_done_for_those_who_may_not_change_things(
 
 
 def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[str] = []
+    logged, deleted = list[str](), list[object]()
     monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("edith@example.org", Role.CHANGE))
     monkeypatch.setattr(entrance, "LOG", SimpleNamespace(info=lambda text, *given: logged.append(text % given)))
     asked.store().add_experiment.return_value = "e1"
@@ -89,12 +92,19 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
     actions.rename_guards("g1", "another name")
     actions.delete_guards("g1")
     actions.clear_kept_results()
+    kept = MagicMock(kept_id="h1")
+    monkeypatch.setattr(harness_evaluations, "keep_file", lambda *given: kept)
+    monkeypatch.setattr(harness_evaluations, "delete_file", lambda store, *given: deleted.append(given))
+    assert actions.keep_harness(Source("r1", 2), "results.json", b"{}") is kept
+    actions.delete_harness("r1", "h1")
+    assert deleted == [("r1", "h1")]
     did = (
         "started experiment e1", "paused run r1", "resumed run r1", "stopped run r1", "added task t1", "moved task t1",
         "renamed task t1", "deleted task t1", "deleted what runs have in common",
         "asked models (AnswersRequest)", "stopped what was asked (AnswersRequest)", "asked prompts k1",
         "kept prompts s1", "deleted prompts s1",
         "kept guards g1", "renamed guards g1", "deleted guards g1", "deleted kept scores and answers",
+        "kept results of lm-evaluation-harness h1 with run r1", "deleted results of lm-evaluation-harness h1 of run r1",
     )  # fmt: skip
     assert logged == [f"edith@example.org {words}" for words in did]
     assert len(did) == len(ACTIONS)
@@ -114,6 +124,8 @@ def changes(path: Path) -> list[str]:
             name = source.attr if isinstance(source, ast.Attribute) else getattr(source, "id", "")
             if name in SOURCES:
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}.{node.attr}")
+        if isinstance(node, ast.Name) and node.id in CHANGING:
+            found.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.id}")
     return found
 
 
