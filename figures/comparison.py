@@ -54,7 +54,7 @@ def matrices_figure(
     figure.update_annotations(font_size=14)
     for i, (label, grid) in enumerate(grids.items()):
         axis = "" if i == 0 else str(i + 1)
-        for trace in matrix_traces(grid, tasks, style, limit, counts(groups[label]), 11):
+        for trace in matrix_traces(grid, tasks, style, limit, counts(groups[label], style), 11):
             trace.uid = f"{label}-{trace.uid}"
             figure.add_trace(trace, row=i // columns + 1, col=i % columns + 1)
         figure.add_shape(diagonal(tasks, f"x{axis}", f"y{axis}"))

@@ -79,7 +79,7 @@ def matrix_figure(
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True} | DISTANCE
     layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
     layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
-    traces = matrix_traces(grid, tasks, style, limit, counts(matrix), ended=ended)
+    traces = matrix_traces(grid, tasks, style, limit, counts(matrix, style), ended=ended)
     if is_beside:
         traces += _general_traces(beside[:, 0], last + _APART, tasks, style, limit)
     return go.Figure({"data": traces, "layout": layout})
@@ -131,7 +131,7 @@ def matrix_traces(
     tasks: Sequence[str],
     style: ScoreStyle,
     limit: float,
-    tokens: dict[int, int] | None = None,
+    counted: dict[int, int] | None = None,
     size: int = 13,
     ended: bool = False,
 ) -> list[go.Heatmap | go.Scatter]:
@@ -140,15 +140,17 @@ def matrix_traces(
     The colours' `customdata` is [stage, task index].
     """
     stages, columns = list(range(len(tasks) + 1)), list(range(1, len(tasks) + 1))
-    waiting = [[_waiting(stage, task, ended) for task in tasks] for stage in stages]
+    known = counted or {}
+    waiting = [
+        [_no_questions(task) if _lacks(j, style, known) else _waiting(stage, task, ended)
+         for j, task in enumerate(tasks)] for stage in stages
+    ]  # fmt: skip
     common = {"x": columns, "y": stages, "xgap": 3, "ygap": 3, "showscale": False, "hoverinfo": "text"}
     background = go.Heatmap(
         z=np.zeros(grid.shape), colorscale=[[0, EMPTY], [1, EMPTY]], hovertext=waiting, uid="empty", **common
     )
     gains = gain_grid(grid, style)
-    hovers = [
-        [_hover(grid, stage, j, tasks, style, tokens or {}, ended) for j in range(len(tasks))] for stage in stages
-    ]
+    hovers = [[_hover(grid, stage, j, tasks, style, known, ended) for j in range(len(tasks))] for stage in stages]
     scores = go.Heatmap(
         z=gains, zmin=-limit, zmax=limit, colorscale=[list(c) for c in DIVERGING], hovertext=hovers, uid="scores",
         customdata=[[[stage, j] for j in columns] for stage in stages], **common,
@@ -169,11 +171,20 @@ def diagonal(tasks: Sequence[str], xref: str = "x", yref: str = "y") -> dict[str
     return {"type": "path", "path": "".join(boxes), "xref": xref, "yref": yref, "line": line, "name": "ink"}
 
 
-def counts(matrix: pd.DataFrame) -> dict[int, int]:
-    """Held-out target tokens by task index."""
-    if "target_tokens" not in matrix:
+def counts(matrix: pd.DataFrame, style: ScoreStyle) -> dict[int, int]:
+    """How many held-out tokens, or questions, the score is over, by task index."""
+    if style.counted not in matrix:
         return {}
-    return {int(k): int(v) for k, v in matrix.groupby("task_index")["target_tokens"].max().items()}
+    return {int(k): int(v) for k, v in matrix.groupby("task_index")[style.counted].max().items()}
+
+
+def _lacks(column: int, style: ScoreStyle, counted: dict[int, int]) -> bool:
+    """Whether a task has no such score, since no question of it is answered."""
+    return style.counted == "questions" and counted.get(column + 1) == 0
+
+
+def _no_questions(task: str) -> str:
+    return f"{escaped(task)}: no held-out question of it is answered; plain text has no expected answers"
 
 
 def describe(grid: Grid, tasks: Sequence[str], style: ScoreStyle) -> str:
@@ -211,7 +222,7 @@ def _hover(
     column: int,
     tasks: Sequence[str],
     style: ScoreStyle,
-    tokens: dict[int, int],
+    counted: dict[int, int],
     ended: bool = False,
 ) -> str:
     value = grid[stage, column]
@@ -226,8 +237,9 @@ def _hover(
     ):
         if not skip and not np.isnan(reference):
             lines.append(f"{style.change(value - reference)} against {name} ({_verdict(value, reference, style)})")
-    if column + 1 in tokens:
-        lines.append(f"over {tokens[column + 1]:,} held-out tokens")
+    if column + 1 in counted:
+        unit = "questions" if style.counted == "questions" else "tokens"
+        lines.append(f"over {counted[column + 1]:,} held-out {unit}")
     return "<br>".join(lines)
 
 

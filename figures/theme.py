@@ -51,6 +51,8 @@ class ScoreStyle:
     change_format: str
     is_share: bool = False
     """Written in percent, its differences in points."""
+    counted: str = "target_tokens"
+    """The column of a matrix that says how much it is over: held-out tokens, or questions."""
 
     def text(self, value: float) -> str:
         """The value as figures write it, without its unit; a dash where there is none."""
@@ -79,8 +81,8 @@ SCORES = {
         ScoreStyle("perplexity", "Perplexity", "perplexity", True, ".4g", "+.3g"),
         ScoreStyle("bits_per_byte", "Bits per byte", "bits per byte", True, ".3f", "+.3f"),
         ScoreStyle("accuracy", "Next-token accuracy", "accuracy", False, ".1%", "+.1f", True),
-        ScoreStyle("exact_match", "Exact match", "exactly right", False, ".1%", "+.1f", True),
-        ScoreStyle("token_f1", "Token F1", "token F1", False, ".1%", "+.1f", True),
+        ScoreStyle("exact_match", "Exact match", "exactly right", False, ".1%", "+.1f", True, "questions"),
+        ScoreStyle("token_f1", "Token F1", "token F1", False, ".1%", "+.1f", True, "questions"),
     )
 }
 

@@ -105,3 +105,13 @@ def test_the_general_text_stands_apart_with_its_change_against_the_base_model() 
     assert not [
         trace for trace in matrix_figure(HALF, TASKS, "exact_match", general=without).data if trace.uid == "general"
     ]
+
+
+def test_marks_of_answers_are_over_questions_and_plain_text_has_none() -> None:
+    marked = HALF.assign(questions=[0 if task == "tea" else 40 for task in HALF["task"]])
+    marked.loc[marked["task"] == "tea", "exact_match"] = math.nan
+    drawn = matrix_figure(marked, TASKS, "exact_match")
+    assert layer(drawn, "scores").hovertext[1][0].endswith("over 40 held-out questions")
+    assert layer(drawn, "empty").hovertext[2][1].startswith("tea: no held-out question of it is answered")
+    assert "waits for stage 3" in layer(drawn, "empty").hovertext[3][0]
+    assert matrix_figure(marked, TASKS).data[1].hovertext[1][1].endswith("over 50 held-out tokens")

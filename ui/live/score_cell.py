@@ -11,7 +11,7 @@ from figures.theme import SCORES
 from ui.live.feed import Followed
 from ui.server import entrance, session
 from ui.widgets.live_chart import live_chart
-from ui.widgets.text import bytes_size, plain
+from ui.widgets.text import bytes_size, plain, plural
 
 
 def open_cell(experiment_id: str, tasks: list[str]) -> None:
@@ -53,7 +53,9 @@ def show_cell(
     config = {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
     st.dataframe(_numbers(of_task, stage, own), hide_index=True, column_config=config, key="live_cell_numbers")
     cell = of_task.loc[stage]
-    st.caption(f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text).")
+    over = f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text)"
+    asked = int(cell["questions"])
+    st.caption(f"{over}, and {plural(asked, 'held-out question')}." if asked else f"{over}.")
     if stage:
         figure = cell_figure(followed.curve_of(score), tasks, stage, task, score)
         live_chart(figure, "live_cell_chart", height=200, revision=f"{run_id} {stage} {task} {score}")
