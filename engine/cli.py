@@ -302,7 +302,7 @@ def _stopping(control: Control) -> Iterator[None]:
 
 
 def _report(found: dict[str, Any], path: Path) -> None:
-    """A line per run on stdout: what it kept, and at what cost."""
+    """A line per run on stdout: what it kept, at what cost, and which guards hold no more."""
     for one in found["runs"]:
         summary = one["summary"]["bits_per_byte"]
         numbers = ", ".join(
@@ -311,7 +311,9 @@ def _report(found: dict[str, Any], path: Path) -> None:
             if summary[name] is not None
         )
         end = f" ({numbers}; {one['seconds']:.0f} s)" if numbers else ""
-        typer.echo(f"{one['label']}, seed {one['seed']}: {one['status']}{end}")
+        lost = [f"{each['guard']} (stage {each['lost_at']})" for each in one["guards"] if each["lost_at"]]
+        guards = f"; holds no more: {', '.join(map(visible, lost))}" if lost else ""
+        typer.echo(f"{one['label']}, seed {one['seed']}: {one['status']}{end}{guards}")
     typer.echo(f"Results: {path}")
 
 

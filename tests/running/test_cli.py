@@ -349,3 +349,15 @@ def test_importing_the_package_does_not_load_torch() -> None:
     script = "import sys, engine, engine.common.paths\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_guards_that_hold_no_more_are_named_at_the_end(tmp_path: Path, fake: FakeRun) -> None:
+    fake.beside = True
+    guards = [{"name": "a \u202e name", "prompt": "p", "contains": "a"}, {"prompt": "q", "contains": "b"}]
+    path = tmp_path / "experiment.yaml"
+    path.write_text(to_yaml(experiment(tmp_path, strategies=["naive"], guards=guards)), encoding="utf-8")
+    code, out, _ = call("run", path, "--out", tmp_path / "out")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if line.startswith("naive")]
+    assert line.partition("; holds no more: ")[2].endswith("name (stage 2)")
+    assert "\u202e" not in out
