@@ -113,7 +113,7 @@ def test_all_of_it_runs_on_next_to_nothing(tmp_path: Path) -> None:
     for run in found["runs"]:
         assert [stage["task"] for stage in run["stages"]] == names
         assert all(list(stage["exact_match"]) == names for stage in run["stages"])
-        assert run["seconds"] > 0
+        assert run["seconds"] >= 0  # rounded
     naive, own = (run["stages"] for run in found["runs"])
     assert own[0]["exact_match"] == naive[0]["exact_match"]  # the first stage is one for both
     assert not any(stage["remarks"] for stage in naive)
