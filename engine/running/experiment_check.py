@@ -5,7 +5,7 @@ The command line's `check`, a run before its folder is touched, and the Start bu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from engine.common.errors import PalimpsestError, TaskError
 from engine.experiments.experiment import Experiment
 from engine.insight.measures.guard_checks import check_fits
+from engine.running.general_tokens import trained_on
 from engine.running.ignored_settings import ignored_parameters, with_ignored_settings
 from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
 from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
@@ -20,6 +21,7 @@ from engine.running.text_beside_tokens import named, tokens_beside
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, TextBeside, check_untouched
+from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.rendered_text import read_and_learnt
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def check(
     if model.tokenizer is not None:
         with suppress(PalimpsestError):  # it has no token that ends a text: that is among the problems
             tokens = TokensOf.from_tokenizer(experiment.model, model.tokenizer)
-    tasks = []
+    tasks, trained = [], dict[str, EncodedDocuments]()
     for number, spec in enumerate(experiment.tasks):
         progress(number, len(experiment.tasks), spec.name)
         try:
@@ -106,6 +108,7 @@ def check(
             else:
                 found = task_tokens(spec, tokens, shared, experiment.training.block_size)
                 tasks.append(_checked(spec, with_ignored_settings(spec, found), tokens))
+                trained[spec.name] = found.train
         except PalimpsestError as error:
             refused.append(_of_task(spec, error, len(experiment.tasks)))
     read = experiment.readers_of_reference()
@@ -125,8 +128,28 @@ def check(
     on_training = remarks_on_training(experiment.training, model.parameters)
     on_strategies = (*remarks_on_overrides(experiment, model.parameters), *ignored_parameters(experiment))
     left_out = [_LEFT_OUT for _ in unread]
-    remarks = (*model.remarks, *on_training, *on_strategies, *left_out)
+    touched = _touched(experiment, tokens, shared, trained) if general is not None else ()
+    remarks = (*model.remarks, *on_training, *on_strategies, *left_out, *touched)
     return Report(tuple(tasks), tuple(refused), reference, general, remarks)
+
+
+def _touched(
+    experiment: Experiment,
+    tokens: TokensOf | None,
+    shared: SharedResults | None,
+    trained: Mapping[str, EncodedDocuments],
+) -> list[str]:
+    """A sentence for each task that trains on documents of the general text."""
+    if tokens is None or experiment.general is None:
+        return []
+    general = tokens_beside(experiment.general, tokens, shared, experiment.training.block_size).train
+    counts = {name: trained_on(general, train) for name, train in trained.items()}
+    return [
+        f"general: {count:,} of its documents are trained on by '{name}' as well, so that it does not say what is lost "
+        "beside the tasks; take them out, or name another text."
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _beside(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import Tensor
 
 from engine.common.errors import TaskError
@@ -12,6 +13,7 @@ from engine.common.random_streams import Streams
 from engine.persistence.content_keys import content_key
 from engine.running.text_beside_tokens import text_facts, tokens_beside
 from engine.tasks.texts_beside import GeneralSpec
+from engine.tokens.encoded_documents import EncodedDocuments
 from engine.training.drift import MOST_TOKENS, Drift
 from engine.training.scored_texts import GeneralText
 from engine.training.scoring import prepare
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from engine.persistence.shared_results import SharedResults
 
 _LOG_PROBABILITIES = "log_probabilities"
+
+
+def trained_on(general: EncodedDocuments, train: EncodedDocuments) -> int:
+    """How many different documents of the general text a task trains on, token by token the same."""
+    own = {general[number].token_ids.numpy().tobytes() for number in range(len(general))}
+    alike = np.flatnonzero(np.isin(train.lengths, general.lengths))
+    return len(own & {train[int(number)].token_ids.numpy().tobytes() for number in alike})
 
 
 def general_of_run(

@@ -188,3 +188,14 @@ def test_a_model_that_knows_no_english_is_scored_without_the_text_that_comes_alo
     own.write_text("Words that it does not know.\n\nAnd more of them.", encoding="utf-8")
     asked = toy.model_copy(update={"general": GeneralSpec(train=(str(own),))})
     assert "general: " in check(asked).refused[0], "what was asked for is refused, not left out"
+
+
+def test_a_copy_of_a_task_s_text_as_the_general_one_is_said(tmp_path: Path) -> None:
+    path = described(tmp_path)
+    copied = [*(tmp_path / "tea.txt").read_text(encoding="utf-8").split("\n\n"), "A document of its own."]
+    (tmp_path / "copy.txt").write_text("\n\n".join(copied), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "general: copy.txt\n", encoding="utf-8")
+    found = check(load_experiment(path))
+    assert found.refused == ()
+    (said,) = [remark for remark in found.remarks if remark.startswith("general: ")]
+    assert said.startswith("general: 18 of its documents are trained on by 'tea' as well"), "2 of 20 are held out"
