@@ -280,6 +280,16 @@ class OfKind(FakeRun):
             yield event
 
 
+class Labelled(OfKind):
+    """As a run says it of tasks that are scored on their own training text."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        for event in super().__call__(*args, **options):
+            for fact in getattr(event, "tasks", ()):
+                fact["name"] += " (training text)"
+            yield event
+
+
 def of_kind(store: Store, tmp_path: Path, kind: str) -> str:
     """The id of a finished run whose tasks are of this kind."""
     store.add_experiment(experiment(tmp_path, strategies=["naive"]))
@@ -331,6 +341,16 @@ def test_plain_text_has_no_turned_answers_and_nothing_is_asked(store: Store, des
     page = show(view="turned")
     assert "bread is plain text" in said(page)
     assert desk.asked == []
+
+
+def test_a_plain_task_that_is_scored_on_its_own_training_text_is_told_too(store: Store, tmp_path: Path) -> None:
+    described = experiment(tmp_path, strategies=["naive"])
+    tasks = tuple(task.model_copy(update={"held_out": "train"}) for task in described.tasks)
+    store.add_experiment(described.model_copy(update={"tasks": tasks}))
+    run_id = store.claim_next()
+    assert run_id is not None
+    drive(store, run_id, Control(), Labelled({"kind": "text"}))
+    assert "bread is plain text" in said(show(view="turned"))
 
 
 def test_pairs_are_asked_with_the_separator_of_their_task(store: Store, desk: FakeDesk, tmp_path: Path) -> None:

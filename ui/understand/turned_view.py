@@ -32,7 +32,8 @@ def show_turned(
     pair, choices = choose_pair(experiment_id, experiment, models, address)
     if pair is None:
         return choices
-    if any(each["name"] == pair.task and each.get("kind") == _PLAIN for each in facts):
+    recorded = {task.name: task.label for task in experiment.tasks}[pair.task]
+    if any(each["name"] == recorded and each.get("kind") == _PLAIN for each in facts):
         st.info(
             f"{plain(pair.task)} is plain text: no document has a prompt and an answer that is expected, so nothing "
             "can be right or wrong. Passages show what was forgotten of it.",
