@@ -22,13 +22,13 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from benchmarks.workloads import texts_of
 from engine import events, strategies
 from engine.events.control import Control
+from engine.execution.execute import execute_run
 from engine.experiments.experiment import experiment_from
 from engine.experiments.training import Training
 from engine.models.choices import EMBEDDED
 from engine.models.loading import LoadedModel, load_tokenizer
 from engine.models.machine import choose_precision
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
-from engine.running.execute import execute_run
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.packing import pack_documents

@@ -28,9 +28,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, PreTraine
 from benchmarks.toy_figure import as_svg
 from engine import events, strategies
 from engine.events.control import Control
+from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
 from engine.models.loading import LoadedModel, load_base
-from engine.running.execute import execute_run
 
 _TEN, _NUMBERS, _PAIRS = 10, 100, 10_000
 _SPECIAL = ("<bos>", "<eos>", "<unk>")

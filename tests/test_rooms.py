@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight/measures", "engine/harness"),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
-    ("engine/cards",),
+    ("engine/cards", "engine/execution"),
     ("engine/running", "ui/compare"),
     ("engine/insight",),
     ("engine/insight/serving",),

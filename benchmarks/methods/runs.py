@@ -16,12 +16,12 @@ from engine import events, strategies
 from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.events.control import Control
+from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.results.clipping import Clipping
 from engine.results.operations import tokens_read
-from engine.running.execute import execute_run
 from engine.strategies.base import Strategy
 from engine.tasks.load import load_task
 

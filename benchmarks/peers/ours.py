@@ -17,11 +17,11 @@ from benchmarks import workloads
 from benchmarks.serve import serve
 from engine import events, strategies
 from engine.events.control import Control
+from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment, StrategySpec
 from engine.experiments.training import Training
 from engine.models.loading import LoadedModel, load_base
 from engine.models.machine import choose_precision, environment
-from engine.running.execute import execute_run
 from engine.strategies.base import StageView
 from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tasks import samples

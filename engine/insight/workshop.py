@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
+from engine.execution.execute import scored_documents
+from engine.execution.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.insight.kept_results import JSON_FILE, kept_name, kept_results
 from engine.insight.measures.token_scores import TokenScores, token_scores
 from engine.insight.sources import Found
@@ -19,9 +21,7 @@ from engine.insight.telling import Tell, Told
 from engine.models.loading import LoadedModel, load_tokenizer
 from engine.persistence.content_keys import content_key
 from engine.persistence.shared_results import SharedResults
-from engine.running.execute import scored_documents
 from engine.running.recorded_inputs import refuse_other_texts
-from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 

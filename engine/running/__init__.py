@@ -1,2 +1,2 @@
-"""An experiment comes in, is checked and run (by a page's queue, the command line or a notebook), and its events go
-into the store. It imports every room below it."""
+"""An experiment comes in, is checked and queued (by a page, the command line or a notebook), and the events of its runs
+go into the store. It imports every room below it."""

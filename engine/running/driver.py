@@ -14,9 +14,9 @@ from pathlib import Path
 from engine.common.errors import PalimpsestError, StoreUnavailableError
 from engine.events import Event, RunFinished, RunStarted, RunStopped, StageStarted, StepDone
 from engine.events.control import Control
+from engine.execution.worker_process import Execute, chosen_worker
 from engine.persistence.checkpoints import last_whole_stage
 from engine.running.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
-from engine.running.worker_process import Execute, chosen_worker
 from engine.store import Store
 from engine.store.writing import pulse_name
 

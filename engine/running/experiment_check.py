@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.common.errors import PalimpsestError, TaskError
+from engine.execution.general_tokens import trained_on
+from engine.execution.ignored_settings import ignored_parameters, with_ignored_settings
+from engine.execution.model_check import look_at_model, remarks_on_overrides, remarks_on_training
+from engine.execution.task_tokens import TaskTokens, TokensOf, task_tokens
+from engine.execution.text_beside_tokens import named, tokens_beside
 from engine.experiments.experiment import Experiment
 from engine.insight.measures.guard_checks import check_fits
-from engine.running.general_tokens import trained_on
-from engine.running.ignored_settings import ignored_parameters, with_ignored_settings
-from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
-from engine.running.task_tokens import TaskTokens, TokensOf, task_tokens
-from engine.running.text_beside_tokens import named, tokens_beside
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, TextBeside, check_untouched

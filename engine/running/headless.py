@@ -8,14 +8,14 @@ from typing import Any
 from engine.cards.writing import write_cards
 from engine.events import Event, Waiting
 from engine.events.control import Control
+from engine.execution.execute import execute_run
+from engine.execution.worker_process import Execute
 from engine.experiments.experiment import Experiment
 from engine.persistence.shared_results import SharedResults
 from engine.results.export import write_results
 from engine.running.driver import drive
-from engine.running.execute import execute_run
 from engine.running.experiment_check import Report, check
 from engine.running.results_folder import RESULTS, begin, check_folder, opened
-from engine.running.worker_process import Execute
 from engine.store import Store
 from engine.store.schema import SHARED
 

@@ -27,7 +27,7 @@ from engine.store import Store
 from engine.store.writing import Request
 
 if TYPE_CHECKING:
-    from engine.running.worker_process import Execute
+    from engine.execution.worker_process import Execute
 
 LOOK_SECONDS = 0.25
 """The time between two looks at the queue; between two tries to take over from another process it is four times as
@@ -82,7 +82,7 @@ class Runner:
     """Executes queued runs, one at a time and in order, in a background thread. Use `get_runner`."""
 
     def __init__(self, store: Store, execute: "Execute | None" = None) -> None:
-        """`execute` stands in for `engine.running.execute.execute_run`."""
+        """`execute` stands in for `engine.execution.execute.execute_run`."""
         self.store = store
         self._execute = execute
         self._lock = RunnerLock(store.folder)

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.common.errors import TaskError
 from engine.events.control import Control
+from engine.execution.ignored_settings import ignored_settings
 from engine.experiments.yaml_file import load_experiment
 from engine.persistence.shared_results import SharedResults
 from engine.running import task_tokens
 from engine.running.experiment_check import check
 from engine.running.headless import run_experiment
-from engine.running.ignored_settings import ignored_settings
 from engine.store import Store
 from engine.tasks.spec import TaskSpec
 from tests.builders import tiny_gpt2

@@ -7,9 +7,9 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.events.scores import ANSWER_SCORES
+from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.results.export import results
-from engine.running.execute import execute_run
 from engine.running.headless import run_experiment
 from engine.running.queue import get_runner
 from engine.store import Store

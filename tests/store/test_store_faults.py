@@ -15,10 +15,10 @@ import pytest
 from engine import events
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
 from engine.events.control import Control
+from engine.execution.worker_process import Execute
 from engine.experiments.experiment import experiment_from
 from engine.running.driver import drive
 from engine.running.results_folder import begin
-from engine.running.worker_process import Execute
 from engine.store import Store, migrations, schema, writing
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
 

@@ -73,7 +73,7 @@ def _counted(real: Callable[..., Any], count: int, when: str) -> Callable[..., A
 
 def executed(label: str, place: str, count: float, experiment: Experiment, run: RunSpec, *rest: Any) -> Iterator[Event]:
     """The events of a run; that of this label dies at the `count`-th passage of `place`, or before its last event."""
-    from engine.running.execute import execute_run
+    from engine.execution.execute import execute_run
 
     if run.label != label:
         yield from execute_run(experiment, run, *rest)

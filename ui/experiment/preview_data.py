@@ -8,16 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from engine.events.scores import Score
+from engine.execution.execute import is_known
+from engine.execution.task_sizes import task_size
+from engine.execution.task_tokens import TaskTokens, Texts, task_tokens
+from engine.execution.text_beside_tokens import tokens_beside
 from engine.experiments.experiment import Experiment
 from engine.forecast.estimate import Estimate, Speed, estimate, measure_speed
 from engine.forecast.sizes import TaskSize
 from engine.forecast.task_overlap import SharedDocument, base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
-from engine.running.execute import is_known
-from engine.running.task_sizes import task_size
-from engine.running.task_tokens import TaskTokens, Texts, task_tokens
-from engine.running.text_beside_tokens import tokens_beside
 from engine.tasks import Task, load_task
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, TextBeside

@@ -26,7 +26,7 @@ _OF_PAGES = (
     "engine.running.queue",
 )
 """Pages are made of these: tables, the store, figures. The server is idle while the browser loads Streamlit."""
-_OF_RUNS = ("engine.running.execute", "engine.forecast.estimate", "transformers.models.gpt2.modeling_gpt2")
+_OF_RUNS = ("engine.execution.execute", "engine.forecast.estimate", "transformers.models.gpt2.modeling_gpt2")
 """A run and an estimate import these: torch, transformers and the kind of model that most begin with."""
 
 

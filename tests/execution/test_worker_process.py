@@ -11,10 +11,10 @@ import pytest
 from engine import events
 from engine.common.errors import ConfigError, TaskError
 from engine.events.control import Control
+from engine.execution.execute import execute_run
+from engine.execution.worker_process import chosen_worker, execute_in_process
 from engine.experiments.experiment import Experiment
 from engine.running.driver import drive
-from engine.running.execute import execute_run
-from engine.running.worker_process import chosen_worker, execute_in_process
 from engine.store import Store
 from tests.fake_runs import experiment, wait_until
 from tests.torture.outcome import outcome

@@ -10,12 +10,12 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from engine.common.errors import ConfigError, ModelError, PalimpsestError
+from engine.execution.model_check import look_at_model, remarks_on_overrides, remarks_on_training
 from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.presets import PRESETS
 from engine.experiments.training import Training
 from engine.models import hub, loading
 from engine.models.folder_checks import WHOLE
-from engine.running.model_check import look_at_model, remarks_on_overrides, remarks_on_training
 from tests.builders import tiny_gpt2
 
 TOKENS = 4096

@@ -12,8 +12,8 @@ from engine.common.quoting import listed
 from engine.strategies.base import Strategy
 
 if TYPE_CHECKING:
+    from engine.execution.task_tokens import TaskTokens
     from engine.experiments.experiment import Experiment
-    from engine.running.task_tokens import TaskTokens
     from engine.tasks.documents import Kind
     from engine.tasks.spec import TaskSpec
 

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from engine.common.errors import PalimpsestError, TaskError
-from engine.running.ignored_settings import with_ignored_settings
-from engine.running.task_tokens import TaskTokens, Tokens, task_tokens
+from engine.execution.ignored_settings import with_ignored_settings
+from engine.execution.task_tokens import TaskTokens, Tokens, task_tokens
 from engine.tasks.load import SCORED_ON_TRAINING
 from engine.training.reference import EncodedReference
 

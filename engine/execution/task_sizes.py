@@ -1,9 +1,9 @@
 """Texts in tokens → their sizes, from which the cost of an experiment is worked out."""
 
+from engine.execution.task_tokens import TaskTokens
 from engine.forecast.sizes import TaskSize
 from engine.insight.measures.expected_answers import answer_tokens
 from engine.models.loading import LoadedModel
-from engine.running.task_tokens import TaskTokens
 from engine.training.scored_texts import held_out_questions
 
 _SAMPLED = 64

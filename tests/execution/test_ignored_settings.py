@@ -9,8 +9,8 @@ import yaml
 
 from engine import strategies
 from engine.common.errors import PalimpsestError
+from engine.execution.ignored_settings import ignored_parameters
 from engine.experiments.experiment import Experiment, experiment_from
-from engine.running.ignored_settings import ignored_parameters
 from tests.running.test_experiment_check import checked
 
 WRONG = {

@@ -13,6 +13,11 @@ from engine import events, strategies
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
+from engine.execution.general_tokens import general_of_run
+from engine.execution.ignored_settings import with_ignored_settings
+from engine.execution.model_check import check_block_size, check_strategy, check_strategy_in_blocks
+from engine.execution.task_tokens import TaskTokens, Texts, task_tokens
+from engine.execution.text_beside_tokens import reference_of_run
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.training import Training
 from engine.forecast.trained_weights import StageWeights, weights_of
@@ -23,11 +28,6 @@ from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
-from engine.running.general_tokens import general_of_run
-from engine.running.ignored_settings import with_ignored_settings
-from engine.running.model_check import check_block_size, check_strategy, check_strategy_in_blocks
-from engine.running.task_tokens import TaskTokens, Texts, task_tokens
-from engine.running.text_beside_tokens import reference_of_run
 from engine.tasks.spec import TaskSpec
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.packing import pack_documents

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from engine.common.errors import TaskError
 from engine.common.random_streams import Streams
+from engine.execution.text_beside_tokens import text_facts, tokens_beside
 from engine.persistence.content_keys import content_key
-from engine.running.text_beside_tokens import text_facts, tokens_beside
 from engine.tasks.texts_beside import GeneralSpec
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.training.drift import MOST_TOKENS, Drift

@@ -34,7 +34,7 @@ _END_SECONDS = 20.0
 
 def chosen_worker() -> Execute:
     """Return the function that executes runs, by the environment variable. Raises ConfigError."""
-    from engine.running.execute import execute_run
+    from engine.execution.execute import execute_run
 
     chosen = os.environ.get(VARIABLE, "").strip() or "thread"
     if chosen not in ("thread", "process"):
@@ -116,7 +116,7 @@ def _work(
     shared_folder: Path | None,
 ) -> None:
     """Execute the run in the worker process and send its events."""
-    from engine.running.execute import execute_run
+    from engine.execution.execute import execute_run
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
     control, sending = Control(), threading.Lock()
