@@ -21,6 +21,14 @@ class TrainingError(PalimpsestError):
     """A run can't go on, such as a loss that is no longer finite."""
 
 
+class WorkerLostError(TrainingError):
+    """The process or machine that computed a run is gone through no fault of the run: it can go on elsewhere."""
+
+
+class PlacesError(PalimpsestError):
+    """There is no place that could compute a run, such as a machine with a GPU: it waits for one."""
+
+
 class StoreError(PalimpsestError):
     """Recorded data can't be read or written."""
 

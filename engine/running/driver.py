@@ -11,13 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from engine.common.errors import PalimpsestError, StoreUnavailableError
+from engine.common.errors import PalimpsestError, StoreUnavailableError, WorkerLostError
 from engine.events import Event, RunFinished, RunStarted, RunStopped, StageStarted, StepDone
 from engine.events.control import Control
 from engine.execution.worker_process import Execute, chosen_worker
 from engine.persistence.checkpoints import last_whole_stage
 from engine.running.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.store import Store
+from engine.store.schema import MOST_ATTEMPTS
 from engine.store.writing import pulse_name
 
 POLL_SECONDS = 0.25
@@ -45,7 +46,7 @@ def drive(
 
     Nothing but KeyboardInterrupt and the like comes out: the store says how it ended. `watch` sees every event;
     a stop while `shutting_down` says yes counts as an interruption. While the store can't be written the run waits and
-    `tell` is given the reason, and "" when it goes on.
+    `tell` is given the reason, and "" when it goes on. A run whose worker is lost goes back to the queue.
     """
     recorder = _Recorder(store, run_id, control, tell)
     pulse = _Pulse(store, run_id, control, recorder)
@@ -55,6 +56,8 @@ def drive(
         status, reason = _follow(store, run_id, control, execute or chosen_worker(), recorder, watch)
         if status == "stopped" and shutting_down():
             status, reason = "interrupted", INTERRUPTED
+    except WorkerLostError as error:
+        status, reason = _after_loss(store, run_id, control, shutting_down(), str(error))
     except PalimpsestError as error:
         status, reason = "failed", str(error)
         log(store, run_id, reason)
@@ -68,9 +71,20 @@ def drive(
         if not pulse.lost:
             with suppress(StoreUnavailableError):  # then it reads as interrupted, for want of a heartbeat
                 recorder.insist()
-                if status not in ("finished", "stopped") or not recorder.ended:  # these two the last event has set
+                if status == "queued":
+                    recorder.insist(lambda: store.requeue_lost(run_id, reason))
+                elif status not in ("finished", "stopped") or not recorder.ended:  # these two the last event has set
                     recorder.insist(lambda: store.set_status(run_id, status, reason))
         log(store, run_id, f"{status}. {reason}".strip(), anew=False)  # a run that has ended may be deleted already
+
+
+def _after_loss(store: Store, run_id: str, control: Control, closes: bool, reason: str) -> tuple[str, str]:
+    """The status of a run whose worker is lost: it waits for another one, unless it is to end anyway."""
+    if control.stopping:
+        return ("interrupted", INTERRUPTED) if closes else ("stopped", f"Stopped after its worker was lost. {reason}")
+    if store.attempt(run_id) >= MOST_ATTEMPTS:
+        return "failed", f"{reason} It was begun {MOST_ATTEMPTS} times; resume it once the cause is mended."
+    return "queued", reason
 
 
 def log(store: Store, run_id: str, text: str, anew: bool = True) -> None:

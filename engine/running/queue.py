@@ -24,6 +24,7 @@ from engine.common.errors import ConfigError, PalimpsestError, StoreError, Store
 from engine.common.paths import made
 from engine.events.control import Control
 from engine.store import Store
+from engine.store.schema import MOST_ATTEMPTS
 from engine.store.writing import Request
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ long."""
 CLOSE_SECONDS = 5.0
 RESUME_VARIABLE = "PALIMPSEST_RESUME"
 """Set to 1, runs that the end of a server cut short go on by themselves when it is started again."""
-MOST_ATTEMPTS = 20
 
 
 class RunnerLock:

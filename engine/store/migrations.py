@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 9
+VERSION = 10
 """The newest."""
 
 
@@ -126,6 +126,11 @@ def as_before_9(configuration: dict[str, Any]) -> dict[str, Any]:
     return {"general": "none"} | configuration | {"training": training}
 
 
+def _to_10(operations: Any) -> None:
+    """What cut a run short elsewhere before it went on."""
+    _add_missing(operations, "runs", sa.Column("interruptions", sa.JSON))
+
+
 def _joined_as_before() -> sa.Column[bool]:
     return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
 
@@ -143,5 +148,5 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
 
 
 _STEPS: dict[int, Callable[[Any], None]] = {
-    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9,
+    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9, 9: _to_10,
 }  # fmt: skip

@@ -29,6 +29,7 @@ _RUN_COLUMNS = (
     "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
     "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
     "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
+    "interruptions",
 )  # fmt: skip
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
 _FEW_STEPS, _FEW_SHARE, _MANY_STEPS = 4, 0.05, 50

@@ -21,6 +21,8 @@ STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
 SHARED = "shared"
 """The folder in a store for results that runs have in common."""
+MOST_ATTEMPTS = 20
+"""A run that was begun so often is not begun again without being asked for."""
 ACTIVE = ("running", "paused")
 ENDED = ("finished", "stopped", "failed")
 RESUMABLE = ("interrupted", "stopped", "failed")
@@ -89,6 +91,7 @@ runs = Table(
     Column("task_facts", JSON),
     Column("reference_facts", JSON),  # of runs that read the reference text
     Column("general_facts", JSON),  # of runs that are scored on a general text
+    Column("interruptions", JSON),  # sentences on what cut it short before it went on by itself, in order
 )  # fmt: skip
 
 stages = Table(

@@ -150,6 +150,14 @@ class Writer(Database):
                 )
             )  # fmt: skip
 
+    def requeue_lost(self, run_id: str, reason: str) -> None:
+        """Put a run that was cut short elsewhere back to its old place in the queue, and keep the reason with it."""
+        with self._writing() as connection:
+            kept = connection.execute(select(runs.c.interruptions).where(runs.c.run_id == run_id)).scalar_one_or_none()
+            values = {"status": "queued", "reason": reason, "request": None, "phase": "", "finished_at": None}
+            lost = update(runs).where(runs.c.run_id == run_id, runs.c.status.in_(ACTIVE))
+            connection.execute(lost.values(interruptions=[*(kept or []), reason], **values))
+
     def has_waiting(self) -> bool:
         """Whether a run is in the queue. Takes no lock, so it can be asked several times a second."""
         with self._reading() as connection:

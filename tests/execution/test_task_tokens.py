@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from engine.common.errors import TaskError
+from engine.execution import task_tokens as module
 from engine.execution.task_tokens import TaskTokens, task_tokens
 from engine.models.loading import LoadedModel, load_base
 from engine.persistence.shared_results import SharedResults
-from engine.execution import task_tokens as module
 from engine.tasks import load_task
 from engine.tasks.documents import Document, Task, TaskReading
 from engine.tasks.library import Library

@@ -9,10 +9,10 @@ import pytest
 from safetensors.torch import load_file
 
 from engine import events, strategies
+from engine.execution import execute
 from engine.experiments.experiment import Experiment
 from engine.experiments.training import Training
 from engine.persistence.shared_results import SharedResults
-from engine.execution import execute
 from engine.training.loop import train
 from engine.training.run_state import RunSetup
 from tests.builders import small_setup

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.common.errors import TaskError
 from engine.events.control import Control
+from engine.execution import task_tokens
 from engine.execution.ignored_settings import ignored_settings
 from engine.experiments.yaml_file import load_experiment
 from engine.persistence.shared_results import SharedResults
-from engine.execution import task_tokens
 from engine.running.experiment_check import check
 from engine.running.headless import run_experiment
 from engine.store import Store

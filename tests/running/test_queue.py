@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine import events
-from engine.common.errors import StoreError, StoreUnavailableError, TrainingError
+from engine.common.errors import StoreError, StoreUnavailableError, TrainingError, WorkerLostError
 from engine.events.control import Control
 from engine.running.driver import drive
 from engine.running.queue import Runner, RunnerLock, get_runner
@@ -410,3 +410,35 @@ def test_a_lock_whose_holder_cannot_be_noted_is_free(tmp_path: Path, monkeypatch
         with pytest.raises(StoreUnavailableError, match=r"runner\.json can't be written: the disk is full"):
             lock.take()
     assert RunnerLock(tmp_path).take()
+
+
+def test_a_run_whose_worker_is_lost_waits_at_its_old_place_and_says_why_until_it_has_gone_on(
+    store: Store, tmp_path: Path
+) -> None:
+    first, second = add(store, tmp_path)
+    for reason in ("The node a is gone.", "The node b is gone."):
+        assert store.claim_next() == first
+        drive(store, first, Control(), FakeRun(fail_at=3, error=WorkerLostError(reason)))
+        assert status(store, first) == "queued"
+        assert store.runs(run_ids=first)["reason"].item() == reason
+    assert store.claim_next() == first
+    drive(store, first, Control(), FakeRun())
+    assert (status(store, first), step(store, first)) == ("finished", 2 * STEPS)
+    assert store.runs(run_ids=first)["interruptions"].item() == ["The node a is gone.", "The node b is gone."]
+    assert store.claim_next() == second
+
+
+def test_a_lost_run_that_was_to_stop_is_stopped_and_one_that_is_lost_for_ever_fails(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = add(store, tmp_path)
+    lost, control = FakeRun(fail_at=3, error=WorkerLostError("The node a is gone.")), Control()
+    lost.before_step = lambda number: control.stop() if number == 3 else None
+    store.claim_next()
+    drive(store, first, control, lost)
+    assert status(store, first) == "stopped"
+    monkeypatch.setattr("engine.running.driver.MOST_ATTEMPTS", 1)
+    store.claim_next()
+    drive(store, second, Control(), FakeRun(fail_at=3, error=WorkerLostError("The node a is gone.")))
+    assert status(store, second) == "failed"
+    assert "begun 1 times" in store.runs(run_ids=second)["reason"].item()
