@@ -57,6 +57,27 @@ def execute_run(
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
     Raises PalimpsestError with words for the user.
     """
+    shared = SharedResults(shared_folder) if shared_folder is not None else None
+    disk = shared_folder.parent if shared_folder is not None else folder
+    yield from execute_with(
+        experiment, run, folder, control, finished_stages, shared, disk=disk, point_seconds=point_seconds()
+    )
+
+
+def execute_with(
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    control: Control,
+    finished_stages: int,
+    shared: SharedResults | None,
+    *,
+    disk: Path,
+    point_seconds: float,
+    bring: Callable[[Path], None] = lambda checkpoint: None,
+) -> Iterator[events.Event]:
+    """Do the same with any keeper of shared results. `disk` is a folder of the disk that is written to, and `bring` is
+    given the folder of a checkpoint before it is read."""
     training = experiment.training
     device = choose_device(training.device)
     # Threads are set per thread: without this a background thread may compute with another number than the main one.
@@ -65,11 +86,12 @@ def execute_run(
     base = load_base(experiment.model, device)
     _check(experiment, run, base)
     yield events.Phase("reading and encoding the tasks")
-    shared = SharedResults(shared_folder) if shared_folder is not None else None
     encoded = tuple(_encoded(spec, base, shared, training, run.seed) for spec in experiment.tasks)
     strategy = strategies.build(run.strategy, run.parameters)
 
     def load(checkpoint: Path | None) -> LoadedModel:
+        if checkpoint is not None:
+            bring(checkpoint)
         return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
@@ -96,8 +118,8 @@ def execute_run(
         finished_stages=finished_stages,
         shared=shared,
         content=content,
-        point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
+        point_seconds=point_seconds,
+        check_room=partial(check_room, disk, _written_at_once(weights)),
     )
     del base
     yield from train(setup)

@@ -137,7 +137,7 @@ def _work(
     except PalimpsestError as error:
         ended = type(error)(str(error))
     except Exception as error:
-        ended = _portable(error)
+        ended = portable_error(error)
     with contextlib.suppress(OSError):
         send("over", ended)
 
@@ -152,7 +152,7 @@ def _obey(theirs: Connection, control: Control) -> None:
             os._exit(1)
 
 
-def _portable(error: Exception) -> Exception:
+def portable_error(error: Exception) -> Exception:
     """An error that survives the way, its traceback as a note."""
     text = "".join(traceback.format_exception(error))
     same: Exception = type(error)(*error.args) if isinstance(error, OSError | MemoryError) else RuntimeError(str(error))
