@@ -23,7 +23,14 @@ from engine.experiments.training import Training
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.insight.measures.guard_checks import check_fits
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
-from engine.models.machine import choose_device, choose_precision, environment, model_facts
+from engine.models.machine import (
+    choose_device,
+    choose_precision,
+    choose_threads,
+    computing_with,
+    environment,
+    model_facts,
+)
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
@@ -55,12 +62,25 @@ def execute_run(
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
+    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads.
     Raises PalimpsestError with words for the user.
     """
+    threads = choose_threads(experiment.resources.cpus)
+    with computing_with(threads):
+        yield from _execute(experiment, run, folder, control, finished_stages, shared_folder, threads)
+
+
+def _execute(
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    control: Control,
+    finished_stages: int,
+    shared_folder: Path | None,
+    threads: int,
+) -> Iterator[events.Event]:
     training = experiment.training
     device = choose_device(training.device)
-    # Threads are set per thread: without this a background thread may compute with another number than the main one.
-    torch.set_num_threads(torch.get_num_threads())
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
     _check(experiment, run, base)
@@ -73,7 +93,7 @@ def execute_run(
         return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
-    machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
+    machine = environment(device, precision, threads) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
     content = _content(experiment, machine)
     weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(encoded), run.seed)
@@ -139,8 +159,9 @@ def point_seconds() -> float:
 
 def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
     """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
-    device = choose_device(experiment.training.device)
-    machine = environment(device, choose_precision(experiment.training.precision, device))
+    training, device = experiment.training, choose_device(experiment.training.device)
+    threads = choose_threads(experiment.resources.cpus)
+    machine = environment(device, choose_precision(training.precision, device), threads)
     content, trained = _content(experiment, machine), [train for _, train, _ in texts]
 
     def known(seed: int, parts: Hashable) -> bool:
