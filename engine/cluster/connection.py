@@ -23,14 +23,14 @@ def address() -> str:
     given = os.environ.get(ADDRESS, "").strip() or os.environ.get("RAY_ADDRESS", "").strip()
     if given.startswith("ray://"):
         raise ConfigError(
-            f"{ADDRESS}: {given} is the address of Ray's client, which can't stream. Start Palimpsest on a machine of the "
-            "cluster, and give HOST:PORT as `ray start` does, or auto."
+            f"{ADDRESS}: {given} is the address of Ray's client, which can't stream. Start Palimpsest on a machine of "
+            "the cluster, and give HOST:PORT as `ray start` does, or auto."
         )
     return "" if given == "local" else given
 
 
 def prepare(given: str) -> None:
-    """Set what Ray reads when it is imported: tokens are asked for, and a cluster of this machine listens to it alone."""
+    """Set what Ray reads when it is imported: tokens are asked for, and a cluster of this machine has no outer door."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ["RAY_TRAIN_V2_ENABLED"] = os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if not given:
@@ -38,7 +38,7 @@ def prepare(given: str) -> None:
 
 
 def connect(given: str, code: Path) -> None:
-    """Join the cluster at `given`, or start one of this machine. `code` is a folder for what nodes are sent of the project.
+    """Join the cluster at `given`, or start one of this machine. `code` is a folder for what nodes are sent.
 
     Raises PlacesError that says why there is none.
     """

@@ -6,6 +6,7 @@ It is an actor of Ray on that machine, in a process of its own, so that reading 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from engine.cluster.job import Job, NeededFile
@@ -52,10 +53,8 @@ class Exchange:
             return self._wishes.get(ticket, "stop") != known
 
         async with self._changed:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait_for(is_new), LONGEST_WAIT_SECONDS)
-            except TimeoutError:
-                pass
         return self._wishes.get(ticket, "stop")
 
     async def read(self, ticket: str, name: str, offset: int, length: int) -> bytes:

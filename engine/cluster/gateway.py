@@ -92,7 +92,8 @@ class Gateway:
         self._ray.get(self._exchange.register.remote(job, shared_folder))
         stream = self._compute.options(
             num_cpus=need.cpus, num_gpus=need.gpus, max_calls=1, max_retries=0, num_returns="streaming",
-            _generator_backpressure_num_objects=_IN_FLIGHT, label_selector={"ray.io/node-id": f"in({','.join(allowed)})"},
+            _generator_backpressure_num_objects=_IN_FLIGHT,
+            label_selector={"ray.io/node-id": f"in({','.join(sorted(allowed))})"},
         ).remote(job, self._exchange)  # fmt: skip
         receiver = FolderReceiver(self._data_folder / ARRIVING / job.ticket, run_folder, shared_folder)
         self._runs[job.ticket] = _Running(job, stream, receiver, allowed=allowed)

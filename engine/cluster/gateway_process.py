@@ -47,7 +47,9 @@ class GatewayProcess:
                     raise PlacesError(self._trouble)
             elif self._nodes is None and time.monotonic() - self._started > _CONNECT_SECONDS:
                 self._process.kill()
-                self._trouble = f"No Ray cluster answers at {address() or 'this machine'} within {_CONNECT_SECONDS:.0f} s."
+                self._trouble = (
+                    f"No Ray cluster answers at {address() or 'this machine'} within {_CONNECT_SECONDS:.0f} s."
+                )
                 raise PlacesError(self._trouble)
             return self._nodes
 

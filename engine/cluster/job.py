@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.cluster.nodes import Need
 from engine.cluster.sending import RUN
 from engine.common.durable_files import PARTIAL, file_hash, files_of
 from engine.common.errors import ModelError
@@ -47,7 +48,6 @@ class Job:
     scores_shipped_text: bool
     run: RunSpec
     finished_stages: int
-    threads: int
     uses_gpu: bool
     files: tuple[NeededFile, ...]
     """The files that the run begins with."""
@@ -73,11 +73,11 @@ def make_job(
     run: RunSpec,
     folder: Path,
     finished_stages: int,
-    threads: int,
-    uses_gpu: bool,
+    need: Need,
     point_seconds: float,
 ) -> Job:
-    """Describe a run for a node. Raises OSError where a file is gone, ModelError where the model is."""
+    """Describe a run for a node that computes with the CPUs and GPUs of `need`. Raises OSError where a file is gone,
+    ModelError where the model is."""
     files: list[NeededFile] = []
     is_shipped = experiment.general == GeneralSpec.shipped()
     beside = {name: spec for name, spec in experiment.beside.items() if not (is_shipped and name == "general")}
@@ -85,24 +85,15 @@ def make_job(
     texts = {name: _moved(spec, f"{TEXTS}/{name}", files) for name, spec in beside.items() if spec is not None}
     model = _model(experiment.model, files)
     texts_there = {"tasks": tuple(tasks), **texts} | ({"general": None} if is_shipped else {})
-    portable = experiment.model_copy(update={"model": model, **texts_there})
+    resources = experiment.resources.model_copy(update={"cpus": need.cpus})
+    portable = experiment.model_copy(update={"model": model, "resources": resources, **texts_there})
     last = stage_folder(folder, finished_stages)
     own = [file for file in _run_files(folder) if not _is_of_stage(file, folder) or last in file.parents]
     earlier = [file for file in _run_files(folder) if file not in own]
     files += [_needed(f"{RUN}/{file.relative_to(folder).as_posix()}", file) for file in own]
     stages = [_needed(f"{RUN}/{file.relative_to(folder).as_posix()}", file) for file in earlier]
-    return Job(
-        ticket,
-        portable,
-        is_shipped,
-        run,
-        finished_stages,
-        threads,
-        uses_gpu,
-        tuple(files),
-        tuple(stages),
-        point_seconds,
-    )
+    uses_gpu = need.gpus > 0
+    return Job(ticket, portable, is_shipped, run, finished_stages, uses_gpu, tuple(files), tuple(stages), point_seconds)
 
 
 def _moved(spec: TaskSpec, place: str, files: list[NeededFile]) -> TaskSpec:

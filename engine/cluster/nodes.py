@@ -24,7 +24,7 @@ class Node:
     name: str
     cpus: float
     gpus: float
-    arithmetic: Mapping[str, str] = field(default_factory=dict)
+    arithmetic: dict[str, str] = field(default_factory=dict)
     """The facts that `machine.arithmetic_of_node` gives."""
     refusal: str = ""
     """The reason why it computes nothing, in words; empty where it can."""
@@ -68,8 +68,8 @@ def _gpu_places(gpus: float, each: float) -> int:
 
 
 def like_nodes(nodes: Iterable[Node], need: Need, recorded: Mapping[str, Any] | None) -> list[Node]:
-    """The nodes of one arithmetic that hold such runs: those of the machine whose facts are `recorded`, else of the kind
-    that holds most of them."""
+    """The nodes of one arithmetic that hold such runs: those like the machine whose facts are `recorded`, else of the
+    kind that holds most of them."""
     able = [node for node in nodes if not node.refusal and places_of(node, need)]
     if recorded is not None:
         return [node for node in able if _is_like(node, recorded, need)]
@@ -91,8 +91,8 @@ def refusal_of_need(nodes: Sequence[Node], need: Need, recorded: Mapping[str, An
     else:
         kind = ", ".join(f"{name} {recorded[name]}" for name in LIKE if recorded and name in recorded)
         why = (
-            f"The experiment's first run was computed with {kind}, and no node of the cluster is like that; add one, or "
-            "allow unlike nodes (resources.like_nodes: false)."
+            f"The experiment's first run was computed with {kind}, and no node of the cluster is like that; add one, "
+            "or allow unlike nodes (resources.like_nodes: false)."
         )
     return f"{why} {refused}".strip()
 

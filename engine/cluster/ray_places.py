@@ -87,7 +87,7 @@ class RayPlaces:
         )
 
     def _has_room(self, need: Need, allowed: list[Node]) -> bool:
-        """Whether the nodes hold one more run beside those of this server. Others may use them too: then it waits there."""
+        """Whether the nodes hold one more run beside those of this server. What others run there may still hold it up."""
         ids = {node.node_id for node in allowed}
         own = [used.need for used in self._used.values() if used.nodes & ids]
         cpus, gpus = sum(node.cpus for node in allowed), sum(node.gpus for node in allowed)
@@ -111,9 +111,7 @@ class RayPlaces:
         ticket = f"{folder.name}-{secrets.token_hex(4)}"
         yield Phase("sending the run to the cluster")
         try:
-            job = make_job(
-                ticket, experiment, run, folder, finished_stages, need.cpus, need.gpus > 0, point_seconds()
-            )
+            job = make_job(ticket, experiment, run, folder, finished_stages, need, point_seconds())
         except OSError as error:
             raise TaskError(f"{error.filename}: this file can't be read ({error.strerror}); put it back.") from error
         inbox = self._gateway.inbox(ticket)
@@ -128,9 +126,7 @@ class RayPlaces:
         finally:
             self._gateway.leave(ticket)
 
-    def _followed(
-        self, ticket: str, inbox: queue.SimpleQueue[tuple[Any, ...]], control: Control
-    ) -> Iterator[Event]:
+    def _followed(self, ticket: str, inbox: queue.SimpleQueue[tuple[Any, ...]], control: Control) -> Iterator[Event]:
         """Yield what comes of a run, and pass on what is wished of it."""
         asked, stop_asked = "go on", float("inf")
         while True:
@@ -169,7 +165,7 @@ def need_of(experiment: Experiment, nodes: tuple[Node, ...]) -> Need:
     return Need(asked.cpus or 1, gpus, experiment.training.precision == "auto")
 
 
-def _as_here(event: Event, folder: Path, facts: Mapping[str, Any]) -> Event:
+def _as_here(event: Event, folder: Path, facts: dict[str, Any]) -> Event:
     """The event with the places and the facts of this machine."""
     if isinstance(event, StageFinished):
         return replace(event, checkpoint=folder / event.checkpoint)

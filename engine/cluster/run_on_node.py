@@ -90,20 +90,15 @@ def run_on_node(job: Job, driver: Driver) -> Iterator[list[Message]]:
 
 
 def _computed(job: Job, driver: Driver, home: Path, work: Path, control: Control) -> Iterator[list[Message]]:
-    import torch  # its threads are set by the environment of this process
+    from engine.execution.execute import Attempt, execute_attempt  # loads torch, once the run has said where it is
 
-    from engine.execution.execute import execute_with
-
-    torch.set_num_threads(job.threads)
     cache = ContentCache(home / "content", partial(driver.read, job.ticket))
     for needed in job.files:
         cache.place(needed, work / needed.name)
     (work / RUN).mkdir(exist_ok=True)
     results = NodeResults(home / SHARED, fetch=partial(_fetch_result, driver, job.ticket), outgoing=work / SHARED)
     sender = FolderSender(work)
-    events = execute_with(
-        experiment=_here(job, work),
-        run=job.run,
+    attempt = Attempt(
         folder=work / RUN,
         control=control,
         finished_stages=job.finished_stages,
@@ -112,6 +107,7 @@ def _computed(job: Job, driver: Driver, home: Path, work: Path, control: Control
         point_seconds=job.point_seconds,
         bring=partial(_bring_stage, job, cache, work),
     )
+    events = execute_attempt(_here(job, work), job.run, attempt)
     yield from _sent(events, sender, job, work, control)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,14 @@ from engine.experiments.training import Training
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.insight.measures.guard_checks import check_fits
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
-from engine.models.machine import choose_device, choose_precision, environment, model_facts
+from engine.models.machine import (
+    choose_device,
+    choose_precision,
+    choose_threads,
+    computing_with,
+    environment,
+    model_facts,
+)
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
@@ -43,6 +51,23 @@ _FLOAT_BYTES = 4
 """Weights and moments are written in float32."""
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """Where a run keeps its files, and how far it has come already."""
+
+    folder: Path
+    """Its checkpoints and resume points."""
+    control: Control
+    finished_stages: int
+    shared: SharedResults | None
+    """Results that runs have in common; None shares nothing."""
+    disk: Path
+    """A folder of the disk that is written to."""
+    point_seconds: float
+    bring: Callable[[Path], None] = lambda checkpoint: None
+    """Called with the folder of a checkpoint before it is read."""
+
+
 def execute_run(
     experiment: Experiment,
     run: RunSpec,
@@ -55,47 +80,45 @@ def execute_run(
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
+    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads.
     Raises PalimpsestError with words for the user.
     """
-    shared = SharedResults(shared_folder) if shared_folder is not None else None
-    disk = shared_folder.parent if shared_folder is not None else folder
-    yield from execute_with(
-        experiment, run, folder, control, finished_stages, shared, disk=disk, point_seconds=point_seconds()
+    attempt = Attempt(
+        folder=folder,
+        control=control,
+        finished_stages=finished_stages,
+        shared=SharedResults(shared_folder) if shared_folder is not None else None,
+        disk=shared_folder.parent if shared_folder is not None else folder,
+        point_seconds=point_seconds(),
     )
+    yield from execute_attempt(experiment, run, attempt)
 
 
-def execute_with(
-    experiment: Experiment,
-    run: RunSpec,
-    folder: Path,
-    control: Control,
-    finished_stages: int,
-    shared: SharedResults | None,
-    *,
-    disk: Path,
-    point_seconds: float,
-    bring: Callable[[Path], None] = lambda checkpoint: None,
-) -> Iterator[events.Event]:
-    """Do the same with any keeper of shared results. `disk` is a folder of the disk that is written to, and `bring` is
-    given the folder of a checkpoint before it is read."""
+def execute_attempt(experiment: Experiment, run: RunSpec, attempt: Attempt) -> Iterator[events.Event]:
+    """Do the same as `execute_run`, wherever files and shared results lie."""
+    threads = choose_threads(experiment.resources.cpus)
+    with computing_with(threads):
+        yield from _execute(experiment, run, attempt, threads)
+
+
+def _execute(experiment: Experiment, run: RunSpec, attempt: Attempt, threads: int) -> Iterator[events.Event]:
     training = experiment.training
     device = choose_device(training.device)
-    # Threads are set per thread: without this a background thread may compute with another number than the main one.
-    torch.set_num_threads(torch.get_num_threads())
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
     _check(experiment, run, base)
     yield events.Phase("reading and encoding the tasks")
+    shared = attempt.shared
     encoded = tuple(_encoded(spec, base, shared, training, run.seed) for spec in experiment.tasks)
     strategy = strategies.build(run.strategy, run.parameters)
 
     def load(checkpoint: Path | None) -> LoadedModel:
         if checkpoint is not None:
-            bring(checkpoint)
+            attempt.bring(checkpoint)
         return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
-    machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
+    machine = environment(device, precision, threads) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
     content = _content(experiment, machine)
     weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(encoded), run.seed)
@@ -107,19 +130,19 @@ def execute_with(
         strategy=strategy,
         training=training,
         seed=run.seed,
-        folder=folder,
-        control=control,
+        folder=attempt.folder,
+        control=attempt.control,
         environment=machine,
         precision=precision,
         reference=reference_of_run(experiment, strategy, base, shared),
         general=general_of_run(experiment, base, shared, content, run.seed),
         guards=experiment.guards,
         overrides=strategies.overrides_of(run.strategy, run.parameters),
-        finished_stages=finished_stages,
+        finished_stages=attempt.finished_stages,
         shared=shared,
         content=content,
-        point_seconds=point_seconds,
-        check_room=partial(check_room, disk, _written_at_once(weights)),
+        point_seconds=attempt.point_seconds,
+        check_room=partial(check_room, attempt.disk, _written_at_once(weights)),
     )
     del base
     yield from train(setup)
@@ -161,8 +184,9 @@ def point_seconds() -> float:
 
 def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
     """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
-    device = choose_device(experiment.training.device)
-    machine = environment(device, choose_precision(experiment.training.precision, device))
+    training, device = experiment.training, choose_device(experiment.training.device)
+    threads = choose_threads(experiment.resources.cpus)
+    machine = environment(device, choose_precision(training.precision, device), threads)
     content, trained = _content(experiment, machine), [train for _, train, _ in texts]
 
     def known(seed: int, parts: Hashable) -> bool:
