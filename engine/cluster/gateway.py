@@ -13,6 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -33,6 +34,8 @@ Answer = tuple[Any, ...]
 node's name), "events" (pickled events, seconds paused), "waiting" (why, or ""), "over" (None or a pickled error), or
 "lost" (a sentence)."""
 
+LOG = "cluster.log"
+"""The file in a data folder with what went wrong."""
 _LOOK_SECONDS, _NODES_SECONDS, _RETRY_SECONDS = 0.1, 2.0, 1.0
 _IN_FLIGHT = 48
 """Messages of a run that may be on their way: a node that is so far ahead waits."""
@@ -70,17 +73,19 @@ class Gateway:
         self._exchange = (
             ray.remote(Exchange).options(num_cpus=0, max_concurrency=1000, scheduling_strategy=on_this_node).remote()
         )
-        self._compute = ray.remote(ray_worker.compute)
+        once = ray.remote(max_calls=1, max_retries=0)  # going on is ours, from resume points
+        self._compute, self._probe = once(ray_worker.compute), once(ray_worker.probe)
         self._versions = ray_worker.package_versions()
         self._runs: dict[str, _Running] = {}
         self._probes: dict[str, tuple[Any, float]] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._nodes: list[Node] = []
         self._next_nodes = 0.0
+        self._ends = False
         shutil.rmtree(data_folder / ARRIVING, ignore_errors=True)
 
     def work(self) -> None:
-        """Serve until the server closes the pipe."""
+        """Serve until the server has had enough, or has gone."""
         while self._hear():
             self._see_nodes()
             self._take_streams()
@@ -91,7 +96,7 @@ class Gateway:
         """Hand a run in: to one of the `allowed` nodes, by their ids."""
         self._ray.get(self._exchange.register.remote(job, shared_folder))
         stream = self._compute.options(
-            num_cpus=need.cpus, num_gpus=need.gpus, max_calls=1, max_retries=0, num_returns="streaming",
+            num_cpus=need.cpus, num_gpus=need.gpus, num_returns="streaming",
             _generator_backpressure_num_objects=_IN_FLIGHT,
             label_selector={"ray.io/node-id": f"in({','.join(sorted(allowed))})"},
         ).remote(job, self._exchange)  # fmt: skip
@@ -108,15 +113,19 @@ class Gateway:
         if running is not None:
             self._end(running)
 
+    def leave(self) -> None:
+        """End; runs that were handed in are lost."""
+        self._ends = True
+
     def _hear(self) -> bool:
-        """Do what the server asks; False once it has gone."""
+        """Do what the server asks; False once it wants nothing more, or has gone."""
         try:
             while self._server.poll(0 if self._runs else _LOOK_SECONDS):
                 method, *arguments = self._server.recv()
                 getattr(self, method)(*arguments)
         except (EOFError, OSError):
             return False
-        return True
+        return not self._ends
 
     def _take_streams(self) -> None:
         free = {running.stream: running for running in self._runs.values() if not running.pending}
@@ -195,9 +204,7 @@ class Gateway:
         alive = {each["NodeID"]: each for each in self._ray.nodes() if each["Alive"]}
         for node_id in alive.keys() - self._facts.keys() - self._probes.keys():
             only_there = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)
-            probe = self._ray.remote(self._worker.probe).options(
-                num_cpus=0, max_calls=1, max_retries=0, scheduling_strategy=only_there
-            )
+            probe = self._probe.options(num_cpus=0, scheduling_strategy=only_there)
             self._probes[node_id] = probe.remote(), time.monotonic()
         for node_id, (answer, since) in list(self._probes.items()):
             self._hear_probe(node_id, answer, since)
@@ -236,19 +243,26 @@ def main(server: Connection, address: str, data_folder: Path) -> None:
     """Connect and serve, in the gateway's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
     prepare(address)
-    with tempfile.TemporaryDirectory(prefix="palimpsest-code-") as code:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="palimpsest-code-") as code, contextlib.suppress(BrokenPipeError):
             connect(address, Path(code))
-            gateway = Gateway(server, data_folder)
-        except PlacesError as error:
-            server.send(("refused", str(error)))
-            return
-        with contextlib.suppress(BrokenPipeError):
-            gateway.work()
+            Gateway(server, data_folder).work()
+        _leave()
+    except PlacesError as error:
+        server.send(("refused", str(error)))
+    except Exception as error:  # the server must hear why nothing comes any more
+        log = data_folder / LOG
+        with log.open("a", encoding="utf-8") as opened:
+            opened.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {traceback.format_exc()}")
+        why = f"The work with the Ray cluster failed in a way it should not ({type(error).__name__}); {log} says where."
+        server.send(("refused", why))
+    os._exit(0)  # threads of Ray may not hold the process
+
+
+def _leave() -> None:
     import ray
 
     ray.shutdown()
-    os._exit(0)  # threads of Ray may not hold the process
 
 
 def _loss(error: Exception) -> str:

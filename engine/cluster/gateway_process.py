@@ -76,10 +76,9 @@ class GatewayProcess:
 
     def close(self) -> None:
         """End the gateway; runs that it follows are lost."""
+        self.send("leave")
         with self._changing:
-            process, pipe, self._pipe = self._process, self._pipe, None
-        if pipe is not None:
-            pipe.close()
+            process, self._pipe = self._process, None
         if process is not None:
             process.join(_END_SECONDS)
             if process.is_alive():

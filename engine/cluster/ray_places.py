@@ -87,7 +87,7 @@ class RayPlaces:
         )
 
     def _has_room(self, need: Need, allowed: list[Node]) -> bool:
-        """Whether the nodes hold one more run beside those of this server. What others run there may still hold it up."""
+        """Whether the nodes hold one more run beside those of this server. What others run there may hold it up."""
         ids = {node.node_id for node in allowed}
         own = [used.need for used in self._used.values() if used.nodes & ids]
         cpus, gpus = sum(node.cpus for node in allowed), sum(node.gpus for node in allowed)

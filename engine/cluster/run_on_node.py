@@ -25,7 +25,7 @@ from engine.cluster.messages import PART_BYTES, Computing, Events, Message, Over
 from engine.cluster.node_results import NodeResults
 from engine.cluster.sending import RUN, SHARED, FolderSender
 from engine.common.errors import PalimpsestError
-from engine.events import Evaluated, Event, PointKept, RunStopped, StageFinished, StepDone
+from engine.events import Evaluated, Event, PointKept, RunFinished, RunStopped, StageFinished, StepDone
 from engine.events.control import Control
 from engine.execution.worker_process import portable_error
 from engine.tasks.texts_beside import GeneralSpec
@@ -118,7 +118,7 @@ def _sent(
     batch, sent = list[Event](), time.monotonic()
     try:
         for event in events:
-            tells_of_files = isinstance(event, PointKept | StageFinished | RunStopped)
+            tells_of_files = isinstance(event, PointKept | StageFinished | RunStopped | RunFinished)
             if tells_of_files or (isinstance(event, Evaluated) and event.stage == 0):
                 yield from _changes(sender, work)
             batch.append(_for_elsewhere(event, job, work))

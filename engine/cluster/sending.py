@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.cluster.messages import PART_BYTES, FilePart, FilesWhole, Message, SameFile
 from engine.common.durable_files import PARTIAL, files_of
@@ -26,6 +28,7 @@ class FolderSender:
         self._folder = folder
         self._known = dict(self._states())
         self._sent: dict[str, _State] = {}
+        self._ends: dict[str, tuple[int, bytes]] = {}
 
     def changes(self) -> Iterator[Message]:
         """Yield the messages that make the other side's files equal to these. Raises OSError."""
@@ -36,8 +39,11 @@ class FolderSender:
             if twin is not None:
                 yield SameFile(name, twin)
             else:
-                yield from self._parts(name, now[name])
+                yield from self._parts(name, now[name][1])
             self._sent[name] = now[name]
+        for name in self._known.keys() - now.keys():
+            self._sent.pop(name, None)
+            self._ends.pop(name, None)
         removed = _gone(self._known, now)
         self._known = now
         if changed or removed:
@@ -48,20 +54,31 @@ class FolderSender:
         twins = (each for each, state in self._sent.items() if state == now[name] == now.get(each))
         return next((each for each in twins if each != name and each.startswith(f"{RUN}/")), None)
 
-    def _parts(self, name: str, state: _State) -> Iterator[FilePart]:
-        inode, size, _ = state
-        before = self._sent.get(name)
-        is_longer = before is not None and name.endswith(_APPENDED) and inode == before[0] and size >= before[1]
-        offset = before[1] if before is not None and is_longer else 0
+    def _parts(self, name: str, size: int) -> Iterator[FilePart]:
         with (self._folder / name).open("rb") as opened:
+            offset = self._unchanged(name, size, opened)
+            digest = hashlib.sha256()
+            if name.endswith(_APPENDED):
+                opened.seek(0)
+                digest.update(opened.read(offset))
             opened.seek(offset)
             while True:
                 content = opened.read(min(PART_BYTES, size - offset))
                 if content or offset == 0:  # an empty file is a file
                     yield FilePart(name, offset, content)
+                digest.update(content)
                 offset += len(content)
                 if not content or offset >= size:
-                    return
+                    break
+        if name.endswith(_APPENDED):
+            self._ends[name] = offset, digest.digest()
+
+    def _unchanged(self, name: str, size: int, opened: BinaryIO) -> int:
+        """How many bytes at the beginning of a file are what was sent already."""
+        length, digest = self._ends.get(name, (0, b""))
+        is_longer = 0 < length <= size and hashlib.sha256(opened.read(length)).digest() == digest
+        opened.seek(0)
+        return length if is_longer else 0
 
     def _states(self) -> Iterator[tuple[str, _State]]:
         for top in (RUN, SHARED):
