@@ -14,6 +14,7 @@ from engine import events, strategies
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
+from engine.events.run_events import ARITHMETIC
 from engine.execution.general_tokens import general_of_run
 from engine.execution.ignored_settings import with_ignored_settings
 from engine.execution.model_check import check_block_size, check_strategy, check_strategy_in_blocks
@@ -43,9 +44,6 @@ from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
 from engine.training.scored_texts import held_out_questions
 from engine.training.scoring import prepare, scored
-
-_ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
-"""The facts of a machine that its numbers depend on; the release of its kernel is none of them."""
 
 _FLOAT_BYTES = 4
 """Weights and moments are written in float32."""
@@ -206,7 +204,7 @@ _NOT_TRAINED_WITH = (
 
 def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
     """The part of every stage's key that depends neither on the tasks nor on strategy and seed."""
-    arithmetic = [machine[name] for name in _ARITHMETIC]
+    arithmetic = [machine[name] for name in ARITHMETIC]
     settings = dataclasses.asdict(experiment.training)
     trained_with = {name: value for name, value in settings.items() if name not in _NOT_TRAINED_WITH}
     model = weights_hash(locate(experiment.model), experiment.model)

@@ -33,6 +33,11 @@ class Resources(BaseModel):
     @field_validator("gpus")
     @classmethod
     def _part_of_one_or_whole(cls, value: float | None) -> float | None:
-        if value is not None and value > 1 and value != int(value):
-            raise ValueError("a run takes a part of one GPU, such as 0.5, or a whole number of them")
+        check_gpus(value)
         return value
+
+
+def check_gpus(number: float | None) -> None:
+    """Raises ValueError for a number that is neither a part of one nor whole."""
+    if number is not None and number > 1 and number != int(number):
+        raise ValueError("a run takes a part of one GPU, such as 0.5, or a whole number of them")

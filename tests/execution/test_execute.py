@@ -1,5 +1,6 @@
 """The threads that a run computes with: set for it, recorded, a part of its results' names, and put back."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -120,3 +121,16 @@ def test_results_go_by_the_number_of_threads_and_the_estimate_knows_those_of_its
     assert taken_over(OTHER, "the same number") == [True, True]
     assert taken_over(None, "own choice") == [False, False]
     assert known(None) == [True, True]
+
+
+def test_the_machine_s_name_is_recorded_and_names_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, nodes, taken_over = described(tmp_path, None), [], []
+    for node in ("a", "b"):
+        monkeypatch.setattr(socket, "gethostname", lambda node=node: node)
+        for event in executed(made, tmp_path / node, tmp_path / "shared"):
+            if isinstance(event, events.RunStarted):
+                nodes.append(event.environment["node"])
+            elif isinstance(event, events.StageStarted):
+                taken_over.append(event.shared)
+    assert nodes == ["a", "b"]
+    assert taken_over == [False, False, True, True]
