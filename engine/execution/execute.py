@@ -50,11 +50,13 @@ def execute_run(
     control: Control,
     finished_stages: int = 0,
     shared_folder: Path | None = None,
+    runs_at_once: int = 1,
 ) -> Iterator[events.Event]:
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
-    With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
+    With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break. Before a
+    stage it waits until the disk has room for what `runs_at_once` such runs write.
     Raises PalimpsestError with words for the user.
     """
     training = experiment.training
@@ -97,7 +99,7 @@ def execute_run(
         shared=shared,
         content=content,
         point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
+        check_room=_room_check(shared_folder.parent if shared_folder else folder, weights, runs_at_once),
     )
     del base
     yield from train(setup)
@@ -120,9 +122,10 @@ def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeight
     )
 
 
-def _written_at_once(weights: Sequence[StageWeights]) -> int:
-    """Bytes of a checkpoint and a resume point: what is saved twice, and the optimiser's two moments."""
-    return _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
+def _room_check(folder: Path, weights: Sequence[StageWeights], runs: int) -> Callable[[], None]:
+    """Look for room for a checkpoint and a resume point of each run: what is saved twice, and the optimiser's two
+    moments."""
+    return partial(check_room, folder, _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights), runs)
 
 
 def point_seconds() -> float:
