@@ -62,6 +62,8 @@ class Attempt:
     disk: Path
     """A folder of the disk that is written to."""
     point_seconds: float
+    runs_at_once: int = 1
+    """The number of runs that may write to the disk at once."""
     bring: Callable[[Path], None] = lambda checkpoint: None
     """Called with the folder of a checkpoint before it is read."""
 
@@ -73,12 +75,14 @@ def execute_run(
     control: Control,
     finished_stages: int = 0,
     shared_folder: Path | None = None,
+    runs_at_once: int = 1,
 ) -> Iterator[events.Event]:
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
-    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads.
+    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads. Before a
+    stage it waits until the disk has room for what `runs_at_once` such runs write.
     Raises PalimpsestError with words for the user.
     """
     attempt = Attempt(
@@ -88,6 +92,7 @@ def execute_run(
         shared=SharedResults(shared_folder) if shared_folder is not None else None,
         disk=shared_folder.parent if shared_folder is not None else folder,
         point_seconds=point_seconds(),
+        runs_at_once=runs_at_once,
     )
     yield from execute_attempt(experiment, run, attempt)
 
@@ -140,7 +145,7 @@ def _execute(experiment: Experiment, run: RunSpec, attempt: Attempt, threads: in
         shared=shared,
         content=content,
         point_seconds=attempt.point_seconds,
-        check_room=partial(check_room, attempt.disk, _written_at_once(weights)),
+        check_room=_room_check(attempt.disk, weights, attempt.runs_at_once),
     )
     del base
     yield from train(setup)
@@ -163,9 +168,10 @@ def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeight
     )
 
 
-def _written_at_once(weights: Sequence[StageWeights]) -> int:
-    """Bytes of a checkpoint and a resume point: what is saved twice, and the optimiser's two moments."""
-    return _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
+def _room_check(folder: Path, weights: Sequence[StageWeights], runs: int) -> Callable[[], None]:
+    """Look for room for a checkpoint and a resume point of each run: what is saved twice, and the optimiser's two
+    moments."""
+    return partial(check_room, folder, _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights), runs)
 
 
 def point_seconds() -> float:
