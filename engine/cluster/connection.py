@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.common.errors import ConfigError, PlacesError
@@ -16,6 +18,7 @@ _CODE = Path(__file__).resolve().parents[2]
 _SENT = ("engine", "samples", "models")
 """The folders of the project that a node needs to compute runs."""
 _OBJECT_STORE_BYTES = 500_000_000
+_ANSWER_SECONDS = 10.0
 
 
 def address() -> str:
@@ -44,6 +47,7 @@ def connect(given: str, code: Path) -> None:
     """
     import ray
 
+    _check_answers(given)
     _collect_code(code)
     options = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"working_dir": str(code)}}
     try:
@@ -58,19 +62,42 @@ def connect(given: str, code: Path) -> None:
         raise PlacesError(_in_words(given, error)) from error
 
 
+def _check_answers(given: str) -> None:
+    """Raises PlacesError where nothing listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = given.rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise PlacesError(_nobody(given, str(error))) from error
+
+
+def _nobody(given: str, why: str) -> str:
+    return f"No Ray cluster answers at {given}; check {ADDRESS}, and that `ray start` runs there ({why})."
+
+
 def _in_words(given: str, error: Exception) -> str:
-    text = " ".join(str(error).split())
-    where = f"the Ray cluster at {given}" if given else "a Ray cluster on this machine"
-    if "Version mismatch" in text or "version mismatch" in text:
-        return f"{where} can't be joined, since it runs another version of Ray or Python: {text[:300]}"
-    if "uthentication" in text or "token" in text.lower():
+    where = f"The Ray cluster at {given}" if given else "A Ray cluster on this machine"
+    texts = [" ".join(str(each).split()) for each in _with_causes(error)]
+    if any("ersion mismatch" in text for text in texts):
+        return f"{where} runs another version of Ray or Python, so it can't be joined: {texts[-1][:300]}"
+    if any("uthentication" in text or "token" in text.lower() for text in texts):
         return (
             f"{where} refuses the token of this machine. Put the cluster's token into ~/.ray/auth_token (as "
             "`ray get-auth-token` prints it on the head), or name its file in RAY_AUTH_TOKEN_PATH."
         )
-    if isinstance(error, ConnectionError) or "connect" in text.lower() or "timed out" in text.lower():
-        return f"No Ray cluster answers at {given}; check {ADDRESS}, and that `ray start` runs there. ({text[:200]})"
-    return f"{where} can't be joined ({type(error).__name__}: {text[:300]})."
+    if isinstance(error, ConnectionError):
+        return _nobody(given, texts[0][:200])
+    return f"{where} can't be joined ({type(error).__name__}: {texts[0][:300]})."
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, then those that it came from."""
+    following: BaseException | None = error
+    while following is not None:
+        yield following
+        following = following.__cause__ or following.__context__
 
 
 def _collect_code(folder: Path) -> None:

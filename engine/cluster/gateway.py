@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -35,7 +36,7 @@ node's name), "events" (pickled events, seconds paused), "waiting" (why, or ""),
 "lost" (a sentence)."""
 
 LOG = "cluster.log"
-"""The file in a data folder with what went wrong."""
+"""The file in a data folder with what Ray says."""
 _LOOK_SECONDS, _NODES_SECONDS, _RETRY_SECONDS = 0.1, 2.0, 1.0
 _IN_FLIGHT = 48
 """Messages of a run that may be on their way: a node that is so far ahead waits."""
@@ -243,6 +244,7 @@ def main(server: Connection, address: str, data_folder: Path) -> None:
     """Connect and serve, in the gateway's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
     prepare(address)
+    _speak_into(data_folder / LOG)
     try:
         with tempfile.TemporaryDirectory(prefix="palimpsest-code-") as code, contextlib.suppress(BrokenPipeError):
             connect(address, Path(code))
@@ -251,12 +253,22 @@ def main(server: Connection, address: str, data_folder: Path) -> None:
     except PlacesError as error:
         server.send(("refused", str(error)))
     except Exception as error:  # the server must hear why nothing comes any more
-        log = data_folder / LOG
-        with log.open("a", encoding="utf-8") as opened:
-            opened.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {traceback.format_exc()}")
-        why = f"The work with the Ray cluster failed in a way it should not ({type(error).__name__}); {log} says where."
+        traceback.print_exc()
+        why = (
+            f"The work with the Ray cluster failed in a way it should not ({type(error).__name__}); "
+            f"{data_folder / LOG} says where."
+        )
         server.send(("refused", why))
     os._exit(0)  # threads of Ray may not hold the process
+
+
+def _speak_into(log: Path) -> None:
+    """Let all that this process and Ray's libraries in it print go to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(opened, 1)
+    os.dup2(opened, 2)
 
 
 def _leave() -> None:
