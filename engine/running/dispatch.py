@@ -72,7 +72,8 @@ class Dispatcher:
         self._forget_all_but({row.run_id for row in in_play}, {row.experiment_id for row in in_play})
         waits, refused = dict[str, str](), set[str]()
         found = None
-        waiting = [row for row in in_play if row.status == "queued"]
+        under_way = self._driven.copy()  # one that was taken for dead may wait already while it still ends
+        waiting = [row for row in in_play if row.status == "queued" and row.run_id not in under_way]
         for experiment_id, rows in groupby(waiting, key=lambda row: row.experiment_id):
             if experiment_id in refused:
                 continue

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from queue import Empty, SimpleQueue
 
 from engine.events import Event, StageFinished, Waiting
@@ -22,7 +21,7 @@ CLOSE_SECONDS = 5.0
 
 
 class Following:
-    """The runs of an experiment in their places, followed by the thread that asks for `ended_runs`."""
+    """The runs of an experiment in their places, followed by the thread that asks for `ended_runs`. Close it."""
 
     def __init__(
         self,
@@ -47,26 +46,25 @@ class Following:
     def ended_runs(self) -> Iterator[str]:
         """The ids of the runs as they end, until none is left or a stop was asked for. A run that computes in this
         process is driven in the calling thread, so that an exception such as KeyboardInterrupt reaches it at once."""
-        with closing(self):
+        next_look = 0.0
+        while True:
+            if time.monotonic() >= next_look:
+                yield from self._fill()
+                next_look = time.monotonic() + LOOK_SECONDS
+                if not self._threads and not self._has_more():
+                    return
+            self._pass_on_requests()
+            try:
+                heard = self._heard.get(timeout=HEAR_SECONDS)
+            except Empty:
+                continue
             next_look = 0.0
-            while True:
-                if time.monotonic() >= next_look:
-                    yield from self._fill()
-                    next_look = time.monotonic() + LOOK_SECONDS
-                    if not self._threads and not self._has_more():
-                        return
-                self._pass_on_requests()
-                try:
-                    heard = self._heard.get(timeout=HEAR_SECONDS)
-                except Empty:
-                    continue
-                next_look = 0.0
-                if heard is not None:
-                    run_id, error = heard
-                    self._threads.pop(run_id).join()
-                    if error is not None:
-                        raise error
-                    yield run_id
+            if heard is not None:
+                run_id, error = heard
+                self._threads.pop(run_id).join()
+                if error is not None:
+                    raise error
+                yield run_id
 
     def close(self) -> None:
         """Interrupt what still runs, and give it a moment to keep what it reached."""

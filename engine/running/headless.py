@@ -1,6 +1,7 @@
 """A whole experiment without a page: what the command line and a notebook call."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -80,8 +81,9 @@ def _work(store: Store, experiment_id: str, following: Following, on_end: Callab
     found = write_results(store, experiment_id, path)
     for run_id in store.runs(experiment_id)["run_id"]:  # of runs whose process was killed
         write_cards(store, run_id, missing_only=True)
-    for run_id in following.ended_runs():
-        write_cards(store, run_id)
-        found = write_results(store, experiment_id, path)
-        on_end(run_id)
+    with closing(following):
+        for run_id in following.ended_runs():
+            write_cards(store, run_id)
+            found = write_results(store, experiment_id, path)
+            on_end(run_id)
     return found

@@ -170,6 +170,30 @@ def test_an_error_that_no_run_can_say_ends_the_others_and_goes_up(
     store.close()
 
 
+@pytest.mark.usefixtures("long")
+def test_results_that_cannot_be_written_end_the_runs_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.running.following.CLOSE_SECONDS", 120.0)
+    written, real = list[int](), headless.write_results
+
+    def write(*arguments: Any) -> dict[str, Any]:
+        written.append(1)
+        if len(written) > 1:
+            raise StoreUnavailableError("results.json can't be written: the disk is full; free some space.")
+        return real(*arguments)
+
+    def execute(described: Experiment, run: RunSpec, *rest: Any) -> Iterator[events.Event]:
+        broken = FakeRun(0.05, fail_at=3 if run.seed == 0 else None, error=ConfigError("It is broken."))
+        yield from broken(described, run, *rest)
+
+    monkeypatch.setattr(headless, "write_results", write)
+    with pytest.raises(StoreUnavailableError, match=r"results\.json can't be written"):
+        run_experiment(experiment(tmp_path, **FOUR), tmp_path / "out", places=FakePlaces(2, execute))
+    store = Store(tmp_path / "out")
+    assert {"running", "paused"}.isdisjoint(store.runs()["status"])
+    assert store.runs()["status"].tolist()[:2] == ["failed", "interrupted"]
+    store.close()
+
+
 def test_runs_that_no_place_can_hold_are_told_of_once_and_waited_for(tmp_path: Path) -> None:
     places = FakePlaces(2, FakeRun())
     places.refused = {"kitchen"}

@@ -290,6 +290,20 @@ def test_a_run_whose_experiment_cannot_be_read_fails_and_holds_nobody_back(
     assert "there is no such field" in store.runs(run_ids=broken)["reason"].item()
 
 
+def test_a_run_that_was_taken_for_dead_is_not_begun_beside_itself(
+    store: Store, gated: Gated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.running.driver.BEAT_SECONDS", 1.0)
+    (run_id,) = add(store, tmp_path, strategies=["naive"])
+    runner, places = start(store, gated)
+    wait_until(lambda: trains(store, run_id))
+    store.set_status(run_id, "interrupted", "Taken for dead.")
+    store.requeue(run_id)
+    runner.wake()
+    wait_until(lambda: not any(thread.name.endswith(run_id) for thread in threading.enumerate()))
+    assert places.most_taken == 1
+
+
 def test_runs_that_wait_for_the_store_say_so_each(store: Store, gated: Gated, tmp_path: Path) -> None:
     runner, _ = start(store, gated)
     runner._tell("a", "The disk is full.")
