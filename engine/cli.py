@@ -8,19 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
-from tqdm import tqdm
 
-from engine import events
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, Shorthand, parameters_of
 from engine.common.quoting import visible
 from engine.events.control import Control
-from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import load_experiment
+from engine.progress_bars import Progress
 from engine.strategies import heading_of, registry
 from engine.strategies.base import Needs
 
@@ -42,6 +40,14 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder for results.json and the checkpoints.", show_default=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what this folder holds unfinished.")] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Where runs are computed: here, or ray for a Ray cluster; PALIMPSEST_ON otherwise."),
+    ] = None,
+    parallel: Annotated[
+        str | None,
+        typer.Option(help="How many runs go at once: a number, or auto for one a GPU; PALIMPSEST_PARALLEL otherwise."),
+    ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""
     control = Control()
@@ -52,8 +58,11 @@ def run(
             run_experiment,
         )
 
-        with _stopping(control), _Progress(loaded) as progress:
-            found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see, on_report=_tell)
+        with _stopping(control), Progress(loaded) as progress:
+            found = run_experiment(
+                loaded, out, resume=resume, control=control, watch=progress.see, on_report=_tell,
+                on_end=progress.close, on=on, parallel=parallel,
+            )  # fmt: skip
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
@@ -247,40 +256,6 @@ def verify(
     typer.echo(json.dumps(found, ensure_ascii=False))
     if found["decision"] != "SHIP":
         _fail("HOLD: " + "; ".join(found["reasons"]) + ".", FAILED)
-
-
-class _Progress:
-    """One bar on stderr over the steps of the run in progress."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._labels = [f"{run.label}, seed {run.seed}" for run in experiment.runs()]
-        self._bar: Any = None
-        self._run_id = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def see(self, run_id: str, event: events.Event) -> None:
-        if run_id != self._run_id:
-            self.__exit__()
-            self._run_id, number = run_id, int(run_id.rsplit("-", 1)[1])
-            name = f"[{number + 1}/{len(self._labels)}] {self._labels[number]}"
-            self._bar = tqdm(desc=name, unit="step", file=sys.stderr, dynamic_ncols=True)
-        if isinstance(event, events.RunStarted):
-            self._bar.total = event.steps
-        elif isinstance(event, events.StageStarted):
-            self._bar.n = event.first_step - 1  # a resumed run begins further on
-            self._bar.set_postfix_str(event.task)
-        elif isinstance(event, events.StepDone):
-            self._bar.update(event.step - self._bar.n)
-        elif isinstance(event, events.Phase):
-            self._bar.set_postfix_str(event.text)
-        elif isinstance(event, events.Waiting) and event.reason:
-            self._bar.write(event.reason, file=sys.stderr)
 
 
 @contextmanager

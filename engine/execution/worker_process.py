@@ -32,6 +32,10 @@ VARIABLE = "PALIMPSEST_WORKER"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 20.0
+_NEVER_BEGAN = (
+    "The process that was to train ended before it began; the program's own output says why. A script that runs "
+    'experiments in processes does so under if __name__ == "__main__":, since each process reads the script anew.'
+)
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,16 @@ def execute_in_process(
     process = spawning.Process(target=_work, args=arguments, name=f"palimpsest-worker:{folder.name}", daemon=True)
     process.start()
     theirs.close()
+    began = False
     try:
-        yield from _events(ours, control)
+        for event in _events(ours, control):
+            began = True
+            yield event
         process.join(_END_SECONDS)
     except EOFError:
         process.join(_END_SECONDS)
-        raise TrainingError(_death(process.exitcode)) from None
+        never_began = not began and process.exitcode == 1  # an error in Python before the worker could send it
+        raise TrainingError(_NEVER_BEGAN if never_began else _death(process.exitcode)) from None
     finally:
         if process.is_alive():
             process.kill()
@@ -104,7 +112,10 @@ def _events(ours: Connection, control: Control) -> Iterator[Event]:
                 ours.send(wanted)
         if not ours.poll(_LOOK_SECONDS):
             continue
-        kind, content = ours.recv()
+        try:
+            kind, content = ours.recv()
+        except ConnectionResetError:  # it died before it had read what was sent to it
+            raise EOFError from None
         if kind == "paused":
             control.paused_seconds = content
         elif kind == "event":

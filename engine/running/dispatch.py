@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ class ClaimedRun:
 
     run_id: str
     place: Place
-    control: Control = field(default_factory=Control)
+    control: Control
 
 
 class Dispatcher:
@@ -43,23 +43,26 @@ class Dispatcher:
         execute: Execute | None = None,
         experiment_id: str | None = None,
         closing: Callable[[], bool] = lambda: False,
+        control_in: Callable[[Place], Control] = lambda place: Control(),
     ) -> None:
-        """`execute` stands in for what executes in the places. Runs that stop while `closing` says yes count as
-        interrupted."""
+        """`execute` stands in for what executes in the places, `control_in` gives the control of a run in one. Runs
+        that stop while `closing` says yes count as interrupted."""
         self._store, self._places, self._execute = store, places, execute
-        self._experiment_id, self._closing = experiment_id, closing
+        self._experiment_id, self._closing, self._control_in = experiment_id, closing, control_in
         self._driven: dict[str, ClaimedRun] = {}
         self._experiments: dict[str, Experiment] = {}
         self._names: dict[str, tuple[str, ...]] = {}
-        self.waits = ""
-        """Why runs can't begin though places may be free, in words; empty where none waits for that."""
+        self.waits: dict[str, str] = {}
+        """Runs that no place can hold, the first of each experiment, with the reason in words."""
+        self.has_waiting = False
+        """Whether runs were left in the queue by the last look at it."""
 
     @property
     def driven(self) -> dict[str, Control]:
         """The controls of the runs that are under way, by run id."""
         return {run.run_id: run.control for run in list(self._driven.values())}
 
-    def claim(self, control: Control | None = None) -> ClaimedRun | None:
+    def claim(self) -> ClaimedRun | None:
         """Take the next run that can begin now out of the queue, for `drive`; None where none can.
 
         A run that no machine can hold stays in the queue while others go before it, and `waits` says why. One whose
@@ -67,11 +70,12 @@ class Dispatcher:
         """
         in_play = self._store.runs_in_play(self._experiment_id)
         self._forget_all_but({row.run_id for row in in_play}, {row.experiment_id for row in in_play})
-        waits = dict[str, str]()
+        waits, refused = dict[str, str](), set[str]()
         found = None
-        waiting = (row for row in in_play if row.status == "queued")
+        under_way = self._driven.copy()  # one that was taken for dead may wait already while it still ends
+        waiting = [row for row in in_play if row.status == "queued" and row.run_id not in under_way]
         for experiment_id, rows in groupby(waiting, key=lambda row: row.experiment_id):
-            if experiment_id in waits:
+            if experiment_id in refused:
                 continue
             first = next(rows)
             if (experiment := self._readable(first)) is None:
@@ -79,14 +83,15 @@ class Dispatcher:
             try:
                 place = self._places.take(experiment, self._store.machine(experiment_id))
             except PlacesError as error:
-                waits[experiment_id] = str(error)
+                waits[first.run_id] = str(error)
+                refused.add(experiment_id)
                 continue
             if place is None:
                 break
-            found = self._claimed(place, [first, *rows], in_play, control)
+            found = self._claimed(place, [first, *rows], in_play)
             if found is not None:
                 break
-        self.waits = " ".join(dict.fromkeys(waits.values()))
+        self.waits, self.has_waiting = waits, len(waiting) > (found is not None)
         return found
 
     def drive(
@@ -108,15 +113,13 @@ class Dispatcher:
         for control in self.driven.values():
             control.stop()
 
-    def _claimed(
-        self, place: Place, rows: list[RunInPlay], in_play: list[RunInPlay], control: Control | None
-    ) -> ClaimedRun | None:
+    def _claimed(self, place: Place, rows: list[RunInPlay], in_play: list[RunInPlay]) -> ClaimedRun | None:
         """The first of these waiting runs that need not wait for a stage, claimed for the place; else it is freed."""
         run = None
         try:
             chosen = next_run(self._staged(rows), list(self._running(in_play)))
             if chosen is not None and self._store.claim(chosen.run_id):
-                run = ClaimedRun(chosen.run_id, place, control or Control())
+                run = ClaimedRun(chosen.run_id, place, self._control_in(place))
                 self._driven[chosen.run_id] = run
         finally:
             if run is None:

@@ -66,8 +66,8 @@ class Runner:
     @property
     def trouble(self) -> str:
         """Why the queue, runs in it or runs under way wait, in words; empty when none does."""
-        waits = self._dispatcher.waits if self._dispatcher is not None else ""
-        said = [self._trouble, waits, *list(self._troubles.values())]
+        waits = self._dispatcher.waits if self._dispatcher is not None else {}
+        said = [self._trouble, *waits.values(), *list(self._troubles.values())]
         return " ".join(dict.fromkeys(each for each in said if each))
 
     def start(self) -> Runner:
