@@ -38,6 +38,12 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder for results.json and the checkpoints.", show_default=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what this folder holds unfinished.")] = False,
+    only: Annotated[
+        int | None,
+        typer.Option(
+            help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
+        ),
+    ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""
     control = Control()
@@ -49,19 +55,25 @@ def run(
         )
 
         with _stopping(control), _Progress(loaded) as progress:
-            found = run_experiment(loaded, out, resume=resume, control=control, watch=progress.see, on_report=_tell)
+            found = run_experiment(
+                loaded, out, resume=resume, only=only, control=control, watch=progress.see, on_report=_tell
+            )
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
-        _fail(f"Interrupted. {_how_to_resume(experiment, out)}", INTERRUPTED)
-    _report(found, out / RESULTS)
-    statuses = [run["status"] for run in found["runs"]]
-    failed = sorted({run["reason"] for run in found["runs"] if run["status"] == "failed"})
+        _fail(f"Interrupted. {_how_to_resume(experiment, out, only)}", INTERRUPTED)
+    runs = [run for run in found["runs"] if only in (None, _number(run["run_id"]))]
+    if only is not None and not progress.began:
+        typer.echo(f"Run {only} had finished before.")
+    _report(runs, out / RESULTS)
+    statuses = [run["status"] for run in runs]
+    failed = sorted({run["reason"] for run in runs if run["status"] == "failed"})
     if failed:
-        _fail(f"{statuses.count('failed')} of {len(statuses)} runs failed: {' '.join(failed)}", FAILED)
-    if any(status != "finished" for status in statuses):
-        left = len(statuses) - statuses.count("finished")
-        _fail(f"Stopped with {left} of {len(statuses)} runs unfinished. {_how_to_resume(experiment, out)}", INTERRUPTED)
+        which = f"{statuses.count('failed')} of {len(statuses)} runs" if only is None else f"Run {only}"
+        _fail(f"{which} failed: {' '.join(failed)}", FAILED)
+    if left := len(statuses) - statuses.count("finished"):
+        which = f"{left} of {len(statuses)} runs" if only is None else f"run {only}"
+        _fail(f"Stopped with {which} unfinished. {_how_to_resume(experiment, out, only)}", INTERRUPTED)
 
 
 @app.command()
@@ -225,6 +237,11 @@ class _Progress:
         self._bar: Any = None
         self._run_id = ""
 
+    @property
+    def began(self) -> bool:
+        """Whether any run was executed."""
+        return bool(self._run_id)
+
     def __enter__(self) -> Self:
         return self
 
@@ -235,8 +252,8 @@ class _Progress:
     def see(self, run_id: str, event: events.Event) -> None:
         if run_id != self._run_id:
             self.__exit__()
-            self._run_id, number = run_id, int(run_id.rsplit("-", 1)[1])
-            name = f"[{number + 1}/{len(self._labels)}] {self._labels[number]}"
+            self._run_id, number = run_id, _number(run_id)
+            name = f"[{number}/{len(self._labels)}] {self._labels[number - 1]}"
             self._bar = tqdm(desc=name, unit="step", file=sys.stderr, dynamic_ncols=True)
         if isinstance(event, events.RunStarted):
             self._bar.total = event.steps
@@ -269,9 +286,14 @@ def _stopping(control: Control) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(found: dict[str, Any], path: Path) -> None:
+def _number(run_id: str) -> int:
+    """A run's number in its experiment, from 1."""
+    return int(run_id.rsplit("-", 1)[1]) + 1
+
+
+def _report(runs: Sequence[dict[str, Any]], path: Path) -> None:
     """A line per run on stdout: what it kept, at what cost, and which guards hold no more."""
-    for one in found["runs"]:
+    for one in runs:
         summary = one["summary"]["bits_per_byte"]
         numbers = ", ".join(
             f"{words} {summary[name]:.3f}"
@@ -285,8 +307,9 @@ def _report(found: dict[str, Any], path: Path) -> None:
     typer.echo(f"Results: {path}")
 
 
-def _how_to_resume(experiment: Path, out: Path) -> str:
-    return f'Go on with: python -m engine run "{experiment}" --out "{out}" --resume'
+def _how_to_resume(experiment: Path, out: Path, only: int | None) -> str:
+    alone = "" if only is None else f" --only {only}"
+    return f'Go on with: python -m engine run "{experiment}" --out "{out}"{alone} --resume'
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine.cards.writing import write_cards
+from engine.common.errors import ConfigError
 from engine.events import Event, Waiting
 from engine.events.control import Control
 from engine.execution.execute import execute_run
@@ -28,6 +29,7 @@ def run_experiment(
     folder: Path,
     *,
     resume: bool = False,
+    only: int | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
     execute: Execute = execute_run,
@@ -37,19 +39,22 @@ def run_experiment(
 
     With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
     experiment is refused, and so is one that holds any without `resume`; one that failed before it trained anything
-    makes way. Stopping `control` ends it after the run in progress has kept what it reached. `on_report` gets what the
-    tasks came to before anything runs. Raises PalimpsestError for bad input, and then leaves `folder` as it was.
+    makes way. With `only`, the run of that number alone is executed, counted from 1 in the order of
+    `experiment.runs()`: a new folder then holds that run of the experiment and no other. Stopping `control` ends it
+    after the run in progress has kept what it reached. `on_report` gets what the tasks came to before anything runs.
+    Raises PalimpsestError for bad input, and then leaves `folder` as it was.
     """
+    number = None if only is None else _numbered(experiment, only)
     folder = folder.resolve()
     check_folder(folder, resume, experiment)
     with TemporaryDirectory(prefix="palimpsest-") as aside:
         tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
         check_input(experiment, on_report, tokens)
         with opened(folder) as (lock, store):
-            experiment_id = begin(store, experiment, resume)
+            experiment_id = begin(store, experiment, resume, number)
         SharedResults(store.shared_folder).adopt(tokens)
     try:
-        return _work(store, experiment_id, control or Control(), watch, execute)
+        return _work(store, experiment_id, number, control or Control(), watch, execute)
     finally:
         store.close()
         lock.release()
@@ -67,13 +72,26 @@ def check_input(
     on_report(report)
 
 
-def _work(store: Store, experiment_id: str, control: Control, watch: Watch | None, execute: Execute) -> dict[str, Any]:
+def _numbered(experiment: Experiment, only: int) -> int:
+    """The number from 0 of a run that is counted from 1. Raises ConfigError where there is none."""
+    runs = len(experiment.runs())
+    if not 1 <= only <= runs:
+        raise ConfigError(
+            f"only: there is no run {only}; the runs of this experiment are counted from 1 to {runs}, in the order in "
+            "which the progress bar shows them."
+        )
+    return only - 1
+
+
+def _work(
+    store: Store, experiment_id: str, only: int | None, control: Control, watch: Watch | None, execute: Execute
+) -> dict[str, Any]:
     path = store.folder / RESULTS
     found = write_results(store, experiment_id, path)
     for run_id in store.runs(experiment_id)["run_id"]:  # of runs whose process was killed
         write_cards(store, run_id, missing_only=True)
     while not control.stopping:
-        run_id = store.claim_next(experiment_id)
+        run_id = store.claim_next(experiment_id, only)
         if run_id is None:
             break
         see = _named(watch, run_id)
