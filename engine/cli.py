@@ -229,6 +229,22 @@ def verify(
         _fail("HOLD: " + "; ".join(found["reasons"]) + ".", FAILED)
 
 
+@app.command()
+def join(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of results of one experiment.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="A new folder for the joined results.", show_default=False)],
+) -> None:
+    """Join what many machines have executed, such as the runs of a Slurm array, into one folder of results."""
+    from engine import cluster_commands
+
+    try:
+        cluster_commands.join(folders, out)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        _fail(f"Interrupted: {out} was not made.", INTERRUPTED)
+
+
 class _Progress:
     """One bar on stderr over the steps of the run in progress."""
 

@@ -1,7 +1,7 @@
 """The folder in which a run without a page keeps its results: what is in it already, and who may write to it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,7 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
     if not kept or (len(kept) == 1 and _came_to_nothing(store, kept[0])):
         return
     if _same(store, experiment) is None:
-        before, after = to_data(store.experiment(kept[0])), to_data(experiment)
-        differs = ", ".join(name for name in after | before if before.get(name) != after.get(name))
+        differs = ", ".join(differing_fields(to_data(store.experiment(kept[0])), to_data(experiment)))
         raise ConfigError(
             f"{store.folder}: holds another experiment (other {differs}); choose another folder for this one."
         )
@@ -68,6 +67,11 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
         raise ConfigError(
             f"{store.folder}: holds results already; add --resume to go on with them, or choose another folder."
         )
+
+
+def differing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The fields of two experiments' configurations that are not the same."""
+    return [name for name in {**after, **before} if before.get(name) != after.get(name)]
 
 
 def _same(store: Store, experiment: Experiment) -> str | None:
