@@ -24,6 +24,7 @@ from ui.experiment import draft as drafts
 from ui.experiment.draft import ExperimentDraft
 from ui.experiment.general_choice import general_choice
 from ui.experiment.guards_section import guards_section
+from ui.experiment.resources_section import resources_section
 from ui.experiment.start_check import start_answer, start_button
 from ui.experiment.strategy_cards import strategy_cards
 from ui.experiment.task_settings import task_settings
@@ -317,6 +318,7 @@ def page() -> None:
     st.subheader("Strategies")
     strategy_cards(draft, known)
     under_seeds = training_section(draft)
+    resources_section(draft)
     also_scored_section(draft, known)
     before = st.container()
     st.subheader("Start")

@@ -21,7 +21,7 @@ from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment, StrategySpec
 from engine.experiments.training import Training
 from engine.models.loading import LoadedModel, load_base
-from engine.models.machine import choose_precision, environment
+from engine.models.machine import choose_precision, choose_threads, environment
 from engine.strategies.base import StageView
 from engine.strategies.tools.fisher import diagonal_fisher
 from engine.tasks import samples
@@ -163,7 +163,7 @@ def model(name: str, tokenizer: str = "", folder: str = "") -> dict[str, Any]:
 
 def machine(device: str = "cpu") -> dict[str, Any]:
     """Versions, device, threads and commit."""
-    return environment(device, choose_precision("auto", device))
+    return environment(device, choose_precision("auto", device), choose_threads(None))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ _ENTRIES = {
     "strategies": "expected a strategy's name, such as naive, or a name with parameters",
     "reference": "expected a text's files, such as general.txt, or fields such as {train: general.txt}",
     "general": "expected shipped, none, a text's files, such as general.txt, or fields such as {train: general.txt}",
+    "resources": "expected what a run computes with, such as {cpus: 2}",
     "guards": 'expected a guard with its fields, such as {prompt: "2 + 2 =", equals: "4"}',
 }
 

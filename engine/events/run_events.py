@@ -9,6 +9,10 @@ from typing import Any
 
 from engine.events.scores import AnswerSums, DocumentSums, GuardOutcome, Score
 
+ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
+"""The facts of a run's environment that its numbers depend on; the machine's name and the release of its kernel are
+none of them."""
+
 
 @dataclass(frozen=True)
 class RunStarted:

@@ -13,6 +13,7 @@ from engine import events, strategies
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
+from engine.events.run_events import ARITHMETIC
 from engine.execution.general_tokens import general_of_run
 from engine.execution.ignored_settings import with_ignored_settings
 from engine.execution.model_check import check_block_size, check_strategy, check_strategy_in_blocks
@@ -23,7 +24,14 @@ from engine.experiments.training import Training
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.insight.measures.guard_checks import check_fits
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
-from engine.models.machine import choose_device, choose_precision, environment, model_facts
+from engine.models.machine import (
+    choose_device,
+    choose_precision,
+    choose_threads,
+    computing_with,
+    environment,
+    model_facts,
+)
 from engine.persistence.content_keys import content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
@@ -35,9 +43,6 @@ from engine.training.loop import train
 from engine.training.run_state import EncodedTask, RunSetup
 from engine.training.scored_texts import held_out_questions
 from engine.training.scoring import prepare, scored
-
-_ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
-"""The facts of a machine that its numbers depend on; the release of its kernel is none of them."""
 
 _FLOAT_BYTES = 4
 """Weights and moments are written in float32."""
@@ -55,12 +60,25 @@ def execute_run(
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
+    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads.
     Raises PalimpsestError with words for the user.
     """
+    threads = choose_threads(experiment.resources.cpus)
+    with computing_with(threads):
+        yield from _execute(experiment, run, folder, control, finished_stages, shared_folder, threads)
+
+
+def _execute(
+    experiment: Experiment,
+    run: RunSpec,
+    folder: Path,
+    control: Control,
+    finished_stages: int,
+    shared_folder: Path | None,
+    threads: int,
+) -> Iterator[events.Event]:
     training = experiment.training
     device = choose_device(training.device)
-    # Threads are set per thread: without this a background thread may compute with another number than the main one.
-    torch.set_num_threads(torch.get_num_threads())
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
     _check(experiment, run, base)
@@ -73,7 +91,7 @@ def execute_run(
         return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
-    machine = environment(device, precision) | {"parameters": base.model.num_parameters()}
+    machine = environment(device, precision, threads) | {"parameters": base.model.num_parameters()}
     machine |= model_facts(experiment.model)
     content = _content(experiment, machine)
     weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(encoded), run.seed)
@@ -139,8 +157,9 @@ def point_seconds() -> float:
 
 def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
     """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
-    device = choose_device(experiment.training.device)
-    machine = environment(device, choose_precision(experiment.training.precision, device))
+    training, device = experiment.training, choose_device(experiment.training.device)
+    threads = choose_threads(experiment.resources.cpus)
+    machine = environment(device, choose_precision(training.precision, device), threads)
     content, trained = _content(experiment, machine), [train for _, train, _ in texts]
 
     def known(seed: int, parts: Hashable) -> bool:
@@ -160,7 +179,7 @@ _NOT_TRAINED_WITH = (
 
 def _content(experiment: Experiment, machine: Mapping[str, Any]) -> str:
     """The part of every stage's key that depends neither on the tasks nor on strategy and seed."""
-    arithmetic = [machine[name] for name in _ARITHMETIC]
+    arithmetic = [machine[name] for name in ARITHMETIC]
     settings = dataclasses.asdict(experiment.training)
     trained_with = {name: value for name, value in settings.items() if name not in _NOT_TRAINED_WITH}
     model = weights_hash(locate(experiment.model), experiment.model)

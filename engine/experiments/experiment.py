@@ -21,6 +21,7 @@ from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES
 from engine.common.parameters import no_boolean, parameters_of
+from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.guards.guard import MOST_GUARDS, Guard, check_titles
 from engine.strategies.shorthands import written_out
@@ -104,6 +105,8 @@ class Experiment(BaseModel):
     guards: tuple[Guard, ...] = Field((), max_length=MOST_GUARDS)
     """Prompts with what must stay true of the model, checked at row 0 and after every stage."""
     training: Training = Training()
+    resources: Resources = Resources()
+    """What each run computes with."""
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
     seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
         (0,), min_length=1, max_length=1000
@@ -120,13 +123,16 @@ class Experiment(BaseModel):
         check_titles(value)
         return value
 
-    @field_validator("tasks", "training", "strategies", "seeds", "guards", mode="before")
+    @field_validator("training", "resources", mode="before")
+    @classmethod
+    def _empty_is_the_default(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("tasks", "strategies", "seeds", "guards", mode="before")
     @classmethod
     def _as_people_write_it(cls, value: Any, about: ValidationInfo) -> Any:
-        if value is None and about.field_name in ("training", "guards"):
-            return {} if about.field_name == "training" else ()
-        if about.field_name == "training":
-            return value
+        if value is None and about.field_name == "guards":
+            return ()
         if about.field_name == "strategies" and isinstance(value, dict) and "name" not in value:
             value = tuple({name: parameters} for name, parameters in value.items())
         many = one_or_many(value)
@@ -264,7 +270,9 @@ def experiment_from(data: dict[str, Any], source: str = "the experiment") -> Exp
 
 def _fields_at(place: Location) -> list[str]:
     """The fields that an experiment has at a place of its data."""
-    holders: dict[object, type] = {"tasks": TaskSpec, "strategies": StrategySpec, "guards": Guard}
+    holders: dict[object, type] = {
+        "tasks": TaskSpec, "strategies": StrategySpec, "guards": Guard, "resources": Resources,
+    }  # fmt: skip
     if not place:
         return list(Experiment.model_fields)
     if place[0] == "training":
@@ -276,17 +284,19 @@ def _fields_at(place: Location) -> list[str]:
 
 def to_data(experiment: Experiment) -> dict[str, Any]:
     """Plain data as YAML and `results.json` hold it: one key per strategy, task fields at their defaults left out."""
-    data = experiment.model_dump(mode="json", exclude={"tasks", "reference", "general", "guards", "strategies"})
+    data = experiment.model_dump(mode="json", include={"name", "model", "training", "seeds"})
     reference = {} if experiment.reference is None else {"reference": _text_data(experiment.reference)}
     general = _text_data(experiment.general) if experiment.general is not None else NONE
     if experiment.general == GeneralSpec.shipped():
         general = SHIPPED
     guards = [guard.model_dump(mode="json", exclude_defaults=True) for guard in experiment.guards]
+    resources = experiment.resources.model_dump(mode="json", exclude_defaults=True)
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
     return {
         "name": data["name"], "model": data["model"], "tasks": [_text_data(task) for task in experiment.tasks],
         **reference, "general": general, **({"guards": guards} if guards else {}),
-        "training": data["training"], "strategies": specs, "seeds": data["seeds"],
+        "training": data["training"], **({"resources": resources} if resources else {}),
+        "strategies": specs, "seeds": data["seeds"],
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from engine.forecast.trained_weights import weights_of
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
 from engine.models.lm_head import LOGITS_AT_ONCE
 from engine.models.loading import load_base
-from engine.models.machine import choose_device, choose_precision
+from engine.models.machine import choose_device, choose_precision, choose_threads, computing_with
 from engine.persistence.content_keys import stage_key_parts
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost
@@ -265,18 +265,21 @@ def _budget(epochs: int, stage_tokens: int | None, size: TaskSize) -> int:
     return tokens if stage_tokens is None else min(tokens, stage_tokens)
 
 
-def measure_speed(model: str, training: Training) -> Speed:
-    """Time a few training steps of `model` on this machine; remembered for the life of the process.
+def measure_speed(model: str, training: Training, cpus: int | None = None) -> Speed:
+    """Time a few training steps of `model` on this machine, with the threads that a run of so many `cpus` computes
+    with; remembered for the life of the process.
 
     Raises ModelError where the model can't be loaded.
     """
     device = choose_device(training.device)
     precision = choose_precision(training.precision, device)
-    return _measure(model, training.block_size, training.tokens_per_step, device, precision)
+    threads = choose_threads(cpus)
+    with computing_with(threads):
+        return _measure(model, training.block_size, training.tokens_per_step, device, precision, threads)
 
 
 @lru_cache(maxsize=32)
-def _measure(name: str, block_size: int, tokens_per_step: int, device: str, precision: str) -> Speed:
+def _measure(name: str, block_size: int, tokens_per_step: int, device: str, precision: str, threads: int) -> Speed:
     base = load_base(name, device)
     model = base.model
     model.train()

@@ -2,7 +2,11 @@
 
 import os
 import platform
+import socket
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +37,34 @@ def choose_precision(wanted: str, device: str) -> str:
     return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
 
 
-def environment(device: str, precision: str) -> dict[str, Any]:
-    """Versions, device, threads and commit: what else than configuration and seed decides a run's numbers."""
+def choose_threads(wanted: int | None) -> int:
+    """The number of threads that None stands for: that of the thread that asks."""
+    return wanted or torch.get_num_threads()
+
+
+@contextmanager
+def computing_with(threads: int) -> Iterator[None]:
+    """Compute with this number of threads in the thread that asks for it, and with its own number afterwards."""
+    before = torch.get_num_threads()
+    _set_threads(threads)
+    try:
+        yield
+    finally:
+        _set_threads(before)
+
+
+def _set_threads(number: int) -> None:
+    """Set the number for this thread alone: torch would also give it to every thread that computes for the first
+    time, so another thread puts back what these are given."""
+    with ThreadPoolExecutor(1) as other:
+        given = other.submit(torch.get_num_threads).result()
+        torch.set_num_threads(number)
+        other.submit(torch.set_num_threads, given).result()
+
+
+def environment(device: str, precision: str, threads: int) -> dict[str, Any]:
+    """Versions, device, threads and commit: what else than configuration and seed decides a run's numbers; and the
+    name of the machine, which decides nothing."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -43,8 +73,9 @@ def environment(device: str, precision: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device == "cuda" else f"{device} ({platform.machine()})",
         "precision": precision,
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "cpus": os.cpu_count(),
+        "node": socket.gethostname(),
         "commit": _commit(),
     }
 

@@ -31,7 +31,7 @@ from engine.results.comparison import (
     task_orders,
     with_configurations,
 )
-from engine.results.fairness import conditions_of_runs, unfair, unfair_runs
+from engine.results.fairness import Conditions, conditions_of_runs, unfair, unfair_runs
 from engine.results.operations import operations_of
 from engine.results.paired_tests import PairedDifference
 from engine.results.summaries import intransigence, summarize
@@ -81,7 +81,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     scores = {name: matrices(matrix, name) for name in (*SCORE_NAMES, *ANSWER_SCORES)}
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
-    facts, curves = store.task_facts_by_run(run_ids), _curves(curve)
+    facts, environments, curves = store.task_facts_by_run(run_ids), store.environments(run_ids), _curves(curve)
+    of_run = conditions_of_runs(runs, {experiment_id: experiment}, facts, environments)
     limit, described = experiment.training.gradient_clip, []
     clipped = store.clipped_steps(run_ids, limit or math.inf)
     for run in runs.itertuples():
@@ -99,9 +100,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 },
                 "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
                 "seconds": run.seconds, "tokens": int(run.target_tokens),
-                "operations": operations_of(
-                    run, experiment, store.environment(run.run_id), stages, facts[run.run_id]
-                ),
+                "operations": operations_of(run, experiment, environments[run.run_id], stages, facts[run.run_id]),
                 "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
                 **beside_tasks[run.run_id],
                 "harness": harness_values(store.run_folder(run.run_id)),
@@ -111,13 +110,13 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     whole = {
         "schema": SCHEMA,
         "experiment": to_data(experiment),
-        "environment": next(filter(None, map(store.environment, run_ids)), {}),
+        "environment": next(filter(None, map(environments.get, run_ids)), {}),
         "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
         "reference": reference_data(store.reference_facts(experiment_id)) or None,
         "general": reference_data(store.general_facts(experiment_id)) or None,
         "unscored": unscored(matrix),
         "runs": described,
-        "comparison": _comparison(runs, matrix, {experiment_id: experiment}, facts),
+        "comparison": _comparison(runs, matrix, of_run),
     }
     return dict(_plain(whole))
 
@@ -131,13 +130,11 @@ def _of_stages(stages: pd.DataFrame, folder: Path) -> dict[str, Any]:
     }
 
 
-def _comparison(
-    runs: pd.DataFrame, matrix: pd.DataFrame, experiments: Mapping[str, Experiment], facts: Mapping[str, Any]
-) -> dict[str, Any]:
+def _comparison(runs: pd.DataFrame, matrix: pd.DataFrame, of_run: Mapping[str, Conditions]) -> dict[str, Any]:
     """By score: what kept most and its paired differences to the others, above 0 where it kept more; and the runs that
     are left out because they can't be compared fairly. The winner is None where no run can be compared."""
     named = with_configurations(runs)
-    left_out = list(unfair_runs(unfair(named, conditions_of_runs(runs, experiments, facts))))
+    left_out = list(unfair_runs(unfair(named, of_run)))
     judged = named[~named["run_id"].isin(left_out)]
     no_curve = pd.DataFrame(columns=["run_id", "task", "stage", "step", *SUMMARIZED])
     found: dict[str, Any] = {}

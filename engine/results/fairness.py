@@ -1,15 +1,26 @@
 """Which runs can be compared fairly: what must be equal between them, and what differs."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from engine.common.quoting import listed
+from engine.events.run_events import ARITHMETIC
 from engine.experiments.experiment import Experiment
 from engine.experiments.settings_of_stage import StageSettings, settings_of_run
 
 PENDING = frozenset({"queued", "running", "paused", "interrupted"})
+NODE = "node"
+_FACTS = {
+    "torch": "torch {}", "transformers": "transformers {}", "device": "the device {}",
+    "instructions": "{} instructions", "precision": "{} arithmetic", "threads": "{} threads",
+}  # fmt: skip
+"""How a sentence speaks of a fact of the arithmetic."""
+_NAMED = 5
+"""The number of strategies or machines that a sentence names."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class Conditions:
     """Each task's epochs and the token limit of a stage, as set."""
     learning_rates: Mapping[str, float]
     """Peak of the learning rate by task, as set."""
+    machine: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The facts of its arithmetic and the machine's name, as recorded; empty before the run has started."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +48,21 @@ class Finding:
     """Why some runs can't be compared fairly with the rest."""
 
     what: str
-    """model, tasks, order, training text, held-out text, token budget, learning rate or seeds."""
+    """model, tasks, order, training text, held-out text, token budget, learning rate, machine or seeds."""
     run_ids: tuple[str, ...]
     text: str
     """One sentence; names in it are the user's, so pages must escape it."""
 
 
-def conditions(experiment: Experiment, settings: StageSettings, facts: Iterable[Mapping[str, Any]]) -> Conditions:
-    """The conditions of a run, from its experiment, its `settings` of every task and what it recorded of its tasks
-    (nothing before it began)."""
+def conditions(
+    experiment: Experiment,
+    settings: StageSettings,
+    facts: Iterable[Mapping[str, Any]],
+    environment: Mapping[str, Any] | None = None,
+) -> Conditions:
+    """The conditions of a run, from its experiment, its `settings` of every task and what it recorded of its tasks and
+    its environment (nothing before it began)."""
+    environment = environment or {}
     known = {str(fact["name"]): fact for fact in facts}
     limit, budget = experiment.training.stage_tokens, {}
     for task, epochs in zip(experiment.tasks, settings.epochs, strict=True):
@@ -59,6 +78,7 @@ def conditions(experiment: Experiment, settings: StageSettings, facts: Iterable[
         budget=budget,
         passes=(settings.epochs, limit),
         learning_rates=dict(zip((task.label for task in experiment.tasks), settings.learning_rates, strict=True)),
+        machine={name: environment[name] for name in (*ARITHMETIC, NODE) if environment.get(name) is not None},
     )
 
 
@@ -66,26 +86,29 @@ def conditions_of_runs(
     runs: pd.DataFrame,
     experiments: Mapping[str, Experiment],
     facts: Mapping[str, Iterable[Mapping[str, Any]]],
+    environments: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Conditions]:
-    """The conditions of each run by its id, from the experiments and the runs' recorded tasks by theirs."""
+    """The conditions of each run by its id, from the experiments and the runs' recorded tasks and environments by
+    theirs."""
     found = {}
     for run in runs.itertuples():
         experiment = experiments[run.experiment_id]
         settings = settings_of_run(experiment, run.strategy, run.parameters)
-        found[run.run_id] = conditions(experiment, settings, facts[run.run_id])
+        found[run.run_id] = conditions(experiment, settings, facts[run.run_id], environments[run.run_id])
     return found
 
 
 def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding]:
     """Find what keeps runs from a fair comparison with the largest group of like runs.
 
-    `runs` needs run_id, experiment, configuration, seed and status. The reference is the run whose conditions most
-    runs share (of equals a finished one, and the first of these); among the runs like it, the seeds that make most
-    comparable runs. A run that failed or was stopped is none unless all were: there is nothing to compare with it.
+    `runs` needs run_id, experiment, experiment_id, label, configuration, seed and status. The reference is the run
+    whose conditions most runs share (of equals a finished one, and the first of these); among the runs like it, the
+    arithmetic of most of them; among those alike in both, the seeds that make most comparable runs. A run that failed
+    or was stopped is no reference unless all were: there is nothing to compare with it.
     """
     if runs.empty:
         return []
-    reference = _reference([of_run[run_id] for run_id in _with_results(runs)["run_id"]])
+    reference = _most_alike([of_run[run_id] for run_id in _with_results(runs)["run_id"]], differences)
     found: dict[tuple[str, str], list[str]] = {}
     alike = []
     for run in runs.itertuples():
@@ -94,7 +117,10 @@ def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding
         for what, clause in unlike:
             found.setdefault((what, f"{run.experiment}: {clause}"), []).append(run.run_id)
     findings = [Finding(what, tuple(ids), text) for (what, text), ids in found.items()]
-    return findings + _unlike_seeds(runs[alike])
+    like = runs[alike]
+    of_machines = _unlike_machines(like, {run_id: of_run[run_id].machine for run_id in like["run_id"]})
+    elsewhere = {run_id for finding in of_machines for run_id in finding.run_ids}
+    return findings + of_machines + _unlike_seeds(like[~like["run_id"].isin(elsewhere)])
 
 
 def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str, str]]:
@@ -139,12 +165,63 @@ def _with_results(runs: pd.DataFrame) -> pd.DataFrame:
     return runs if found.empty else found
 
 
-def _reference(every: Sequence[Conditions]) -> Conditions:
-    sizes: list[tuple[Conditions, int]] = []
+def _most_alike(every: Sequence[_T], unlike: Callable[[_T, _T], Any]) -> _T:
+    """The one that most are like, the first of equals."""
+    sizes: list[tuple[_T, int]] = []
     for one in every:
         if one not in [kept for kept, _ in sizes]:
             sizes.append((one, every.count(one)))
-    return max(sizes, key=lambda kept: sum(size for other, size in sizes if not differences(other, kept[0])))[0]
+    return max(sizes, key=lambda kept: sum(size for other, size in sizes if not unlike(other, kept[0])))[0]
+
+
+def _unlike_machines(runs: pd.DataFrame, machines: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Runs that were computed with another arithmetic than most, those that began alone."""
+    begun = [machine for run_id in _with_results(runs)["run_id"] if (machine := machines[run_id])]
+    if not begun:
+        return []
+    usual = _most_alike(begun, _unlike_facts)
+    at_home = [machine for machine in machines.values() if machine and not _unlike_facts(machine, usual)]
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for run in runs.itertuples():
+        if unlike := _unlike_facts(machines[run.run_id], usual):
+            mine, theirs = _arithmetic(machines[run.run_id], unlike), _arithmetic(usual, unlike)
+            groups.setdefault((run.experiment_id, run.experiment, mine, theirs), []).append(run.run_id)
+    findings = []
+    for (experiment_id, name, mine, theirs), ids in groups.items():
+        here, there = _nodes([machines[run_id] for run_id in ids]), _nodes(at_home)
+        if here != there:
+            mine, theirs = mine + here, theirs + there
+        who = _who(runs[runs["experiment_id"] == experiment_id], ids)
+        text = f"{name}: {who} computed with {mine}, others with {theirs}; equal seeds do not give equal numbers then."
+        findings.append(Finding("machine", tuple(ids), text))
+    return findings
+
+
+def _unlike_facts(machine: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return [name for name in ARITHMETIC if name in machine and name in other and machine[name] != other[name]]
+
+
+def _arithmetic(machine: Mapping[str, Any], names: Iterable[str]) -> str:
+    words = [_FACTS[name].format(machine[name]) for name in names]
+    return _listed("1 thread" if each == "1 threads" else each for each in words)
+
+
+def _nodes(machines: Iterable[Mapping[str, Any]]) -> str:
+    """Where they stand, for the end of a clause; nothing where it was not recorded."""
+    names = sorted({str(machine[NODE]) for machine in machines if NODE in machine})
+    return f" on node{'s' if len(names) > 1 else ''} {listed(names, _NAMED)}" if names else ""
+
+
+def _who(runs: pd.DataFrame, ids: Sequence[str]) -> str:
+    """The runs `ids` of an experiment's `runs` by their strategies, with the seeds where not all of one are meant."""
+    if len(ids) == len(runs):
+        return "its runs were"
+    names = []
+    for label, group in runs.groupby("label", sort=False):
+        own = group[group["run_id"].isin(ids)]
+        if len(own):
+            names.append(str(label) if len(own) == len(group) else f"{label} (seed {_seeds(frozenset(own['seed']))})")
+    return f"{listed(names, _NAMED)} {'was' if len(names) == 1 else 'were'}"
 
 
 def _unlike_seeds(runs: pd.DataFrame) -> list[Finding]:

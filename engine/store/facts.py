@@ -91,6 +91,12 @@ class FactReader(CurveReader):
         """Versions, device, threads, commit that the run was trained with; empty before it began."""
         return self._run_value(run_id, runs.c.environment) or {}
 
+    def environments(self, run_ids: Ids) -> dict[str, dict[str, Any]]:
+        """The environment of each of these runs; empty before it began."""
+        query = select(runs.c.run_id, runs.c.environment).where(runs.c.run_id.in_(listed_ids(run_ids)))
+        with self._reading() as connection:
+            return {run_id: found or {} for run_id, found in connection.execute(query)}
+
     def model_facts(self, experiment_id: str) -> dict[str, str]:
         """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
         query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)

@@ -1,10 +1,21 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from engine import events
+from engine.events.control import Control
+from engine.events.run_events import ARITHMETIC
 from engine.experiments.experiment import experiment_from
 from engine.experiments.settings_of_stage import settings_of_run
+from engine.results.export import results
 from engine.results.fairness import Conditions, conditions, differences, unfair, unfair_runs
+from engine.results.kept_most import kept_most
+from engine.running.driver import drive
+from engine.store import Store
+from tests.fake_runs import FakeRun, experiment
 
 
 def some_conditions(**changes: Any) -> Conditions:
@@ -21,6 +32,7 @@ def some_runs(*rows: tuple[str, str, int, str]) -> pd.DataFrame:
     columns = ["experiment_id", "configuration", "seed", "status"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["experiment"] = "experiment " + frame["experiment_id"]
+    frame["label"] = frame["configuration"]
     frame["run_id"] = [f"r{number}" for number in range(len(frame))]
     return frame
 
@@ -152,3 +164,108 @@ def test_a_run_without_results_is_not_what_finished_ones_are_measured_against() 
         assert [(finding.what, finding.run_ids) for finding in findings] == [("learning rate", (left_out,))]
     runs = some_runs(("x", "fast", 0, "failed"), ("x", "slow", 0, "failed"))
     assert unfair(runs, {"r0": some_conditions(), "r1": slow})[0].run_ids == ("r1",)
+
+
+def on_a_machine(**changes: Any) -> Conditions:
+    usual = {
+        "torch": "2.9", "transformers": "5.1", "device": "cpu (x86_64)", "instructions": "AVX512",
+        "precision": "float32", "threads": 2, "node": "a",
+    }  # fmt: skip
+    return some_conditions(machine=usual | changes)
+
+
+def of_machines(runs: pd.DataFrame, *machines: Conditions) -> list[tuple[str, tuple[str, ...], str]]:
+    findings = unfair(runs, dict(zip(runs["run_id"], machines, strict=True)))
+    return [(finding.what, finding.run_ids, finding.text) for finding in findings]
+
+
+THREE = some_runs(("x", "naive", 0, "finished"), ("x", "ewc", 0, "finished"), ("x", "replay", 0, "finished"))
+
+
+def test_a_run_of_another_arithmetic_is_named_with_what_differs_and_where() -> None:
+    usual = on_a_machine()
+    assert of_machines(THREE, usual, usual, on_a_machine(threads=1, node="b")) == [
+        ("machine", ("r2",), "experiment x: replay was computed with 1 thread on node b, others with 2 threads on node "
+         "a; equal seeds do not give equal numbers then.")
+    ]  # fmt: skip
+    (found,) = of_machines(THREE, on_a_machine(node="c"), usual, on_a_machine(precision="bfloat16", device="an H100"))
+    assert found[2] == (
+        "experiment x: replay was computed with the device an H100, bfloat16 arithmetic on node a, others with the "
+        "device cpu (x86_64), float32 arithmetic on nodes a, c; equal seeds do not give equal numbers then."
+    )
+    (found,) = of_machines(THREE, usual, usual, on_a_machine(torch="2.8"))
+    assert found[2].startswith("experiment x: replay was computed with torch 2.8, others with torch 2.9; ")
+
+
+def test_every_fact_of_the_arithmetic_counts_and_the_machines_name_does_not() -> None:
+    usual = on_a_machine()
+    for name in ARITHMETIC:
+        (found,) = of_machines(THREE, usual, on_a_machine(**{name: 7}), usual)
+        assert (found[0], found[1]) == ("machine", ("r1",)), name
+    assert of_machines(THREE, usual, on_a_machine(node="b"), on_a_machine(node="c")) == []
+
+
+def test_a_run_without_a_recorded_fact_is_not_held_against_it() -> None:
+    assert of_machines(THREE, on_a_machine(), some_conditions(), some_conditions(machine={"torch": "2.9"})) == []
+    runs = some_runs(("x", "naive", 0, "queued"), ("x", "ewc", 0, "finished"), ("x", "replay", 0, "finished"))
+    other = on_a_machine(threads=8)
+    assert [ids for _, ids, _ in of_machines(runs, some_conditions(), on_a_machine(), other)] == [("r2",)]
+    assert of_machines(THREE, *[some_conditions()] * 3) == []
+
+
+def test_the_arithmetic_of_most_runs_is_the_usual_one() -> None:
+    other, usual = on_a_machine(threads=1, node="b"), on_a_machine()
+    runs = some_runs(
+        ("x", "naive", 0, "finished"), ("x", "naive", 1, "finished"), ("x", "ewc", 0, "finished"),
+        ("x", "ewc", 1, "finished"), ("y", "naive", 0, "finished"), ("y", "naive", 1, "finished"),
+        ("y", "naive", 2, "failed"),
+    )  # fmt: skip
+    found = of_machines(runs, other, other, other, usual, usual, usual, other)
+    assert [(what, ids) for what, ids, _ in found][:2] == [("machine", ("r3",)), ("machine", ("r4", "r5"))]
+    assert found[0][2].startswith(
+        "experiment x: ewc (seed 1) was computed with 2 threads on node a, others with 1 thread"
+    )
+    assert found[1][2].startswith("experiment y: naive (seed 0, 1) was computed with 2 threads")
+    found = of_machines(runs[4:], usual, usual, other)
+    assert [text for _, _, text in found] == [
+        "experiment y: naive (seed 2) was computed with 1 thread on node b, others with 2 threads on node a; equal "
+        "seeds do not give equal numbers then."
+    ]
+    whole = some_runs(*[("x", name, 0, "finished") for name in ("naive", "ewc", "l2")], ("y", "naive", 0, "finished"))
+    (only,) = of_machines(whole, usual, usual, usual, other)
+    assert only[2].startswith("experiment y: its runs were computed with 1 thread on node b, others with 2 threads")
+
+
+def test_runs_that_differ_in_more_are_named_for_that_alone_and_unlike_machines_lack_no_seeds() -> None:
+    usual, other = on_a_machine(), on_a_machine(threads=1)
+    model = some_conditions(model="gpt2", machine=other.machine)
+    assert [what for what, _, _ in of_machines(THREE, usual, usual, model)] == ["model"]
+    runs = some_runs(
+        ("x", "naive", 0, "finished"), ("x", "ewc", 0, "finished"), ("x", "joint", 0, "finished"),
+        ("x", "replay", 1, "finished"),
+    )  # fmt: skip
+    assert [what for what, _, _ in of_machines(runs, usual, usual, usual, other)] == ["machine"]
+
+
+def test_the_facts_come_from_what_runs_recorded(store: Store, tmp_path: Path) -> None:
+    described = experiment(tmp_path, seeds=[0, 1])
+    experiment_id = store.add_experiment(described)
+
+    class Elsewhere(FakeRun):
+        def __call__(self, *args: Any, **kwargs: Any) -> Iterator[events.Event]:
+            for event in super().__call__(*args, **kwargs):
+                if isinstance(event, events.RunStarted):
+                    is_last = len(self.started) == 3
+                    event = replace(event, environment=dict(on_a_machine(threads=1 if is_last else 2).machine))
+                yield event
+
+    execute = Elsewhere()
+    for _ in range(3):
+        run_id = store.claim_next()
+        assert run_id is not None
+        drive(store, run_id, Control(), execute)
+    first, second, elsewhere, queued = store.runs(experiment_id)["run_id"]
+    assert store.environments([second, queued]) == {second: dict(on_a_machine().machine), queued: {}}
+    left_out = results(store, experiment_id)["comparison"]["left_out"]
+    assert left_out == [elsewhere, queued], "the second for a seed that no other run shares now"
+    assert kept_most(store, experiment_id) == first

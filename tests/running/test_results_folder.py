@@ -36,3 +36,14 @@ def test_a_file_that_asks_for_another_general_text_is_another_experiment(store: 
     store.add_experiment(described.model_copy(update={"general": None}))
     with pytest.raises(ConfigError, match=r"another experiment \(other general\)"):
         begin(store, from_file(tmp_path, described, general="shipped"), resume=True)
+
+
+def test_results_of_before_go_on_with_the_machine_s_own_choice_and_not_with_another_number(
+    store: Store, tmp_path: Path
+) -> None:
+    described = experiment(tmp_path)
+    kept = store.add_experiment(described)
+    given = from_file(tmp_path, described, general="shipped", resources={"cpus": None, "like_nodes": True})
+    assert begin(store, given, resume=True) == kept
+    with pytest.raises(ConfigError, match=r"another experiment \(other resources\)"):
+        begin(store, from_file(tmp_path, described, general="shipped", resources={"cpus": 1}), resume=True)

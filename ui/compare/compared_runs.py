@@ -79,18 +79,17 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     matrix = store.matrix(run_ids)
     measured = run_frame(runs, matrix, store.curve(run_ids), score)
     measured = with_clipping(measured, experiments, store)
-    facts = store.task_facts_by_run(run_ids)
+    facts, environments = store.task_facts_by_run(run_ids), store.environments(run_ids)
     stages = store.stages(run_ids)
     measured["operations"] = [
-        operations_of(run, experiments[run.experiment_id], store.environment(run.run_id), stages, facts[run.run_id])
+        operations_of(run, experiments[run.experiment_id], environments[run.run_id], stages, facts[run.run_id])
         for run in runs.itertuples()
     ]
     references = store.reference_facts_by_run(run_ids)
     measured["reference"] = [_reference(references[run_id]) for run_id in run_ids]
     beside = Beside(store.general(run_ids), read_guards(store, runs, experiments))
-    return Everything(
-        score, experiments, measured, matrix, stages, conditions_of_runs(runs, experiments, facts), beside
-    )
+    of_run = conditions_of_runs(runs, experiments, facts, environments)
+    return Everything(score, experiments, measured, matrix, stages, of_run, beside)
 
 
 def _reference(facts: Mapping[str, Any]) -> str:

@@ -83,23 +83,22 @@ def curve_sections(store: Store, comparison: Comparison) -> Iterator[Section]:
 
 def machine_section(store: Store, comparison: Comparison) -> Section:
     """The machine that the runs were trained on: a row a fact, a column for each machine or version that differs."""
-    columns: dict[str, dict[str, Any]] = {}
-    of_runs: dict[str, list[str]] = {}
+    of_runs: dict[tuple[str, ...], list[str]] = {}
+    nodes: dict[tuple[str, ...], dict[str, None]] = {}
+    environments = store.environments(comparison.runs["run_id"].tolist())
     for run in comparison.runs.to_dict("records"):
-        environment = store.environment(run["run_id"])
-        if environment:
-            columns.setdefault(repr(environment), environment)
-            of_runs.setdefault(repr(environment), []).append(run_name(run))
-    if not columns:
+        if environment := environments[run["run_id"]]:
+            facts = tuple(_fact(environment, name) for name in _FACTS)
+            of_runs.setdefault(facts, []).append(run_name(run))
+            nodes.setdefault(facts, {})[_fact(environment, "node")] = None
+    if not of_runs:
         return Section("Machine and versions", "No run has begun.")
-    text = (
-        "All runs were trained with the same." if len(columns) == 1 else "The runs were not all trained with the same."
-    )
-    table = pd.DataFrame({"": [*_FACTS.values(), "Runs"]})
-    for number, (key, environment) in enumerate(columns.items(), start=1):
-        facts = [_fact(environment, name) for name in _FACTS]
-        runs = f"all {len(of_runs[key])}" if len(columns) == 1 else "; ".join(of_runs[key])
-        table["Trained with" if len(columns) == 1 else f"Trained with ({number})"] = [*facts, runs]
+    alone = len(of_runs) == 1
+    text = "All runs were trained with the same." if alone else "The runs were not all trained with the same."
+    table = pd.DataFrame({"": [*_FACTS.values(), "Node", "Runs"]})
+    for number, (facts, names) in enumerate(of_runs.items(), start=1):
+        runs = f"all {len(names)}" if alone else "; ".join(names)
+        table["Trained with" if alone else f"Trained with ({number})"] = [*facts, ", ".join(nodes[facts]), runs]
     return Section("Machine and versions", text, table=table)
 
 

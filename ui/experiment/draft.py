@@ -14,6 +14,7 @@ from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
 from engine.experiments.presets import PRESETS
+from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, TextBeside, check_untouched
@@ -96,6 +97,8 @@ class ExperimentDraft:
     seeds: str = "0"
     preset: str = "standard"
     training: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=Resources().model_dump)
+    """What each run computes with."""
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
@@ -154,6 +157,7 @@ class ExperimentDraft:
             "general": general and general.model_dump(),
             "guards": self.guards.guards(),
             "training": self.training,
+            "resources": self.resources,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
         }
@@ -222,6 +226,7 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     draft.guards.take(rows_of(experiment.guards), is_open=bool(experiment.guards))
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
+    draft.resources = experiment.resources.model_dump()
     draft.preset = next((name for name, preset in PRESETS.items() if preset == experiment.training), "standard")
     for spec in experiment.strategies:
         defaults = _defaults(spec.name)

@@ -46,7 +46,7 @@ def cost(
     questions = experiment.training.answer_questions
     sizes = [_size(*task, experiment.model, block_size, questions) for task in tasks]
     general = _size_beside(*beside["general"], experiment.model, block_size) if "general" in beside else None
-    speed = measure_speed(experiment.model, experiment.training)
+    speed = measure_speed(experiment.model, experiment.training, experiment.resources.cpus)
     texts = [_texts(*task, experiment.model, block_size) for task in tasks]
     compared_on = _fingerprint(*beside["reference"], experiment.model, block_size) if "reference" in beside else ""
     return estimate(experiment, sizes, speed, is_known(experiment, texts, shared), compared_on, general), speed

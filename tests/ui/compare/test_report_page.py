@@ -99,7 +99,7 @@ def test_machines_and_versions_stand_beside_each_other_where_runs_differ_in_them
              "precision": "float32"}  # fmt: skip
     first, second = comparison.runs["run_id"]
     environments = {first: every, second: every}
-    monkeypatch.setattr(store, "environment", lambda run_id: environments[run_id])
+    monkeypatch.setattr(store, "environments", lambda run_ids: environments)
     table = machine_section(store, comparison).table
     assert isinstance(table, pd.DataFrame)
     facts = dict(zip(table[""], table["Trained with"], strict=True))
@@ -111,6 +111,10 @@ def test_machines_and_versions_stand_beside_each_other_where_runs_differ_in_them
     assert isinstance(table, pd.DataFrame)
     row = table.set_index("").loc["PyTorch"]
     assert row.to_dict() == {"Trained with (1)": "2.9", "Trained with (2)": "2.8"}
+    environments |= {first: every | {"node": "a"}, second: every | {"node": "b"}}
+    table = machine_section(store, comparison).table
+    assert isinstance(table, pd.DataFrame)
+    assert table.set_index("").loc["Node"].to_dict() == {"Trained with": "a, b"}, "like machines are one column"
 
 
 def test_a_model_of_the_hub_keeps_its_name(store: Store, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "store", lambda: made)
     monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
     speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
-    monkeypatch.setattr(preview_data, "measure_speed", lambda model, training: speed)
+    monkeypatch.setattr(preview_data, "measure_speed", lambda model, training, cpus: speed)
     yield made
     made.close()
 
