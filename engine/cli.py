@@ -245,6 +245,20 @@ def join(
         _fail(f"Interrupted: {out} was not made.", INTERRUPTED)
 
 
+@app.command()
+def sbatch(
+    experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder for a folder of results of each run.", show_default=False)],
+) -> None:
+    """Print a script that has Slurm execute each run as a task of an array; its last line joins their results."""
+    from engine import cluster_commands
+
+    try:
+        cluster_commands.sbatch(experiment, out)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+
+
 class _Progress:
     """One bar on stderr over the steps of the run in progress."""
 

@@ -1,6 +1,8 @@
-"""`python -m engine join`: results of many machines, made into one folder."""
+"""`python -m engine sbatch` and `join`: the runs of an experiment on many machines, each on its own, and their results
+made into one folder."""
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,15 @@ import typer
 from engine.common.paths import VARIABLE
 from engine.common.quoting import visible
 from engine.experiments.experiment import experiment_from
+from engine.experiments.yaml_file import load_experiment
+from engine.running.slurm_script import slurm_script
+
+
+def sbatch(file: Path, out: Path) -> None:
+    """Print the script of an experiment's array, with this Python and whole paths. Raises ConfigError."""
+    project, experiment = Path(__file__).absolute().parents[1], load_experiment(file)
+    script = slurm_script(experiment, str(file.absolute()), str(out.absolute()), sys.executable, str(project))
+    typer.echo(script, nl=False)
 
 
 def join(folders: Sequence[Path], out: Path) -> None:

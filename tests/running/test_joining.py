@@ -107,6 +107,12 @@ def files_of_runs(folder: Path) -> set[str]:
     return {str(file.relative_to(folder / "runs")).split("-", 1)[1] for file in folder.glob("runs/*/*/*")}
 
 
+def weights_of(folder: Path) -> dict[str, bytes]:
+    """The weights of all checkpoints, by the number of their run and the stage."""
+    files = folder.glob("runs/*/stage-*/model.safetensors")
+    return {str(file.relative_to(folder / "runs")).split("-", 1)[1]: file.read_bytes() for file in files}
+
+
 def without_what_may_differ(results: dict[str, Any]) -> dict[str, Any]:
     """Ids, which checkpoints lie under, and times; and the machine, which is the same one here."""
     for run in results["runs"]:
@@ -135,6 +141,7 @@ def test_four_runs_on_four_machines_give_the_results_of_one_machine_bit_for_bit(
     one, four = rows_of(tmp_path / "whole", TIMES), rows_of(tmp_path / "joined", TIMES)
     assert one == four
     assert all(one[name] for name in ("losses", "scores", "document_sums", "drift", "stages", "steps"))
+    assert weights_of(tmp_path / "whole") == weights_of(tmp_path / "joined")
     with closing(Store(tmp_path / "joined")) as store:
         assert all(is_whole(Path(path)) for path in store.stages(store.runs()["run_id"].tolist())["checkpoint"])
 
