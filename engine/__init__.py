@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.experiments.yaml_file import load_experiment
     from engine.running.headless import run_experiment
+    from engine.running.joining import join
 
 # Threads that wait by spinning are a sixth faster on an idle machine and ten times slower on one with other work, such
 # as a browser that shows the live page; a spin of microseconds costs nothing. All of these are read when torch is
@@ -23,9 +24,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # they take up to 0.4 GB.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
-__all__ = ["load_experiment", "run_experiment"]
+__all__ = ["join", "load_experiment", "run_experiment"]
 
-_HOMES = {"load_experiment": "engine.experiments.yaml_file", "run_experiment": "engine.running.headless"}
+_HOMES = {
+    "join": "engine.running.joining",
+    "load_experiment": "engine.experiments.yaml_file",
+    "run_experiment": "engine.running.headless",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,19 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from engine.common.errors import ConfigError, PalimpsestError
-from engine.common.overrides import Overrides
-from engine.common.parameters import Parameter, Shorthand, parameters_of
 from engine.common.quoting import visible
 from engine.events.control import Control
 from engine.experiments.yaml_file import load_experiment
 from engine.progress_bars import Progress
-from engine.strategies import heading_of, registry
-from engine.strategies.base import Needs
 
 if TYPE_CHECKING:
     from engine.running.experiment_check import Report
@@ -48,6 +44,12 @@ def run(
         str | None,
         typer.Option(help="How many runs go at once: a number, or auto for one a GPU; PALIMPSEST_PARALLEL otherwise."),
     ] = None,
+    only: Annotated[
+        int | None,
+        typer.Option(
+            help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
+        ),
+    ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""
     control = Control()
@@ -60,21 +62,25 @@ def run(
 
         with _stopping(control), Progress(loaded) as progress:
             found = run_experiment(
-                loaded, out, resume=resume, control=control, watch=progress.see, on_report=_tell,
+                loaded, out, resume=resume, only=only, control=control, watch=progress.see, on_report=_tell,
                 on_end=progress.close, on=on, parallel=parallel,
             )  # fmt: skip
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
-        _fail(f"Interrupted. {_how_to_resume(experiment, out)}", INTERRUPTED)
-    _report(found, out / RESULTS)
-    statuses = [run["status"] for run in found["runs"]]
-    failed = sorted({run["reason"] for run in found["runs"] if run["status"] == "failed"})
+        _fail(f"Interrupted. {_how_to_resume(experiment, out, only)}", INTERRUPTED)
+    runs = [run for run in found["runs"] if only in (None, _number(run["run_id"]))]
+    if only is not None and not progress.began:
+        typer.echo(f"Run {only} had finished before.")
+    _report(runs, out / RESULTS)
+    statuses = [run["status"] for run in runs]
+    failed = sorted({run["reason"] for run in runs if run["status"] == "failed"})
     if failed:
-        _fail(f"{statuses.count('failed')} of {len(statuses)} runs failed: {' '.join(failed)}", FAILED)
-    if any(status != "finished" for status in statuses):
-        left = len(statuses) - statuses.count("finished")
-        _fail(f"Stopped with {left} of {len(statuses)} runs unfinished. {_how_to_resume(experiment, out)}", INTERRUPTED)
+        which = f"{statuses.count('failed')} of {len(statuses)} runs" if only is None else f"Run {only}"
+        _fail(f"{which} failed: {' '.join(failed)}", FAILED)
+    if left := len(statuses) - statuses.count("finished"):
+        which = f"{left} of {len(statuses)} runs" if only is None else f"run {only}"
+        _fail(f"Stopped with {which} unfinished. {_how_to_resume(experiment, out, only)}", INTERRUPTED)
 
 
 @app.command()
@@ -159,37 +165,9 @@ def _tell(report: "Report") -> None:
 @app.command()
 def strategies() -> None:
     """List the strategies by what they need, with their parameters, defaults and ranges."""
-    for needs in get_args(Needs):
-        group = {name: strategy for name, strategy in registry().items() if strategy.needs[0] == needs}
-        if group:
-            typer.echo(heading_of(needs))
-        for name, strategy in group.items():
-            typer.echo(f"\n{name}: {strategy.summary}\n  When to choose it: {strategy.choose_when}")
-            if strategy.needs[1:]:
-                typer.echo(f"  {heading_of(*strategy.needs)}.")
-            typer.echo(f"  Source: {', '.join(strategy.source)}")
-            _print_parameters(strategy, strategy.shorthands)
-            if strategy.rate_factor != 1:
-                typer.echo(
-                    f"  The learning rate is {strategy.rate_factor:g} times the experiment's, unless one is set."
-                )
-        typer.echo()
-    typer.echo("Every strategy also takes these; a task takes them too, and a task's own value goes first:")
-    _print_parameters(Overrides)
-    typer.echo("\nJoin two with +, as in replay+ewc; a list of values makes a run of each.")
+    from engine import strategies_command
 
-
-def _print_parameters(declaring: type, shorthands: Sequence[Shorthand] = ()) -> None:
-    """A line for each parameter that a class declares: its name, default, range and meaning; then for shorthands."""
-    rows = [
-        (p.name, _value(p.default), _range(p), f"{p.help} [{p.unit}]" if p.unit else p.help)
-        for p in parameters_of(declaring)
-    ]
-    rows += [(s.name, "–", f"{s.minimum:g} to {s.maximum:g}", f"{s.help} [{s.unit}]") for s in shorthands]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
-    for row in rows:
-        cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
-        typer.echo(f"  {cells}  {row[3]}".rstrip())
+    strategies_command.show()
 
 
 @app.command()
@@ -258,6 +236,36 @@ def verify(
         _fail("HOLD: " + "; ".join(found["reasons"]) + ".", FAILED)
 
 
+@app.command()
+def join(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of results of one experiment.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="A new folder for the joined results.", show_default=False)],
+) -> None:
+    """Join what many machines have executed, such as the runs of a Slurm array, into one folder of results."""
+    from engine import cluster_commands
+
+    try:
+        cluster_commands.join(folders, out)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        _fail(f"Interrupted: {out} was not made.", INTERRUPTED)
+
+
+@app.command()
+def sbatch(
+    experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder for a folder of results of each run.", show_default=False)],
+) -> None:
+    """Print a script that has Slurm execute each run as a task of an array; its last line joins their results."""
+    from engine import cluster_commands
+
+    try:
+        cluster_commands.sbatch(experiment, out)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+
+
 @contextmanager
 def _stopping(control: Control) -> Iterator[None]:
     """The first Ctrl-C asks the run to stop and keep what it reached; the second ends at once."""
@@ -276,9 +284,14 @@ def _stopping(control: Control) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(found: dict[str, Any], path: Path) -> None:
+def _number(run_id: str) -> int:
+    """A run's number in its experiment, from 1."""
+    return int(run_id.rsplit("-", 1)[1]) + 1
+
+
+def _report(runs: Sequence[dict[str, Any]], path: Path) -> None:
     """A line per run on stdout: what it kept, at what cost, and which guards hold no more."""
-    for one in found["runs"]:
+    for one in runs:
         summary = one["summary"]["bits_per_byte"]
         numbers = ", ".join(
             f"{words} {summary[name]:.3f}"
@@ -292,30 +305,11 @@ def _report(found: dict[str, Any], path: Path) -> None:
     typer.echo(f"Results: {path}")
 
 
-def _how_to_resume(experiment: Path, out: Path) -> str:
-    return f'Go on with: python -m engine run "{experiment}" --out "{out}" --resume'
+def _how_to_resume(experiment: Path, out: Path, only: int | None) -> str:
+    alone = "" if only is None else f" --only {only}"
+    return f'Go on with: python -m engine run "{experiment}" --out "{out}"{alone} --resume'
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
     typer.echo("\n".join(map(visible, sentence.split("\n"))), err=True)  # what files hold must not steer the terminal
     raise typer.Exit(code)
-
-
-def _range(parameter: Parameter) -> str:
-    if parameter.choices:
-        return " | ".join(parameter.choices)
-    if parameter.type is bool:
-        return "true | false"
-    if parameter.type is str:
-        return "text"
-    low = _value(parameter.minimum) if parameter.minimum is not None else "…"
-    high = _value(parameter.maximum) if parameter.maximum is not None else "…"
-    return f"{low} to {high}"
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -17,6 +17,8 @@ class Progress:
         self._labels = [f"{run.label}, seed {run.seed}" for run in experiment.runs()]
         self._bars: dict[str, Any] = {}
         self._drawing = threading.RLock()
+        self.began = False
+        """Whether any run was executed."""
 
     def __enter__(self) -> Self:
         return self
@@ -33,6 +35,7 @@ class Progress:
 
     def see(self, run_id: str, event: events.Event) -> None:
         with self._drawing:
+            self.began = True
             if run_id not in self._bars:
                 self._bars[run_id] = self._bar(int(run_id.rsplit("-", 1)[1]))
             _draw(self._bars[run_id], event)

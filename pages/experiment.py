@@ -1,8 +1,7 @@
 """Experiment: choose tasks, model, strategies, training and seeds; see what it will cost; start it."""
 
-import io
 import shlex
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -13,11 +12,12 @@ from engine.common.parameters import parameters_of
 from engine.common.paths import data_folder, is_file
 from engine.common.quoting import safe_name, shortened
 from engine.experiments.experiment import Experiment
-from engine.experiments.portable import portable_yaml, write_with_data
+from engine.experiments.portable import portable_yaml, zip_with_data
 from engine.experiments.presets import PRESETS
 from engine.experiments.training import Training
 from engine.experiments.yaml_file import MAX_CHARACTERS, parse_experiment, with_absolute_paths
 from engine.models.choices import describe_models
+from engine.running.slurm_script import slurm_script
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
 from engine.tasks.spec import TaskSpec
 from ui.experiment import draft as drafts
@@ -33,6 +33,11 @@ from ui.widgets.forms import as_text, exact_value, parse_seeds
 from ui.widgets.text import plain, plural
 
 OTHER_MODEL = "another model"
+ON_SLURM = (
+    "Slurm hands out the machines of many clusters. Save this script as `array.sh` beside the saved file, in the "
+    "project's folder there, write in how long a run may take, and type `sbatch array.sh`: runs execute side by side. "
+    "Its last line puts their results together."
+)
 _LOADED = "experiment_loaded_from"
 
 
@@ -262,6 +267,10 @@ def start_section(draft: ExperimentDraft, experiment: Experiment | None, problem
         st.caption("With the saved file, in the project's folder. Same configuration and seed, same numbers.")
         if experiment:
             st.code(portable_yaml(experiment), language="yaml")
+    if experiment:
+        with st.expander("On a cluster with Slurm, each run on its own", icon=":material/dns:"):
+            st.caption(ON_SLURM)
+            st.code(slurm_script(experiment, name, "results"), language="bash")
 
 
 def save_buttons(experiment: Experiment | None) -> None:
@@ -274,7 +283,8 @@ def save_buttons(experiment: Experiment | None) -> None:
     )  # fmt: skip
     others = experiment is not None and not may_take_texts(experiment)
     st.download_button(
-        "YAML with its data (zip)", with_data(experiment) if experiment and not others else "", f"{name}.zip",
+        "YAML with its data (zip)", partial(zip_with_data, experiment) if experiment and not others else "",
+        f"{name}.zip",
         "application/zip", key="experiment_save_with_data", icon=":material/folder_zip:", on_click="ignore",
         disabled=experiment is None or others,
         help="It names files of the server that are not in its library; those stay there."
@@ -287,17 +297,6 @@ def may_take_texts(experiment: Experiment) -> bool:
     """Whether the visitor may have the files of its texts: on a shared server only those of its library and samples."""
     paths = (path for text in experiment.texts for path in (*text.train, *text.test))
     return entrance.is_private() or all(is_of_the_app(Path(path)) for path in paths)
-
-
-def with_data(experiment: Experiment) -> Callable[[], bytes]:
-    """The zip, made when its button is pressed."""
-
-    def make() -> bytes:
-        file = io.BytesIO()
-        write_with_data(experiment, file)
-        return file.getvalue()
-
-    return make
 
 
 def go_to_live(experiment_id: str) -> None:

@@ -1,5 +1,6 @@
 """Experiments that other machines can run: paths from the file's own folder, and on request the texts along with it."""
 
+import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,6 +91,13 @@ def write_with_data(experiment: Experiment, file: IO[bytes]) -> None:
                     f"{path.name}: this text can't be read any more, so it can't be saved along; put it back, or "
                     "choose the task anew."
                 ) from error
+
+
+def zip_with_data(experiment: Experiment) -> bytes:
+    """The zip of `write_with_data`. Raises TaskError as it does."""
+    file = io.BytesIO()
+    write_with_data(experiment, file)
+    return file.getvalue()
 
 
 def model_label(model: str) -> str:

@@ -93,6 +93,8 @@ def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
     Raises StoreError as `save_checkpoint` does.
     """
     with writing(folder):
+        for name in (STATE_FILE, SUMS):  # of an earlier try, which may be linked to a file elsewhere
+            (folder / name).unlink(missing_ok=True)
         save_state(folder, strategy_state)
         seal(folder)
 

@@ -51,6 +51,17 @@ def check_room(folder: Path, of_one: int, runs: int = 1) -> None:
     )
 
 
+def check_copies(target: Path, needed: int) -> None:
+    """Raises StoreUnavailableError where files of `needed` bytes that are to be copied to `target` don't fit."""
+    above = next(each for each in (target, *target.parents) if each.exists())
+    free = min(shutil.disk_usage(above).free, _limit() or needed)
+    if needed > free:
+        raise StoreUnavailableError(
+            f"{target}: {needed / _GB:.2f} GB are to be copied there, and {free / _GB:.2f} GB are free; free some "
+            "space, or choose a folder on another disk."
+        )
+
+
 def _limit() -> int | None:
     given = os.environ.get(VARIABLE, "").strip()
     if not given:

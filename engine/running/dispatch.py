@@ -42,13 +42,16 @@ class Dispatcher:
         places: Places,
         execute: Execute | None = None,
         experiment_id: str | None = None,
+        only: int | None = None,
         closing: Callable[[], bool] = lambda: False,
         control_in: Callable[[Place], Control] = lambda place: Control(),
     ) -> None:
-        """`execute` stands in for what executes in the places, `control_in` gives the control of a run in one. Runs
-        that stop while `closing` says yes count as interrupted."""
+        """Runs are those of one experiment where it is given, and of it the one of the number `only`. `execute` stands
+        in for what executes in the places, `control_in` gives the control of a run in one. Runs that stop while
+        `closing` says yes count as interrupted."""
         self._store, self._places, self._execute = store, places, execute
-        self._experiment_id, self._closing, self._control_in = experiment_id, closing, control_in
+        self._experiment_id, self._only = experiment_id, only
+        self._closing, self._control_in = closing, control_in
         self._driven: dict[str, ClaimedRun] = {}
         self._experiments: dict[str, Experiment] = {}
         self._names: dict[str, tuple[str, ...]] = {}
@@ -68,7 +71,7 @@ class Dispatcher:
         A run that no machine can hold stays in the queue while others go before it, and `waits` says why. One whose
         description can't be read fails. Raises StoreError.
         """
-        in_play = self._store.runs_in_play(self._experiment_id)
+        in_play = self._store.runs_in_play(self._experiment_id, self._only)
         self._forget_all_but({row.run_id for row in in_play}, {row.experiment_id for row in in_play})
         waits, refused = dict[str, str](), set[str]()
         found = None

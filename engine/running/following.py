@@ -28,14 +28,16 @@ class Following:
         store: Store,
         places: Places,
         experiment_id: str,
+        only: int | None,
         control: Control,
         watch: Watch | None = None,
         execute: Execute | None = None,
     ) -> None:
+        """The run of the number `only` alone is followed, where it is given."""
         self._control, self._watch = control, watch
         self._closing = threading.Event()
         self._dispatcher = Dispatcher(
-            store, places, execute, experiment_id, closing=self._closing.is_set, control_in=self._control_in
+            store, places, execute, experiment_id, only, closing=self._closing.is_set, control_in=self._control_in
         )
         self._threads: dict[str, threading.Thread] = {}
         self._heard: SimpleQueue[tuple[str, Exception | None] | None] = SimpleQueue()

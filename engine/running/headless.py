@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine.cards.writing import write_cards
+from engine.common.errors import ConfigError
 from engine.events.control import Control
 from engine.execution.places import Places
 from engine.execution.worker_process import Execute
@@ -26,6 +27,7 @@ def run_experiment(
     folder: Path,
     *,
     resume: bool = False,
+    only: int | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
     execute: Execute | None = None,
@@ -39,8 +41,10 @@ def run_experiment(
 
     With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
     experiment is refused, and so is one that holds any without `resume`; one that failed before it trained anything
-    makes way. Stopping `control` ends it after the runs in progress have kept what they reached. `on_report` gets what
-    the tasks came to before anything runs, `on_end` the id of each run once its results are written.
+    makes way. With `only`, the run of that number alone is executed, counted from 1 in the order of
+    `experiment.runs()`: a new folder then holds that run of the experiment and no other. Stopping `control` ends it
+    after the runs in progress have kept what they reached. `on_report` gets what the tasks came to before anything
+    runs, `on_end` the id of each run once its results are written.
 
     Runs are computed on this machine or, where `on` is "ray", on a Ray cluster; None leaves it to PALIMPSEST_ON. Here
     `parallel` runs go at once, or "auto" for one a GPU; None leaves it to PALIMPSEST_PARALLEL. `watch` is then called
@@ -48,6 +52,7 @@ def run_experiment(
     their own, so that a script that calls this does so under `if __name__ == "__main__":`. `places` and `execute` stand
     in for where and how runs are executed. Raises PalimpsestError for bad input, and then leaves `folder` as it was.
     """
+    number = None if only is None else _numbered(experiment, only)
     folder = folder.resolve()
     places = places or chosen_places(folder, on, parallel)
     check_folder(folder, resume, experiment)
@@ -55,10 +60,10 @@ def run_experiment(
         tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
         check_input(experiment, on_report, tokens)
         with opened(folder) as (lock, store):
-            experiment_id = begin(store, experiment, resume)
+            experiment_id = begin(store, experiment, resume, number)
         SharedResults(store.shared_folder).adopt(tokens)
     try:
-        following = Following(store, places, experiment_id, control or Control(), watch, execute)
+        following = Following(store, places, experiment_id, number, control or Control(), watch, execute)
         return _work(store, experiment_id, following, on_end)
     finally:
         places.close()
@@ -76,6 +81,17 @@ def check_input(
     report = check(experiment, tokens, download=True)
     report.raise_refusal()
     on_report(report)
+
+
+def _numbered(experiment: Experiment, only: int) -> int:
+    """The number from 0 of a run that is counted from 1. Raises ConfigError where there is none."""
+    runs = len(experiment.runs())
+    if not 1 <= only <= runs:
+        raise ConfigError(
+            f"only: there is no run {only}; the runs of this experiment are counted from 1 to {runs}, in the order in "
+            "which the progress bar shows them."
+        )
+    return only - 1
 
 
 def _work(store: Store, experiment_id: str, following: Following, on_end: Callable[[str], None]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The folder in which a run without a page keeps its results: what is in it already, and who may write to it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from engine.experiments.training import Training
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.store.migrations import as_before_4, sampled_as_before_6
+from engine.store.writing import run_id_of
 
 RESULTS = "results.json"
 DATABASE = "palimpsest.db"
@@ -31,8 +32,9 @@ def check_folder(folder: Path, resume: bool, experiment: Experiment) -> None:
         )
 
 
-def begin(store: Store, experiment: Experiment, resume: bool) -> str:
-    """The experiment's id in the folder's store, with everything that is not finished in the queue.
+def begin(store: Store, experiment: Experiment, resume: bool, only: int | None = None) -> str:
+    """The experiment's id in the folder's store, with everything that is not finished in the queue, runs that the
+    folder lacks too; or with `only` the run of that number from 0, and the others as they are.
 
     An experiment that failed before it trained anything makes way for another. Raises ConfigError as `check_folder`.
     """
@@ -42,10 +44,12 @@ def begin(store: Store, experiment: Experiment, resume: bool) -> str:
     if experiment_id is None:
         for other in store.experiments()["experiment_id"]:
             store.delete_experiment(other)
-        return store.add_experiment(experiment)
+        return store.add_experiment(experiment, only=only)
+    store.add_missing_runs(experiment_id, store.experiment(experiment_id), only)
     runs = store.runs(experiment_id)
     for run_id in runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]:
-        store.requeue(run_id)
+        if only is None or run_id == run_id_of(experiment_id, only):
+            store.requeue(run_id)
     return experiment_id
 
 
@@ -55,8 +59,7 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
     if not kept or (len(kept) == 1 and _came_to_nothing(store, kept[0])):
         return
     if _same(store, experiment) is None:
-        before, after = to_data(store.experiment(kept[0])), to_data(experiment)
-        differs = ", ".join(name for name in after | before if before.get(name) != after.get(name))
+        differs = ", ".join(differing_fields(to_data(store.experiment(kept[0])), to_data(experiment)))
         raise ConfigError(
             f"{store.folder}: holds another experiment (other {differs}); choose another folder for this one."
         )
@@ -64,6 +67,11 @@ def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
         raise ConfigError(
             f"{store.folder}: holds results already; add --resume to go on with them, or choose another folder."
         )
+
+
+def differing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The fields of two experiments' configurations that are not the same."""
+    return [name for name in {**after, **before} if before.get(name) != after.get(name)]
 
 
 def _same(store: Store, experiment: Experiment) -> str | None:

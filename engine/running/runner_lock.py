@@ -42,6 +42,19 @@ class RunnerLock:
             raise
         return True
 
+    def hold_off(self) -> bool:
+        """Keep others from executing runs in a folder that is only read, and write nothing there; False where somebody
+        does now. Where the lock can't be had, as on a disk that is read-only, heartbeats alone tell of others."""
+        if not Path(self._lock.lock_file).exists():
+            return True
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        except OSError:
+            return True
+        return True
+
     def holder(self) -> str:
         """Its holder, in words."""
         try:

@@ -33,20 +33,14 @@ class RunInPlay:
 class Writer(Database):
     """The writing half of the store."""
 
-    def add_experiment(self, experiment: Experiment, expected: Mapping[str, float] | None = None) -> str:
-        """Keep an experiment and queue its runs, in order; returns its id. `expected` holds the seconds that runs were
-        estimated to take, by label: their time left begins with that."""
+    def add_experiment(
+        self, experiment: Experiment, expected: Mapping[str, float] | None = None, only: int | None = None
+    ) -> str:
+        """Keep an experiment and queue its runs, in order, or `only` the run of that number from 0; returns its id.
+        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that."""
         experiment_id = secrets.token_hex(4)
         created_at = now()
-        rows = [
-            {
-                "run_id": f"{experiment_id}-{number:03d}", "experiment_id": experiment_id, "number": number,
-                "label": run.label, "strategy": run.strategy, "parameters": run.parameters, "seed": run.seed,
-                "status": "queued", "stages": len(experiment.tasks), "queued_at": created_at,
-                "expected_seconds": (expected or {}).get(run.label),
-            }
-            for number, run in enumerate(experiment.runs())
-        ]  # fmt: skip
+        rows = _new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with self._writing() as connection:
             connection.execute(
                 insert(experiments).values(
@@ -56,6 +50,15 @@ class Writer(Database):
             )  # fmt: skip
             connection.execute(insert(runs), rows)
         return experiment_id
+
+    def add_missing_runs(self, experiment_id: str, experiment: Experiment, only: int | None = None) -> None:
+        """Queue the runs that the experiment has and the store has not, or `only` the run of that number from 0."""
+        there = select(runs.c.run_id).where(runs.c.experiment_id == experiment_id)
+        with self._writing() as connection:
+            known = set(connection.execute(there).scalars())
+            rows = _new_runs(experiment, experiment_id, now(), {}, only)
+            if missing := [row for row in rows if row["run_id"] not in known]:
+                connection.execute(insert(runs), missing)
 
     def rename(self, experiment_id: str, name: str) -> None:
         """Give an experiment another name. Raises StoreError for an empty one."""
@@ -175,12 +178,14 @@ class Writer(Database):
         with self._reading() as connection:
             return connection.execute(_first_waiting()).first() is not None
 
-    def runs_in_play(self, experiment_id: str | None = None) -> list[RunInPlay]:
+    def runs_in_play(self, experiment_id: str | None = None, only: int | None = None) -> list[RunInPlay]:
         """The runs that wait, in the order of the queue, and those that are running or paused; of one experiment where
-        it is given. Takes no lock."""
+        it is given, and the one of the number `only`. Takes no lock."""
         chosen: list[ColumnElement[bool]] = [runs.c.status.in_(("queued", *ACTIVE))]
         if experiment_id is not None:
             chosen.append(runs.c.experiment_id == experiment_id)
+        if only is not None:
+            chosen.append(runs.c.number == only)
         done = schema.stages
         last = select(done.c.run_id, func.max(done.c.stage).label("finished")).group_by(done.c.run_id)
         last = last.where(done.c.finished, done.c.run_id.in_(select(runs.c.run_id).where(*chosen)))
@@ -189,11 +194,14 @@ class Writer(Database):
             finished = {row.run_id: row.finished for row in connection.execute(last)}
             return [RunInPlay(*row, finished.get(row.run_id, 0)) for row in connection.execute(found)]
 
-    def claim_next(self, experiment_id: str | None = None) -> str | None:
-        """Mark the first run of the queue as running and return its id; None when nothing waits."""
+    def claim_next(self, experiment_id: str | None = None, only: int | None = None) -> str | None:
+        """Mark the first run of the queue as running and return its id; None when nothing waits. It is one of the
+        experiment's where that is named, and the one of the number `only`."""
         waiting = _first_waiting()
         if experiment_id is not None:
             waiting = waiting.where(runs.c.experiment_id == experiment_id)
+        if only is not None:
+            waiting = waiting.where(runs.c.number == only)
         with self._writing() as connection:
             run_id: str | None = connection.execute(waiting).scalar_one_or_none()
             if run_id is not None:
@@ -246,6 +254,27 @@ class Writer(Database):
 
 _IN_ORDER = (runs.c.queued_at, runs.c.number)
 """The order of the queue."""
+
+
+def run_id_of(experiment_id: str, number: int) -> str:
+    """The id of an experiment's run by its number from 0."""
+    return f"{experiment_id}-{number:03d}"
+
+
+def _new_runs(
+    experiment: Experiment, experiment_id: str, queued_at: float, expected: Mapping[str, float], only: int | None
+) -> list[dict[str, Any]]:
+    """The rows of an experiment's runs before they begin, or of `only` one."""
+    return [
+        {
+            "run_id": run_id_of(experiment_id, number), "experiment_id": experiment_id, "number": number,
+            "label": run.label, "strategy": run.strategy, "parameters": run.parameters, "seed": run.seed,
+            "status": "queued", "stages": len(experiment.tasks), "queued_at": queued_at,
+            "expected_seconds": expected.get(run.label),
+        }
+        for number, run in enumerate(experiment.runs())
+        if only in (None, number)
+    ]  # fmt: skip
 
 
 def _first_waiting() -> Select[Any]:

@@ -117,6 +117,18 @@ def test_the_experiment_is_offered_with_its_data_once_it_is_whole() -> None:
     assert not field(app.get("download_button"), "save_with_data").proto.disabled
 
 
+@pytest.mark.usefixtures("library")
+def test_the_script_of_a_slurm_array_is_shown_once_the_experiment_is_whole_and_names_no_place_of_the_server(
+    library: Library,
+) -> None:
+    app = page()
+    assert not [code.value for code in app.code if "#SBATCH" in code.value]
+    app.multiselect[0].set_value(["tea"]).run()
+    (script,) = [code.value for code in app.code if "#SBATCH" in code.value]
+    assert "exec python -m engine run tea.yaml --out results/" in script
+    assert str(library.folder) not in script
+
+
 def test_without_tasks_the_page_says_where_to_make_them() -> None:
     app = page()
     assert not app.exception

@@ -151,7 +151,7 @@ def test_a_model_that_would_fail_at_the_start_leaves_no_folder_and_the_mended_fi
 def test_what_is_refused_at_the_last_moment_leaves_the_folder_as_it_was(
     where: str, there: bool, described: Path, tmp_path: Path, fake: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise StoreUnavailableError("the disk is full; free some space.")
 
     out = tmp_path / "above" / "out"
