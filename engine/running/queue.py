@@ -24,8 +24,8 @@ from engine.common.errors import ConfigError, PalimpsestError, StoreError, Store
 from engine.common.paths import made
 from engine.events.control import Control
 from engine.store import Store
+from engine.store.progress import Request
 from engine.store.schema import MOST_ATTEMPTS
-from engine.store.writing import Request
 
 if TYPE_CHECKING:
     from engine.execution.worker_process import Execute
