@@ -92,7 +92,7 @@ class _Pulse(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        next_poll = next_beat = 0.0
+        next_poll, next_beat = time.monotonic() + POLL_SECONDS, 0.0
         while not self._over:
             self._called.wait(max(0.0, next_poll - time.monotonic()))
             self._called.clear()
