@@ -63,8 +63,6 @@ class Recorder:
 
     def add(self, event: Event) -> None:
         """Take an event; any but a step is written when this returns. Raises what keeps it from being written."""
-        if self.lost:
-            return
         self._waiting.append(event)
         if isinstance(event, StepDone):
             self._pace.step()

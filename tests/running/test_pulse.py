@@ -13,6 +13,7 @@ from engine.common.errors import StoreUnavailableError
 from engine.events.control import Control
 from engine.running import pulse
 from engine.running.driver import drive
+from engine.running.recorder import Recorder
 from engine.store import Store, schema
 from engine.store.progress import Batch
 from engine.store.writing import effective_status
@@ -280,3 +281,25 @@ def test_a_process_says_that_it_drives_a_run_for_as_long_as_it_does(store: Store
     two.go_on.set()
     threads[1].join(120)
     assert effective_status(second, "running", None) == "interrupted"
+
+
+def test_a_run_that_somebody_else_has_is_not_driven_here(store: Store, tmp_path: Path) -> None:
+    [run_id] = claimed(store, tmp_path, 1)
+    recorder = pulse.join(store, run_id, Control(), lambda trouble: None)
+    assert effective_status(run_id, "running", None) == "running"
+    recorder.lost = True
+    assert effective_status(run_id, "running", None) == "interrupted"
+    pulse.leave(store, recorder)
+
+
+def test_what_could_not_be_written_waits_before_what_came_since(store: Store, tmp_path: Path) -> None:
+    [run_id] = claimed(store, tmp_path, 1)
+    recorder = Recorder(store, run_id, 1, Control(), lambda trouble: None, lambda recorder: None)
+    steps = [events.StepDone(1, number, {}, 100, 0.01, 1e-3, 1.0) for number in range(1, 6)]
+    for step in steps[:3]:
+        recorder.add(step)
+    batch = recorder.take()
+    recorder.add(steps[3])
+    recorder.settle(batch, StoreUnavailableError("palimpsest.db: the disk is full; free some space."))
+    recorder.add(steps[4])
+    assert recorder.take().events == steps
