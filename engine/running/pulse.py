@@ -35,7 +35,7 @@ def join(store: Store, run_id: str, control: Control, tell: Callable[[str], None
         pulse = _pulses.get(store)
         if pulse is None:
             pulse = _pulses[store] = _Pulse(store)
-        recorder = Recorder(store, run_id, attempt, control, tell, pulse.answer)
+        recorder = Recorder(store, run_id, attempt, control, tell, pulse.write)
         pulse.recorders = (*pulse.recorders, recorder)
         if not pulse.is_alive():
             pulse.start()
@@ -53,11 +53,11 @@ def leave(store: Store, recorder: Recorder) -> None:
         if is_over:
             del _pulses[store]
         else:
-            pulse.ask(recorder)
+            answered = pulse.ask(recorder)
     if is_over:
         pulse.end()
     else:
-        recorder.answered.wait()
+        answered.wait()
     recorder.write_alone()
 
 
@@ -68,22 +68,22 @@ class _Pulse(threading.Thread):
         super().__init__(name=f"palimpsest-pulse:{store.folder}", daemon=True)
         self._store = store
         self._called, self._over = threading.Event(), False
-        self._asking: deque[Recorder] = deque()  # its single operations are atomic
+        self._asking: deque[tuple[Recorder, threading.Event]] = deque()  # its single operations are atomic
         self.recorders: tuple[Recorder, ...] = ()
         """Replaced and never changed, so that any thread may go through them."""
         setattr(self, DRIVEN_RUNS, _Driven(self))
 
-    def ask(self, recorder: Recorder) -> None:
-        """Have what waits of a run tried to be written soon; then it is answered, and nothing is done for it meanwhile.
-        To be called by the run's own thread."""
-        recorder.answered.clear()
-        self._asking.append(recorder)
+    def ask(self, recorder: Recorder) -> threading.Event:
+        """Have what waits of a run tried to be written soon. What is returned is set once that is done and nothing else
+        is being done for the run. To be called by the run's own thread."""
+        answered = threading.Event()
+        self._asking.append((recorder, answered))
         self._called.set()
+        return answered
 
-    def answer(self, recorder: Recorder) -> None:
-        """Return once that is done."""
-        self.ask(recorder)
-        recorder.answered.wait()
+    def write(self, recorder: Recorder) -> None:
+        """Return once what waits of a run was tried to be written."""
+        self.ask(recorder).wait()
 
     def end(self) -> None:
         """End the thread and wait for it."""
@@ -102,8 +102,11 @@ class _Pulse(threading.Thread):
                 continue
             if not self._has_runs():
                 break
-            self._look_after([each for each in self.recorders if each.is_driven], beats=now >= next_beat)
-            next_poll, next_beat = now + POLL_SECONDS, now + BEAT_SECONDS if now >= next_beat else next_beat
+            beats = now >= next_beat
+            if beats:
+                next_beat = now + BEAT_SECONDS
+            self._look_after([each for each in self.recorders if each.is_driven], beats)
+            next_poll = time.monotonic() + POLL_SECONDS
         self._write_asked()
 
     def _has_runs(self) -> bool:
@@ -118,10 +121,10 @@ class _Pulse(threading.Thread):
         """Write what runs wait for, and let them go on; all of them in one transaction."""
         asking = [self._asking.popleft() for _ in range(len(self._asking))]
         try:
-            self._write([each for each in asking if not each.lost])
+            self._write([each for each, _ in asking if not each.lost])
         finally:
-            for each in asking:
-                each.answered.set()
+            for _, answered in asking:
+                answered.set()
 
     def _look_after(self, runs: Sequence[Recorder], beats: bool) -> None:
         try:

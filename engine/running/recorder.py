@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from engine.common.errors import StoreUnavailableError
 from engine.events import Event, RunFinished, RunStopped, StageStarted, StepDone
@@ -38,8 +38,6 @@ class Recorder:
         self._store, self._tell, self._write = store, tell, write
         self.run_id, self.attempt, self.control = run_id, attempt, control
         self.thread = threading.current_thread()
-        self.answered = threading.Event()
-        """Set once a pulse has done what the run's thread waits for."""
         self._waiting: deque[Event] = deque()  # its single operations are atomic
         self._pace = Pace(control)
         self.ended = False
@@ -131,14 +129,17 @@ def commit(store: Store, recorders: Iterable[Recorder]) -> None:
     taken = [(each, each.take()) for each in recorders if each.waiting]
     if not taken:
         return
+    errors: Sequence[Exception | None]
     try:
         errors = store.record_batches([batch for _, batch in taken])
+    except Exception as error:  # whatever it is, every run must hear of it: its thread waits
+        errors = [error] * len(taken)
     except BaseException:
         for recorder, batch in taken:
             recorder.put_back(batch)
         raise
-    for (recorder, batch), error in zip(taken, errors, strict=True):
-        recorder.settle(batch, error)
+    for (recorder, batch), outcome in zip(taken, errors, strict=True):
+        recorder.settle(batch, outcome)
 
 
 class Pace:

@@ -131,7 +131,7 @@ def test_what_runs_ask_for_while_others_are_written_is_one_transaction(
     for thread in threads[1:]:
         thread.start()
     [beating] = pulse._pulses.values()
-    wait_until(lambda: {each.run_id for each in list(beating._asking)} >= set(run_ids[1:]))
+    wait_until(lambda: {each.run_id for each, _ in list(beating._asking)} >= set(run_ids[1:]))
     go_on.set()
     wait_until(lambda: (store.runs(run_ids=run_ids)["phase"] == "busy").all())
     said.set()
@@ -303,3 +303,21 @@ def test_what_could_not_be_written_waits_before_what_came_since(store: Store, tm
     recorder.settle(batch, StoreUnavailableError("palimpsest.db: the disk is full; free some space."))
     recorder.add(steps[4])
     assert recorder.take().events == steps
+
+
+def test_a_store_that_raises_what_nobody_thought_of_holds_no_run_for_ever(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_ids = claimed(store, tmp_path, 2)
+    real = Store.record_batches
+
+    def record(store: Store, batches: Sequence[Batch]) -> list[Exception | None]:
+        if any(isinstance(event, events.StageStarted) for batch in batches for event in batch.events):
+            raise RuntimeError("a defect")
+        return real(store, batches)
+
+    monkeypatch.setattr(Store, "record_batches", record)
+    threads = [driven(store, run_id, FakeRun()) for run_id in run_ids]
+    for thread in threads:
+        thread.join(120)
+    assert [status(store, run_id) for run_id in run_ids] == ["failed", "failed"]
