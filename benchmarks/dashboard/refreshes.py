@@ -65,7 +65,7 @@ async def _go_on(store: Store, run_id: str, steps: int, added: list[tuple[float,
 
 async def _rest(store: Store, run_id: str) -> None:
     while True:
-        store.beat(run_id, 1)
+        store.beat([(run_id, 1)])
         await asyncio.sleep(2)
 
 

@@ -21,8 +21,8 @@ from engine.common.errors import ConfigError, PalimpsestError, StoreUnavailableE
 from engine.events import Event, StageFinished
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
+from engine.store.progress import Request
 from engine.store.schema import MOST_ATTEMPTS
-from engine.store.writing import Request
 
 if TYPE_CHECKING:
     from engine.execution.places import Places

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, String, select, type_coerce
 
 from engine.common.errors import StoreError
 from engine.store import schema
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Ids = str | Sequence[str]
 """One id or several."""
+_JSON_NULL = "null"
+"""What a run that reads no such text keeps in the place of its facts."""
 
 
 class FactReader(CurveReader):
@@ -81,7 +83,8 @@ class FactReader(CurveReader):
         trained = select(schema.stages.c.run_id).where(schema.stages.c.finished)
         query = (
             select(facts)
-            .where(runs.c.experiment_id == experiment_id, runs.c.run_id.in_(trained))
+            .where(runs.c.experiment_id == experiment_id, type_coerce(facts, String) != _JSON_NULL)
+            .where(runs.c.run_id.in_(trained))
             .order_by(runs.c.number)
         )
         with self._reading() as connection:
@@ -105,11 +108,19 @@ class FactReader(CurveReader):
 
     def model_facts(self, experiment_id: str) -> dict[str, str]:
         """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
-        query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)
-        with self._reading() as connection:
-            kept: list[dict[str, Any]] = [found for found in connection.execute(query).scalars() if found]
         names = ("model_revision", "model_hash")
-        return {name: found[name] for name in names for found in reversed(kept) if found.get(name)}
+        query = (
+            select(*(runs.c.environment[name].as_string() for name in names))
+            .where(runs.c.experiment_id == experiment_id, runs.c.environment.is_not(None))
+            .order_by(runs.c.number)
+        )
+        found: dict[str, str] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query):
+                found = {name: value for name, value in zip(names, row, strict=True) if value} | found
+                if len(found) == len(names):
+                    break
+        return found
 
     def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
         with self._reading() as connection:

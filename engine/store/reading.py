@@ -205,9 +205,10 @@ class Reader(FactReader):
 
     def finished_stages(self, run_id: str) -> int:
         """The last finished stage that still has its checkpoint: where the run can go on; 0 for the beginning."""
-        stages = self.stages(run_id)
-        kept = [int(row.stage) for row in stages.itertuples() if row.finished and self._is_there(row.checkpoint)]
-        return max(kept, default=0)
+        of = schema.stages.c
+        with self._reading() as connection:
+            found = connection.execute(select(of.stage, of.checkpoint).where(of.run_id == run_id, of.finished)).all()
+        return max((row.stage for row in found if self._is_there(row.checkpoint)), default=0)
 
     def _is_there(self, checkpoint: Any) -> bool:
         return isinstance(checkpoint, str) and (self.folder / checkpoint).is_dir()

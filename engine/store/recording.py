@@ -1,6 +1,6 @@
-"""The changes that each event makes to the tables."""
+"""The changes that each event but a step makes to the tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,44 +12,10 @@ from engine.events.scores import Score
 from engine.store import schema
 from engine.store.schema import now, runs
 
-_OLD_SHARE = 0.8
-"""The weight of each batch of steps in the running mean of tokens per second."""
-
 
 def record_event(connection: Connection, run_id: str, event: events.Event, folder: Path) -> None:
     """Write down any event but StepDone; checkpoints are kept relative to `folder`."""
     _RECORDERS[type(event)](connection, run_id, event, folder)
-
-
-def record_steps(connection: Connection, run_id: str, batch: Sequence[events.StepDone]) -> None:
-    """Write down a batch of steps."""
-    if not batch:
-        return
-    rows = [
-        {
-            "run_id": run_id, "step": e.step, "stage": e.stage, "target_tokens": e.target_tokens, "seconds": e.seconds,
-            "learning_rate": e.learning_rate, "gradient_norm": e.gradient_norm,
-        }
-        for e in batch
-    ]  # fmt: skip
-    terms = [
-        {"run_id": run_id, "step": e.step, "term": name, "stage": e.stage, "nats_per_token": value}
-        for e in batch
-        for name, value in e.terms.items()
-    ]
-    connection.execute(_replace(schema.steps), rows)
-    if terms:
-        connection.execute(_replace(schema.losses), terms)
-    tokens, seconds = sum(e.target_tokens for e in batch), sum(e.seconds for e in batch)
-    rate = tokens / seconds if seconds > 0 else None
-    smooth = func.coalesce(runs.c.tokens_per_second * _OLD_SHARE + (1 - _OLD_SHARE) * rate, rate) if rate else rate
-    values: dict[str, Any] = {
-        "stage": batch[-1].stage, "step": batch[-1].step, "phase": "training",
-        "target_tokens": runs.c.target_tokens + tokens, "seconds": runs.c.seconds + seconds,
-    }  # fmt: skip
-    if smooth is not None:
-        values["tokens_per_second"] = smooth
-    _change_run(connection, run_id, values)
 
 
 def _run_started(connection: Connection, run_id: str, event: events.RunStarted, folder: Path) -> None:

@@ -5,18 +5,18 @@ import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
 from engine.common.errors import StoreError
-from engine.events import Event, StepDone
 from engine.experiments.experiment import Experiment, to_data
 from engine.store import schema
-from engine.store.recording import record_event, record_steps
-from engine.store.schema import ACTIVE, ENDED, GONE, RESUMABLE, STALE_AFTER_SECONDS, Database, experiments, now, runs
+from engine.store.progress import ProgressWriter, Request
+from engine.store.schema import ACTIVE, GONE, RESUMABLE, STALE_AFTER_SECONDS, experiments, now, runs
 
-Request = Literal["pause", "resume", "stop"]
+DRIVEN_RUNS = "palimpsest_driven_runs"
+"""The attribute of a thread that holds the ids of the runs for which it beats."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RunInPlay:
     finished_stages: int
 
 
-class Writer(Database):
+class Writer(ProgressWriter):
     """The writing half of the store."""
 
     def add_experiment(
@@ -87,29 +87,6 @@ class Writer(Database):
             shutil.rmtree(self.run_folder(run.run_id), ignore_errors=True)
             self.log_path(run.run_id).unlink(missing_ok=True)
 
-    def record(
-        self, run_id: str, *events: Event, seconds_per_step: float | None = None, steps_measured: int | None = None
-    ) -> None:
-        """Write events of one run down, in order and in one transaction; also counts as a heartbeat.
-
-        `seconds_per_step` was measured over `steps_measured` steps of this attempt; over all so far when None.
-        """
-        with self._writing() as connection:
-            pending: list[StepDone] = []
-            for event in events:
-                if isinstance(event, StepDone):
-                    pending.append(event)
-                    continue
-                record_steps(connection, run_id, pending)
-                pending = []
-                record_event(connection, run_id, event, self.folder)
-            record_steps(connection, run_id, pending)
-            values: dict[str, Any] = {"heartbeat_at": now()}
-            if seconds_per_step is not None:
-                measured = runs.c.step if steps_measured is None else steps_measured
-                values |= {"seconds_per_step": seconds_per_step, "steps_measured": measured}
-            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
-
     def set_status(self, run_id: str, status: str, reason: str = "") -> None:
         """Change a run's status; `reason` is one sentence for the user."""
         values: dict[str, Any] = {"status": status, "reason": reason}
@@ -119,12 +96,6 @@ class Writer(Database):
             values |= {"finished_at": now(), "phase": "", "request": None}
         with self._writing() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
-
-    def set_pause(self, run_id: str, paused: bool) -> None:
-        """Say that a run that has not ended meanwhile is paused, or is running again."""
-        with self._writing() as connection:
-            active = update(runs).where(runs.c.run_id == run_id, runs.c.status.in_(ACTIVE))
-            connection.execute(active.values(status="paused" if paused else "running", heartbeat_at=now()))
 
     def request(self, run_id: str, what: Request) -> None:
         """Ask a run to pause, to resume or to stop; a waiting run is taken out of the queue by "stop".
@@ -213,30 +184,6 @@ class Writer(Database):
         with self._writing() as connection:
             return _claim(connection, run_id)
 
-    def beat(self, run_id: str, attempt: int) -> bool:
-        """Say that attempt `attempt` of a run is alive; False when the run was taken from it.
-
-        A run that this attempt has just ended itself is still its own.
-        """
-        mine = runs.c.run_id == run_id, runs.c.attempt == attempt
-        with self._writing() as connection:
-            beating = update(runs).where(*mine, runs.c.status.in_(ACTIVE))
-            if connection.execute(beating.values(heartbeat_at=now())).rowcount == 1:
-                return True
-            status = connection.execute(select(runs.c.status).where(*mine)).scalar_one_or_none()
-            return status in ENDED
-
-    def take_request(self, run_id: str) -> Request | None:
-        """Return what the user asks of a run, once."""
-        asked = select(runs.c.request).where(runs.c.run_id == run_id)
-        with self._reading() as connection:
-            what: Request | None = connection.execute(asked).scalar_one_or_none()
-        if what is not None:
-            with self._writing() as connection:
-                same = update(runs).where(runs.c.run_id == run_id, runs.c.request == what)
-                connection.execute(same.values(request=None))
-        return what
-
     def mark_interrupted(self, reason: str = GONE) -> list[str]:
         """Set runs that say they run to interrupted; returns their ids. Only for where no other process runs any."""
         active = runs.c.status.in_(ACTIVE)
@@ -317,16 +264,13 @@ def effective_status(run_id: str, status: str, heartbeat_at: float | None) -> st
     it and could not write one."""
     # A heartbeat from the future was before the clock was set back.
     alive = heartbeat_at is not None and abs(now() - heartbeat_at) <= STALE_AFTER_SECONDS
-    return "interrupted" if status in ACTIVE and not alive and not _has_pulse(run_id) else status
+    return "interrupted" if status in ACTIVE and not alive and not _is_driven_here(run_id) else status
 
 
-def pulse_name(run_id: str) -> str:
-    """The name of the thread that beats for a run as long as this process drives it."""
-    return f"palimpsest-pulse:{run_id}"
-
-
-def _has_pulse(run_id: str) -> bool:
-    return any(thread.name == pulse_name(run_id) for thread in threading.enumerate())
+def _is_driven_here(run_id: str) -> bool:
+    """Whether a thread of this process says that it beats for the run. Threads are asked since modules may be loaded
+    anew, and would forget."""
+    return any(run_id in getattr(thread, DRIVEN_RUNS, ()) for thread in threading.enumerate())
 
 
 def _no_experiment(experiment_id: str) -> str:

@@ -362,7 +362,7 @@ def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
         return [part for part, what in now.items() if seen(page)[part] != what]
 
     assert changed() == []
-    store.beat(added[1][0], 1)
+    store.beat([(added[1][0], 1)])
     assert changed() == []
     store.record(added[1][0], events.StepDone(2, 7, {"new": 1.0, "total": 1.0}, 100, 0.01, 1e-3, 1.0))
     assert changed() == ["live_run", "live_overview", "live_losses"]

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from engine.experiments.yaml_file import to_yaml
 from engine.running import headless
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
+from engine.store.progress import Batch
 from engine.strategies import heading_of, registry
 from engine.strategies.base import Needs
 from tests.fake_runs import STEPS, FakeRun, experiment
@@ -244,16 +245,16 @@ def test_what_a_run_waits_for_is_said_once_on_stderr(
 def test_a_store_that_takes_nothing_is_said_once_and_waited_for(
     described: Path, tmp_path: Path, fake: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused, real = list[int](), Store.record
+    refused, real = list[int](), Store.record_batches
 
-    def record(store: Store, *arguments: Any, **options: Any) -> None:
+    def record(store: Store, batches: Sequence[Batch]) -> list[Exception | None]:
         if len(refused) < 3:
             refused.append(1)
-            raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
-        real(store, *arguments, **options)
+            return [StoreUnavailableError("palimpsest.db: the disk is full; free some space.")] * len(batches)
+        return real(store, batches)
 
-    monkeypatch.setattr(Store, "record", record)
-    monkeypatch.setattr("engine.running.driver.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(Store, "record_batches", record)
+    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.01)
     code, _, err = call("run", described, "--out", tmp_path / "out")
     assert code == 0
     assert err.count("the disk is full; free some space. The run waits and goes on by itself") == 1

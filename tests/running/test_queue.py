@@ -241,7 +241,7 @@ def test_the_lock_is_free_again_after_release(tmp_path: Path) -> None:
 def test_a_long_silence_between_events_does_not_look_like_an_interruption(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.driver.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("engine.running.pulse.BEAT_SECONDS", 0.2)
     run_id, _ = add(store, tmp_path)
     execute, spoken = FakeRun(), threading.Event()
     execute.before_step = lambda step: spoken.wait(300) if step == 2 else None  # type: ignore[func-returns-value]
@@ -265,7 +265,7 @@ def test_a_run_that_was_given_to_somebody_else_is_left_alone(
 ) -> None:
     from engine.events.control import Control
 
-    monkeypatch.setattr("engine.running.driver.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("engine.running.pulse.BEAT_SECONDS", 0.1)
     run_id, _ = add(store, tmp_path)
     assert store.claim_next() == run_id
     control = Control()
@@ -368,12 +368,15 @@ def test_a_run_stops_even_while_nothing_can_be_written(
     run_id, waiting = add(store, tmp_path)
     wait_until(lambda: store.runs(run_ids=run_id)["step"].item() >= 1)
 
+    refusal = StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+
     def refuse(*_: object, **__: object) -> None:
-        raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+        raise refusal
 
     with monkeypatch.context() as full:
-        for write in ("request", "record", "beat", "set_status", "claim"):
+        for write in ("request", "beat", "set_status", "claim"):
             full.setattr(Store, write, refuse)
+        full.setattr(Store, "record_batches", lambda _, batches: [refusal] * len(batches))
         with pytest.raises(StoreUnavailableError):
             runner.request(run_id, "pause")
         with pytest.raises(StoreUnavailableError):

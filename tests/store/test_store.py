@@ -159,16 +159,16 @@ def test_running_without_a_recent_heartbeat_reads_as_interrupted_with_a_reason(s
 def test_a_heartbeat_of_an_attempt_that_was_replaced_is_refused(store: Store, tmp_path: Path) -> None:
     _, (run_id, _) = add(store, tmp_path)
     store.claim_next()
-    assert store.beat(run_id, attempt=1)
+    assert not store.beat([(run_id, 1)])
     set_heartbeat(store, run_id, seconds_ago=11)
     store.requeue(run_id)
-    assert not store.beat(run_id, attempt=1)
+    assert store.beat([(run_id, 1)]) == {(run_id, 1)}
     while store.claim_next():
         pass
     # A run that has just ended is not lost: its pulse may beat once more.
     store.record(run_id, events.RunFinished(1.0))
-    assert store.beat(run_id, attempt=2)
-    assert not store.beat(run_id, attempt=1)
+    assert not store.beat([(run_id, 2)])
+    assert store.beat([(run_id, 1)]) == {(run_id, 1)}
 
 
 def test_the_queue_is_taken_in_order_and_each_run_once(store: Store, tmp_path: Path) -> None:
@@ -206,8 +206,8 @@ def test_a_request_is_taken_once_and_refused_for_a_run_that_ended(store: Store, 
     _, (run_id, _) = add(store, tmp_path)
     store.claim_next()
     store.request(run_id, "pause")
-    assert store.take_request(run_id) == "pause"
-    assert store.take_request(run_id) is None
+    assert store.take_requests([run_id]) == {run_id: "pause"}
+    assert store.take_requests([run_id]) == {}
     play(store, run_id)
     with pytest.raises(StoreError, match="finished"):
         store.request(run_id, "stop")
@@ -395,7 +395,7 @@ def test_the_version_is_another_one_after_every_change_from_whichever_side(store
     versions = [store.version()]
     _, (run_id, _) = add(store, tmp_path)
     versions.append(store.version())
-    store.beat(run_id, 0)
+    store.beat([(run_id, 0)])
     other = Store(store.folder)
     other.request(run_id, "stop")
     versions.append(store.version())

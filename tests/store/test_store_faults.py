@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from engine.experiments.experiment import experiment_from
 from engine.running.driver import drive
 from engine.running.results_folder import begin
 from engine.store import Store, migrations, schema, writing
+from engine.store.progress import Batch
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
 
 STAGES = 2
@@ -51,8 +52,8 @@ class Disk:
 def test_a_run_waits_while_the_disk_is_full_and_goes_on_by_itself(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.driver.RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("engine.running.driver.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("engine.running.pulse.POLL_SECONDS", 0.05)
     import tests.fake_runs as fake
 
     monkeypatch.setattr(fake, "STEPS", 300)
@@ -77,18 +78,18 @@ def test_a_run_waits_while_the_disk_is_full_and_goes_on_by_itself(
 def test_a_run_that_waits_for_the_disk_can_be_stopped(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.driver.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.05)
     run_id, disk = claimed(store, tmp_path), Disk(store, monkeypatch)
     execute = FakeRun()
     execute.before_step = lambda step: setattr(disk, "full", True) if step == 2 else None
-    monkeypatch.setattr(Store, "record", _refusing_when(disk, Store.record))
+    monkeypatch.setattr(Store, "record_batches", _refusing_when(disk, Store.record_batches))
     _stop_while_it_waits(store, run_id, execute)
 
 
 def test_a_run_that_was_stopped_while_it_waited_counts_as_stopped_once_that_can_be_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.driver.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.05)
     run_id, disk = claimed(store, tmp_path), Disk(store, monkeypatch)
 
     def execute(*arguments: Any) -> Iterator[events.Event]:
@@ -99,7 +100,7 @@ def test_a_run_that_was_stopped_while_it_waited_counts_as_stopped_once_that_can_
         finally:
             disk.full = False  # room again, just after the run was given up
 
-    monkeypatch.setattr(Store, "record", _refusing_when(disk, Store.record))
+    monkeypatch.setattr(Store, "record_batches", _refusing_when(disk, Store.record_batches))
     _stop_while_it_waits(store, run_id, execute)
     run = store.runs(run_ids=run_id).iloc[0]
     assert run["status"] == "stopped"
@@ -115,8 +116,8 @@ def test_a_run_is_alive_as_long_as_this_process_drives_it(
     experiment_id = store.experiments()["experiment_id"].item()
     thread = threading.Thread(target=drive, args=(store, run_id, control, FakeRun(step_seconds=0.05)))
     with monkeypatch.context() as full:
-        for write in ("beat", "record"):
-            full.setattr(Store, write, _always_refusing)
+        full.setattr(Store, "beat", _always_refusing)
+        full.setattr(Store, "record_batches", lambda _, batches: [_REFUSAL] * len(batches))
         thread.start()
         wait_until(lambda: time.time() - store.runs(run_ids=run_id)["heartbeat_at"].item().timestamp() > 0.3)
         assert store.runs(run_ids=run_id)["status"].item() == "running"
@@ -140,8 +141,11 @@ def _stop_while_it_waits(store: Store, run_id: str, execute: Execute) -> None:
     assert not thread.is_alive()
 
 
+_REFUSAL = StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+
+
 def _always_refusing(*_: object, **__: object) -> None:
-    raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
+    raise _REFUSAL
 
 
 def test_a_file_beside_the_database_that_goes_meanwhile_refuses_nobody(
@@ -171,11 +175,9 @@ def test_a_store_whose_folder_is_gone_says_so_whatever_is_asked(tmp_path: Path) 
             ask()
 
 
-def _refusing_when(disk: Disk, real: object) -> object:
-    def record(store: Store, *args: object, **kwargs: object) -> None:
-        if disk.full:
-            raise StoreUnavailableError("palimpsest.db: the disk is full; free some space (database or disk is full).")
-        real(store, *args, **kwargs)  # type: ignore[operator]
+def _refusing_when(disk: Disk, real: Callable[..., Any]) -> object:
+    def record(store: Store, batches: Sequence[Batch]) -> list[Exception | None]:
+        return [_REFUSAL] * len(batches) if disk.full else real(store, batches)
 
     return record
 
@@ -338,7 +340,7 @@ def test_a_clock_that_is_set_back_leaves_no_dead_run_alive(
     monkeypatch.setattr(schema.time, "time", lambda: an_hour_ago)
     assert writing.effective_status("a run", "running", time.time() + 3600) == "interrupted"
     assert store.runs(run_ids=run_id)["status"].item() == "interrupted"
-    assert store.beat(run_id, attempt=1)  # a living one says so at its next beat
+    assert not store.beat([(run_id, 1)])  # a living one says so at its next beat
     assert store.runs(run_ids=run_id)["status"].item() == "running"
 
 
