@@ -8,17 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from tqdm import tqdm
 
-from engine import events
 from engine.common.errors import ConfigError, PalimpsestError
 from engine.common.quoting import visible
 from engine.events.control import Control
-from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import load_experiment
+from engine.progress_bars import Progress
 
 if TYPE_CHECKING:
     from engine.running.experiment_check import Report
@@ -44,6 +42,14 @@ def run(
             help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
         ),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Where runs are computed: here, or ray for a Ray cluster; PALIMPSEST_ON otherwise."),
+    ] = None,
+    parallel: Annotated[
+        str | None,
+        typer.Option(help="How many runs go at once: a number, or auto for one a GPU; PALIMPSEST_PARALLEL otherwise."),
+    ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""
     control = Control()
@@ -54,10 +60,11 @@ def run(
             run_experiment,
         )
 
-        with _stopping(control), _Progress(loaded) as progress:
+        with _stopping(control), Progress(loaded) as progress:
             found = run_experiment(
-                loaded, out, resume=resume, only=only, control=control, watch=progress.see, on_report=_tell
-            )
+                loaded, out, resume=resume, only=only, control=control, watch=progress.see, on_report=_tell,
+                on_end=progress.close, on=on, parallel=parallel,
+            )  # fmt: skip
     except PalimpsestError as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
@@ -257,45 +264,6 @@ def sbatch(
         cluster_commands.sbatch(experiment, out)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
-
-
-class _Progress:
-    """One bar on stderr over the steps of the run in progress."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._labels = [f"{run.label}, seed {run.seed}" for run in experiment.runs()]
-        self._bar: Any = None
-        self._run_id = ""
-
-    @property
-    def began(self) -> bool:
-        """Whether any run was executed."""
-        return bool(self._run_id)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def see(self, run_id: str, event: events.Event) -> None:
-        if run_id != self._run_id:
-            self.__exit__()
-            self._run_id, number = run_id, _number(run_id)
-            name = f"[{number}/{len(self._labels)}] {self._labels[number - 1]}"
-            self._bar = tqdm(desc=name, unit="step", file=sys.stderr, dynamic_ncols=True)
-        if isinstance(event, events.RunStarted):
-            self._bar.total = event.steps
-        elif isinstance(event, events.StageStarted):
-            self._bar.n = event.first_step - 1  # a resumed run begins further on
-            self._bar.set_postfix_str(event.task)
-        elif isinstance(event, events.StepDone):
-            self._bar.update(event.step - self._bar.n)
-        elif isinstance(event, events.Phase):
-            self._bar.set_postfix_str(event.text)
-        elif isinstance(event, events.Waiting) and event.reason:
-            self._bar.write(event.reason, file=sys.stderr)
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def show_overview(experiment_id: str) -> None:
     runs = data.feed().runs(experiment_id)
     counts, active = runs["status"].value_counts(), data.is_active(runs)
     parts = [f"{counts[s]} {data.SIGNS[s].split(' ', 1)[1]}" for s in data.SIGNS if counts.get(s)]
-    left = runs["seconds_left"].sum()
+    left = data.left_in_all(runs)
     if active and left > 0:
         unknown = runs.loc[runs["status"] == data.WAITING, "seconds_left"].isna().any()
         parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))

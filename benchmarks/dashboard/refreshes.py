@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.dashboard import stores
 from benchmarks.dashboard.server import Server, serve
 from benchmarks.dashboard.watchers import Watched, Watcher, closed, opened
-from engine.running.queue import RunnerLock
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 
 _SECONDS = 12.0

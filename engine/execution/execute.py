@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,25 @@ _FLOAT_BYTES = 4
 """Weights and moments are written in float32."""
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """Where a run keeps its files, and how far it has come already."""
+
+    folder: Path
+    """Its checkpoints and resume points."""
+    control: Control
+    finished_stages: int
+    shared: SharedResults | None
+    """Results that runs have in common; None shares nothing."""
+    disk: Path
+    """A folder of the disk that is written to."""
+    point_seconds: float
+    runs_at_once: int = 1
+    """The number of runs that may write to the disk at once."""
+    bring: Callable[[Path], None] = lambda checkpoint: None
+    """Called with the folder of a checkpoint before it is read."""
+
+
 def execute_run(
     experiment: Experiment,
     run: RunSpec,
@@ -55,39 +75,49 @@ def execute_run(
     control: Control,
     finished_stages: int = 0,
     shared_folder: Path | None = None,
+    runs_at_once: int = 1,
 ) -> Iterator[events.Event]:
     """Load tasks and model, train, and yield what happens; checkpoints go under `folder`.
 
     What another run has trained already is taken over from `shared_folder`, to the same numbers; None shares nothing.
     With `finished_stages` it goes on from that stage's checkpoint, to the same numbers as without the break.
-    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads.
+    Until it ends or is closed, the thread that it runs in computes with the experiment's number of threads. Before a
+    stage it waits until the disk has room for what `runs_at_once` such runs write.
     Raises PalimpsestError with words for the user.
     """
+    attempt = Attempt(
+        folder=folder,
+        control=control,
+        finished_stages=finished_stages,
+        shared=SharedResults(shared_folder) if shared_folder is not None else None,
+        disk=shared_folder.parent if shared_folder is not None else folder,
+        point_seconds=point_seconds(),
+        runs_at_once=runs_at_once,
+    )
+    yield from execute_attempt(experiment, run, attempt)
+
+
+def execute_attempt(experiment: Experiment, run: RunSpec, attempt: Attempt) -> Iterator[events.Event]:
+    """Do the same as `execute_run`, wherever files and shared results lie."""
     threads = choose_threads(experiment.resources.cpus)
     with computing_with(threads):
-        yield from _execute(experiment, run, folder, control, finished_stages, shared_folder, threads)
+        yield from _execute(experiment, run, attempt, threads)
 
 
-def _execute(
-    experiment: Experiment,
-    run: RunSpec,
-    folder: Path,
-    control: Control,
-    finished_stages: int,
-    shared_folder: Path | None,
-    threads: int,
-) -> Iterator[events.Event]:
+def _execute(experiment: Experiment, run: RunSpec, attempt: Attempt, threads: int) -> Iterator[events.Event]:
     training = experiment.training
     device = choose_device(training.device)
     yield events.Phase("loading the model")
     base = load_base(experiment.model, device)
     _check(experiment, run, base)
     yield events.Phase("reading and encoding the tasks")
-    shared = SharedResults(shared_folder) if shared_folder is not None else None
+    shared = attempt.shared
     encoded = tuple(_encoded(spec, base, shared, training, run.seed) for spec in experiment.tasks)
     strategy = strategies.build(run.strategy, run.parameters)
 
     def load(checkpoint: Path | None) -> LoadedModel:
+        if checkpoint is not None:
+            attempt.bring(checkpoint)
         return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
@@ -103,19 +133,19 @@ def _execute(
         strategy=strategy,
         training=training,
         seed=run.seed,
-        folder=folder,
-        control=control,
+        folder=attempt.folder,
+        control=attempt.control,
         environment=machine,
         precision=precision,
         reference=reference_of_run(experiment, strategy, base, shared),
         general=general_of_run(experiment, base, shared, content, run.seed),
         guards=experiment.guards,
         overrides=strategies.overrides_of(run.strategy, run.parameters),
-        finished_stages=finished_stages,
+        finished_stages=attempt.finished_stages,
         shared=shared,
         content=content,
-        point_seconds=point_seconds(),
-        check_room=partial(check_room, shared_folder.parent if shared_folder else folder, _written_at_once(weights)),
+        point_seconds=attempt.point_seconds,
+        check_room=_room_check(attempt.disk, weights, attempt.runs_at_once),
     )
     del base
     yield from train(setup)
@@ -138,9 +168,10 @@ def _with_operations(tasks: Sequence[EncodedTask], weights: Sequence[StageWeight
     )
 
 
-def _written_at_once(weights: Sequence[StageWeights]) -> int:
-    """Bytes of a checkpoint and a resume point: what is saved twice, and the optimiser's two moments."""
-    return _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights)
+def _room_check(folder: Path, weights: Sequence[StageWeights], runs: int) -> Callable[[], None]:
+    """Look for room for a checkpoint and a resume point of each run: what is saved twice, and the optimiser's two
+    moments."""
+    return partial(check_room, folder, _FLOAT_BYTES * 2 * max(each.saved + each.trained for each in weights), runs)
 
 
 def point_seconds() -> float:

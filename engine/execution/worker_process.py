@@ -13,6 +13,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,31 @@ Execute = Callable[["Experiment", "RunSpec", Path, Control, int, Path], "Iterato
 """`execute_run`, or a stand-in: experiment, run, folder, control, finished stages, folder of shared results."""
 
 VARIABLE = "PALIMPSEST_WORKER"
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 20.0
+_NEVER_BEGAN = (
+    "The process that was to train ended before it began; the program's own output says why. A script that runs "
+    'experiments in processes does so under if __name__ == "__main__":, since each process reads the script anew.'
+)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of the machine that a worker process may use."""
+
+    threads: int | None = None
+    """Threads of arithmetic on the CPU; None leaves their number to torch."""
+    device: str | None = None
+    """The one GPU that it sees, as in CUDA_VISIBLE_DEVICES; None shows it what this process sees."""
+    runs_at_once: int = 1
+    """How many runs write to the same disk meanwhile, its own among them."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that must stand before torch is loaded."""
+        found = {} if self.threads is None else dict.fromkeys(_THREAD_VARIABLES, str(self.threads))
+        return found if self.device is None else found | {"CUDA_VISIBLE_DEVICES": self.device}
 
 
 def chosen_worker() -> Execute:
@@ -49,20 +73,26 @@ def execute_in_process(
     control: Control,
     finished_stages: int = 0,
     shared_folder: Path | None = None,
+    share: Share = Share(),
 ) -> Iterator[Event]:
-    """Do the same as `execute_run` in a process that is started for it. Raises TrainingError where that dies."""
+    """Do the same as `execute_run` in a process that is started for it, with its share of the machine. Raises
+    TrainingError where that dies."""
     spawning = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
     ours, theirs = spawning.Pipe()
-    arguments = (theirs, experiment, run, folder, finished_stages, shared_folder)
+    arguments = (share, theirs, experiment, run, folder, finished_stages, shared_folder)
     process = spawning.Process(target=_work, args=arguments, name=f"palimpsest-worker:{folder.name}", daemon=True)
     process.start()
     theirs.close()
+    began = False
     try:
-        yield from _events(ours, control)
+        for event in _events(ours, control):
+            began = True
+            yield event
         process.join(_END_SECONDS)
     except EOFError:
         process.join(_END_SECONDS)
-        raise TrainingError(_death(process.exitcode)) from None
+        never_began = not began and process.exitcode == 1  # an error in Python before the worker could send it
+        raise TrainingError(_NEVER_BEGAN if never_began else _death(process.exitcode)) from None
     finally:
         if process.is_alive():
             process.kill()
@@ -82,7 +112,10 @@ def _events(ours: Connection, control: Control) -> Iterator[Event]:
                 ours.send(wanted)
         if not ours.poll(_LOOK_SECONDS):
             continue
-        kind, content = ours.recv()
+        try:
+            kind, content = ours.recv()
+        except ConnectionResetError:  # it died before it had read what was sent to it
+            raise EOFError from None
         if kind == "paused":
             control.paused_seconds = content
         elif kind == "event":
@@ -108,6 +141,7 @@ def _death(code: int | None) -> str:
 
 
 def _work(
+    share: Share,
     theirs: Connection,
     experiment: Experiment,
     run: RunSpec,
@@ -116,7 +150,13 @@ def _work(
     shared_folder: Path | None,
 ) -> None:
     """Execute the run in the worker process and send its events."""
+    os.environ.update(share.variables)
+    import torch
+
     from engine.execution.execute import execute_run
+
+    if share.threads is not None:  # the user's own script may have loaded torch before the variables stood
+        torch.set_num_threads(share.threads)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server hears Ctrl-C and asks for a stop
     control, sending = Control(), threading.Lock()
@@ -129,7 +169,8 @@ def _work(
     ended: BaseException | None = None
     try:
         paused = 0.0
-        for event in execute_run(experiment, run, folder, control, finished_stages, shared_folder):
+        at_once = share.runs_at_once
+        for event in execute_run(experiment, run, folder, control, finished_stages, shared_folder, at_once):
             if control.paused_seconds != paused:
                 paused = control.paused_seconds
                 send("paused", paused)
@@ -137,7 +178,7 @@ def _work(
     except PalimpsestError as error:
         ended = type(error)(str(error))
     except Exception as error:
-        ended = _portable(error)
+        ended = portable_error(error)
     with contextlib.suppress(OSError):
         send("over", ended)
 
@@ -152,7 +193,7 @@ def _obey(theirs: Connection, control: Control) -> None:
             os._exit(1)
 
 
-def _portable(error: Exception) -> Exception:
+def portable_error(error: Exception) -> Exception:
     """An error that survives the way, its traceback as a note."""
     text = "".join(traceback.format_exception(error))
     same: Exception = type(error)(*error.args) if isinstance(error, OSError | MemoryError) else RuntimeError(str(error))

@@ -80,6 +80,24 @@ def environment(device: str, precision: str, threads: int) -> dict[str, Any]:
     }
 
 
+def arithmetic_of_node() -> dict[str, str]:
+    """The facts of this machine's arithmetic whatever a run chooses: of its CPU, of its GPU, and of the libraries."""
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cpu": f"cpu ({platform.machine()})",
+        "cpu_precision": choose_precision("auto", "cpu"),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+        "gpu_precision": choose_precision("auto", "cuda") if torch.cuda.is_available() else "",
+    }
+
+
+def here() -> dict[str, Any]:
+    """The facts that a run computed elsewhere takes from the machine that asked for it."""
+    return {"commit": _commit()}
+
+
 def model_facts(name: str) -> dict[str, str]:
     """Which model a run began from: a hash of its files, and of a model of the hub the commit that they are of."""
     folder = locate(name)

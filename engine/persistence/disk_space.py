@@ -30,15 +30,21 @@ def room(folder: Path) -> Room:
     return Room(used, free if limit is None else max(0, min(free, limit - used)), limit)
 
 
-def check_room(folder: Path, needed: int) -> None:
-    """Raises StoreUnavailableError where `needed` bytes more don't fit now, StoreError where they never would."""
+def check_room(folder: Path, of_one: int, runs: int = 1) -> None:
+    """Raises StoreUnavailableError where the bytes of `runs` runs that each write `of_one` don't fit now, StoreError
+    where they never would."""
+    needed = of_one * runs
     found = room(folder)
     if needed <= found.free:
         return
     why = "its disk has" if found.limit is None else f"its limit of {found.limit / _GB:g} GB ({VARIABLE}) leaves"
-    about = f"a checkpoint with a resume point of this run takes about {needed / _GB:.2f} GB"
+    about = f"a checkpoint with a resume point of this run takes about {of_one / _GB:.2f} GB"
+    about += f", and {runs} runs may write one at once" if runs > 1 else ""
     if found.limit is not None and needed > found.limit:
-        raise StoreError(f"{folder}: its limit is {found.limit / _GB:g} GB ({VARIABLE}), and {about}. Raise the limit.")
+        fewer = ", or let fewer runs go at once" if runs > 1 else ""
+        raise StoreError(
+            f"{folder}: its limit is {found.limit / _GB:g} GB ({VARIABLE}), and {about}. Raise the limit{fewer}."
+        )
     raise StoreUnavailableError(
         f"{folder}: {why} {found.free / _GB:.2f} GB, and {about}. "
         f"Delete experiments that are no longer needed, or free some space."

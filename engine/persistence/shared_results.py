@@ -57,13 +57,13 @@ class SharedResults:
     def take_files(self, key: str, target: Path) -> None:
         """Put the files that were kept with a result into `target`, without copying where the disk can."""
         target.mkdir(parents=True, exist_ok=True)
-        _link([file for file in (self.folder / key).iterdir() if file.name not in (_EVENTS_FILE, SUMS)], target)
+        link([file for file in (self.folder / key).iterdir() if file.name not in (_EVENTS_FILE, SUMS)], target)
 
     def keep(self, key: str, recorded: Iterable[Kept], files: Iterable[Path] = ()) -> None:
         """Keep recorded events and the files that belong to them. A full disk keeps nothing and harms nobody."""
 
         def fill(partial: Path) -> None:
-            _link(files, partial)
+            link(files, partial)
             journal.write(partial / _EVENTS_FILE, recorded)
 
         self._add(key, fill)
@@ -172,7 +172,7 @@ def _touch(found: Path) -> None:
         os.utime(found / SUMS)
 
 
-def _link(files: Iterable[Path], target: Path) -> None:
+def link(files: Iterable[Path], target: Path) -> None:
     """The same files under another folder; copies where the disk has no hard links."""
     for file in files:
         (target / file.name).unlink(missing_ok=True)

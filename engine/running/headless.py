@@ -1,27 +1,25 @@
 """A whole experiment without a page: what the command line and a notebook call."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine.cards.writing import write_cards
 from engine.common.errors import ConfigError
-from engine.events import Event, Waiting
 from engine.events.control import Control
-from engine.execution.execute import execute_run
+from engine.execution.places import Places
 from engine.execution.worker_process import Execute
 from engine.experiments.experiment import Experiment
 from engine.persistence.shared_results import SharedResults
 from engine.results.export import write_results
-from engine.running.driver import drive
+from engine.running.chosen_places import chosen_places
 from engine.running.experiment_check import Report, check
+from engine.running.following import Following, Watch
 from engine.running.results_folder import RESULTS, begin, check_folder, opened
 from engine.store import Store
 from engine.store.schema import SHARED
-
-Watch = Callable[[str, Event], None]
-"""Sees every event with its run's id."""
 
 
 def run_experiment(
@@ -32,8 +30,12 @@ def run_experiment(
     only: int | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
-    execute: Execute = execute_run,
+    execute: Execute | None = None,
     on_report: Callable[[Report], None] = lambda report: None,
+    on_end: Callable[[str], None] = lambda run_id: None,
+    on: str | None = None,
+    parallel: int | str | None = None,
+    places: Places | None = None,
 ) -> dict[str, Any]:
     """Execute all runs of an experiment, keep everything under `folder`, return what `results.json` there holds.
 
@@ -41,11 +43,18 @@ def run_experiment(
     experiment is refused, and so is one that holds any without `resume`; one that failed before it trained anything
     makes way. With `only`, the run of that number alone is executed, counted from 1 in the order of
     `experiment.runs()`: a new folder then holds that run of the experiment and no other. Stopping `control` ends it
-    after the run in progress has kept what it reached. `on_report` gets what the tasks came to before anything runs.
-    Raises PalimpsestError for bad input, and then leaves `folder` as it was.
+    after the runs in progress have kept what they reached. `on_report` gets what the tasks came to before anything
+    runs, `on_end` the id of each run once its results are written.
+
+    Runs are computed on this machine or, where `on` is "ray", on a Ray cluster; None leaves it to PALIMPSEST_ON. Here
+    `parallel` runs go at once, or "auto" for one a GPU; None leaves it to PALIMPSEST_PARALLEL. `watch` is then called
+    from several threads. One run computes in the thread that called; several, and those of a cluster, have processes of
+    their own, so that a script that calls this does so under `if __name__ == "__main__":`. `places` and `execute` stand
+    in for where and how runs are executed. Raises PalimpsestError for bad input, and then leaves `folder` as it was.
     """
     number = None if only is None else _numbered(experiment, only)
     folder = folder.resolve()
+    places = places or chosen_places(folder, on, parallel)
     check_folder(folder, resume, experiment)
     with TemporaryDirectory(prefix="palimpsest-") as aside:
         tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
@@ -54,8 +63,10 @@ def run_experiment(
             experiment_id = begin(store, experiment, resume, number)
         SharedResults(store.shared_folder).adopt(tokens)
     try:
-        return _work(store, experiment_id, number, control or Control(), watch, execute)
+        following = Following(store, places, experiment_id, control or Control(), watch, execute, number)
+        return _work(store, experiment_id, following, on_end)
     finally:
+        places.close()
         store.close()
         lock.release()
 
@@ -83,28 +94,14 @@ def _numbered(experiment: Experiment, only: int) -> int:
     return only - 1
 
 
-def _work(
-    store: Store, experiment_id: str, only: int | None, control: Control, watch: Watch | None, execute: Execute
-) -> dict[str, Any]:
+def _work(store: Store, experiment_id: str, following: Following, on_end: Callable[[str], None]) -> dict[str, Any]:
     path = store.folder / RESULTS
     found = write_results(store, experiment_id, path)
     for run_id in store.runs(experiment_id)["run_id"]:  # of runs whose process was killed
         write_cards(store, run_id, missing_only=True)
-    while not control.stopping:
-        run_id = store.claim_next(experiment_id, only)
-        if run_id is None:
-            break
-        see = _named(watch, run_id)
-        drive(store, run_id, control, execute, see, tell=_waiting(see))
-        write_cards(store, run_id)
-        found = write_results(store, experiment_id, path)
+    with closing(following):
+        for run_id in following.ended_runs():
+            write_cards(store, run_id)
+            found = write_results(store, experiment_id, path)
+            on_end(run_id)
     return found
-
-
-def _waiting(see: Callable[[Event], None]) -> Callable[[str], None]:
-    """Pass on, where events go, the reason that keeps the store from being written."""
-    return lambda trouble: see(Waiting(trouble))
-
-
-def _named(watch: Watch | None, run_id: str) -> Callable[[Event], None]:
-    return lambda event: None if watch is None else watch(run_id, event)

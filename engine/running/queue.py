@@ -1,109 +1,56 @@
 """The thread that works through the queue: one per data folder, whatever pages, sessions and processes come and go.
 
 It belongs to the process. Pages find it again among the living threads, so that neither a cleared cache nor a
-reloaded module starts a second one; between processes a lock on a file decides who runs and who only watches.
+reloaded module starts a second one; between processes a lock on a file decides who runs and who only watches. It fills
+the places that there are with runs, each driven in a thread of its own.
 """
+
+from __future__ import annotations
 
 import atexit
 import importlib
-import json
 import os
-import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from engine.common.durable_files import writing
-from engine.common.errors import ConfigError, PalimpsestError, StoreError, StoreUnavailableError
-from engine.common.paths import made
-from engine.events.control import Control
+from engine.common.errors import ConfigError, PalimpsestError, StoreUnavailableError
+from engine.events import Event, StageFinished
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.store.schema import MOST_ATTEMPTS
 from engine.store.writing import Request
 
 if TYPE_CHECKING:
+    from engine.execution.places import Places
     from engine.execution.worker_process import Execute
+    from engine.running.dispatch import ClaimedRun, Dispatcher
 
 LOOK_SECONDS = 0.25
-"""The time between two looks at the queue; between two tries to take over from another process it is four times as
-long."""
+"""The time between two looks at an empty queue; between two at one of which no run can begin, and between two tries to
+take over from another process, it is four times as long."""
 CLOSE_SECONDS = 5.0
 RESUME_VARIABLE = "PALIMPSEST_RESUME"
 """Set to 1, runs that the end of a server cut short go on by themselves when it is started again."""
 
 
-class RunnerLock:
-    """The right to execute runs in a data folder, held by one process at a time and free once that process ends."""
-
-    def __init__(self, folder: Path) -> None:
-        made(folder)
-        self._lock = FileLock(folder / "runner.lock", thread_local=False)
-        self._about = folder / "runner.json"
-
-    def take(self) -> bool:
-        """Try once; True when this process now holds the lock. Raises StoreError where it can't be written."""
-        if self._lock.is_locked:
-            return True
-        with writing(Path(self._lock.lock_file)):
-            try:
-                self._lock.acquire(blocking=False)
-            except Timeout:
-                return False
-        about = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M")}
-        fresh = self._about.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with writing(self._about):
-                fresh.write_text(json.dumps(about), encoding="utf-8")
-                fresh.replace(self._about)
-        except StoreError:
-            self._lock.release()  # others would read of an earlier holder
-            raise
-        return True
-
-    def hold_off(self) -> bool:
-        """Keep others from executing runs in a folder that is only read, and write nothing there; False where somebody
-        does now. Where the lock can't be had, as on a disk that is read-only, heartbeats alone tell of others."""
-        if not Path(self._lock.lock_file).exists():
-            return True
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            return False
-        except OSError:
-            return True
-        return True
-
-    def holder(self) -> str:
-        """Its holder, in words."""
-        try:
-            about: dict[str, Any] = json.loads(self._about.read_text(encoding="utf-8"))
-            return f"process {about['process']} on {about['host']} since {about['since']}"
-        except (OSError, ValueError, KeyError):
-            return "another process"
-
-    def release(self) -> None:
-        self._lock.release()
-
-
 class Runner:
-    """Executes queued runs, one at a time and in order, in a background thread. Use `get_runner`."""
+    """Executes queued runs in background threads, as many at once as there are places. Use `get_runner`."""
 
-    def __init__(self, store: Store, execute: "Execute | None" = None) -> None:
-        """`execute` stands in for `engine.execution.execute.execute_run`."""
+    def __init__(self, store: Store, execute: Execute | None = None, places: Places | None = None) -> None:
+        """`execute` stands in for what executes in the places, `places` for those that the operator has chosen."""
         self.store = store
-        self._execute = execute
+        self._execute, self._places = execute, places
         self._lock = RunnerLock(store.folder)
-        self._driven: tuple[str, Control] = "", Control()
+        self._dispatcher: Dispatcher | None = None
+        self._drives: list[threading.Thread] = []
         self._closing, self._wake, self._decided = threading.Event(), threading.Event(), threading.Event()
         self._watching: str | None = None
-        self.trouble = ""
-        """Why the run in progress, or the queue, waits, in words; empty when it does not."""
+        self._trouble = ""
+        self._troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._work, name=_thread_name(store.folder), daemon=True)
         self._thread.palimpsest_runner = self  # type: ignore[attr-defined]  # where `get_runner` finds it again
 
@@ -116,7 +63,14 @@ class Runner:
     def alive(self) -> bool:
         return self._thread.is_alive() and not self._closing.is_set()
 
-    def start(self) -> "Runner":
+    @property
+    def trouble(self) -> str:
+        """Why the queue, runs in it or runs under way wait, in words; empty when none does."""
+        waits = self._dispatcher.waits if self._dispatcher is not None else {}
+        said = [self._trouble, *waits.values(), *list(self._troubles.values())]
+        return " ".join(dict.fromkeys(each for each in said if each))
+
+    def start(self) -> Runner:
         """Start the thread and wait until it is clear whether this process runs or watches."""
         self._thread.start()
         self._decided.wait(timeout=CLOSE_SECONDS)
@@ -129,10 +83,10 @@ class Runner:
         try:
             self.store.request(run_id, what)
         except StoreUnavailableError:
-            driven, control = self._driven
-            if run_id != driven or what != "stop":
+            driven = self._dispatcher.driven if self._dispatcher is not None else {}
+            if run_id not in driven or what != "stop":
                 raise
-            control.stop()
+            driven[run_id].stop()
 
     def resume(self, run_id: str) -> None:
         """Let a paused run go on; put an interrupted, stopped or failed one into the queue again, to go on from
@@ -145,14 +99,15 @@ class Runner:
             self.wake()
 
     def wake(self) -> None:
-        """Look at the queue now: something was put into it."""
+        """Look at the queue now: something was put into it, or may begin."""
         self._wake.set()
 
     def close(self) -> None:
-        """End the thread: what runs is interrupted and keeps what it reached."""
+        """End the threads: what runs is interrupted and keeps what it reached."""
         self._closing.set()
         self._wake.set()
-        self._driven[1].stop()
+        if self._dispatcher is not None:
+            self._dispatcher.stop_all()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=CLOSE_SECONDS)
         atexit.unregister(self.close)
@@ -162,19 +117,25 @@ class Runner:
             while not self._closing.is_set():
                 try:
                     pause_seconds = self._turn()
-                    self.trouble = ""
+                    self._trouble = ""
                 except Exception as error:  # a full disk, a locked database: the queue must outlive it
-                    why = str(error) if isinstance(error, PalimpsestError) else f"{type(error).__name__}: {error}."
-                    trouble = f"{why} The queue waits and goes on by itself once that is mended."
-                    if trouble != self.trouble:
-                        _complain(self.store.folder, traceback.format_exc())
-                    self.trouble = trouble
+                    self._complain(error)
                     pause_seconds = 4 * LOOK_SECONDS
                 if pause_seconds:
                     self._wake.wait(pause_seconds)
                     self._wake.clear()
         finally:
-            self._lock.release()
+            self._end()
+
+    def _end(self) -> None:
+        """Wait for what still runs, however long it takes, before another process may take over."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop_all()
+        for drive in self._drives:
+            drive.join()
+        if self._places is not None:
+            self._places.close()
+        self._lock.release()
 
     def _turn(self) -> float:
         """Do one thing; returns how long to wait before the next."""
@@ -187,23 +148,32 @@ class Runner:
             self._recover()
             self._watching = None
             self._decided.set()
+        self._drives = [drive for drive in self._drives if drive.is_alive()]
         if not self.store.has_waiting():
             return LOOK_SECONDS
         try:
             # Before the claim: loading torch may take longer than a claimed run can be without a heartbeat.
-            module = importlib.import_module("engine.running.driver")
-            if self._execute is None:
-                module.chosen_worker()
+            dispatcher = self._loaded()
         except ConfigError as error:
             self._refuse_next(str(error))
             return 0.0
         except (ImportError, OSError) as error:  # of torch, also a library of the system that is missing
             self._refuse_next(f"What trains can't be loaded ({error}); install the requirements again.")
             return 0.0
-        run_id = self.store.claim_next()
-        if run_id is not None:
-            self._drive(run_id, module)
+        run = dispatcher.claim()
+        if run is None:
+            return 4 * LOOK_SECONDS
+        self._start(dispatcher, run)
         return 0.0
+
+    def _loaded(self) -> Dispatcher:
+        """What claims and drives runs, with torch and the places, which are chosen anew as long as that fails."""
+        if self._dispatcher is None:
+            module = importlib.import_module("engine.running.dispatch")
+            if self._places is None:
+                self._places = importlib.import_module("engine.running.chosen_places").chosen_places(self.store.folder)
+            self._dispatcher = module.Dispatcher(self.store, self._places, self._execute, closing=self._closing.is_set)
+        return self._dispatcher
 
     def _recover(self) -> None:
         """Runs that say they run do not: whoever ran them is gone, or the lock were not free."""
@@ -220,23 +190,46 @@ class Runner:
         if run_id is not None:
             self.store.set_status(run_id, "failed", reason)
 
-    def _drive(self, run_id: str, module: ModuleType) -> None:
-        control = Control()
-        self._driven = run_id, control
+    def _start(self, dispatcher: Dispatcher, run: ClaimedRun) -> None:
+        """Drive a claimed run in a thread of its own."""
+        drive = threading.Thread(target=self._drive, args=(dispatcher, run), name=f"palimpsest-run:{run.run_id}")
+        drive.daemon = True
+        self._drives.append(drive)
+        drive.start()
+
+    def _drive(self, dispatcher: Dispatcher, run: ClaimedRun) -> None:
         if self._closing.is_set():
-            control.stop()
+            run.control.stop()
         try:
-            module.drive(
-                self.store, run_id, control, self._execute, shutting_down=self._closing.is_set, tell=self._tell
-            )
+            dispatcher.drive(run, self._see, lambda trouble: self._tell(run.run_id, trouble))
+        except Exception as error:  # the other runs must outlive it
+            self._complain(error)
         finally:
-            self._driven = "", Control()
+            self._troubles.pop(run.run_id, None)
+            self.wake()
 
-    def _tell(self, trouble: str) -> None:
-        self.trouble = trouble
+    def _see(self, event: Event) -> None:
+        if isinstance(event, StageFinished):  # a run may have waited to take the stage over
+            self.wake()
+
+    def _tell(self, run_id: str, trouble: str) -> None:
+        self._troubles[run_id] = trouble
+
+    def _complain(self, error: Exception) -> None:
+        """Say what keeps the queue from going on, on pages and once in the log. Call it while `error` is handled."""
+        why = str(error) if isinstance(error, PalimpsestError) else f"{type(error).__name__}: {error}."
+        trouble = f"{why} The queue waits and goes on by itself once that is mended."
+        if trouble != self._trouble:
+            _log(self.store.folder, traceback.format_exc())
+        self._trouble = trouble
 
 
-def get_runner(folder: Path, execute: "Execute | None" = None, store: Callable[[Path], Store] = Store) -> Runner:
+def get_runner(
+    folder: Path,
+    execute: Execute | None = None,
+    store: Callable[[Path], Store] = Store,
+    places: Places | None = None,
+) -> Runner:
     """The runner of this process and data folder; started where there is none yet."""
     # the lock hangs on the main thread, which outlives reloaded modules; setdefault is atomic
     creating = threading.main_thread().__dict__.setdefault("palimpsest_creating", threading.Lock())
@@ -246,14 +239,14 @@ def get_runner(folder: Path, execute: "Execute | None" = None, store: Callable[[
             if thread.name == _thread_name(folder) and runner is not None and runner.alive:
                 found: Runner = runner
                 return found
-        return Runner(store(folder), execute).start()
+        return Runner(store(folder), execute, places).start()
 
 
 def _thread_name(folder: Path) -> str:
     return f"palimpsest-runner:{folder.resolve()}"
 
 
-def _complain(folder: Path, text: str) -> None:
+def _log(folder: Path, text: str) -> None:
     try:
         with (folder / "runner.log").open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
@@ -261,4 +254,4 @@ def _complain(folder: Path, text: str) -> None:
         pass
 
 
-__all__ = ["Runner", "RunnerLock", "get_runner"]
+__all__ = ["Runner", "get_runner"]

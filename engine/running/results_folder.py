@@ -9,7 +9,7 @@ from typing import Any
 from engine.common.errors import ConfigError
 from engine.experiments.experiment import NONE, Experiment, to_data
 from engine.experiments.training import Training
-from engine.running.queue import RunnerLock
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.store.migrations import as_before_4, sampled_as_before_6
 from engine.store.writing import run_id_of

@@ -97,6 +97,12 @@ class FactReader(CurveReader):
         with self._reading() as connection:
             return {run_id: found or {} for run_id, found in connection.execute(query)}
 
+    def machine(self, experiment_id: str) -> dict[str, Any] | None:
+        """The environment that the first run of the experiment has recorded; None before one began."""
+        query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)
+        with self._reading() as connection:
+            return next((found for found in connection.execute(query).scalars() if found), None)
+
     def model_facts(self, experiment_id: str) -> dict[str, str]:
         """The commit and the hash of the model's files that the experiment's first runs began from; empty before."""
         query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)

@@ -4,9 +4,10 @@ import secrets
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
 from engine.common.errors import StoreError
 from engine.events import Event, StepDone
@@ -16,6 +17,17 @@ from engine.store.recording import record_event, record_steps
 from engine.store.schema import ACTIVE, ENDED, GONE, RESUMABLE, STALE_AFTER_SECONDS, Database, experiments, now, runs
 
 Request = Literal["pause", "resume", "stop"]
+
+
+@dataclass(frozen=True)
+class RunInPlay:
+    """A run that waits, is running or is paused."""
+
+    run_id: str
+    experiment_id: str
+    status: str
+    """As it was written, whether there is a heartbeat or not."""
+    finished_stages: int
 
 
 class Writer(Database):
@@ -166,24 +178,37 @@ class Writer(Database):
         with self._reading() as connection:
             return connection.execute(_first_waiting()).first() is not None
 
-    def claim_next(self, experiment_id: str | None = None, only: int | None = None) -> str | None:
-        """Mark the first run of the queue as running and return its id; None when nothing waits. It is one of the
-        experiment's where that is named, and the one of the number `only`."""
+    def runs_in_play(self, experiment_id: str | None = None, only: int | None = None) -> list[RunInPlay]:
+        """The runs that wait, in the order of the queue, and those that are running or paused; of one experiment where
+        it is given, and of the number `only` from 0. Takes no lock."""
+        chosen: list[ColumnElement[bool]] = [runs.c.status.in_(("queued", *ACTIVE))]
+        if only is not None:
+            chosen.append(runs.c.number == only)
+        if experiment_id is not None:
+            chosen.append(runs.c.experiment_id == experiment_id)
+        done = schema.stages
+        last = select(done.c.run_id, func.max(done.c.stage).label("finished")).group_by(done.c.run_id)
+        last = last.where(done.c.finished, done.c.run_id.in_(select(runs.c.run_id).where(*chosen)))
+        found = select(runs.c.run_id, runs.c.experiment_id, runs.c.status).where(*chosen).order_by(*_IN_ORDER)
+        with self._reading() as connection:
+            finished = {row.run_id: row.finished for row in connection.execute(last)}
+            return [RunInPlay(*row, finished.get(row.run_id, 0)) for row in connection.execute(found)]
+
+    def claim_next(self, experiment_id: str | None = None) -> str | None:
+        """Mark the first run of the queue as running and return its id; None when nothing waits."""
         waiting = _first_waiting()
         if experiment_id is not None:
             waiting = waiting.where(runs.c.experiment_id == experiment_id)
-        if only is not None:
-            waiting = waiting.where(runs.c.number == only)
         with self._writing() as connection:
             run_id: str | None = connection.execute(waiting).scalar_one_or_none()
             if run_id is not None:
-                connection.execute(
-                    update(runs).where(runs.c.run_id == run_id).values(
-                        status="running", reason="", request=None, phase="starting", heartbeat_at=now(),
-                        started_at=func.coalesce(runs.c.started_at, now()), attempt=runs.c.attempt + 1,
-                    )
-                )  # fmt: skip
+                _claim(connection, run_id)
         return run_id
+
+    def claim(self, run_id: str) -> bool:
+        """Mark a run as running; False when it does not wait any more."""
+        with self._writing() as connection:
+            return _claim(connection, run_id)
 
     def beat(self, run_id: str, attempt: int) -> bool:
         """Say that attempt `attempt` of a run is alive; False when the run was taken from it.
@@ -245,8 +270,23 @@ def _new_runs(
     ]  # fmt: skip
 
 
+_IN_ORDER = (runs.c.queued_at, runs.c.number)
+"""The order of the queue."""
+
+
 def _first_waiting() -> Select[Any]:
-    return select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number).limit(1)
+    return select(runs.c.run_id).where(runs.c.status == "queued").order_by(*_IN_ORDER).limit(1)
+
+
+def _claim(connection: Connection, run_id: str) -> bool:
+    waiting = update(runs).where(runs.c.run_id == run_id, runs.c.status == "queued")
+    claimed = connection.execute(
+        waiting.values(
+            status="running", reason="", request=None, phase="starting", heartbeat_at=now(),
+            started_at=func.coalesce(runs.c.started_at, now()), attempt=runs.c.attempt + 1,
+        )
+    )  # fmt: skip
+    return claimed.rowcount == 1
 
 
 def drop_after_stage(connection: Connection, run_id: str, stage: int) -> None:

@@ -1,6 +1,9 @@
 """A run in a process of its own: the same numbers, and a death that takes the run and not the server."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +22,7 @@ from engine.store import Store
 from tests.fake_runs import experiment, wait_until
 from tests.torture.outcome import outcome
 
+ROOT = Path(__file__).resolve().parents[2]
 TRAINING = {"epochs": 1, "block_size": 32, "tokens_per_step": 64, "held_out_tokens": 200, "device": "cpu"}
 
 
@@ -82,6 +86,23 @@ def test_pause_stop_and_errors_reach_the_other_side(tmp_path: Path) -> None:
     (tmp_path / "bread.txt").unlink()
     with pytest.raises(TaskError, match=r"bread\.txt"):
         list(execute_in_process(described, run, tmp_path / "other", Control()))
+
+
+def test_a_script_that_each_process_would_run_again_is_told_how_to_be_written(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom engine.common.errors import TrainingError\n"
+        "from engine.events.control import Control\n"
+        "from engine.execution.worker_process import execute_in_process\nfrom tests.fake_runs import experiment\n"
+        "folder = Path(sys.argv[1])\ndescribed = experiment(folder)\n"
+        "try:\n    list(execute_in_process(described, described.runs()[0], folder / 'run', Control()))\n"
+        "except TrainingError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.count("does so under if __name__") == 1, done.stderr
 
 
 def test_the_worker_is_chosen_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,22 @@ def test_what_is_shown_unless_a_run_is_chosen_is_followed_only_while_something_r
     play()
 
 
+def test_two_runs_at_once_are_counted_timed_and_reached_each(
+    added: tuple[str, list[str]], store: Store, play: Callable[..., None], asked: list[tuple[str, str]]
+) -> None:
+    play(in_stage_two)
+    play(in_stage_two)
+    for run_id, pace in zip(added[1], (30.0, 90.0), strict=True):
+        store.record(run_id, seconds_per_step=pace, steps_measured=6)
+    page = show()
+    assert page.dataframe[0].value["Status"].tolist() == ["▶ running", "▶ running"]
+    words = next(each.value for each in page.markdown if "running" in each.value)
+    assert "2 running, about 3\u202fmin left in all" in words  # two steps of 90 s, beside two of 30 s
+    page.selectbox[0].select(added[1][1]).run()
+    next(button for button in page.button if button.label == "Pause").click().run()
+    assert asked == [(added[1][1], "pause")]
+
+
 def test_a_stop_is_asked_for_only_by_the_second_button(
     added: tuple[str, list[str]], play: Callable[..., None], asked: list[tuple[str, str]]
 ) -> None:

@@ -18,7 +18,7 @@ from engine.common.overrides import Overrides
 from engine.common.parameters import parameters_of
 from engine.experiments.yaml_file import to_yaml
 from engine.running import headless
-from engine.running.queue import RunnerLock
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.strategies import heading_of, registry
 from engine.strategies.base import Needs

@@ -14,7 +14,8 @@ from engine import events
 from engine.common.errors import StoreError, StoreUnavailableError, TrainingError, WorkerLostError
 from engine.events.control import Control
 from engine.running.driver import drive
-from engine.running.queue import Runner, RunnerLock, get_runner
+from engine.running.queue import Runner, get_runner
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment, wait_until
 
@@ -310,7 +311,7 @@ def test_a_run_is_taken_on_only_once_what_trains_is_loaded(
 def test_where_what_trains_cannot_be_loaded_the_run_says_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "engine.running.driver", None)
+    monkeypatch.setitem(sys.modules, "engine.running.dispatch", None)
     ids = add(store, tmp_path)
     start(store, FakeRun())
     wait_until(lambda: all(status(store, run_id) == "failed" for run_id in ids))
@@ -321,14 +322,14 @@ def test_a_queue_that_cannot_be_worked_through_says_why_and_goes_on(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mended = threading.Event()
-    real = Store.claim_next
+    real = Store.claim
 
-    def claim(self: Store, experiment_id: str | None = None) -> str | None:
+    def claim(self: Store, run_id: str) -> bool:
         if not mended.is_set():
             raise StoreUnavailableError("palimpsest.db: it can't be written; check the permissions.")
-        return real(self, experiment_id)
+        return real(self, run_id)
 
-    monkeypatch.setattr(Store, "claim_next", claim)
+    monkeypatch.setattr(Store, "claim", claim)
     runner = start(store, FakeRun())
     run_id = add(store, tmp_path)[0]
     wait_until(lambda: runner.trouble != "")
@@ -349,7 +350,7 @@ def test_a_folder_in_which_no_lock_can_be_had_is_told_and_tried_again(
 
     monkeypatch.setattr("engine.running.queue.CLOSE_SECONDS", 0.5)
     with monkeypatch.context() as while_read_only:
-        while_read_only.setattr("engine.running.queue.FileLock.acquire", refuse)
+        while_read_only.setattr("engine.running.runner_lock.FileLock.acquire", refuse)
         runner = start(store, FakeRun())
         wait_until(lambda: len(tries) > 2)  # so two of them are over and told
         assert "runner.lock can't be written: it is read-only for this program" in runner.trouble
@@ -371,7 +372,7 @@ def test_a_run_stops_even_while_nothing_can_be_written(
         raise StoreUnavailableError("palimpsest.db: the disk is full; free some space.")
 
     with monkeypatch.context() as full:
-        for write in ("request", "record", "beat", "set_status", "claim_next"):
+        for write in ("request", "record", "beat", "set_status", "claim"):
             full.setattr(Store, write, refuse)
         with pytest.raises(StoreUnavailableError):
             runner.request(run_id, "pause")

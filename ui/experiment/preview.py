@@ -122,7 +122,9 @@ def _forget(shared: SharedResults) -> None:
 def _estimate_metrics(result: Estimate) -> None:
     runs = len(result.runs) * result.seeds
     with st.container(horizontal=True):
-        st.metric("Time", f"≈ {duration(result.seconds)}", help="Of all runs, one after the other.", width=200)
+        st.metric(
+            "Time", f"≈ {duration(result.seconds)}", help="Of all runs, one after the other on one device.", width=200
+        )
         st.metric("Runs", runs, help="Strategies, with each combination of their values, times seeds.", width=120)
         st.metric(
             "Memory", f"≈ {bytes_size(result.memory_bytes)}", width=200,

@@ -1,5 +1,6 @@
 """The data of the Live page unless the user chooses, and what has changed since a browser was sent it."""
 
+import heapq
 import secrets
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
@@ -105,7 +106,19 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
 
 def overview_rows(runs: pd.DataFrame) -> Hashable:
     """The facts that the overview shows."""
-    return tuple(overview(runs).itertuples(index=False, name=None)), runs["seconds_left"].sum() // 10
+    return tuple(overview(runs).itertuples(index=False, name=None)), left_in_all(runs) // 10
+
+
+def left_in_all(runs: pd.DataFrame) -> float:
+    """The seconds until all of these runs are over, as far as their own are known. Each that waits follows, in the
+    order of the queue, on the one that ends first: on as many places as runs are running now."""
+    known = runs[runs["seconds_left"].notna()]
+    active = known[known["status"].isin(ACTIVE)]
+    places = max(1, int((runs["status"] == "running").sum()), len(active))
+    ends = sorted([*active["seconds_left"], *[0.0] * (places - len(active))])
+    for seconds in known[known["status"] == WAITING].sort_values("position")["seconds_left"]:
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return float(max(ends))
 
 
 def share(run: Any) -> float:

@@ -1,0 +1,176 @@
+"""The nodes of a Ray cluster as places for runs."""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cluster.gateway_process import GatewayProcess
+from engine.cluster.job import make_job
+from engine.cluster.messages import Events
+from engine.cluster.nodes import Need, Node, like_nodes, places_of, refusal_of_need
+from engine.common.errors import PlacesError, TaskError, WorkerLostError
+from engine.events import Event, Phase, RunStarted, RunStopped, StageFinished, Waiting
+from engine.events.control import Control
+from engine.execution.execute import point_seconds
+from engine.execution.places import Place
+from engine.models.machine import here, model_facts
+
+if TYPE_CHECKING:
+    from engine.experiments.experiment import Experiment, RunSpec
+
+_LOOK_SECONDS = 0.25
+_STOP_SECONDS = 60.0
+"""A run that was asked to stop and has not ended after so long is given up."""
+
+
+@dataclass
+class _Used:
+    """What the runs of this server use of the cluster."""
+
+    need: Need
+    nodes: frozenset[str]
+
+
+class RayPlaces:
+    """Places on the nodes of the cluster at `PALIMPSEST_RAY_ADDRESS`. Implements `Places`."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._gateway = GatewayProcess(data_folder)
+        self._used: dict[Place, _Used] = {}
+        self._kinds: dict[str, list[Node]] = {}
+        self._taking = threading.Lock()
+
+    def take(self, experiment: Experiment, machine: Mapping[str, Any] | None) -> Place | None:
+        nodes = self._gateway.nodes()
+        if nodes is None:
+            return None  # the cluster is being joined
+        need = need_of(experiment, nodes)
+        with self._taking:
+            allowed = self._allowed(experiment, need, nodes, machine)
+            if not allowed:
+                raise PlacesError(refusal_of_need(nodes, need, machine if experiment.resources.like_nodes else None))
+            if not self._has_room(need, allowed):
+                return None
+            ids = frozenset(node.node_id for node in allowed)
+            place = Place(partial(self._execute, need, ids), "the cluster")
+            self._used[place] = _Used(need, ids)
+            return place
+
+    def give_back(self, place: Place) -> None:
+        with self._taking:
+            self._used.pop(place, None)
+
+    def close(self) -> None:
+        self._gateway.close()
+
+    def _allowed(
+        self, experiment: Experiment, need: Need, nodes: tuple[Node, ...], machine: Mapping[str, Any] | None
+    ) -> list[Node]:
+        if not experiment.resources.like_nodes:
+            return [node for node in nodes if not node.refusal and places_of(node, need)]
+        if machine is not None:
+            return like_nodes(nodes, need, machine)
+        # Until the first run has said where it computes, the others go where it was sent.
+        begun = self._kinds.setdefault(experiment.model_dump_json(), like_nodes(nodes, need, None))
+        kinds = [node.arithmetic for node in begun]
+        return [node for node in like_nodes(nodes, need, None) if node.arithmetic in kinds] or like_nodes(
+            nodes, need, None
+        )
+
+    def _has_room(self, need: Need, allowed: list[Node]) -> bool:
+        """Whether the nodes hold one more run beside those of this server. What others run there may hold it up."""
+        ids = {node.node_id for node in allowed}
+        own = [used.need for used in self._used.values() if used.nodes & ids]
+        cpus, gpus = sum(node.cpus for node in allowed), sum(node.gpus for node in allowed)
+        fits_cpus = sum(used.cpus for used in own) + need.cpus <= cpus
+        fits_gpus = sum(used.gpus for used in own) + need.gpus <= gpus
+        same = sum(used == need for used in own)
+        return fits_cpus and fits_gpus and same < sum(places_of(node, need) for node in allowed)
+
+    def _execute(
+        self,
+        need: Need,
+        allowed: frozenset[str],
+        experiment: Experiment,
+        run: RunSpec,
+        folder: Path,
+        control: Control,
+        finished_stages: int = 0,
+        shared_folder: Path | None = None,
+    ) -> Iterator[Event]:
+        """Execute a run there, as `execute_run` does here. Raises WorkerLostError where its process or node is gone."""
+        ticket = f"{folder.name}-{secrets.token_hex(4)}"
+        yield Phase("sending the run to the cluster")
+        try:
+            job = make_job(ticket, experiment, run, folder, finished_stages, need, point_seconds())
+        except OSError as error:
+            raise TaskError(f"{error.filename}: this file can't be read ({error.strerror}); put it back.") from error
+        inbox = self._gateway.inbox(ticket)
+        try:
+            shared = shared_folder if shared_folder is not None else folder.parent / "shared"
+            if not self._gateway.send("submit", job, folder, shared, need, allowed):
+                raise WorkerLostError("The connection to the Ray cluster was lost before the run was sent.")
+            yield Phase("waiting for a place on the cluster")
+            facts = here() | model_facts(experiment.model)
+            for event in self._followed(ticket, inbox, control):
+                yield _as_here(event, folder, facts)
+        finally:
+            self._gateway.leave(ticket)
+
+    def _followed(self, ticket: str, inbox: queue.SimpleQueue[tuple[Any, ...]], control: Control) -> Iterator[Event]:
+        """Yield what comes of a run, and pass on what is wished of it."""
+        asked, stop_asked = "go on", float("inf")
+        while True:
+            wanted = "stop" if control.stopping else "pause" if control.paused else "go on"
+            if wanted != asked:
+                asked = wanted
+                self._gateway.send("ask", ticket, wanted)
+                stop_asked = time.monotonic() if wanted == "stop" else stop_asked
+            if time.monotonic() - stop_asked > _STOP_SECONDS:
+                raise WorkerLostError("The run did not stop when it was asked to.")
+            try:
+                kind, *content = inbox.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                continue
+            if kind == "events":
+                batch: Events = content[0]
+                control.paused_seconds = batch.paused_seconds
+                yield from pickle.loads(batch.pickled)  # noqa: S301 - of a node of the operator's cluster
+            elif kind == "computing":
+                yield Phase(f"beginning on node {content[0]}")
+            elif kind == "waiting":
+                yield Waiting(content[0])
+            elif kind == "lost":
+                raise WorkerLostError(content[0])
+            elif content[0] is None:
+                return
+            else:
+                raise pickle.loads(content[0])  # noqa: S301 - the same
+
+
+def need_of(experiment: Experiment, nodes: tuple[Node, ...]) -> Need:
+    """What a run of the experiment asks of a node: one CPU, and a GPU where it wants one or any node has one."""
+    asked, device = experiment.resources, experiment.training.device
+    wants = device == "cuda" or (device == "auto" and any(node.gpus for node in nodes if not node.refusal))
+    gpus = asked.gpus if asked.gpus is not None else float(wants)
+    return Need(asked.cpus or 1, gpus, experiment.training.precision == "auto")
+
+
+def _as_here(event: Event, folder: Path, facts: dict[str, Any]) -> Event:
+    """The event with the places and the facts of this machine."""
+    if isinstance(event, StageFinished):
+        return replace(event, checkpoint=folder / event.checkpoint)
+    if isinstance(event, RunStopped) and event.checkpoint is not None:
+        return replace(event, checkpoint=folder / event.checkpoint)
+    if isinstance(event, RunStarted):
+        return replace(event, environment=event.environment | facts)
+    return event
