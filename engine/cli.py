@@ -36,12 +36,6 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder for results.json and the checkpoints.", show_default=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what this folder holds unfinished.")] = False,
-    only: Annotated[
-        int | None,
-        typer.Option(
-            help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
-        ),
-    ] = None,
     on: Annotated[
         str | None,
         typer.Option(help="Where runs are computed: here, or ray for a Ray cluster; PALIMPSEST_ON otherwise."),
@@ -49,6 +43,12 @@ def run(
     parallel: Annotated[
         str | None,
         typer.Option(help="How many runs go at once: a number, or auto for one a GPU; PALIMPSEST_PARALLEL otherwise."),
+    ] = None,
+    only: Annotated[
+        int | None,
+        typer.Option(
+            help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
+        ),
     ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""

@@ -18,7 +18,7 @@ class Progress:
         self._bars: dict[str, Any] = {}
         self._drawing = threading.RLock()
         self.began = False
-        """Whether any run has begun."""
+        """Whether any run was executed."""
 
     def __enter__(self) -> Self:
         return self
@@ -34,8 +34,8 @@ class Progress:
                 self._bars.pop(run_id).close()
 
     def see(self, run_id: str, event: events.Event) -> None:
-        self.began = True
         with self._drawing:
+            self.began = True
             if run_id not in self._bars:
                 self._bars[run_id] = self._bar(int(run_id.rsplit("-", 1)[1]))
             _draw(self._bars[run_id], event)

@@ -46,11 +46,12 @@ class Dispatcher:
         closing: Callable[[], bool] = lambda: False,
         control_in: Callable[[Place], Control] = lambda place: Control(),
     ) -> None:
-        """`execute` stands in for what executes in the places, `control_in` gives the control of a run in one. Of the
-        experiment, where one is named, the run of the number `only` from 0 is driven alone. Runs that stop while
+        """Runs are those of one experiment where it is given, and of it the one of the number `only`. `execute` stands
+        in for what executes in the places, `control_in` gives the control of a run in one. Runs that stop while
         `closing` says yes count as interrupted."""
         self._store, self._places, self._execute = store, places, execute
-        self._experiment_id, self._only, self._closing, self._control_in = experiment_id, only, closing, control_in
+        self._experiment_id, self._only = experiment_id, only
+        self._closing, self._control_in = closing, control_in
         self._driven: dict[str, ClaimedRun] = {}
         self._experiments: dict[str, Experiment] = {}
         self._names: dict[str, tuple[str, ...]] = {}

@@ -28,12 +28,12 @@ class Following:
         store: Store,
         places: Places,
         experiment_id: str,
+        only: int | None,
         control: Control,
         watch: Watch | None = None,
         execute: Execute | None = None,
-        only: int | None = None,
     ) -> None:
-        """With `only`, the run of that number from 0 is driven alone."""
+        """The run of the number `only` alone is followed, where it is given."""
         self._control, self._watch = control, watch
         self._closing = threading.Event()
         self._dispatcher = Dispatcher(

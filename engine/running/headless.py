@@ -63,7 +63,7 @@ def run_experiment(
             experiment_id = begin(store, experiment, resume, number)
         SharedResults(store.shared_folder).adopt(tokens)
     try:
-        following = Following(store, places, experiment_id, control or Control(), watch, execute, number)
+        following = Following(store, places, experiment_id, number, control or Control(), watch, execute)
         return _work(store, experiment_id, following, on_end)
     finally:
         places.close()

@@ -180,12 +180,12 @@ class Writer(Database):
 
     def runs_in_play(self, experiment_id: str | None = None, only: int | None = None) -> list[RunInPlay]:
         """The runs that wait, in the order of the queue, and those that are running or paused; of one experiment where
-        it is given, and of the number `only` from 0. Takes no lock."""
+        it is given, and the one of the number `only`. Takes no lock."""
         chosen: list[ColumnElement[bool]] = [runs.c.status.in_(("queued", *ACTIVE))]
-        if only is not None:
-            chosen.append(runs.c.number == only)
         if experiment_id is not None:
             chosen.append(runs.c.experiment_id == experiment_id)
+        if only is not None:
+            chosen.append(runs.c.number == only)
         done = schema.stages
         last = select(done.c.run_id, func.max(done.c.stage).label("finished")).group_by(done.c.run_id)
         last = last.where(done.c.finished, done.c.run_id.in_(select(runs.c.run_id).where(*chosen)))
@@ -194,11 +194,14 @@ class Writer(Database):
             finished = {row.run_id: row.finished for row in connection.execute(last)}
             return [RunInPlay(*row, finished.get(row.run_id, 0)) for row in connection.execute(found)]
 
-    def claim_next(self, experiment_id: str | None = None) -> str | None:
-        """Mark the first run of the queue as running and return its id; None when nothing waits."""
+    def claim_next(self, experiment_id: str | None = None, only: int | None = None) -> str | None:
+        """Mark the first run of the queue as running and return its id; None when nothing waits. It is one of the
+        experiment's where that is named, and the one of the number `only`."""
         waiting = _first_waiting()
         if experiment_id is not None:
             waiting = waiting.where(runs.c.experiment_id == experiment_id)
+        if only is not None:
+            waiting = waiting.where(runs.c.number == only)
         with self._writing() as connection:
             run_id: str | None = connection.execute(waiting).scalar_one_or_none()
             if run_id is not None:
@@ -249,6 +252,10 @@ class Writer(Database):
             drop_after_stage(connection, run_id, stage)
 
 
+_IN_ORDER = (runs.c.queued_at, runs.c.number)
+"""The order of the queue."""
+
+
 def run_id_of(experiment_id: str, number: int) -> str:
     """The id of an experiment's run by its number from 0."""
     return f"{experiment_id}-{number:03d}"
@@ -268,10 +275,6 @@ def _new_runs(
         for number, run in enumerate(experiment.runs())
         if only in (None, number)
     ]  # fmt: skip
-
-
-_IN_ORDER = (runs.c.queued_at, runs.c.number)
-"""The order of the queue."""
 
 
 def _first_waiting() -> Select[Any]:

@@ -320,7 +320,7 @@ def test_other_places_than_there_are_end_the_run_in_a_sentence(
 ) -> None:
     monkeypatch.setenv("PALIMPSEST_ON", "the moon")
     with pytest.raises(ConfigError, match="PALIMPSEST_ON: there are no places named 'the moon'; set one of: here"):
-        chosen_places()
+        chosen_places(tmp_path)
     ids = add(store, tmp_path, strategies=["naive"])
     get_runner(store.folder, FakeRun())
     wait_until(lambda: statuses(store, ids) == ["failed"])
