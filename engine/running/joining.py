@@ -18,9 +18,9 @@ from engine.experiments.experiment import Experiment, to_data
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.results.export import write_results
-from engine.running.queue import RunnerLock
 from engine.running.recorded_inputs import refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.running.results_folder import DATABASE, RESULTS, differing_fields
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.store.schema import ACTIVE
 from engine.store.writing import run_id_of

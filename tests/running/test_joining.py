@@ -23,7 +23,7 @@ from engine.persistence import disk_space
 from engine.running import joining
 from engine.running.headless import run_experiment
 from engine.running.joining import join
-from engine.running.queue import RunnerLock
+from engine.running.runner_lock import RunnerLock
 from engine.store import Store, schema
 from tests.fake_runs import STEPS, FakeRun, experiment
 
