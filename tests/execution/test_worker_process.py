@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from engine import events
 from engine.common.errors import ConfigError, TaskError
 from engine.events.control import Control
 from engine.execution.execute import execute_run
-from engine.execution.worker_process import chosen_worker, execute_in_process
+from engine.execution.worker_process import Share, chosen_worker, execute_in_process
 from engine.experiments.experiment import Experiment
 from engine.running.driver import drive
 from engine.store import Store
@@ -134,10 +135,11 @@ def test_a_process_that_waits_for_the_disk_says_so_in_the_store_and_goes_on(
             shown.append((run["phase"], run["reason"]))
             in_the_way.unlink(missing_ok=True)
 
-    drive(store, run_id, Control(), execute_in_process, watch)
+    drive(store, run_id, Control(), partial(execute_in_process, share=Share(runs_at_once=2)), watch)
     (waits, why), (_, nothing) = shown
     assert waits == "waiting for the disk"
     assert "its limit of 1 GB (PALIMPSEST_DISK_LIMIT_GB) leaves" in why
+    assert "and 2 runs may write one at once" in why
     assert nothing == ""
     assert store.runs(run_ids=run_id)["status"].item() == "finished"
     store.close()

@@ -45,6 +45,11 @@ def test_the_limit_of_the_operator_holds(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(StoreError, match="Raise the limit") as raised:
         check_room(tmp_path, 1_000_001)
     assert not isinstance(raised.value, StoreUnavailableError)
+    check_room(tmp_path, 200_000, runs=2)
+    with pytest.raises(StoreUnavailableError, match=r"takes about 0\.00 GB, and 2 runs may write one at once"):
+        check_room(tmp_path, 200_001, runs=2)
+    with pytest.raises(StoreError, match="Raise the limit, or let fewer runs go at once"):
+        check_room(tmp_path, 400_000, runs=3)
     monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", "much")
     with pytest.raises(ConfigError, match="'much' is not a number of gigabytes"):
         room(tmp_path)

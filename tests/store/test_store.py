@@ -177,6 +177,26 @@ def test_the_queue_is_taken_in_order_and_each_run_once(store: Store, tmp_path: P
     assert [store.claim_next() for _ in range(5)] == [*first, *second, None]
 
 
+def test_any_waiting_run_can_be_claimed_once_and_all_in_play_are_listed_in_the_order_of_the_queue(
+    store: Store, tmp_path: Path
+) -> None:
+    experiment_id, (first, second) = add(store, tmp_path)
+    _, (third, fourth) = add(store, tmp_path)
+    assert store.claim(second)
+    assert not store.claim(second)
+    assert not store.claim("nobody")
+    for event in list(FakeRun()(store.experiment(experiment_id), store.run_spec(second)[1], tmp_path, Control()))[:-4]:
+        store.record(second, event)
+    store.set_pause(second, True)
+    store.request(third, "stop")
+    listed = [(each.run_id, each.status, each.finished_stages) for each in store.runs_in_play()]
+    assert listed == [(first, "queued", 0), (second, "paused", 1), (fourth, "queued", 0)]
+    assert [each.run_id for each in store.runs_in_play(experiment_id)] == [first, second]
+    assert store.attempt(second) == 1
+    assert store.machine(experiment_id) == {"device": "cpu"}
+    assert store.machine("nothing") is None
+
+
 def test_two_takers_at_once_never_get_the_same_run(store: Store, tmp_path: Path) -> None:
     _, run_ids = add(store, tmp_path, seeds=list(range(10)))
     taken: list[str] = []
