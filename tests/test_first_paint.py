@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.store import Store
 from engine.tasks import load_task, samples
 from engine.tasks.library import Library

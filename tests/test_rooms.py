@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
     ("engine/cards", "engine/execution"),
-    ("engine/cluster",),
+    ("engine/cluster", "engine/driving"),
     ("engine/running", "ui/compare"),
     ("engine/insight",),
     ("engine/insight/serving",),

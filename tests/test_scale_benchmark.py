@@ -9,8 +9,8 @@ from benchmarks.scale.measure import _lateness
 from benchmarks.scale.story import Story
 from benchmarks.scale.watching import Onlooker
 from engine import events
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import experiment
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scale.story import TASKS
+from engine.driving.driver import drive
 from engine.events import Event, RunFinished
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
-from engine.running.driver import drive
 from engine.store import Store
 
 

@@ -20,8 +20,8 @@ COLUMNS = ("run_id", "stage", *HarnessValue.model_fields)
 def command_of(store: Store, source: Source, tasks: str) -> str:
     """The command line that evaluates a source. Raises StoreError where its checkpoint is not there, ConfigError for
     tasks that are none, ModelError where a base model is not on this machine."""
+    from engine.driving.recorded_inputs import as_begun
     from engine.harness.command import command  # loads torch, which a page needn't wait for
-    from engine.running.recorded_inputs import as_begun
 
     experiment_id, run = store.run_spec(source.run_id)
     experiment = as_begun(store.experiment(experiment_id), store.model_facts(experiment_id))

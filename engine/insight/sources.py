@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from engine.common.durable_files import is_whole
 from engine.common.errors import StoreError
+from engine.driving.recorded_inputs import as_begun, refuse_other_model
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.insight.requests import Source
 from engine.models.adapters import is_adapter
 from engine.models.loading import LoadedModel, load_base, locate, weights_hash
 from engine.persistence.checkpoints import model_sums, stage_folder
 from engine.persistence.content_keys import content_key
-from engine.running.recorded_inputs import as_begun, refuse_other_model
 from engine.store import Store
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from engine.common.errors import ConfigError
 from engine.common.quoting import quoted
+from engine.driving.recorded_inputs import refuse_other_texts
 from engine.execution.execute import scored_documents
 from engine.execution.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.insight.kept_results import JSON_FILE, kept_name, kept_results
@@ -21,7 +22,6 @@ from engine.insight.telling import Tell, Told
 from engine.models.loading import LoadedModel, load_tokenizer
 from engine.persistence.content_keys import content_key
 from engine.persistence.shared_results import SharedResults
-from engine.running.recorded_inputs import refuse_other_texts
 from engine.store import Store
 from engine.tokens.encoded_documents import EncodedDocuments
 

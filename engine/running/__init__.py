@@ -1,2 +1,2 @@
-"""An experiment comes in, is checked and queued (by a page, the command line or a notebook), and the events of its runs
-go into the store. It imports every room below it."""
+"""An experiment comes in, is checked and queued (by a page, the command line or a notebook), and its runs go to the
+places that there are. It imports every room below it."""

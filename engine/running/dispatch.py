@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from engine.common.errors import PalimpsestError, PlacesError, StoreUnavailableError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.execution.places import Place, Places
-from engine.running.driver import drive
 from engine.running.schedule import StagedRun, next_run, stage_names
 from engine.store import Store
 from engine.store.writing import RunInPlay

@@ -14,11 +14,11 @@ from typing import Any
 from engine.common.durable_files import flush, partial_of, remove_partials, writing
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
 from engine.common.paths import made
+from engine.driving.recorded_inputs import refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.experiments.experiment import Experiment, to_data
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.results.export import write_results
-from engine.running.recorded_inputs import refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.running.results_folder import DATABASE, RESULTS, differing_fields
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.dashboard.server import serve
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.store import Store
 from figures.report import Section, report_html
 from tests.browser.test_no_network import other_servers

@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from engine import events
 from engine.cards.model_card import model_card
 from engine.common.errors import StoreError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.events.scores import Score
 from engine.results.comparison import matrices
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment
 

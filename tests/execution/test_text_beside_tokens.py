@@ -12,12 +12,12 @@ from benchmarks.toy_stream import SMOKE, toy_experiment
 from engine import events
 from engine.cli import app
 from engine.common.errors import TaskError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.execution.execute import execute_run
 from engine.execution.ignored_settings import ignored_parameters
 from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import load_experiment
-from engine.running.driver import drive
 from engine.running.experiment_check import check
 from engine.running.headless import run_experiment
 from engine.store import Store

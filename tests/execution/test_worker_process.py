@@ -14,11 +14,11 @@ import pytest
 
 from engine import events
 from engine.common.errors import ConfigError, TaskError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.execution.execute import execute_run
 from engine.execution.worker_process import Share, chosen_worker, execute_in_process
 from engine.experiments.experiment import Experiment
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import experiment, wait_until
 from tests.torture.outcome import outcome

@@ -17,9 +17,9 @@ from transformers import AutoTokenizer
 
 from engine import events
 from engine.common.errors import ModelError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.models import adapters, loading
-from engine.running.driver import drive
 from engine.store import Store
 from tests.builders import tiny_gpt2
 from tests.fake_runs import FakeRun, experiment

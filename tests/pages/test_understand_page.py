@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.common.numerals import percent
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.insight.measures.probes import PROBES
 from engine.insight.prompt_sets import PromptSets
@@ -26,7 +27,6 @@ from engine.insight.requests import (
 )
 from engine.insight.serving.desk import View
 from engine.persistence.shared_results import SharedResults
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_desk import FakeDesk, Told, state
 from tests.fake_runs import FakeRun, experiment

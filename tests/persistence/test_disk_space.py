@@ -15,11 +15,11 @@ from engine import events, strategies
 from engine.common import durable_files
 from engine.common.durable_files import is_whole
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.persistence import checkpoints, journal
 from engine.persistence.disk_space import check_room, room
 from engine.persistence.shared_results import SharedResults
-from engine.running.driver import drive
 from engine.store import Store
 from engine.training.loop import train
 from engine.training.run_state import RunSetup

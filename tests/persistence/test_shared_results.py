@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from engine import events, strategies
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.persistence.content_keys import stage_key_parts
 from engine.persistence.shared_results import SharedResults
-from engine.running.driver import drive
 from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.strategies.tools import fisher

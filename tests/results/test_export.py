@@ -11,10 +11,10 @@ import pytest
 from engine import events
 from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.events.scores import Score
 from engine.results.export import checkpoint_zip, results, scores_csv, to_json, write_results
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment
 

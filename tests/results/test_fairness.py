@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from engine import events
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.events.run_events import ARITHMETIC
 from engine.experiments.experiment import experiment_from
@@ -13,7 +14,6 @@ from engine.experiments.settings_of_stage import settings_of_run
 from engine.results.export import results
 from engine.results.fairness import Conditions, conditions, differences, unfair, unfair_runs
 from engine.results.kept_most import kept_most
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.experiments.experiment import experiment_from
-from engine.running.driver import drive
 from engine.store import Store
 from engine.tasks.load import load_task
 from engine.tasks.spec import TaskSpec

@@ -254,7 +254,7 @@ def test_a_store_that_takes_nothing_is_said_once_and_waited_for(
         return real(store, batches)
 
     monkeypatch.setattr(Store, "record_batches", record)
-    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("engine.driving.recorder.RETRY_SECONDS", 0.01)
     code, _, err = call("run", described, "--out", tmp_path / "out")
     assert code == 0
     assert err.count("the disk is full; free some space. The run waits and goes on by itself") == 1

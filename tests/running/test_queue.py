@@ -12,8 +12,8 @@ import pytest
 
 from engine import events
 from engine.common.errors import StoreError, StoreUnavailableError, TrainingError, WorkerLostError
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.running.queue import Runner, get_runner
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
@@ -241,7 +241,7 @@ def test_the_lock_is_free_again_after_release(tmp_path: Path) -> None:
 def test_a_long_silence_between_events_does_not_look_like_an_interruption(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.pulse.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("engine.driving.pulse.BEAT_SECONDS", 0.2)
     run_id, _ = add(store, tmp_path)
     execute, spoken = FakeRun(), threading.Event()
     execute.before_step = lambda step: spoken.wait(300) if step == 2 else None  # type: ignore[func-returns-value]
@@ -265,7 +265,7 @@ def test_a_run_that_was_given_to_somebody_else_is_left_alone(
 ) -> None:
     from engine.events.control import Control
 
-    monkeypatch.setattr("engine.running.pulse.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("engine.driving.pulse.BEAT_SECONDS", 0.1)
     run_id, _ = add(store, tmp_path)
     assert store.claim_next() == run_id
     control = Control()
@@ -441,7 +441,7 @@ def test_a_lost_run_that_was_to_stop_is_stopped_and_one_that_is_lost_for_ever_fa
     store.claim_next()
     drive(store, first, control, lost)
     assert status(store, first) == "stopped"
-    monkeypatch.setattr("engine.running.driver.MOST_ATTEMPTS", 1)
+    monkeypatch.setattr("engine.driving.driver.MOST_ATTEMPTS", 1)
     store.claim_next()
     drive(store, second, Control(), FakeRun(fail_at=3, error=WorkerLostError("The node a is gone.")))
     assert status(store, second) == "failed"

@@ -293,7 +293,7 @@ def test_a_run_whose_experiment_cannot_be_read_fails_and_holds_nobody_back(
 def test_a_run_that_was_taken_for_dead_is_not_begun_beside_itself(
     store: Store, gated: Gated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.pulse.BEAT_SECONDS", 1.0)
+    monkeypatch.setattr("engine.driving.pulse.BEAT_SECONDS", 1.0)
     (run_id,) = add(store, tmp_path, strategies=["naive"])
     runner, places = start(store, gated)
     wait_until(lambda: trains(store, run_id))

@@ -14,10 +14,10 @@ import pytest
 
 from engine import events
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.execution.worker_process import Execute
 from engine.experiments.experiment import experiment_from
-from engine.running.driver import drive
 from engine.running.results_folder import begin
 from engine.store import Store, migrations, schema, writing
 from engine.store.progress import Batch
@@ -52,8 +52,8 @@ class Disk:
 def test_a_run_waits_while_the_disk_is_full_and_goes_on_by_itself(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("engine.running.pulse.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("engine.driving.recorder.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("engine.driving.pulse.POLL_SECONDS", 0.05)
     import tests.fake_runs as fake
 
     monkeypatch.setattr(fake, "STEPS", 300)
@@ -78,7 +78,7 @@ def test_a_run_waits_while_the_disk_is_full_and_goes_on_by_itself(
 def test_a_run_that_waits_for_the_disk_can_be_stopped(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("engine.driving.recorder.RETRY_SECONDS", 0.05)
     run_id, disk = claimed(store, tmp_path), Disk(store, monkeypatch)
     execute = FakeRun()
     execute.before_step = lambda step: setattr(disk, "full", True) if step == 2 else None
@@ -89,7 +89,7 @@ def test_a_run_that_waits_for_the_disk_can_be_stopped(
 def test_a_run_that_was_stopped_while_it_waited_counts_as_stopped_once_that_can_be_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("engine.driving.recorder.RETRY_SECONDS", 0.05)
     run_id, disk = claimed(store, tmp_path), Disk(store, monkeypatch)
 
     def execute(*arguments: Any) -> Iterator[events.Event]:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.compare.compared_runs import Comparison, compare, read

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.driving.driver import drive
 from engine.events.control import Control
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.live.beside import general_words, guards_table, guards_words

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from engine import events
+from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.events.scores import Score
 from engine.insight.kept_results import JSON_FILE, kept_name, kept_results
 from engine.insight.report_results import report_key
 from engine.insight.requests import ReportTask
-from engine.running.driver import drive
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.compare.compared_runs import Comparison, compare, read

@@ -10,10 +10,10 @@ import sqlalchemy
 
 from engine import events
 from engine.common.errors import StoreUnavailableError
+from engine.driving import pulse
+from engine.driving.driver import drive
+from engine.driving.recorder import Recorder
 from engine.events.control import Control
-from engine.running import pulse
-from engine.running.driver import drive
-from engine.running.recorder import Recorder
 from engine.store import Store, schema
 from engine.store.progress import Batch
 from engine.store.writing import effective_status
@@ -195,7 +195,7 @@ def test_a_failure_that_the_pulse_met_ends_the_run_at_its_next_step(
 def test_every_run_waits_for_the_store_by_itself_and_none_loses_an_event(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.running.recorder.RETRY_SECONDS", 0.02)
+    monkeypatch.setattr("engine.driving.recorder.RETRY_SECONDS", 0.02)
     monkeypatch.setattr(pulse, "POLL_SECONDS", 0.02)
     run_ids, real, full = claimed(store, tmp_path, 3), Store.record_batches, threading.Event()
 

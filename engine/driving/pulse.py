@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from engine.common.errors import StoreUnavailableError
+from engine.driving.recorder import Recorder, commit
+from engine.driving.run_log import log
 from engine.events.control import Control
-from engine.running.recorder import Recorder, commit
-from engine.running.run_log import log
 from engine.store import Store
 from engine.store.writing import DRIVEN_RUNS
 

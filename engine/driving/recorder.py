@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.common.errors import StoreUnavailableError
+from engine.driving.run_log import log
 from engine.events import Event, RunFinished, RunStopped, StageStarted, StepDone
 from engine.events.control import Control
-from engine.running.run_log import log
 from engine.store import Store
 from engine.store.progress import Batch
 

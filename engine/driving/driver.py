@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.common.errors import PalimpsestError, StoreUnavailableError, WorkerLostError
+from engine.driving.pulse import join, leave
+from engine.driving.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
+from engine.driving.recorder import Recorder
+from engine.driving.run_log import log
 from engine.events import Event, RunFinished, RunStarted, RunStopped
 from engine.events.control import Control
 from engine.execution.worker_process import Execute, chosen_worker
 from engine.persistence.checkpoints import last_whole_stage
-from engine.running.pulse import join, leave
-from engine.running.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
-from engine.running.recorder import Recorder
-from engine.running.run_log import log
 from engine.store import Store
 from engine.store.schema import MOST_ATTEMPTS
 
