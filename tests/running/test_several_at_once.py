@@ -300,7 +300,9 @@ def test_a_run_that_was_taken_for_dead_is_not_begun_beside_itself(
     store.set_status(run_id, "interrupted", "Taken for dead.")
     store.requeue(run_id)
     runner.wake()
-    wait_until(lambda: not any(thread.name.endswith(run_id) for thread in threading.enumerate()))
+    wait_until(lambda: len(gated.began) == 2)  # once the first attempt has ended
+    gated.let_go("naive", 0)
+    wait_until(lambda: statuses(store, [run_id]) == ["finished"])
     assert places.most_taken == 1
 
 
