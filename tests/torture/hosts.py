@@ -35,12 +35,13 @@ class Host:
             self._there(command), env=self._environment(), text=True, capture_output=True, **options
         )
 
-    def start(self, command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-        """Start a command on the host."""
+    def start(self, command: Sequence[str], log: Path, folder: Path) -> "subprocess.Popen[bytes]":
+        """Start a command on the host, in a folder."""
         with log.open("ab") as opened:
             return subprocess.Popen(
-                self._there(command), env=self._environment(), stdout=opened, stderr=opened, start_new_session=True
-            )
+                self._there(command), env=self._environment(), stdout=opened, stderr=opened, cwd=folder,
+                start_new_session=True,
+            )  # fmt: skip
 
     def processes(self, holding: str = "") -> Iterator[int]:
         """The ids of the host's processes whose command line holds these words."""
@@ -97,6 +98,9 @@ class Hosts:
             self._ip("link", "del", f"{host.namespace}-o", check=False)
             self._ip("netns", "del", host.namespace, check=False)
         self._ip("link", "del", _BRIDGE, check=False)
+
+    def __getitem__(self, name: str) -> Host:
+        return next(host for host in self._hosts if host.name == name)
 
     @property
     def address(self) -> str:
