@@ -50,12 +50,12 @@ class _Running:
     job: Job
     stream: Any
     receiver: FolderReceiver
+    node_id: str
     node: str = ""
     pending: deque[Message] = field(default_factory=deque)
     """Messages that could not be taken, since the disk refuses."""
     retry_at: float = 0.0
     trouble: str = ""
-    allowed: frozenset[str] = frozenset()
 
 
 class Gateway:
@@ -70,9 +70,10 @@ class Gateway:
         self._ray, self._worker = ray, ray_worker
         self._server, self._data_folder = server, data_folder
         here = ray.get_runtime_context().get_node_id()
-        on_this_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
         self._exchange = (
-            ray.remote(Exchange).options(num_cpus=0, max_concurrency=1000, scheduling_strategy=on_this_node).remote()
+            ray.remote(Exchange)
+            .options(num_cpus=0, max_concurrency=1000, scheduling_strategy=self._only_on(here))
+            .remote()
         )
         once = ray.remote(max_calls=1, max_retries=0)  # going on is ours, from resume points
         self._compute, self._probe = once(ray_worker.compute), once(ray_worker.probe)
@@ -93,16 +94,15 @@ class Gateway:
             for running in list(self._runs.values()):
                 self._take_pending(running)
 
-    def submit(self, job: Job, run_folder: Path, shared_folder: Path, need: Need, allowed: frozenset[str]) -> None:
-        """Hand a run in: to one of the `allowed` nodes, by their ids."""
+    def submit(self, job: Job, run_folder: Path, shared_folder: Path, need: Need, node_id: str) -> None:
+        """Hand a run in, to the node of this id."""
         self._ray.get(self._exchange.register.remote(job, shared_folder))
         stream = self._compute.options(
             num_cpus=need.cpus, num_gpus=need.gpus, num_returns="streaming",
-            _generator_backpressure_num_objects=_IN_FLIGHT,
-            label_selector={"ray.io/node-id": f"in({','.join(sorted(allowed))})"},
+            _generator_backpressure_num_objects=_IN_FLIGHT, scheduling_strategy=self._only_on(node_id),
         ).remote(job, self._exchange)  # fmt: skip
         receiver = FolderReceiver(self._data_folder / ARRIVING / job.ticket, run_folder, shared_folder)
-        self._runs[job.ticket] = _Running(job, stream, receiver, allowed=allowed)
+        self._runs[job.ticket] = _Running(job, stream, receiver, node_id)
 
     def ask(self, ticket: str, wish: str) -> None:
         """Pass on what the user wishes of a run."""
@@ -204,8 +204,7 @@ class Gateway:
         self._next_nodes = time.monotonic() + _NODES_SECONDS
         alive = {each["NodeID"]: each for each in self._ray.nodes() if each["Alive"]}
         for node_id in alive.keys() - self._facts.keys() - self._probes.keys():
-            only_there = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)
-            probe = self._probe.options(num_cpus=0, scheduling_strategy=only_there)
+            probe = self._probe.options(num_cpus=0, scheduling_strategy=self._only_on(node_id))
             self._probes[node_id] = probe.remote(), time.monotonic()
         for node_id, (answer, since) in list(self._probes.items()):
             self._hear_probe(node_id, answer, since)
@@ -214,8 +213,11 @@ class Gateway:
             self._nodes = nodes
             self._tell("nodes", nodes)
         for running in list(self._runs.values()):
-            if not running.node and not running.allowed & alive.keys():
-                self._lose(running, "could not begin, since all nodes that could compute it are gone")
+            if running.node_id not in alive:
+                self._lose(running, "is gone with its node")
+
+    def _only_on(self, node_id: str) -> Any:
+        return self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)
 
     def _hear_probe(self, node_id: str, answer: Any, since: float) -> None:
         ready, _ = self._ray.wait([answer], timeout=0)

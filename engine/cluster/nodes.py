@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.common.quoting import listed
@@ -63,8 +63,24 @@ def places_of(node: Node, need: Need) -> int:
 
 
 def _gpu_places(gpus: float, each: float) -> int:
-    """Runs with a part of a GPU never lie on two."""
-    return int(gpus // each) if each >= 1 else int(gpus) * int(1 / each + 1e-9)
+    """Runs with a part of a GPU never lie on two: of one that is partly used, what is left counts."""
+    if each >= 1:
+        return int(gpus // each)
+    return int(gpus) * int(1 / each + 1e-9) + int((gpus % 1) / each + 1e-9)
+
+
+def most_free(nodes: Iterable[Node], need: Need, used: Collection[tuple[str, Need]]) -> Node | None:
+    """The node with the most places left for such runs beside those that use it, by its id; None where none has any."""
+    left = [(_left(node, need, [each for node_id, each in used if node_id == node.node_id]), node) for node in nodes]
+    places, found = max(left, key=lambda each: each[0], default=(0, None))
+    return found if places else None
+
+
+def _left(node: Node, need: Need, used: Iterable[Need]) -> int:
+    cpus, gpus = node.cpus, node.gpus
+    for each in used:
+        cpus, gpus = cpus - each.cpus, gpus - each.gpus
+    return places_of(replace(node, cpus=max(0.0, cpus), gpus=max(0.0, gpus + 1e-9)), need)
 
 
 def like_nodes(nodes: Iterable[Node], need: Need, recorded: Mapping[str, Any] | None) -> list[Node]:

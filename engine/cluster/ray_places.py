@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cluster.gateway_process import GatewayProcess
 from engine.cluster.job import make_job
 from engine.cluster.messages import Events
-from engine.cluster.nodes import Need, Node, like_nodes, places_of, refusal_of_need
+from engine.cluster.nodes import Need, Node, like_nodes, most_free, places_of, refusal_of_need
 from engine.common.errors import PlacesError, TaskError, WorkerLostError
 from engine.events import Event, Phase, RunStarted, RunStopped, StageFinished, Waiting
 from engine.events.control import Control
@@ -32,20 +32,13 @@ _STOP_SECONDS = 60.0
 """A run that was asked to stop and has not ended after so long is given up."""
 
 
-@dataclass
-class _Used:
-    """What the runs of this server use of the cluster."""
-
-    need: Need
-    nodes: frozenset[str]
-
-
 class RayPlaces:
     """Places on the nodes of the cluster at `PALIMPSEST_RAY_ADDRESS`. Implements `Places`."""
 
     def __init__(self, data_folder: Path) -> None:
         self._gateway = GatewayProcess(data_folder)
-        self._used: dict[Place, _Used] = {}
+        self._used: dict[Place, tuple[str, Need]] = {}
+        """The node of each place that is taken, and what its run needs of it."""
         self._kinds: dict[str, list[Node]] = {}
         self._taking = threading.Lock()
 
@@ -58,11 +51,11 @@ class RayPlaces:
             allowed = self._allowed(experiment, need, nodes, machine)
             if not allowed:
                 raise PlacesError(refusal_of_need(nodes, need, machine if experiment.resources.like_nodes else None))
-            if not self._has_room(need, allowed):
+            node = most_free(allowed, need, self._used.values())
+            if node is None:
                 return None
-            ids = frozenset(node.node_id for node in allowed)
-            place = Place(partial(self._execute, need, ids), "the cluster")
-            self._used[place] = _Used(need, ids)
+            place = Place(partial(self._execute, need, node.node_id), f"node {node.name}")
+            self._used[place] = node.node_id, need
             return place
 
     def give_back(self, place: Place) -> None:
@@ -86,20 +79,10 @@ class RayPlaces:
             nodes, need, None
         )
 
-    def _has_room(self, need: Need, allowed: list[Node]) -> bool:
-        """Whether the nodes hold one more run beside those of this server. What others run there may hold it up."""
-        ids = {node.node_id for node in allowed}
-        own = [used.need for used in self._used.values() if used.nodes & ids]
-        cpus, gpus = sum(node.cpus for node in allowed), sum(node.gpus for node in allowed)
-        fits_cpus = sum(used.cpus for used in own) + need.cpus <= cpus
-        fits_gpus = sum(used.gpus for used in own) + need.gpus <= gpus
-        same = sum(used == need for used in own)
-        return fits_cpus and fits_gpus and same < sum(places_of(node, need) for node in allowed)
-
     def _execute(
         self,
         need: Need,
-        allowed: frozenset[str],
+        node_id: str,
         experiment: Experiment,
         run: RunSpec,
         folder: Path,
@@ -117,9 +100,9 @@ class RayPlaces:
         inbox = self._gateway.inbox(ticket)
         try:
             shared = shared_folder if shared_folder is not None else folder.parent / "shared"
-            if not self._gateway.send("submit", job, folder, shared, need, allowed):
+            if not self._gateway.send("submit", job, folder, shared, need, node_id):
                 raise WorkerLostError("The connection to the Ray cluster was lost before the run was sent.")
-            yield Phase("waiting for a place on the cluster")
+            yield Phase("waiting for its node")
             facts = here() | model_facts(experiment.model)
             for event in self._followed(ticket, inbox, control):
                 yield _as_here(event, folder, facts)
