@@ -113,15 +113,19 @@ class Hosts:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         host = self._host(name, folder)
-        is_head = not self._hosts
         self._hosts.append(host)
+        self.start_ray(host, cpus, *options)
+        return host
+
+    def start_ray(self, host: Host, cpus: int, *options: str) -> None:
+        """Start Ray on a host, or again on one that had vanished. Raises RuntimeError."""
+        is_head = host is self._hosts[0]
         where = ["--head", f"--port={self._port}"] if is_head else [f"--address={self.address}"]
         command = [*_RAY, "start", *where, f"--node-ip-address={host.address}", f"--num-cpus={cpus}"]
         command += ["--include-dashboard=false", "--disable-usage-stats"] if is_head else []
         done = host.run([*command, f"--object-store-memory={100 * 2**20}", *options], timeout=120)
         if done.returncode:
-            raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
-        return host
+            raise RuntimeError(f"{host.name}: {done.stdout}{done.stderr}")
 
     def _host(self, name: str, folder: Path) -> Host:
         space, out = f"p{_NUMBER}{name[:4]}", f"p{_NUMBER}{name[:4]}-o"
