@@ -24,8 +24,9 @@ Read = Callable[[NeededFile, int, int], bytes]
 class ContentCache:
     """A folder of files named by the SHA-256 of their bytes. Several processes of a node may use it at once."""
 
-    def __init__(self, folder: Path, read: Read, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._folder, self._read, self._limit = folder, read, limit_bytes
+    def __init__(self, folder: Path, read: Read, common: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> None:
+        """Files under `common`, a folder that all machines have in common, are taken from there."""
+        self._folder, self._read, self._common, self._limit = folder, read, common, limit_bytes
 
     def place(self, needed: NeededFile, target: Path) -> None:
         """Put a file at `target`, from here or from the other machine. Raises StoreError where what came is not what
@@ -45,19 +46,25 @@ class ContentCache:
         self._make_room(kept)
 
     def _fetch(self, needed: NeededFile, kept: Path) -> None:
-        arriving = kept.with_suffix(".arriving")
-        with arriving.open("wb") as opened:
-            while (length := opened.tell()) < needed.size:
-                part = self._read(needed, length, PART_BYTES)
-                if not part:
-                    break
-                opened.write(part)
+        arriving, source = kept.with_suffix(".arriving"), Path(needed.path)
+        if is_common(source, self._common):
+            shutil.copyfile(source, arriving)
+        else:
+            self._receive(needed, arriving)
         if file_hash(arriving) != needed.content:
             arriving.unlink()
             raise StoreError(
                 f"{needed.path} has changed since the run was sent to this node, or arrived damaged; resume the run."
             )
         arriving.replace(kept)
+
+    def _receive(self, needed: NeededFile, arriving: Path) -> None:
+        with arriving.open("wb") as opened:
+            while (length := opened.tell()) < needed.size:
+                part = self._read(needed, length, PART_BYTES)
+                if not part:
+                    break
+                opened.write(part)
 
     def _make_room(self, latest: Path) -> None:
         files = [file for file in self._folder.iterdir() if file.suffix == "" and file.is_file()]
@@ -69,3 +76,8 @@ class ContentCache:
             if file != latest:
                 file.unlink(missing_ok=True)
                 total -= size
+
+
+def is_common(path: Path, common: Path | None) -> bool:
+    """Whether a path of the other machine is one of this machine too: it lies under the folder in common."""
+    return common is not None and path.is_relative_to(common) and path.exists()

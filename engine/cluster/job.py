@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine.cluster.nodes import Need
 from engine.cluster.sending import RUN
 from engine.common.durable_files import PARTIAL, file_hash, files_of
-from engine.common.errors import ModelError
+from engine.common.errors import ConfigError, ModelError
 from engine.models.choices import EMBEDDED
 from engine.persistence.checkpoints import stage_folder
 from engine.tasks.library import FACTS, TRAIN
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from engine.tasks.spec import TaskSpec
 
 MODEL, TEXTS = "model", "texts"
+COMMON = "PALIMPSEST_COMMON_FOLDER"
+"""Names a folder that all machines of a cluster have in common: files that lie in it are read there."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Job:
     stages: tuple[NeededFile, ...]
     """Those of earlier stages, which few strategies look at."""
     point_seconds: float
+    shared_folder: str
+    """The folder of shared results on the machine that asks."""
+    common_folder: str = ""
+    """A folder that all machines have in common, by the same path; empty where there is none."""
 
     @property
     def named(self) -> dict[str, str]:
@@ -75,6 +82,7 @@ def make_job(
     finished_stages: int,
     need: Need,
     point_seconds: float,
+    shared_folder: Path,
 ) -> Job:
     """Describe a run for a node that computes with the CPUs and GPUs of `need`. Raises OSError where a file is gone,
     ModelError where the model is."""
@@ -92,8 +100,27 @@ def make_job(
     earlier = [file for file in _run_files(folder) if file not in own]
     files += [_needed(f"{RUN}/{file.relative_to(folder).as_posix()}", file) for file in own]
     stages = [_needed(f"{RUN}/{file.relative_to(folder).as_posix()}", file) for file in earlier]
-    uses_gpu = need.gpus > 0
-    return Job(ticket, portable, is_shipped, run, finished_stages, uses_gpu, tuple(files), tuple(stages), point_seconds)
+    return Job(
+        ticket=ticket,
+        experiment=portable,
+        scores_shipped_text=is_shipped,
+        run=run,
+        finished_stages=finished_stages,
+        uses_gpu=need.gpus > 0,
+        files=tuple(files),
+        stages=tuple(stages),
+        point_seconds=point_seconds,
+        shared_folder=str(shared_folder),
+        common_folder=common_folder(),
+    )
+
+
+def common_folder() -> str:
+    """The folder that all machines have in common, as it was set; empty where none was. Raises ConfigError."""
+    given = os.environ.get(COMMON, "").strip()
+    if given and not Path(given).is_absolute():
+        raise ConfigError(f"{COMMON}: {given!r} is not a whole path; every machine must find it by the same one.")
+    return given
 
 
 def _moved(spec: TaskSpec, place: str, files: list[NeededFile]) -> TaskSpec:

@@ -17,6 +17,7 @@ from engine.cluster.gateway_process import GatewayProcess
 from engine.cluster.job import make_job
 from engine.cluster.messages import Events
 from engine.cluster.nodes import Need, Node, like_nodes, most_free, places_of, refusal_of_need
+from engine.cluster.sending import SHARED
 from engine.common.errors import PlacesError, TaskError, WorkerLostError
 from engine.events import Event, Phase, RunStarted, RunStopped, StageFinished, Waiting
 from engine.events.control import Control
@@ -92,14 +93,14 @@ class RayPlaces:
     ) -> Iterator[Event]:
         """Execute a run there, as `execute_run` does here. Raises WorkerLostError where its process or node is gone."""
         ticket = f"{folder.name}-{secrets.token_hex(4)}"
+        shared = shared_folder if shared_folder is not None else folder.parent / SHARED
         yield Phase("sending the run to the cluster")
         try:
-            job = make_job(ticket, experiment, run, folder, finished_stages, need, point_seconds())
+            job = make_job(ticket, experiment, run, folder, finished_stages, need, point_seconds(), shared)
         except OSError as error:
             raise TaskError(f"{error.filename}: this file can't be read ({error.strerror}); put it back.") from error
         inbox = self._gateway.inbox(ticket)
         try:
-            shared = shared_folder if shared_folder is not None else folder.parent / "shared"
             if not self._gateway.send("submit", job, folder, shared, need, node_id):
                 raise WorkerLostError("The connection to the Ray cluster was lost before the run was sent.")
             yield Phase("waiting for its node")

@@ -16,7 +16,7 @@ from engine.cluster.messages import Computing, Events, FilePart, FilesWhole, Ove
 from engine.cluster.nodes import Need
 from engine.cluster.receiving import FolderReceiver
 from engine.cluster.run_on_node import VARIABLE, run_on_node
-from engine.common.errors import PalimpsestError, TaskError
+from engine.common.errors import ConfigError, PalimpsestError, TaskError
 from engine.events.control import Control
 from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment
@@ -69,8 +69,9 @@ class Elsewhere:
         self.number += 1
         run = described.runs()[number]
         job = make_job(
-            f"ticket-{self.number}", described, run, self.folder(number), finished_stages, ONE, self.point_seconds
-        )
+            f"ticket-{self.number}", described, run, self.folder(number), finished_stages, ONE, self.point_seconds,
+            self.data / "shared",
+        )  # fmt: skip
         self.driver.call(self.driver.exchange.register(job, self.data / "shared"))
         return job
 
@@ -162,6 +163,23 @@ def test_what_this_machine_has_trained_is_taken_over_by_a_node_that_knows_nothin
     monkeypatch.setenv(VARIABLE, str(tmp_path / "another node"))
     found = list(elsewhere.run(both, 1))
     assert [event.shared for event in found if isinstance(event, events.StageStarted)] == [True, False]
+
+
+def test_what_lies_in_a_folder_in_common_is_read_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = described(tmp_path)
+    elsewhere = Elsewhere(tmp_path / "data")
+    first = list(elsewhere.run(both, 0))
+    elsewhere.driver.read_names.clear()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "another node"))
+    monkeypatch.setenv("PALIMPSEST_COMMON_FOLDER", str(tmp_path))
+    monkeypatch.setattr(HereDriver, "result_files", None)
+    again = list(elsewhere.run(both, 1))
+    assert elsewhere.driver.read_names == []
+    assert [event.shared for event in again if isinstance(event, events.StageStarted)] == [True, False]
+    assert of_interest(again)[0] == of_interest(first)[0]
+    monkeypatch.setenv("PALIMPSEST_COMMON_FOLDER", "not/whole")
+    with pytest.raises(ConfigError, match="is not a whole path"):
+        elsewhere.job(both, 0)
 
 
 def test_texts_and_model_come_to_a_node_once(tmp_path: Path) -> None:
