@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import shutil
 import signal
 import sys
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
 Answer = tuple[Any, ...]
 """("refused", sentence), ("nodes", nodes), or of a run: (kind, ticket, content) where the kind is "computing" (the
-node's name), "events" (pickled events, seconds paused), "waiting" (why, or ""), "over" (None or a pickled error), or
-"lost" (a sentence)."""
+node's name), "events" (`messages.Events`), "waiting" (why, or ""), "over" (None or an error), or "lost" (a sentence).
+"""
 
 LOG = "cluster.log"
 """The file in a data folder with what Ray says."""
@@ -151,7 +150,7 @@ class Gateway:
                 running.retry_at = time.monotonic() + _RETRY_SECONDS
                 self._say_waiting(running, f"{error} The run waits and goes on by itself once that is mended.")
             except PalimpsestError as error:
-                self._tell("over", running.job.ticket, pickle.dumps(type(error)(str(error))))
+                self._tell("over", running.job.ticket, type(error)(str(error)))
                 self.drop(running.job.ticket)
                 return
             else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.events import Event
+
 PART_BYTES = 4 * 2**20
 """The most bytes of a file in one message: several are on their way at once, and all of them are in memory."""
 
@@ -43,17 +45,18 @@ class FilesWhole:
 
 @dataclass(frozen=True)
 class Events:
-    """Pickled events of the run, in order, with the seconds that it has been paused so far."""
+    """Events of the run, in order, with the seconds that it has been paused so far. Their paths start from the run's
+    folder."""
 
-    pickled: bytes
+    events: tuple[Event, ...]
     paused_seconds: float
 
 
 @dataclass(frozen=True)
 class Over:
-    """The run has ended: without an error, or by the pickled one."""
+    """The run has ended, by an error or without one."""
 
-    error: bytes | None = None
+    error: Exception | None = None
 
 
 Message = Computing | FilePart | SameFile | FilesWhole | Events | Over

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import queue
 import secrets
 import threading
@@ -128,7 +127,7 @@ class RayPlaces:
             if kind == "events":
                 batch: Events = content[0]
                 control.paused_seconds = batch.paused_seconds
-                yield from pickle.loads(batch.pickled)  # noqa: S301 - of a node of the operator's cluster
+                yield from batch.events
             elif kind == "computing":
                 yield Phase(f"beginning on node {content[0]}")
             elif kind == "waiting":
@@ -138,7 +137,7 @@ class RayPlaces:
             elif content[0] is None:
                 return
             else:
-                raise pickle.loads(content[0])  # noqa: S301 - the same
+                raise content[0]
 
 
 def need_of(experiment: Experiment, nodes: tuple[Node, ...]) -> Need:

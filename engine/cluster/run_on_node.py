@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import shutil
 import socket
 import threading
@@ -68,7 +67,7 @@ def run_on_node(job: Job, driver: Driver) -> Iterator[list[Message]]:
     work = home / "runs" / job.ticket
     control = Control()
     yield [Computing(socket.gethostname())]
-    ended: BaseException | None = None
+    ended: Exception | None = None
     listener = threading.Thread(target=_listen, args=(job.ticket, driver, control), daemon=True)
     lock = _lock_of(work)
     try:
@@ -86,7 +85,7 @@ def run_on_node(job: Job, driver: Driver) -> Iterator[list[Message]]:
         shutil.rmtree(work, ignore_errors=True)
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
-    yield [Over(None if ended is None else pickle.dumps(ended))]
+    yield [Over(ended)]
 
 
 def _computed(job: Job, driver: Driver, home: Path, work: Path, control: Control) -> Iterator[list[Message]]:
@@ -124,10 +123,10 @@ def _sent(
                 yield from _changes(sender, work)
             batch.append(_for_elsewhere(event, job, work))
             if not isinstance(event, StepDone) or time.monotonic() - sent >= _BATCH_SECONDS:
-                yield [Events(pickle.dumps(batch), control.paused_seconds)]
+                yield [Events(tuple(batch), control.paused_seconds)]
                 batch, sent = [], time.monotonic()
     except Exception:
-        yield [Events(pickle.dumps(batch), control.paused_seconds)]
+        yield [Events(tuple(batch), control.paused_seconds)]
         raise
 
 

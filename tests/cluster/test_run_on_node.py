@@ -1,7 +1,6 @@
 """A run on a node without Ray: the other machine is an `Exchange` in this process."""
 
 import asyncio
-import pickle
 import threading
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -95,10 +94,10 @@ class Elsewhere:
                         case FilesWhole():
                             receiver.take_whole(message)
                         case Events():
-                            yield from pickle.loads(message.pickled)
+                            yield from message.events
                         case Over():
                             if message.error is not None:
-                                raise pickle.loads(message.error)
+                                raise message.error
         finally:
             self.driver.call(self.driver.exchange.remove(job.ticket))
 
@@ -251,4 +250,4 @@ def test_a_text_that_changes_on_its_way_is_refused(tmp_path: Path) -> None:
     *_, [over] = run_on_node(job, elsewhere.driver)
     assert isinstance(over, Over)
     assert over.error is not None
-    assert "bread.txt has changed since" in str(pickle.loads(over.error))
+    assert "bread.txt has changed since" in str(over.error)
