@@ -285,6 +285,12 @@ def _loss(error: Exception) -> str:
         return "was ended by Ray, since its node ran out of memory"
     if name in ("WorkerCrashedError", "LocalRayletDiedError"):
         return "died, or its node is gone"
-    if name in ("NodeDiedError", "ObjectLostError", "ObjectFetchTimedOutError", "OwnerDiedError", "TaskUnschedulableError"):
+    if name in (
+        "NodeDiedError",
+        "ObjectLostError",
+        "ObjectFetchTimedOutError",
+        "OwnerDiedError",
+        "TaskUnschedulableError",
+    ):
         return "is gone with its node"
     return f"was lost ({name}: {text[:300]})"
