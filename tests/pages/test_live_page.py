@@ -224,6 +224,25 @@ def test_a_run_that_waits_says_for_what_and_then_no_longer(
     assert not show().warning
 
 
+def test_a_run_that_was_cut_short_elsewhere_says_what_happened(
+    store: Store, added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play(in_stage_two)
+    run_id = added[1][0]
+    store.requeue_lost(run_id, "The process on *node* 1 is gone.")
+    store.claim(run_id)
+    store.requeue_lost(run_id, "The process on *node* 2 is gone.")
+    for begins, words in ((False, "waits to go on elsewhere"), (True, "went on elsewhere")):
+        if begins:
+            store.claim(run_id)
+            data.feed().look_again()
+        page = show()
+        page.selectbox[0].select(run_id).run()
+        (said,) = [each.value for each in page.caption if "elsewhere" in each.value]
+        assert said.startswith(r"The process on \*node\* 2 is gone\.")
+        assert said.endswith(f"The run {words} from its last point, 2 times so far.")
+
+
 def test_interrupted_runs_can_all_be_resumed_at_once(
     added: tuple[str, list[str]], store: Store, asked: list[tuple[str, str]]
 ) -> None:

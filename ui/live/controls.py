@@ -37,8 +37,9 @@ def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]",
                 session.UNDERSTAND, experiment_id, "Ask the models", icon=":material/forum:",
                 help="What they say to a prompt, and what they forgot.",
             )  # fmt: skip
-    with st.empty():
+    with st.empty().container():
         show_reason(run)
+        show_interruptions(run)
 
 
 def show_resume_all(runs: pd.DataFrame, place: DeltaGenerator) -> None:
@@ -89,6 +90,16 @@ def show_reason(run: "pd.Series[Any]") -> None:
     elif status == "stopped":
         stopped = reason or f"This run was stopped at step {run['step']:,}."
         st.info(f"{stopped}{kept}", icon=":material/stop_circle:")
+
+
+def show_interruptions(run: "pd.Series[Any]") -> None:
+    """What cut a run short on another machine, after which it went on by itself or is about to."""
+    told = run["interruptions"]
+    if not isinstance(told, list) or not told:
+        return
+    again = "waits to go on elsewhere" if run["status"] == "queued" else "went on elsewhere"
+    times = "" if len(told) == 1 else f", {len(told)} times so far"
+    st.caption(f"{plain(told[-1])} The run {again} from its last point{times}.")
 
 
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
