@@ -27,6 +27,7 @@ from engine.models.machine import here, model_facts
 if TYPE_CHECKING:
     from engine.experiments.experiment import Experiment, RunSpec
 
+JOINING = "The Ray cluster is being joined; runs begin once its nodes have said what they can compute."
 _LOOK_SECONDS = 0.25
 _STOP_SECONDS = 60.0
 """A run that was asked to stop and has not ended after so long is given up."""
@@ -45,7 +46,7 @@ class RayPlaces:
     def take(self, experiment: Experiment, machine: Mapping[str, Any] | None) -> Place | None:
         nodes = self._gateway.nodes()
         if nodes is None:
-            return None  # the cluster is being joined
+            raise PlacesError(JOINING)
         need = need_of(experiment, nodes)
         with self._taking:
             allowed = self._allowed(experiment, need, nodes, machine)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from engine.cluster import connection
-from engine.cluster.ray_places import RayPlaces
+from engine.cluster.ray_places import JOINING, RayPlaces
 from engine.common.errors import ConfigError, PlacesError
 from tests.fake_runs import experiment, wait_until
 
@@ -63,15 +63,15 @@ def test_a_queue_is_told_that_nobody_answers_and_its_runs_wait(tmp_path: Path, m
         port = free.getsockname()[1]
     monkeypatch.setenv(connection.ADDRESS, f"127.0.0.1:{port}")
     places, described = RayPlaces(tmp_path), experiment(tmp_path)
-    said = []
+    said = ""
 
     def is_told() -> bool:
-        try:
-            assert places.take(described, None) is None  # the cluster is being joined
-        except PlacesError as error:
-            said.append(str(error))
-        return bool(said)
+        nonlocal said
+        with pytest.raises(PlacesError) as error:
+            places.take(described, None)
+        said = str(error.value)
+        return said != JOINING
 
     wait_until(is_told)
     places.close()
-    assert said[0].startswith(f"No Ray cluster answers at 127.0.0.1:{port}; check PALIMPSEST_RAY_ADDRESS")
+    assert said.startswith(f"No Ray cluster answers at 127.0.0.1:{port}; check PALIMPSEST_RAY_ADDRESS")
