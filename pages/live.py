@@ -85,7 +85,7 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
                 icon=":material/visibility:",
             )
         if trouble:
-            st.error(plain(trouble), icon=":material/error:")
+            st.warning(plain(trouble), icon=":material/hourglass_pause:")
     left, right = st.columns(2, gap="large")
     with left:
         run = choose_run(experiment_id, runs)
