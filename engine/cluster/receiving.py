@@ -10,6 +10,8 @@ from engine.cluster.messages import FilePart, FilesWhole, SameFile
 from engine.cluster.sending import RUN, SHARED
 from engine.common.durable_files import files_of, flush, writing
 from engine.common.errors import TrainingError
+from engine.persistence.disk_space import VARIABLE as LIMIT
+from engine.persistence.disk_space import check_room
 from engine.persistence.shared_results import SharedResults
 
 ARRIVING = "arriving"
@@ -54,7 +56,10 @@ class FolderReceiver:
                 shutil.copy2(source, path)
 
     def take_whole(self, whole: FilesWhole) -> None:
-        """Put all files that were kept aside where they belong: journals first, then what refers to them."""
+        """Put all files that were kept aside where they belong: journals first, then what refers to them. Not before
+        the limit of the data folder allows it, where the operator has set one."""
+        if os.environ.get(LIMIT):
+            check_room(self._shared_folder.parent, 1)  # what arrives lies in the folder already
         with writing(self._run_folder):
             self._run_folder.mkdir(parents=True, exist_ok=True)
             for name, length in list(self._tails.items()):

@@ -162,6 +162,23 @@ def test_a_full_disk_is_waited_for_and_the_same_message_taken_again(
     assert contents(both.run) == contents(both.work / "run")
 
 
+def test_a_data_folder_at_its_limit_takes_nothing_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Both(tmp_path)
+    both.change("folder", "inside-1-1", bytes(3000))
+    *parts, whole = both.sender.changes()
+    for part in parts:
+        take(both.receiver, part)
+    monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", str(3000 / 10**9))
+    with pytest.raises(StoreUnavailableError, match="its limit of 3e-06 GB"):
+        take(both.receiver, whole)
+    assert not both.run.exists()
+    monkeypatch.setenv("PALIMPSEST_DISK_LIMIT_GB", str(4000 / 10**9))
+    take(both.receiver, whole)
+    assert contents(both.run) == contents(both.work / "run")
+
+
 def _full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
