@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.common.errors import PalimpsestError, StoreError
 from ui.live import data
+from ui.live.elsewhere import waits_to_go_on
 from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.widgets.text import plain
@@ -82,6 +83,8 @@ def show_reason(run: "pd.Series[Any]") -> None:
     kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
     if status == "running" and reason:
         st.warning(reason, icon=":material/hourglass_pause:")
+    elif status == data.WAITING and reason and not waits_to_go_on(run):
+        st.info(reason, icon=":material/hourglass_empty:")
     elif status == "failed":
         st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
     elif status == "interrupted":
