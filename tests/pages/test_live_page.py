@@ -264,7 +264,10 @@ def test_a_run_that_is_resumed_by_hand_still_says_how_often_it_had_gone_on_elsew
     store.set_status(run_id, "interrupted", "The program was shut down.")
     store.requeue(run_id)
     store.set_status(added[1][1], "finished")
-    assert of_elsewhere(show()) == [":material/moving: Went on elsewhere 1 time. The node a is gone."]
+    said = [":material/moving: Went on elsewhere 1 time. The node a is gone."]
+    assert of_elsewhere(show()) == said
+    store.set_status(run_id, "failed", "The node a is gone.")  # which waits no more
+    assert of_elsewhere(show()) == said
 
 
 def test_a_queued_run_with_a_reason_of_another_kind_says_it(store: Store, added: tuple[str, list[str]]) -> None:
