@@ -13,6 +13,7 @@ from figures.theme import SCORES, brief_labels
 from ui.live import data
 from ui.live.beside import show_beside
 from ui.live.controls import show_controls
+from ui.live.elsewhere import show_elsewhere
 from ui.live.feed import ENDED, Followed
 from ui.live.score_cell import open_cell, show_cell
 from ui.server import session
@@ -189,6 +190,7 @@ def show_run(experiment_id: str, run_id: str, drawn: str) -> None:
     if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
         words += f" behind {plural(int(run['position']) - 1, 'other run')}"
     st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
+    show_elsewhere(run, data.feed().nodes(experiment_id))
     with st.container(horizontal=True, gap="medium"):
         st.metric("Stage", f"{run['stage']} of {run['stages']}", width="content")
         st.metric("Step", f"{run['step']:,} of {run['steps']:,}" if run["steps"] else "–", width="content")

@@ -39,9 +39,9 @@ from engine.results.verdict import Verdict, verdict
 from engine.store import Store
 
 SCHEMA = "palimpsest/results/3"
-"""3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general`, `guards`
-and `harness` are new. 2: `checkpoints` are relative to the file's folder; before, they were whole paths of the machine.
-`curve`, `comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
+"""3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general`, `guards`,
+`harness`, `interruptions` and `environment` are new. 2: `checkpoints` are relative to the file's folder; before, they
+were whole paths of the machine. `curve`, `comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -71,7 +71,9 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     general text's scores by stage with KL(base ‖ now), `guards` what became of each guard (`results.beside`).
     `clipping` says which share of the steps was clipped, and what share of their gradients that left.
     `comparison` holds by score the paired tests of the configuration that kept most. `harness` has a row for each value
-    that lm-evaluation-harness gave of a run's stage. Raises StoreError for an unknown id.
+    that lm-evaluation-harness gave of a run's stage. `interruptions` are sentences on what cut a run short elsewhere
+    before it went on by itself. `environment` is that of the first run that began; a run's own is None where it is the
+    same, and before the run began. Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
@@ -82,6 +84,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
     gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
     facts, environments, curves = store.task_facts_by_run(run_ids), store.environments(run_ids), _curves(curve)
+    first: dict[str, Any] = next(filter(None, map(environments.get, run_ids)), {})
     of_run = conditions_of_runs(runs, {experiment_id: experiment}, facts, environments)
     limit, described = experiment.training.gradient_clip, []
     clipped = store.clipped_steps(run_ids, limit or math.inf)
@@ -94,10 +97,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "training": _training_of(experiment, run),
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
-                "summary": {
-                    name: _summary(matrix_of[name], against[name], name, gaps.get(name, {}).get(run.run_id))
-                    for name in (*SUMMARIZED, *ANSWER_SCORES)
-                },
+                "interruptions": run.interruptions or [], "environment": _if_another(environments[run.run_id], first),
+                "summary": _summaries(matrix_of, against, {name: gap.get(run.run_id) for name, gap in gaps.items()}),
                 "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
                 "seconds": run.seconds, "tokens": int(run.target_tokens),
                 "operations": operations_of(run, experiment, environments[run.run_id], stages, facts[run.run_id]),
@@ -110,7 +111,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     whole = {
         "schema": SCHEMA,
         "experiment": to_data(experiment),
-        "environment": next(filter(None, map(environments.get, run_ids)), {}),
+        "environment": first,
         "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
         "reference": reference_data(store.reference_facts(experiment_id)) or None,
         "general": reference_data(store.general_facts(experiment_id)) or None,
@@ -119,6 +120,11 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "comparison": _comparison(runs, matrix, of_run),
     }
     return dict(_plain(whole))
+
+
+def _if_another(own: dict[str, Any], first: dict[str, Any]) -> dict[str, Any] | None:
+    """A run's environment where it is not that of the first; None before the run began."""
+    return own if own and own != first else None
 
 
 def _of_stages(stages: pd.DataFrame, folder: Path) -> dict[str, Any]:
@@ -277,6 +283,14 @@ def _base_of(checkpoint: Path) -> Path | None:
 def _relative(path: str, folder: Path) -> str:
     """A path as seen from a folder, with slashes whatever the system; the machine's own way there stays unsaid."""
     return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _summaries(
+    matrix_of: Mapping[str, Matrix], joint: Mapping[str, Matrix], gaps: Mapping[str, Measured | None]
+) -> dict[str, dict[str, Any]]:
+    """The summary of every score that has one."""
+    names = (*SUMMARIZED, *ANSWER_SCORES)
+    return {name: _summary(matrix_of[name], joint[name], name, gaps.get(name)) for name in names}
 
 
 def _summary(rows: Matrix, joint: Matrix, score: str, gap: Measured | None) -> dict[str, Any]:

@@ -100,6 +100,16 @@ class FactReader(CurveReader):
         with self._reading() as connection:
             return {run_id: found or {} for run_id, found in connection.execute(query)}
 
+    def nodes(self, experiment_id: str) -> dict[str, str]:
+        """The name of the machine that each run of the experiment last began on, by run id, without runs that recorded
+        none."""
+        node = runs.c.environment["node"].as_string()
+        query = select(runs.c.run_id, node).where(
+            runs.c.experiment_id == experiment_id, runs.c.environment.is_not(None)
+        )
+        with self._reading() as connection:
+            return {run_id: found for run_id, found in connection.execute(query) if found}
+
     def machine(self, experiment_id: str) -> dict[str, Any] | None:
         """The environment that the first run of the experiment has recorded; None before one began."""
         query = select(runs.c.environment).where(runs.c.experiment_id == experiment_id).order_by(runs.c.number)

@@ -1,16 +1,20 @@
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import events
-from engine.common.errors import StoreUnavailableError
+from engine.common.errors import PlacesError, StoreUnavailableError
 from engine.events.control import Control
+from engine.running.queue import Runner
 from engine.store import Store
-from tests.fake_runs import FakeRun, experiment
+from tests.fake_places import FakePlaces
+from tests.fake_runs import FakeRun, experiment, wait_until
 from ui.live import data, feed
 from ui.server import entrance, session
 
@@ -224,23 +228,92 @@ def test_a_run_that_waits_says_for_what_and_then_no_longer(
     assert not show().warning
 
 
-def test_a_run_that_was_cut_short_elsewhere_says_what_happened(
+def of_elsewhere(page: AppTest) -> list[str]:
+    icons = (":material/moving:", ":material/dns:")
+    return [each.value.replace("\\", "") for each in page.caption if each.value.startswith(icons)]
+
+
+def test_a_run_says_how_often_it_was_cut_short_elsewhere_and_why(
     store: Store, added: tuple[str, list[str]], play: Callable[..., None]
 ) -> None:
     play(in_stage_two)
     run_id = added[1][0]
-    store.requeue_lost(run_id, "The process on *node* 1 is gone.")
-    store.claim(run_id)
-    store.requeue_lost(run_id, "The process on *node* 2 is gone.")
-    for begins, words in ((False, "waits to go on elsewhere"), (True, "went on elsewhere")):
-        if begins:
-            store.claim(run_id)
-            data.feed().look_again()
+    assert of_elsewhere(show()) == []
+    store.requeue_lost(run_id, "The node *a* is gone.")
+    data.feed().look_again()
+    assert of_elsewhere(page := show()) == [
+        ":material/moving: Cut short 1 time, and waits to go on. The node *a* is gone."
+    ]
+    assert "\\*a\\*" in page.caption[0].value
+    assert not page.info
+    assert store.claim(run_id)
+    assert of_elsewhere(show()) == [":material/moving: Went on elsewhere 1 time. The node *a* is gone."]
+    store.requeue_lost(run_id, "The node b is gone.")
+    assert store.claim(run_id)
+    assert of_elsewhere(page := show()) == [":material/moving: Went on elsewhere 2 times. Last: The node b is gone."]
+    assert page.caption[0].help.endswith("\n\n1. The node \\*a\\* is gone\\.\n2. The node b is gone\\.")
+
+
+def test_a_run_that_is_resumed_by_hand_still_says_how_often_it_had_gone_on_elsewhere(
+    store: Store, added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play(in_stage_two)
+    run_id = added[1][0]
+    store.requeue_lost(run_id, "The node a is gone.")
+    assert store.claim(run_id)
+    store.set_status(run_id, "interrupted", "The program was shut down.")
+    store.requeue(run_id)
+    store.set_status(added[1][1], "finished")
+    said = [":material/moving: Went on elsewhere 1 time. The node a is gone."]
+    assert of_elsewhere(show()) == said
+    store.set_status(run_id, "failed", "The node a is gone.")  # which waits no more
+    assert of_elsewhere(show()) == said
+
+
+def test_a_queued_run_with_a_reason_of_another_kind_says_it(store: Store, added: tuple[str, list[str]]) -> None:
+    store.set_status(added[1][0], "queued", "The *disk* was full.")
+    page = show()
+    assert page.info[0].value == "The \\*disk\\* was full\\."
+    assert of_elsewhere(page) == []
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ({"0": "here"}, ""), ({"0": "<b>"}, "<b>"), ({"0": "here", "1": "b"}, "here"), ({"1": "b"}, ""), ({}, ""),
+        ({"0": "here", "1": "here"}, ""),
+    ],
+)  # fmt: skip
+def test_the_node_is_named_where_there_are_several_or_it_is_another_machine(
+    nodes: dict[str, str], said: str, store: Store, added: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "here")
+    for number, run_id in enumerate(added[1]):
+        assert store.claim(run_id)
+        facts: dict[str, Any] = {"device": "cpu"} | ({"node": nodes[str(number)]} if str(number) in nodes else {})
+        store.record(run_id, events.RunStarted(10, 2, 0, facts, ()))
+    page = show()
+    assert of_elsewhere(page) == ([f":material/dns: Node: {said}"] if said else [])
+
+
+def test_while_a_run_is_queued_the_page_says_why_no_machine_takes_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, added: tuple[str, list[str]]
+) -> None:
+    class NoCluster(FakePlaces):
+        def take(self, *_: object) -> None:
+            raise PlacesError("No Ray cluster answers at 10.0.0.1:6379; check PALIMPSEST_RAY_ADDRESS.")
+
+    runner = Runner(store, places=NoCluster(1, FakeRun())).start()
+    monkeypatch.setattr(session, "runner", lambda: runner)
+    try:
+        wait_until(lambda: bool(runner.trouble))
         page = show()
-        page.selectbox[0].select(run_id).run()
-        (said,) = [each.value for each in page.caption if "elsewhere" in each.value]
-        assert said.startswith(r"The process on \*node\* 2 is gone\.")
-        assert said.endswith(f"The run {words} from its last point, 2 times so far.")
+        assert [each.value.replace("\\", "") for each in page.warning] == [
+            "No Ray cluster answers at 10.0.0.1:6379; check PALIMPSEST_RAY_ADDRESS."
+        ]
+        assert store.runs(added[0])["status"].tolist() == ["queued", "queued"]
+    finally:
+        runner.close()
 
 
 def test_interrupted_runs_can_all_be_resumed_at_once(

@@ -275,3 +275,29 @@ def test_a_safe_name_that_is_too_long_keeps_its_end() -> None:
 def test_a_checkpoint_that_is_gone_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no longer there"):
         checkpoint_zip(tmp_path / "nothing", io.BytesIO())
+
+
+def test_a_run_says_what_cut_it_short_elsewhere_and_on_what_it_computed_where_that_is_another(
+    store: Store, tmp_path: Path
+) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path, strategies=["naive", "joint", "replay", "cumulative"]))
+    like, other = {"device": "cpu", "node": "a"}, {"device": "cpu", "node": "b"}
+    for environment in (like, other, like):
+        run_id = store.claim_next()
+        assert run_id is not None
+        store.record(run_id, events.RunStarted(2 * STEPS, 2, 0, environment, ()))
+        if environment is other:
+            store.requeue_lost(run_id, "The node a is gone.")
+            assert store.claim(run_id)
+            store.requeue_lost(run_id, "The node b is gone.")
+            assert store.claim(run_id)
+        store.set_status(run_id, "finished")
+    found = results(store, experiment_id)
+    assert found["environment"] == like
+    assert [run["environment"] for run in found["runs"]] == [None, other, None, None]
+    assert [run["interruptions"] for run in found["runs"]] == [
+        [],
+        ["The node a is gone.", "The node b is gone."],
+        [],
+        [],
+    ]

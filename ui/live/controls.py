@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.common.errors import PalimpsestError, StoreError
 from ui.live import data
+from ui.live.elsewhere import waits_to_go_on
 from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.widgets.text import plain
@@ -37,9 +38,8 @@ def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]",
                 session.UNDERSTAND, experiment_id, "Ask the models", icon=":material/forum:",
                 help="What they say to a prompt, and what they forgot.",
             )  # fmt: skip
-    with st.empty().container():
+    with st.empty():
         show_reason(run)
-        show_interruptions(run)
 
 
 def show_resume_all(runs: pd.DataFrame, place: DeltaGenerator) -> None:
@@ -83,6 +83,8 @@ def show_reason(run: "pd.Series[Any]") -> None:
     kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
     if status == "running" and reason:
         st.warning(reason, icon=":material/hourglass_pause:")
+    elif status == data.WAITING and reason and not waits_to_go_on(run):
+        st.info(reason, icon=":material/hourglass_empty:")
     elif status == "failed":
         st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
     elif status == "interrupted":
@@ -90,16 +92,6 @@ def show_reason(run: "pd.Series[Any]") -> None:
     elif status == "stopped":
         stopped = reason or f"This run was stopped at step {run['step']:,}."
         st.info(f"{stopped}{kept}", icon=":material/stop_circle:")
-
-
-def show_interruptions(run: "pd.Series[Any]") -> None:
-    """What cut a run short on another machine, after which it went on by itself or is about to."""
-    told = run["interruptions"]
-    if not isinstance(told, list) or not told:
-        return
-    again = "waits to go on elsewhere" if run["status"] == "queued" else "went on elsewhere"
-    times = "" if len(told) == 1 else f", {len(told)} times so far"
-    st.caption(f"{plain(told[-1])} The run {again} from its last point{times}.")
 
 
 def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:

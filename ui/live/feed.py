@@ -92,6 +92,7 @@ class Feed:
         self._store = store
         self._lock = threading.RLock()
         self._runs: OrderedDict[str, _Read] = OrderedDict()
+        self._nodes: OrderedDict[str, _Read] = OrderedDict()
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
         self._watchers: dict[str, float] = {}
@@ -110,6 +111,14 @@ class Feed:
                 read.views[make] = make(read.value)
             view: T = read.views[make]
             return view
+
+    def nodes(self, experiment_id: str) -> dict[str, str]:
+        """The machine that each run of an experiment last began on, by run id, without runs that recorded none."""
+        with self._lock:
+            nodes: dict[str, str] = self._fresh(
+                self._nodes, experiment_id, _EXPERIMENTS, lambda _: self._store.nodes(experiment_id)
+            ).value
+            return nodes
 
     def followed(self, run_id: str, attempt: int) -> Followed:
         """All that a run has recorded; what is new is read. A new attempt may train a stage again: it starts afresh."""
@@ -160,7 +169,7 @@ class Feed:
     def look_again(self) -> None:
         """Look at the store at the next question, however young the last look is: the user has done something."""
         with self._lock:
-            for reads in (self._runs, self._followed):
+            for reads in (self._runs, self._nodes, self._followed):
                 for read in reads.values():
                     read.looked_at = 0.0
 

@@ -1,0 +1,45 @@
+"""What the Live page says of a run that computes on another machine, or was cut short on one."""
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui.live import data
+from ui.widgets.text import plain, plural
+
+
+def show_elsewhere(run: "pd.Series[Any]", nodes: Mapping[str, str]) -> None:
+    """Say how often a run was cut short elsewhere and why, and on which node it computes. `nodes` are those of all runs
+    of its experiment, by run id."""
+    with st.container(gap=None):  # a place of its own, so that nothing below stands twice while a line comes or goes
+        sentences = run["interruptions"]
+        if isinstance(sentences, list) and sentences:
+            listed = "\n".join(f"{number}. {plain(each)}" for number, each in enumerate(sentences, start=1))
+            st.caption(
+                f":material/moving: {_how_often(run, sentences)} {plain(sentences[-1])}",
+                help=f"Each time that it was cut short:\n\n{listed}" if len(sentences) > 1 else None,
+            )
+        if node := node_to_name(str(run["run_id"]), nodes):
+            st.caption(f":material/dns: Node: {plain(node)}")
+
+
+def waits_to_go_on(run: "pd.Series[Any]") -> bool:
+    """Whether a run is in the queue because it was cut short elsewhere."""
+    sentences = run["interruptions"]
+    return run["status"] == data.WAITING and isinstance(sentences, list) and run["reason"] in sentences[-1:]
+
+
+def node_to_name(run_id: str, nodes: Mapping[str, str]) -> str:
+    """The node of a run, where it says something: other runs have another one, or it is not this machine. Empty where
+    it says nothing, or the run has recorded none."""
+    node = nodes.get(run_id, "")
+    return node if len(set(nodes.values())) > 1 or node != socket.gethostname() else ""
+
+
+def _how_often(run: "pd.Series[Any]", sentences: list[str]) -> str:
+    times = plural(len(sentences), "time")
+    said = f"Cut short {times}, and waits to go on." if waits_to_go_on(run) else f"Went on elsewhere {times}."
+    return f"{said} Last:" if len(sentences) > 1 else said
