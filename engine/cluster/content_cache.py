@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from engine.cluster.job import NeededFile
 from engine.cluster.messages import PART_BYTES
+from engine.cluster.sending import RUN
 from engine.common.durable_files import file_hash
 from engine.common.errors import StoreError
 
@@ -38,11 +39,10 @@ class ContentCache:
             if not (kept.is_file() and kept.stat().st_size == needed.size and file_hash(kept) == needed.content):
                 self._fetch(needed, kept)
             os.utime(kept)
-            target.unlink(missing_ok=True)
-            try:
-                os.link(kept, target)
-            except OSError:
-                shutil.copy2(kept, target)
+            if needed.name.startswith(f"{RUN}/"):  # the run writes into some of them
+                shutil.copyfile(kept, target)
+            else:
+                _link(kept, target)
         self._make_room(kept)
 
     def _fetch(self, needed: NeededFile, kept: Path) -> None:
@@ -76,6 +76,14 @@ class ContentCache:
             if file != latest:
                 file.unlink(missing_ok=True)
                 total -= size
+
+
+def _link(kept: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        os.link(kept, target)
+    except OSError:
+        shutil.copyfile(kept, target)
 
 
 def is_common(path: Path, common: Path | None) -> bool:

@@ -3,18 +3,21 @@
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from engine import events
+from engine.cluster.content_cache import ContentCache
 from engine.cluster.exchange import Exchange
 from engine.cluster.job import Job, NeededFile, make_job
 from engine.cluster.messages import Computing, Events, FilePart, FilesWhole, Over, SameFile
 from engine.cluster.nodes import Need
 from engine.cluster.receiving import FolderReceiver
 from engine.cluster.run_on_node import VARIABLE, run_on_node
+from engine.common.durable_files import file_hash
 from engine.common.errors import ConfigError, PalimpsestError, TaskError
 from engine.events.control import Control
 from engine.execution.execute import execute_run
@@ -179,6 +182,22 @@ def test_what_lies_in_a_folder_in_common_is_read_there(tmp_path: Path, monkeypat
     monkeypatch.setenv("PALIMPSEST_COMMON_FOLDER", "not/whole")
     with pytest.raises(ConfigError, match="is not a whole path"):
         elsewhere.job(both, 0)
+
+
+def test_what_a_run_writes_into_is_its_own_and_not_the_nodes_or_another_runs(tmp_path: Path) -> None:
+    journal = tmp_path / "journal-1.jsonl"
+    journal.write_bytes(b"")
+    needed = NeededFile("run/journal-1.jsonl", file_hash(journal), 0, str(journal))
+    cache = ContentCache(tmp_path / "content", lambda *_: b"")
+    for run in "ab":
+        cache.place(needed, tmp_path / run / needed.name)
+    with (tmp_path / "a" / needed.name).open("ab") as opened:
+        opened.write(b"an event of a")
+    assert (tmp_path / "b" / needed.name).read_bytes() == b""
+    text = replace(needed, name="texts/0/0/bread.txt")
+    cache.place(text, tmp_path / "a" / text.name)
+    assert (tmp_path / "a" / text.name).read_bytes() == b""
+    assert (tmp_path / "a" / text.name).stat().st_nlink == 2
 
 
 def test_texts_and_model_come_to_a_node_once(tmp_path: Path) -> None:
