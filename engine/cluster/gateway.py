@@ -66,7 +66,7 @@ class Gateway:
         from engine.cluster import ray_worker
         from engine.cluster.exchange import Exchange
 
-        self._ray, self._worker = ray, ray_worker
+        self._ray = ray
         self._server, self._data_folder = server, data_folder
         here = ray.get_runtime_context().get_node_id()
         self._exchange = (

@@ -91,7 +91,7 @@ def like_nodes(nodes: Iterable[Node], need: Need, recorded: Mapping[str, Any] | 
         return [node for node in able if _is_like(node, recorded, need)]
     kinds: dict[Kind, list[Node]] = {}
     for node in able:
-        kinds.setdefault(_kind(node, need), []).append(node)
+        kinds.setdefault(kind_of(node, need), []).append(node)
     return max(kinds.values(), key=lambda kind: sum(places_of(node, need) for node in kind), default=[])
 
 
@@ -113,7 +113,8 @@ def refusal_of_need(nodes: Sequence[Node], need: Need, recorded: Mapping[str, An
     return f"{why} {refused}".strip()
 
 
-def _kind(node: Node, need: Need) -> Kind:
+def kind_of(node: Node, need: Need) -> Kind:
+    """What a node must share with others to compute the same numbers of such a run."""
     device = "gpu" if need.gpus else "cpu"
     own = node.arithmetic | {
         "device": node.arithmetic.get(device, ""),
@@ -123,4 +124,4 @@ def _kind(node: Node, need: Need) -> Kind:
 
 
 def _is_like(node: Node, recorded: Mapping[str, Any], need: Need) -> bool:
-    return all(recorded.get(name) in (None, value) for name, value in _kind(node, need) if value)
+    return all(recorded.get(name) in (None, value) for name, value in kind_of(node, need) if value)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cluster.gateway_process import GatewayProcess
 from engine.cluster.job import make_job
 from engine.cluster.messages import Events
-from engine.cluster.nodes import Need, Node, like_nodes, most_free, places_of, refusal_of_need
+from engine.cluster.nodes import Need, Node, kind_of, like_nodes, most_free, places_of, refusal_of_need
 from engine.cluster.sending import SHARED
 from engine.common.errors import PlacesError, TaskError, WorkerLostError
 from engine.events import Event, Phase, RunStarted, RunStopped, StageFinished, Waiting
@@ -40,7 +40,8 @@ class RayPlaces:
         self._gateway = GatewayProcess(data_folder)
         self._used: dict[Place, tuple[str, Need]] = {}
         """The node of each place that is taken, and what its run needs of it."""
-        self._kinds: dict[str, list[Node]] = {}
+        self._first: dict[str, Mapping[str, str]] = {}
+        """By experiment, the kind of node that its first run was sent to, until one has recorded where it computes."""
         self._taking = threading.Lock()
 
     def take(self, experiment: Experiment, machine: Mapping[str, Any] | None) -> Place | None:
@@ -71,14 +72,14 @@ class RayPlaces:
     ) -> list[Node]:
         if not experiment.resources.like_nodes:
             return [node for node in nodes if not node.refusal and places_of(node, need)]
-        if machine is not None:
-            return like_nodes(nodes, need, machine)
-        # Until the first run has said where it computes, the others go where it was sent.
-        begun = self._kinds.setdefault(experiment.model_dump_json(), like_nodes(nodes, need, None))
-        kinds = [node.arithmetic for node in begun]
-        return [node for node in like_nodes(nodes, need, None) if node.arithmetic in kinds] or like_nodes(
-            nodes, need, None
-        )
+        key = experiment.model_dump_json() if machine is None else ""
+        first = machine or self._first.get(key)
+        found = like_nodes(nodes, need, first)
+        if not found and machine is None:  # all nodes of that kind went before any run had begun
+            found = like_nodes(nodes, need, None)
+        if found and machine is None:
+            self._first[key] = dict(kind_of(found[0], need))
+        return found
 
     def _execute(
         self,
@@ -112,13 +113,15 @@ class RayPlaces:
 
     def _followed(self, ticket: str, inbox: queue.SimpleQueue[tuple[Any, ...]], control: Control) -> Iterator[Event]:
         """Yield what comes of a run, and pass on what is wished of it."""
-        asked, stop_asked = "go on", float("inf")
+        asked, stop_asked, has_begun = "go on", float("inf"), False
         while True:
             wanted = "stop" if control.stopping else "pause" if control.paused else "go on"
             if wanted != asked:
                 asked = wanted
                 self._gateway.send("ask", ticket, wanted)
                 stop_asked = time.monotonic() if wanted == "stop" else stop_asked
+            if wanted == "stop" and not has_begun:
+                raise WorkerLostError("The run had not begun on its node.")
             if time.monotonic() - stop_asked > _STOP_SECONDS:
                 raise WorkerLostError("The run did not stop when it was asked to.")
             try:
@@ -130,6 +133,7 @@ class RayPlaces:
                 control.paused_seconds = batch.paused_seconds
                 yield from batch.events
             elif kind == "computing":
+                has_begun = True
                 yield Phase(f"beginning on node {content[0]}")
             elif kind == "waiting":
                 yield Waiting(content[0])

@@ -70,7 +70,8 @@ class FolderReceiver:
                 self._settle(entry, self._run_folder / entry.name)
             flush(self._run_folder)
             for name in whole.removed:
-                _remove(self._place(name))
+                if self._run_folder in (place := self._place(name)).parents:  # shared results are not taken back
+                    _remove(place)
         if (self._arriving / SHARED).is_dir():
             SharedResults(self._shared_folder).adopt(SharedResults(self._arriving / SHARED))
             shutil.rmtree(self._arriving / SHARED, ignore_errors=True)

@@ -71,7 +71,7 @@ def drive(
 def _after_loss(store: Store, run_id: str, control: Control, closes: bool, reason: str) -> tuple[str, str]:
     """The status of a run whose worker is lost: it waits for another one, unless it is to end anyway."""
     if control.stopping:
-        return ("interrupted", INTERRUPTED) if closes else ("stopped", f"Stopped after its worker was lost. {reason}")
+        return ("interrupted", INTERRUPTED) if closes else ("stopped", f"Stopped. {reason}")
     if store.attempt(run_id) >= MOST_ATTEMPTS:
         return "failed", f"{reason} It was begun {MOST_ATTEMPTS} times; resume it once the cause is mended."
     return "queued", reason
