@@ -12,7 +12,7 @@ from filelock import FileLock
 from engine.cluster.job import NeededFile
 from engine.cluster.messages import PART_BYTES
 from engine.cluster.sending import RUN
-from engine.common.durable_files import file_hash
+from engine.common.durable_files import file_hash, link_or_copy
 from engine.common.errors import StoreError
 
 LIMIT_BYTES = 20_000_000_000
@@ -42,7 +42,7 @@ class ContentCache:
             if needed.name.startswith(f"{RUN}/"):  # the run writes into some of them
                 shutil.copyfile(kept, target)
             else:
-                _link(kept, target)
+                link_or_copy(kept, target)
         self._make_room(kept)
 
     def _fetch(self, needed: NeededFile, kept: Path) -> None:
@@ -76,14 +76,6 @@ class ContentCache:
             if file != latest:
                 file.unlink(missing_ok=True)
                 total -= size
-
-
-def _link(kept: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        os.link(kept, target)
-    except OSError:
-        shutil.copyfile(kept, target)
 
 
 def is_common(path: Path, common: Path | None) -> bool:

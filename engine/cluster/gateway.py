@@ -129,7 +129,8 @@ class Gateway:
 
     def _take_streams(self) -> None:
         free = {running.stream: running for running in self._runs.values() if not running.pending}
-        if not free:
+        if not free:  # each waits for the disk
+            time.sleep(_LOOK_SECONDS if self._runs else 0.0)
             return
         ready, rest = self._ray.wait(list(free), num_returns=1, timeout=_LOOK_SECONDS)
         more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0) if rest else ([], [])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.cluster.messages import FilePart, FilesWhole, SameFile
 from engine.cluster.sending import RUN, SHARED
-from engine.common.durable_files import files_of, flush, writing
+from engine.common.durable_files import files_of, flush, link_or_copy, writing
 from engine.common.errors import TrainingError
 from engine.persistence.disk_space import VARIABLE as LIMIT
 from engine.persistence.disk_space import check_room
@@ -48,12 +48,7 @@ class FolderReceiver:
         path, twin = self._aside(same.name), self._aside(same.sent_as)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            source = twin if twin.exists() else self._place(same.sent_as)
-            path.unlink(missing_ok=True)
-            try:
-                os.link(source, path)
-            except OSError:
-                shutil.copy2(source, path)
+            link_or_copy(twin if twin.exists() else self._place(same.sent_as), path)
 
     def take_whole(self, whole: FilesWhole) -> None:
         """Put all files that were kept aside where they belong: journals first, then what refers to them. Not before

@@ -117,6 +117,15 @@ def is_whole(folder: Path) -> bool:
     return False
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same file under another name too; a copy where the disk has no hard links. Raises OSError."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def flush(path: Path) -> None:
     """Wait until the disk holds a file, or the names in a folder. Raises OSError."""
     if os.name == "nt" and path.is_dir():  # there a folder can't be opened, and needs no flushing

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from engine.common.durable_files import PARTIAL, SUMS, files_of, is_whole, partial_of, seal
+from engine.common.durable_files import PARTIAL, SUMS, files_of, is_whole, link_or_copy, partial_of, seal
 from engine.persistence import journal
 from engine.persistence.journal import Kept
 
@@ -175,8 +175,4 @@ def _touch(found: Path) -> None:
 def link(files: Iterable[Path], target: Path) -> None:
     """The same files under another folder; copies where the disk has no hard links."""
     for file in files:
-        (target / file.name).unlink(missing_ok=True)
-        try:
-            os.link(file, target / file.name)
-        except OSError:
-            shutil.copy2(file, target / file.name)
+        link_or_copy(file, target / file.name)
