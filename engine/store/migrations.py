@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 10
+VERSION = 11
 """The newest."""
 
 
@@ -131,6 +131,18 @@ def _to_10(operations: Any) -> None:
     _add_missing(operations, "runs", sa.Column("interruptions", sa.JSON))
 
 
+def _to_11(operations: Any) -> None:
+    """Users tag, describe, put away and delete experiments and runs, and these say what they come from. The tables
+    of changes and of drafts are made with those that are missing."""
+    for table, own in (("experiments", "owner"), ("runs", "title")):
+        for name in ("notes", own):
+            _add_missing(operations, table, sa.Column(name, sa.String, nullable=False, server_default=""))
+        for name in ("archived_at", "deleted_at"):
+            _add_missing(operations, table, sa.Column(name, sa.Float))
+        for name in ("tags", "origin"):
+            _add_missing(operations, table, sa.Column(name, sa.JSON))
+
+
 def _joined_as_before() -> sa.Column[bool]:
     return sa.Column("joined_as_before", sa.Boolean, nullable=False, server_default="0")
 
@@ -148,5 +160,5 @@ def as_before_4(task: dict[str, Any]) -> dict[str, Any]:
 
 
 _STEPS: dict[int, Callable[[Any], None]] = {
-    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9, 9: _to_10,
+    1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9, 9: _to_10, 10: _to_11,
 }  # fmt: skip

@@ -44,6 +44,17 @@ def _run_key(**options: Any) -> Column[str]:
     return Column("run_id", String, ForeignKey("runs.run_id", ondelete="CASCADE"), **options)
 
 
+def _kept_by_people() -> tuple[Column[Any], ...]:
+    """What users say of an experiment or a run, where it comes from, and whether it is put away."""
+    return (
+        Column("tags", JSON),  # strings, in the order in which they were given
+        Column("notes", String, nullable=False, default="", server_default=""),
+        Column("archived_at", Float),
+        Column("deleted_at", Float),  # it is in the bin
+        Column("origin", JSON),  # `store.lineage.Origin` as plain data; NULL where it comes from nothing
+    )
+
+
 experiments = Table(
     "experiments", _metadata,
     Column("experiment_id", String, primary_key=True),
@@ -54,6 +65,8 @@ experiments = Table(
     Column("configuration", JSON, nullable=False),
     # made before it could be said how pairs are joined
     Column("joined_as_before", Boolean, nullable=False, default=False, server_default="0"),
+    *_kept_by_people(),
+    Column("owner", String, nullable=False, default="", server_default=""),  # a visitor; "" where nobody logs in
 )  # fmt: skip
 
 runs = Table(
@@ -92,6 +105,8 @@ runs = Table(
     Column("reference_facts", JSON),  # of runs that read the reference text
     Column("general_facts", JSON),  # of runs that are scored on a general text
     Column("interruptions", JSON),  # sentences on what cut it short before it went on by itself, in order
+    *_kept_by_people(),
+    Column("title", String, nullable=False, default="", server_default=""),  # a name that a user gave it
 )  # fmt: skip
 
 stages = Table(
@@ -180,6 +195,25 @@ guard_outcomes = Table(
     Column("number", Integer, primary_key=True),  # of the guard, in the experiment's order from 0
     Column("holds", Boolean, nullable=False),
     Column("found", String, nullable=False),
+)  # fmt: skip
+
+changes = Table(
+    "changes", _metadata,
+    Column("change_id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("visitor", String, nullable=False),  # "" where nobody logs in
+    Column("action", String, nullable=False),  # "deleted", "emptied", "restored", ...
+    Column("kind", String, nullable=False),  # of what was changed: "experiment", "run", "task"
+    Column("about", String, nullable=False),  # its id
+    Column("name", String, nullable=False),  # as it was called then
+)  # fmt: skip
+
+drafts = Table(
+    "drafts", _metadata,
+    Column("visitor", String, primary_key=True),
+    Column("page", String, primary_key=True),
+    Column("content", JSON, nullable=False),
+    Column("changed_at", Float, nullable=False),
 )  # fmt: skip
 
 OF_STAGES = (stages, steps, losses, scores, document_sums, answers, drift, guard_outcomes)
