@@ -32,6 +32,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight",),
     ("engine/insight/serving",),
     ("engine", "ui/server"),
+    ("ui/drafts",),
+    ("ui/outlook",),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
     ("ui/report", "ui/abilities"),
     ("pages", "."),

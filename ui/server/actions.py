@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ui.server import entrance, session
 
@@ -46,6 +46,20 @@ def start(experiment: Experiment, expected: Mapping[str, float] | None = None) -
     experiment_id = session.store().add_experiment(experiment, expected)
     session.runner()
     return experiment_id
+
+
+def keep_draft(page: str, content: dict[str, Any]) -> float | None:
+    """Keep what a visitor has entered on a page, where the server may; returns when it was kept. It comes with every
+    field and is not logged. Raises PalimpsestError."""
+    owner = entrance.draft_owner()
+    return None if owner is None else session.store().keep_draft(owner, page, content)
+
+
+def forget_draft(page: str) -> None:
+    """Delete what a visitor has entered on a page. Raises PalimpsestError."""
+    owner = entrance.draft_owner()
+    if owner is not None:
+        session.store().forget_draft(owner, page)
 
 
 @_change("paused run {0}")
