@@ -20,7 +20,8 @@ export default function (component) {
 
 function take(node, news) {
   node.news = news;
-  put(node.querySelector(".palimpsest-glance-trouble"), news.trouble);
+  // One part of the page that says it is enough.
+  if (node.parts.progress) put(node.querySelector(".palimpsest-glance-trouble"), news.trouble);
   if (!news.answer) return;
   node.classList.remove("palimpsest-glance-empty");
   for (const part of ["progress", "numbers", "table"]) {
