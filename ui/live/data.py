@@ -1,7 +1,6 @@
 """The data of the Live page unless the user chooses, and what has changed since a browser was sent it."""
 
 import heapq
-import secrets
 from collections.abc import Hashable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +22,6 @@ SIGNS = {
     "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
     "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
 }  # fmt: skip
-_STATE = ("status", "phase", "stage", "stages", "step", "steps", "position", "seconds_left", "tokens_per_second")
 _FOLLOWED = ("running", "paused", "queued", "failed", "interrupted", "stopped")
 
 
@@ -44,11 +42,6 @@ def followed(runs: pd.DataFrame) -> str:
             return str(found.sort_values("position")["run_id"].iloc[0])
     touched = runs.sort_values("heartbeat_at", na_position="first")
     return str(touched["run_id"].iloc[-1])
-
-
-def watchers() -> int:
-    """The number of browsers that look on, this one among them."""
-    return feed().watched_by(st.session_state.setdefault("live_watcher", secrets.token_hex(8)))
 
 
 def is_active(runs: pd.DataFrame) -> bool:
@@ -123,11 +116,6 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def overview_rows(runs: pd.DataFrame) -> Hashable:
-    """The facts that the overview shows."""
-    return tuple(overview(runs).itertuples(index=False, name=None)), left_in_all(runs) // 10
-
-
 def left_in_all(runs: pd.DataFrame) -> float:
     """The seconds until all of these runs are over, as far as their own are known. Each that waits follows, in the
     order of the queue, on the one that ends first: on as many places as runs are running now."""
@@ -150,11 +138,6 @@ def share(run: Any) -> float:
 def _status(row: dict[str, Any]) -> str:
     place = f" ({row['position']})" if row["status"] == "queued" and pd.notna(row["position"]) else ""
     return SIGNS[row["status"]] + place
-
-
-def state(run: "pd.Series[Any]") -> Hashable:
-    """The facts that the numbers of a run show."""
-    return tuple(None if pd.isna(run[name]) else run[name] for name in _STATE)
 
 
 def saw(part: str, what: Hashable) -> None:
