@@ -101,7 +101,7 @@ def test_a_run_that_is_wanted_next_is_so_until_it_begins_or_is_moved(store: Stor
     experiment_id = store.add_experiment(experiment(tmp_path))
     second = f"{experiment_id}-001"
     store.run_next(second)
-    assert [(run.run_id, run.goes_next) for run in store.runs_in_play()][0] == (second, True)
+    assert next((run.run_id, run.goes_next) for run in store.runs_in_play()) == (second, True)
     store.move_in_queue(second, 1)
     assert not any(run.goes_next for run in store.runs_in_play())
     store.run_next(second)
