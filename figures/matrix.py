@@ -60,15 +60,13 @@ def matrix_figure(
     score: str = "nats_per_token",
     ended: bool = False,
     general: pd.DataFrame | None = None,
-    chosen: tuple[int, int] | None = None,
 ) -> go.Figure:
     """Rows are stages (0, the base model, on top), columns tasks in training order; set apart from them the general
     text, where `general`, rows of `Store.general`, has any.
 
     Colour is the change against the base model on a fixed scale (`figures.score_colours`): blue better, orange worse.
     The outlined diagonal is each stage's new task; cells left of it are past tasks and carry, as a second line, the
-    change since their own stage. The cell `chosen`, a stage and a task's index from 1, is marked. Of a run that has
-    `ended`, what is not scored is not promised.
+    change since their own stage. Of a run that has `ended`, what is not scored is not promised.
     """
     style = SCORES[score]
     grid, beside = score_grid(matrix, tasks, score), general_grid(general, tasks, score)
@@ -82,8 +80,7 @@ def matrix_figure(
     across = {"side": "top", "tickvals": places, "ticktext": columns, "range": [0.5, end], "tickangle": 0}
     down = {"tickvals": list(range(last + 1)), "ticktext": rows, "range": [last + 0.5, -0.5]}
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True} | DISTANCE
-    shapes = [diagonal(tasks), *([_mark(*chosen)] if chosen else [])]
-    layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": shapes, "showlegend": False}
+    layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
     layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 52}}
     size = 13 if last <= _WITH_CHANGES else 11 if last <= _IN_FULL else 10
     traces = matrix_traces(grid, tasks, style, None, counts(matrix, style), size, ended)
@@ -98,8 +95,9 @@ def matrix_pixels(tasks: int, most: int) -> int:
     return min(most, 100 + 58 * (tasks + 1))
 
 
-def _mark(stage: int, column: int) -> dict[str, object]:
-    """A frame around the chosen cell. Pages draw what is named "accent" in their main colour."""
+def cell_mark(stage: int, column: int) -> dict[str, object]:
+    """A frame around the cell of a stage and a task's index from 1. Pages draw what is named "accent" in their main
+    colour."""
     ends = {"x0": column - 0.44, "x1": column + 0.44, "y0": stage - 0.42, "y1": stage + 0.42}
     return ends | {"type": "rect", "line": {"color": GREY, "width": 3, "dash": "dot"}, "name": "accent"}
 

@@ -10,7 +10,8 @@ change, so that a change of 1% or of one point can still be seen.
 import numpy as np
 import numpy.typing as npt
 
-from figures.theme import DIVERGING, ScoreStyle
+from figures.colours import DIVERGING
+from figures.theme import ScoreStyle
 
 Grid = npt.NDArray[np.float64]
 TICKS = (4, 25, 100)
@@ -33,17 +34,17 @@ def colour_places(grid: Grid, style: ScoreStyle) -> Grid:
 def colour_key(style: ScoreStyle) -> dict[str, object]:
     """The `colorbar` of a heatmap whose values are `colour_places`, as a narrow strip below it."""
     unit = "" if style.is_share else "%"
-    sides = [(-1, f"{number}{unit}") for number in reversed(TICKS)] + [(1, f"{number}{unit}") for number in TICKS]
-    numbers = [*reversed(TICKS), *TICKS]
-    places = [side * np.sqrt(number / 100) for (side, _), number in zip(sides, numbers, strict=True)]
-    texts = [text for _, text in sides]
+    numbers = [*(-number for number in reversed(TICKS)), 0, *TICKS]
+    texts = [f"{abs(number)}{unit}" if number else "0" for number in numbers]
     texts[0], texts[-1] = f"{texts[0]}<br>worse", f"{texts[-1]}<br>better"
-    what = "points" if style.is_share else "share of its log" if style.name == "perplexity" else "share of it"
+    of = "points" if style.is_share else f"% of its {'log ' * (style.name == 'perplexity')}{_NAMES[style.name]}"
     return {
         "orientation": "h", "thickness": 10, "len": 1.0, "x": 0.5, "xanchor": "center", "y": -0.03, "yanchor": "top",
-        "outlinewidth": 0, "ticks": "", "tickvals": [*places[:3], 0.0, *places[3:]],
-        "ticktext": [*texts[:3], f"0<br>change from base ({what})", *texts[3:]], "tickfont": {"size": 10.5},
+        "outlinewidth": 0, "ticks": "", "tickangle": 0, "tickvals": [np.sign(n) * np.sqrt(abs(n) / 100) for n in numbers],
+        "ticktext": texts, "tickfont": {"size": 10.5},
+        "title": {"text": f"change from the base model, {of}", "side": "bottom", "font": {"size": 11}},
     }  # fmt: skip
 
 
+_NAMES = {"nats_per_token": "loss", "perplexity": "perplexity", "bits_per_byte": "bits per byte"}
 COLOUR_SCALE = [list(stop) for stop in DIVERGING]

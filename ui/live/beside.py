@@ -8,6 +8,7 @@ import streamlit as st
 from engine.guards.guard import OF_ANSWERS
 from engine.results.guard_histories import GuardHistory
 from figures.theme import SCORES
+from ui.live import words
 from ui.live.feed import Followed
 from ui.widgets.shown_text import on_one_line
 from ui.widgets.text import plain, plural
@@ -16,24 +17,12 @@ _SIGNS = {True: "✓", False: "✕"}
 
 
 def show_beside(followed: Followed, tasks: Sequence[str], score: str) -> None:
-    """The general text in a sentence, and the guards with what held and no longer does."""
-    words = general_words(followed.general, score)
-    if words:
-        st.markdown(words, help=(
-            "A text that no task touches: what the model loses on it, it loses beside the tasks. KL from the base "
-            "model says how far its predictions have moved, mean over tokens; it rises before scores fall."
-        ))  # fmt: skip
-    histories = followed.guards
-    if not histories:
-        return
-    st.markdown(f"**Guards.** {guards_words(histories, tasks)}")
-    with st.expander("Guards by stage", icon=":material/shield:", expanded=any(not each.holds for each in histories)):
-        st.dataframe(
-            guards_table(histories, tasks),
-            hide_index=True,
-            key="live_guards",
-            alt="Which guard holds after which stage",
-        )
+    """The general text in a sentence, and how many guards hold."""
+    said = general_words(followed.general, score)
+    if said:
+        st.markdown(said, help=words.GENERAL_HELP)
+    if followed.guards:
+        st.markdown(f"**Guards.** {guards_words(followed.guards, tasks)}")
 
 
 def general_words(general: pd.DataFrame, score: str) -> str:

@@ -54,7 +54,12 @@ STOP_ONE, STOP_ONE_HELP = "Stop this run", "Ends within two seconds."
 STOP_ALL, STOP_ALL_HELP = "Stop all runs of this experiment", "Also takes every waiting run out of the queue."
 RESUME_ALL_HELP = "Put every interrupted, failed or stopped run into the queue again."
 EDIT = "Edit and start again"
-ASKED = {"pause": "Pausing after the current step.", "stop": "Stopping.", "resume": "Going on."}
+ASKED = {
+    "pause": "Pausing after the current step.",
+    "stop": "Stopping.",
+    "resume": "Going on.",
+    "next": "It runs next.",
+}
 
 QUEUE_HELP = (
     "The waiting runs of all experiments, in the order in which they begin. A run that takes over a stage waits until "
@@ -191,6 +196,6 @@ def not_scored(task: str, stage: int, ended: bool) -> str:
     return f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first."
 
 
-def run_goes_next() -> str:
-    """After a run was put first."""
-    return "It runs next."
+def wanted(goes_next: bool) -> str:
+    """Beside a waiting run that a user has put first."""
+    return "next" if goes_next else ""

@@ -66,6 +66,19 @@ def stop(run_id: str) -> None:
     session.runner().request(run_id, "stop")
 
 
+@_change("put run {0} before all others in the queue")
+def run_next(run_id: str) -> None:
+    """Let a waiting run begin before all others. Raises PalimpsestError."""
+    session.store().run_next(run_id)
+    session.runner().wake()
+
+
+@_change("moved run {0} by {1} in the queue")
+def move_in_queue(run_id: str, by: int) -> None:
+    """Let a waiting run begin so many places later, or earlier. Raises PalimpsestError."""
+    session.store().move_in_queue(run_id, by)
+
+
 @_change("added task {result.task_id}")
 def add_task(task: Task, sources: Sequence[str], rendering: Mapping[str, str] | None = None) -> LibraryTask:
     """Put a task into the library. Raises PalimpsestError."""

@@ -38,7 +38,7 @@ function update(list, data) {
   list.filter.placeholder = "Filter";
   list.filter.hidden = !data.filter;
   list.filter.style.display = data.filter ? "" : "none";
-  list.box.style.maxHeight = `${data.height}px`;
+  list.box.style.maxHeight = data.height;
   const ids = new Set(data.rows.map((row) => row.id));
   for (const [id, node] of list.rows) if (!ids.has(id)) { node.option.remove(); node.choice.remove(); list.rows.delete(id); }
   data.rows.forEach((row, place) => {

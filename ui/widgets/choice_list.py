@@ -42,9 +42,9 @@ def choice_list(
     label: str,
     on_choice: Callable[[str], None],
     shown: str = "",
-    height: int = 480,
+    height: str = "30rem",
 ) -> None:
-    """Show `rows`, at most `height` pixels high, of which `chosen` is selected; `shown` is one that stands out beside
+    """Show `rows`, at most `height` (a length of CSS) high, of which `chosen` is selected; `shown` is one that stands out beside
     it, as what a row "the latest" stands for. `on_choice` is called with the id of a row that is chosen."""
     data = {
         "rows": [asdict(row) for row in rows],
