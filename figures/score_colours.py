@@ -40,8 +40,8 @@ def colour_key(style: ScoreStyle) -> dict[str, object]:
     of = "points" if style.is_share else f"% of its {'log ' * (style.name == 'perplexity')}{_NAMES[style.name]}"
     return {
         "orientation": "h", "thickness": 10, "len": 1.0, "x": 0.5, "xanchor": "center", "y": -0.03, "yanchor": "top",
-        "outlinewidth": 0, "ticks": "", "tickangle": 0, "tickvals": [np.sign(n) * np.sqrt(abs(n) / 100) for n in numbers],
-        "ticktext": texts, "tickfont": {"size": 10.5},
+        "outlinewidth": 0, "ticks": "", "tickangle": 0, "ticktext": texts, "tickfont": {"size": 10.5},
+        "tickvals": [np.sign(number) * np.sqrt(abs(number) / 100) for number in numbers],
         "title": {"text": f"change from the base model, {of}", "side": "bottom", "font": {"size": 11}},
     }  # fmt: skip
 

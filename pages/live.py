@@ -15,20 +15,21 @@ from ui.live.beside import show_beside
 from ui.live.controls import show_ways_on
 from ui.live.details import show_details
 from ui.live.feed import ENDED, Followed
-from ui.live.queue_view import queue_facts, show_queue
+from ui.live.queue_view import show_queue
 from ui.live.rail import chosen_run, show_rail
 from ui.live.score_cell import chosen_cell, open_cell, show_cell
-from ui.live.status import one_run, show_status
-from ui.server import session
+from ui.live.status import show_status
+from ui.server import addresses, session
+from ui.widgets.change_watch import change_watch
 from ui.widgets.error_notes import with_error_notes
-from ui.widgets.live_chart import live_chart
-from ui.widgets.pulse import pulse
+from ui.widgets.live_chart import polled_chart
+from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
 
-REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.0, 0.05, 10.0
-# The parts of the page that are drawn again by themselves, each a fragment of this key.
-PARTS = ("whole", "run", "overview", "losses", "past", "cell", "queue", "details", "pulse")
-WHOLE, RUN, OVERVIEW, LOSSES, PAST, CELL, QUEUE, DETAILS, PULSE = (f"live_{part}" for part in PARTS)
+# The parts of the page that are drawn again when a run or a stage begins or ends, each a fragment of this key. All that
+# changes while runs merely train, the browser fetches itself.
+PARTS = ("whole", "past", "cell", "queue", "details", "watch")
+WHOLE, PAST, CELL, QUEUE, DETAILS, WATCH = (f"live_{part}" for part in PARTS)
 
 
 def page() -> None:
@@ -67,18 +68,16 @@ def named_or_newest(experiments: pd.DataFrame) -> str:
 
 def title_line(experiment_id: str, names: dict[str, str], runs: pd.DataFrame) -> None:
     """The page's title, beside the experiment and where to go on from it."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="live_title"):
-        st.title(words.TITLE, width="content")
+    with page_head(words.TITLE):
+        show_ways_on(experiment_id, runs)
         if len(names) > 1:
-            ids = list(names)
+            ids, key = list(names), f"live_experiment_{experiment_id}"
             st.selectbox(
                 words.EXPERIMENT, ids, index=ids.index(experiment_id), format_func=names.__getitem__, width=380,
-                help=words.EXPERIMENT_HELP, key=f"live_experiment_{experiment_id}", on_change=go_to_experiment,
-                args=(f"live_experiment_{experiment_id}",),
+                help=words.EXPERIMENT_HELP, key=key, on_change=go_to_experiment, args=(key,),
             )  # fmt: skip
         else:
             st.markdown(f"**{plain(names[experiment_id])}**", width="content")
-        show_ways_on(experiment_id, runs)
 
 
 def go_to_experiment(key: str) -> None:
@@ -97,7 +96,7 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
     run = chosen_run(experiment_id, runs)
     run_id, has_answers = str(run["run_id"]), _followed(run).has_answers
     data.saw(WHOLE, (data.outline(runs), trouble, has_answers))
-    show_status(experiment_id, run, tasks, watching is None, RUN)
+    show_status(experiment_id, runs, run, watching is None)
     with st.container():  # a place of its own, so that nothing below stands twice while a notice comes or goes
         if watching:
             st.info(words.only_watches(watching), icon=":material/visibility:")
@@ -105,48 +104,53 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
             st.warning(plain(trouble), icon=":material/hourglass_pause:")
     rail, curves, matrix = board.places()
     with rail:
-        st.fragment(with_error_notes(show_rail), key=OVERVIEW)(experiment_id, WHOLE)
+        show_rail(experiment_id, runs, run_id, WHOLE)
     with matrix:
         score = choose_score(has_answers)
         st.fragment(with_error_notes(show_past), key=PAST)(experiment_id, run_id, tasks, score)
     with curves:
         st.subheader(words.CURVES, help=words.CURVES_HELP)
-        st.fragment(with_error_notes(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
+        polled_chart(
+            "live_losses_chart", addresses.losses_of(run_id, score), board.CURVES_PIXELS, board.NARROW_PIXELS,
+            revision=f"{run_id} {score}", tall_height=board.TALL_PIXELS,
+        )  # fmt: skip
     st.fragment(with_error_notes(show_behind), key=CELL)(experiment_id, run_id, tasks, score)
     st.fragment(with_error_notes(show_queue), key=QUEUE)(QUEUE, watching is None)
     st.fragment(with_error_notes(show_folds), key=DETAILS)(experiment_id, run_id, tasks)
     if data.is_active(runs) or trouble:
-        pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
-
-
-def refresh_seconds() -> float:
-    """The time between two looks: more where many look on, who would otherwise keep the server busy."""
-    try:
-        return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (data.watchers() - 1), LONGEST_SECONDS)
-    except StoreError:  # which the next look says
-        return REFRESH_SECONDS
+        chosen = experiment_id, run_id
+        change_watch(WATCH, addresses.glance_of(run_id), partial(structure, *chosen), partial(look, *chosen))
 
 
 def look(experiment_id: str, run_id: str) -> None:
-    """Have drawn again, at every beat, what is no longer as this browser has it, and nothing else."""
+    """Have drawn again what is no longer as this browser has it, and nothing else: a run or a stage began or ended."""
     try:
         view, trouble = partial(data.feed().view, experiment_id), session.runner().trouble
         if not (view(data.is_active) or trouble) or run_id not in view(data.by_id):
             st.rerun()
-        run = view(data.by_id)[run_id]
-        followed = _followed(run)
+        followed = _followed(view(data.by_id)[run_id])
         if data.unseen({WHOLE: (view(data.outline), trouble, followed.has_answers)}):
             st.rerun(WHOLE)
-        scored = followed.size[1:]
-        now = {
-            RUN: data.state(run), OVERVIEW: view(data.rail_facts), LOSSES: followed.size, PAST: scored, CELL: scored,
-            QUEUE: queue_facts(), DETAILS: scored,
-        }  # fmt: skip
+        parts = data.parts_of_matrix(followed)
+        now = {PAST: parts, CELL: parts, DETAILS: parts, QUEUE: data.queue_facts(data.feed().queue())}
     except StoreError:
         st.rerun()  # the whole page says it
-    changed = data.unseen(now)
-    if changed:
-        st.rerun([*changed, PULSE])
+    st.rerun([*data.unseen(now), WATCH])
+
+
+def structure(experiment_id: str, run_id: str) -> str:
+    """What the page is made of, as the route says it that the browser asks."""
+    followed = _followed(one_run(experiment_id, run_id))
+    runs, trouble = data.feed().runs(experiment_id), session.runner().trouble
+    return data.structure(runs, followed, trouble, data.feed().queue())
+
+
+def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
+    """One run of the experiment as it is now."""
+    runs = data.feed().view(experiment_id, data.by_id)
+    if run_id not in runs:  # deleted meanwhile
+        st.rerun()
+    return runs[run_id]
 
 
 def choose_score(has_answers: bool) -> str:
@@ -161,37 +165,25 @@ def choose_score(has_answers: bool) -> str:
     return score
 
 
-def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
-    """The curves of one run."""
-    run = one_run(experiment_id, run_id)
-    data.saw(LOSSES, _followed(run).size)
-    live_chart(
-        data.feed().losses(run, tasks, score), "live_losses_chart", height=board.CURVES_PIXELS,
-        narrow_height=board.NARROW_PIXELS, tall_height=board.TALL_PIXELS, revision=f"{run_id} {score}",
-    )  # fmt: skip
-
-
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The matrix of one run, in which the chosen cell is marked, and what is scored beside it."""
-    run = one_run(experiment_id, run_id)
-    followed = _followed(run)
-    data.saw(PAST, followed.size[1:])
+    followed = _followed(one_run(experiment_id, run_id))
+    data.saw(PAST, data.parts_of_matrix(followed))
     stage, task = chosen_cell(experiment_id)
     shapes = [cell_mark(stage, tasks.index(task) + 1)] if stage is not None and task in tasks else []
-    live_chart(
-        data.feed().matrix(run, tasks, score), "live_matrix",
-        height=matrix_pixels(len(tasks), board.CURVES_PIXELS - 70), revision=f"{run_id} {score}", shapes=shapes,
-        tall_height=matrix_pixels(len(tasks), board.TALL_PIXELS - 70),
-        on_click=lambda: open_cell(experiment_id, tasks, [PAST, CELL]),
+    polled_chart(
+        "live_matrix", addresses.matrix_of(run_id, score), height=matrix_pixels(len(tasks), board.CURVES_PIXELS - 70),
+        on_click=lambda: open_cell(experiment_id, tasks, [PAST, CELL]), revision=f"{run_id} {score}",
+        tall_height=matrix_pixels(len(tasks), board.TALL_PIXELS - 70), shapes=shapes,
     )  # fmt: skip
-    show_beside(followed, tasks, score)
+    show_beside(followed, tasks)
 
 
 def show_behind(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """What lies behind the chosen cell of the matrix."""
     run = one_run(experiment_id, run_id)
     followed = _followed(run)
-    data.saw(CELL, followed.size[1:])
+    data.saw(CELL, data.parts_of_matrix(followed))
     ended = run["status"] in ENDED
     show_cell(experiment_id, followed, tasks, score, run_id, [PAST, CELL], ended)
 
@@ -200,7 +192,7 @@ def show_folds(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     """What else there is to know of the run."""
     run = one_run(experiment_id, run_id)
     followed = _followed(run)
-    data.saw(DETAILS, followed.size[1:])
+    data.saw(DETAILS, data.parts_of_matrix(followed))
     show_details(experiment_id, run, followed, tasks)
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 from engine.guards.guard import OF_ANSWERS
 from engine.results.guard_histories import GuardHistory
 from figures.theme import SCORES
-from ui.live import words
 from ui.live.feed import Followed
 from ui.widgets.shown_text import on_one_line
 from ui.widgets.text import plain, plural
@@ -16,17 +15,14 @@ from ui.widgets.text import plain, plural
 _SIGNS = {True: "✓", False: "✕"}
 
 
-def show_beside(followed: Followed, tasks: Sequence[str], score: str) -> None:
-    """The general text in a sentence, and how many guards hold."""
-    said = general_words(followed.general, score)
-    if said:
-        st.markdown(said, help=words.GENERAL_HELP)
+def show_beside(followed: Followed, tasks: Sequence[str]) -> None:
+    """How many guards hold."""
     if followed.guards:
-        st.markdown(f"**Guards.** {guards_words(followed.guards, tasks)}")
+        st.caption(f"**Guards.** {guards_words(followed.guards, tasks)}")
 
 
 def general_words(general: pd.DataFrame, score: str) -> str:
-    """The newest whole score of the general text against the base model's, in Markdown; empty before there is one."""
+    """The newest whole score of the general text against the base model's; empty before there is one."""
     whole = general[general["is_whole"].astype(bool)].sort_values("stage")
     if whole.empty:
         return ""
@@ -34,11 +30,11 @@ def general_words(general: pd.DataFrame, score: str) -> str:
     first, last = whole.iloc[0], whole.iloc[-1]
     drift = general.sort_values("step")["drift"].dropna()
     if int(last["stage"]) == 0:
-        return f"**General text.** {style.text(first[style.name])} {style.unit} for the base model."
+        return f"General text: {style.text(first[style.name])} {style.unit} for the base model."
     change = style.change(last[style.name] - first[style.name])
     moved = f" KL from the base model: {drift.iloc[-1]:.3f} nats per token." if len(drift) else ""
     return (
-        f"**General text.** {style.text(last[style.name])} {style.unit} after stage {int(last['stage'])}, {change} "
+        f"General text: {style.text(last[style.name])} {style.unit} after stage {int(last['stage'])}, {change} "
         f"against the base model.{moved}"
     )
 

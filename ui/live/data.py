@@ -3,6 +3,7 @@
 import heapq
 import secrets
 from collections.abc import Hashable, Iterable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import streamlit as st
 
 from engine.store import Store
 from figures.theme import brief_labels
-from ui.live.feed import Feed
+from ui.live.feed import Feed, Followed
 from ui.live.words import STATUSES
 from ui.server import session
 from ui.widgets.choice_list import Row
@@ -19,18 +20,6 @@ from ui.widgets.choice_list import Row
 ACTIVE = ("running", "paused")
 WAITING = "queued"
 RESUMABLE = ("interrupted", "failed", "stopped")
-_STATE = (
-    "status",
-    "phase",
-    "stage",
-    "stages",
-    "step",
-    "steps",
-    "position",
-    "seconds_left",
-    "tokens_per_second",
-    "goes_next",
-)
 _FOLLOWED = ("running", "paused", "queued", "failed", "interrupted", "stopped")
 
 
@@ -69,6 +58,11 @@ def feed() -> Feed:
     return _feed(store.folder, store)
 
 
+def feed_of(store: Store) -> Feed:
+    """The same for a route of the server, which has asked itself whether the visitor may see what the store has."""
+    return _feed(store.folder, store)
+
+
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _feed(folder: Path, _store: Store) -> Feed:
     return Feed(_store)
@@ -78,6 +72,24 @@ def outline(runs: pd.DataFrame) -> Hashable:
     """The facts that decide which controls there are and what they say; it stays the same while runs merely train."""
     columns = [runs[name].tolist() for name in ("run_id", "status", "attempt", "reason")]
     return tuple(zip(*columns, strict=True))
+
+
+def structure(runs: pd.DataFrame, followed: Followed, trouble: str, queue: pd.DataFrame) -> str:
+    """A word for all that decides which parts the page has: another one when a run or a stage begins or ends, or the
+    queue changes, and the same while runs merely train."""
+    facts = repr((outline(runs), trouble, parts_of_matrix(followed), queue_facts(queue)))
+    return blake2b(facts.encode(), digest_size=9).hexdigest()
+
+
+def queue_facts(queue: pd.DataFrame) -> Hashable:
+    """The facts that the list of waiting runs shows."""
+    return tuple(queue["run_id"]), tuple(queue["goes_next"])
+
+
+def parts_of_matrix(followed: Followed) -> Hashable:
+    """The facts that decide what stands beside a matrix: stages begun and over, cells, checks of guards."""
+    stages, checks = followed.stages, sum(len(history.outcomes) for history in followed.guards)
+    return len(stages), int(stages["finished"].sum()), len(followed.matrix), checks, followed.has_answers
 
 
 def reached(experiment_ids: Iterable[str]) -> Hashable:
@@ -109,17 +121,12 @@ def rail(runs: pd.DataFrame) -> tuple[Row, ...]:
     labels, several = brief_labels(runs["label"]), runs["seed"].nunique() > 1
     rows = []
     for run in runs.to_dict("records"):
-        sign, word, _ = STATUSES[run["status"]]
+        sign, word = STATUSES[run["status"]]
         done = share(run)
         detail = f"seed {run['seed']}" if several else ""
         bar = done if 0 < done < 1 else None
         rows.append(Row(str(run["run_id"]), labels[run["label"]], detail, sign, word, bar and round(bar, 3)))
     return tuple(rows)
-
-
-def rail_facts(runs: pd.DataFrame) -> Hashable:
-    """The facts that the list of runs shows."""
-    return rail(runs), left_in_all(runs) // 10
 
 
 def left_in_all(runs: pd.DataFrame) -> float:
@@ -139,11 +146,6 @@ def share(run: Any) -> float:
     if run["status"] == "finished":
         return 1.0
     return min(1.0, run["step"] / run["steps"]) if run["steps"] else 0.0
-
-
-def state(run: "pd.Series[Any]") -> Hashable:
-    """The facts that the numbers of a run show."""
-    return tuple(None if pd.isna(run[name]) else run[name] for name in _STATE)
 
 
 def saw(part: str, what: Hashable) -> None:

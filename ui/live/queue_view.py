@@ -1,6 +1,6 @@
 """The queue of all experiments, which users put into another order."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -19,17 +19,11 @@ QUEUE_HEIGHT = "20rem"
 _CHOSEN = "live_queue_chosen"
 
 
-def queue_facts() -> Hashable:
-    """The facts that the queue shows."""
-    queue = data.feed().queue()
-    return tuple(queue["run_id"]), tuple(queue["goes_next"])
-
-
 def show_queue(key: str, controls: bool) -> None:
     """Show the waiting runs in order, in a fold; with `controls` they can be put into another order. `key` is that of
     the fragment that draws it."""
     queue = data.feed().queue()
-    data.saw(key, queue_facts())
+    data.saw(key, data.queue_facts(queue))
     if queue.empty:
         return
     fold = st.expander(

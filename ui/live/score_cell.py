@@ -6,12 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.events.scores import ANSWER_SCORES
-from figures.curves import cell_figure
 from figures.theme import SCORES
 from ui.live import words
 from ui.live.feed import Followed
-from ui.server import entrance, session
-from ui.widgets.live_chart import live_chart
+from ui.server import addresses, entrance, session
+from ui.widgets.live_chart import polled_chart
 from ui.widgets.text import bytes_size, plain, plural
 
 
@@ -69,7 +68,7 @@ def show_cell(
             _show_numbers(of_task, stage, tasks.index(task) + 1)
         if stage:
             with right:
-                _show_way(experiment_id, followed, tasks, score, run_id, stage, task)
+                _show_way(experiment_id, followed, score, run_id, stage, task)
 
 
 def _show_numbers(of_task: pd.DataFrame, stage: int, own: int) -> None:
@@ -82,12 +81,10 @@ def _show_numbers(of_task: pd.DataFrame, stage: int, own: int) -> None:
     st.caption(f"{over}, and {plural(asked, 'held-out question')}." if asked else f"{over}.")
 
 
-def _show_way(
-    experiment_id: str, followed: Followed, tasks: list[str], score: str, run_id: str, stage: int, task: str
-) -> None:
+def _show_way(experiment_id: str, followed: Followed, score: str, run_id: str, stage: int, task: str) -> None:
     """The curve inside the cell's stage, and the checkpoint after it."""
-    figure = cell_figure(followed.curve_of(score), tasks, stage, task, score)
-    live_chart(figure, "live_cell_chart", height=240, revision=f"{run_id} {stage} {task} {score}")
+    address = addresses.cell_of(run_id, stage, task, score)
+    polled_chart("live_cell_chart", address, height=240, revision=f"{run_id} {stage} {task} {score}")
     checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
     if checkpoint:
         session.experiment_link(

@@ -8,11 +8,11 @@ import pandas as pd
 from ui.widgets.text import count, duration, plain, plural
 
 STATUSES = {
-    "running": ("▶", "running", "primary"), "paused": ("❚❚", "paused", "orange"), "queued": ("…", "waiting", "gray"),
-    "finished": ("✓", "finished", "green"), "failed": ("✕", "failed", "red"),
-    "interrupted": ("↯", "interrupted", "orange"), "stopped": ("■", "stopped", "gray"),
+    "running": ("▶", "running"), "paused": ("❚❚", "paused"), "queued": ("…", "waiting"),
+    "finished": ("✓", "finished"), "failed": ("✕", "failed"),
+    "interrupted": ("↯", "interrupted"), "stopped": ("■", "stopped"),
 }  # fmt: skip
-"""The sign, the word and the colour of every status."""
+"""The sign and the word of every status."""
 
 TITLE = "Live"
 NOTHING_YET = "Nothing has run yet. Set up an experiment and start it, or try the demo from the first page."
@@ -96,28 +96,24 @@ def experiment_option(name: str, status: str) -> str:
     return f"{name} · {STATUSES[status][1]}"
 
 
-def status_line(run: "pd.Series[Any]", name: str, tasks: Sequence[str]) -> str:
-    """One run's status, how far it is and how long it will take, in Markdown."""
-    sign, word, colour = STATUSES[run["status"]]
-    doing = run["phase"] if run["status"] == "running" else ""
-    parts = [f":{colour}-badge[{sign} {word.capitalize()}] **{plain(name)}**"]
-    if doing and doing != "training":
-        parts.append(plain(doing))
+def status_facts(run: "pd.Series[Any]", tasks: Sequence[str]) -> list[str]:
+    """How far a run is and how long it will take, in a few words each; plain text."""
     if run["status"] == "queued":
-        return " · ".join([*parts, *_in_queue(run)])
+        return _in_queue(run)
+    facts = [run["phase"]] if run["status"] == "running" and run["phase"] not in ("", "training") else []
     stage = int(run["stage"])
-    of_task = f": {plain(tasks[stage - 1])}" if 0 < stage <= len(tasks) and run["status"] != "finished" else ""
-    parts.append(f"stage **{stage} of {run['stages']}**{of_task}")
+    of_task = f": {tasks[stage - 1]}" if 0 < stage <= len(tasks) and run["status"] != "finished" else ""
+    facts.append(f"stage {stage} of {run['stages']}{of_task}")
     if run["steps"]:
-        parts.append(f"step **{run['step']:,} of {run['steps']:,}**")
-    left, speed = run["seconds_left"], run["tokens_per_second"]
-    if run["status"] in ("running", "paused") and left == left:
-        parts.append(f"**{duration(left)}** left")
-    elif run["seconds"] and run["status"] not in ("running", "paused"):
-        parts.append(f"{duration(run['seconds'])} of training")
+        facts.append(f"step {run['step']:,} of {run['steps']:,}")
+    left, speed, is_active = run["seconds_left"], run["tokens_per_second"], run["status"] in ("running", "paused")
+    if is_active and left == left:
+        facts.append(f"{duration(left)} left")
+    elif run["seconds"] and not is_active:
+        facts.append(f"{duration(run['seconds'])} of training")
     if run["status"] == "running" and speed == speed and speed:
-        parts.append(f"{count(speed)} tokens/s")
-    return " · ".join(parts)
+        facts.append(f"{count(speed)} tokens/s")
+    return facts
 
 
 def _in_queue(run: "pd.Series[Any]") -> list[str]:
@@ -132,7 +128,7 @@ def _in_queue(run: "pd.Series[Any]") -> list[str]:
 def counted(statuses: "pd.Series[str]") -> str:
     """How many runs have which status."""
     counts = statuses.value_counts()
-    return ", ".join(f"{counts[each]} {word}" for each, (_, word, _) in STATUSES.items() if counts.get(each))
+    return ", ".join(f"{counts[each]} {word}" for each, (_, word) in STATUSES.items() if counts.get(each))
 
 
 def left_in_all(seconds: float, is_whole: bool) -> str:

@@ -4,7 +4,19 @@ export default function (component) {
   const root = component.parentElement.querySelector(".palimpsest-choices");
   const list = (root.palimpsest ??= mount(root));
   list.choose = (id) => component.setTriggerValue("choice", id);
-  update(list, component.data);
+  list.data = component.data;
+  if (component.data.url !== list.url) {
+    list.leave?.();
+    list.url = component.data.url;
+    list.news = null;
+    list.leave = list.url ? follow(list.url, (news) => { list.news = news.answer ?? list.news; update(list); }) : null;
+  }
+  update(list);
+  return () => setTimeout(() => {
+    if (root.isConnected) return;
+    list.leave?.();
+    list.url = null;
+  }, LEFT_AFTER_MS);
 }
 
 function mount(root) {
@@ -15,6 +27,7 @@ function mount(root) {
   };
   const name = `choices-${Math.random().toString(36).slice(2)}`;
   const list = { root, name, rows: new Map(), make };
+  list.note = make("p", root, { class: "note" });
   list.label = make("label", root, { for: name });
   list.select = make("select", root, { id: name });
   list.filter = make("input", root, { type: "search" });
@@ -31,13 +44,15 @@ function mount(root) {
   return list;
 }
 
-function update(list, data) {
+function update(list) {
+  const fetched = list.news?.[list.data.part] ?? { note: "", rows: [] };
+  const data = { ...list.data, rows: [...list.data.rows, ...fetched.rows] };
+  if (list.note.textContent !== fetched.note) list.note.textContent = fetched.note;
   list.label.textContent = data.label;
   list.box.setAttribute("aria-label", data.label);
   list.filter.setAttribute("aria-label", `Filter: ${data.label}`);
   list.filter.placeholder = "Filter";
-  list.filter.hidden = !data.filter;
-  list.filter.style.display = data.filter ? "" : "none";
+  list.filter.hidden = data.rows.length < data.filtered_from;
   list.box.style.maxHeight = data.height;
   const ids = new Set(data.rows.map((row) => row.id));
   for (const [id, node] of list.rows) if (!ids.has(id)) { node.option.remove(); node.choice.remove(); list.rows.delete(id); }
@@ -93,7 +108,6 @@ function sift(list) {
   }
   const found = visible(list).length;
   list.none.textContent = words.length && !found ? "No row has these words." : "";
-  list.none.style.display = list.none.textContent ? "" : "none";
 }
 
 function press(list, event) {

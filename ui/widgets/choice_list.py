@@ -15,7 +15,7 @@ import streamlit as st
 
 FILTERED_FROM = 13
 """Lists of so many rows have a field that filters them."""
-_SCRIPT = Path(__file__).with_name("choice_list.js")
+_SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "choice_list.js")]
 _STYLE = Path(__file__).with_name("choice_list.css")
 
 
@@ -43,16 +43,24 @@ def choice_list(
     on_choice: Callable[[str], None],
     shown: str = "",
     height: str = "30rem",
+    url: str = "",
+    part: str = "",
 ) -> None:
-    """Show `rows`, at most `height` (a length of CSS) high, of which `chosen` is selected; `shown` is one that stands out beside
-    it, as what a row "the latest" stands for. `on_choice` is called with the id of a row that is chosen."""
+    """Show `rows`, at most `height` (a length of CSS) high, of which `chosen` is selected; `shown` is one that stands
+    out beside it, as what a row "the latest" stands for. `on_choice` is called with the id of a row that is chosen.
+
+    With a `url`, the browser asks that route of the server for more rows, which come after these: its answer holds
+    them as {"note": a line above the list, "rows": rows as plain data} under `part`.
+    """
     data = {
         "rows": [asdict(row) for row in rows],
         "chosen": chosen,
         "shown": shown,
         "label": label,
         "height": height,
-        "filter": len(rows) >= FILTERED_FROM,
+        "filtered_from": FILTERED_FROM,
+        "url": url,
+        "part": part,
     }
 
     def take() -> None:
@@ -69,6 +77,6 @@ def _component() -> Callable[..., Any]:
         "palimpsest_choice_list",
         html='<div class="palimpsest-choices"></div>',
         css=_STYLE.read_text(encoding="utf-8"),
-        js=_SCRIPT.read_text(encoding="utf-8"),
+        js="".join(script.read_text(encoding="utf-8") for script in _SCRIPTS),
         isolate_styles=False,
     )
