@@ -17,7 +17,7 @@ from ui.live.details import show_details
 from ui.live.feed import ENDED, Followed
 from ui.live.queue_view import show_queue
 from ui.live.rail import chosen_run, show_rail
-from ui.live.score_cell import chosen_cell, open_cell, show_cell
+from ui.live.score_cell import cell_in_a_line, chosen_cell, open_cell, show_cell
 from ui.live.status import show_status
 from ui.server import addresses, session
 from ui.widgets.change_watch import change_watch
@@ -69,7 +69,6 @@ def named_or_newest(experiments: pd.DataFrame) -> str:
 def title_line(experiment_id: str, names: dict[str, str], runs: pd.DataFrame) -> None:
     """The page's title, beside the experiment and where to go on from it."""
     with page_head(words.TITLE):
-        show_ways_on(experiment_id, runs)
         if len(names) > 1:
             ids, key = list(names), f"live_experiment_{experiment_id}"
             st.selectbox(
@@ -78,6 +77,7 @@ def title_line(experiment_id: str, names: dict[str, str], runs: pd.DataFrame) ->
             )  # fmt: skip
         else:
             st.markdown(f"**{plain(names[experiment_id])}**", width="content")
+        show_ways_on(experiment_id, runs)
 
 
 def go_to_experiment(key: str) -> None:
@@ -112,7 +112,7 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
         st.subheader(words.CURVES, help=words.CURVES_HELP)
         polled_chart(
             "live_losses_chart", addresses.losses_of(run_id, score), board.CURVES_PIXELS, board.NARROW_PIXELS,
-            revision=f"{run_id} {score}", tall_height=board.TALL_PIXELS,
+            revision=f"{run_id} {score}", tall_height=board.TALL_PIXELS, with_notes=False,
         )  # fmt: skip
     st.fragment(with_error_notes(show_behind), key=CELL)(experiment_id, run_id, tasks, score)
     st.fragment(with_error_notes(show_queue), key=QUEUE)(QUEUE, watching is None)
@@ -170,12 +170,15 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
     followed = _followed(one_run(experiment_id, run_id))
     data.saw(PAST, data.parts_of_matrix(followed))
     stage, task = chosen_cell(experiment_id)
-    shapes = [cell_mark(stage, tasks.index(task) + 1)] if stage is not None and task in tasks else []
+    is_chosen = stage is not None and task in tasks
+    shapes = [cell_mark(stage, tasks.index(task) + 1)] if is_chosen else []
     polled_chart(
         "live_matrix", addresses.matrix_of(run_id, score), height=matrix_pixels(len(tasks), board.CURVES_PIXELS - 70),
         on_click=lambda: open_cell(experiment_id, tasks, [PAST, CELL]), revision=f"{run_id} {score}",
         tall_height=matrix_pixels(len(tasks), board.TALL_PIXELS - 70), shapes=shapes,
     )  # fmt: skip
+    if is_chosen and (said := cell_in_a_line(followed.matrix, tasks, stage, task, score)):
+        st.markdown(said)
     show_beside(followed, tasks)
 
 

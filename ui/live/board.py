@@ -4,7 +4,7 @@ on a narrow one."""
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-CURVES_PIXELS, TALL_PIXELS, NARROW_PIXELS = 500, 660, 560
+CURVES_PIXELS, TALL_PIXELS, NARROW_PIXELS = 590, 760, 560
 """The height of charts on usual screens, on those of more than a thousand pixels, and on phones."""
 _STYLE = """<style>
 .st-key-live_board {

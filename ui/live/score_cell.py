@@ -1,5 +1,6 @@
 """The details of one cell of a run's score matrix."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +31,19 @@ def chosen_cell(experiment_id: str) -> tuple[int | None, str | None]:
     """The stage and the task of the chosen cell."""
     stage, task = (st.session_state.get(f"live_{part}_{experiment_id}") for part in ("stage", "task"))
     return stage, task
+
+
+def cell_in_a_line(matrix: pd.DataFrame, tasks: Sequence[str], stage: int, task: str, score: str) -> str:
+    """The score of one cell and what it has changed by, in Markdown; empty where there is none."""
+    of_task = matrix[matrix["task"] == task].set_index("stage")[score]
+    if pd.isna(value := of_task.get(stage)):
+        return ""
+    own = tasks.index(task) + 1
+    references = {words.AGAINST_OWN: own, words.AGAINST_BASE: 0}
+    changes = {name: of_task.get(at) for name, at in references.items() if at < stage}
+    style = SCORES[score]
+    parts = [f"{style.change(value - before)} {name}" for name, before in changes.items() if not pd.isna(before)]
+    return words.cell_line(task, stage, f"{style.text(value)} {style.unit}", parts)
 
 
 def show_cell(

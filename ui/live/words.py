@@ -71,6 +71,7 @@ EARLIER, EARLIER_HELP = "Move up", "One place earlier."
 LATER, LATER_HELP = "Move down", "One place later."
 TAKE_OUT, TAKE_OUT_HELP = "Take out", "It does not run until it is resumed."
 
+AGAINST_OWN, AGAINST_BASE = "since the end of its own stage", "against the base model"
 CELL_NONE = "Select a cell of the matrix, or choose its stage and task here."
 AFTER_STAGE, AFTER_STAGE_HELP = "After stage", "Row of the matrix."
 TASK, TASK_HELP = "Task", "Column of the matrix."
@@ -183,6 +184,12 @@ def cell_title(task: str | None, stage: int | None) -> str:
     if task is None or stage is None:
         return "Behind a cell of the matrix"
     return f"Behind the cell: {plain(task)}, {f'after stage {stage}' if stage else BASE_MODEL}"
+
+
+def cell_line(task: str, stage: int, value: str, changes: Sequence[str]) -> str:
+    """A cell's score, with the changes that there are, in Markdown."""
+    where = f"after stage {stage}" if stage else BASE_MODEL
+    return f"**{plain(task)}, {where}:** {', '.join([value, *changes])}"
 
 
 def not_scored(task: str, stage: int, ended: bool) -> str:

@@ -46,7 +46,7 @@ function show(node, shown) {
   chart.shown = shown;
   node.setAttribute("aria-label", shown.alt);
   const notes = node.parentElement.querySelector(".palimpsest-chart-notes");
-  const sentences = shown.notes ?? [];
+  const sentences = (chart.data.with_notes ?? true) ? (shown.notes ?? []) : [];
   if (JSON.stringify(sentences) !== chart.noted) {
     chart.noted = JSON.stringify(sentences);
     notes.replaceChildren(...sentences.map((sentence) => {

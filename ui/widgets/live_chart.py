@@ -95,19 +95,22 @@ def polled_chart(
     revision: str = "",
     tall_height: int | None = None,
     shapes: Sequence[Mapping[str, object]] = (),
+    with_notes: bool = True,
 ) -> dict[str, Any] | None:
     """Show the figure that the route `url` of this server gives (`ui/server/addresses.py` has them), and go on asking
-    it for what is new without a run of the page's script; all else is as in `live_chart`.
+    it for what is new without a run of the page's script; all else is as in `live_chart`. Its notes stand below it
+    `with_notes`.
 
     The chart asks once a second while the run trains, seldom once it has ended and never in a tab that nobody looks at.
     It follows the page's theme, says when the server does not answer, and goes on when it does.
     """
-    return _mounted(key, {"url": url}, height, narrow_height, on_click, revision, tall_height, shapes)
+    source = {"url": url, "with_notes": with_notes}
+    return _mounted(key, source, height, narrow_height, on_click, revision, tall_height, shapes)
 
 
 def _mounted(
     key: str,
-    source: dict[str, str],
+    source: dict[str, Any],
     height: int,
     narrow_height: int | None,
     on_click: Callable[[], None] | None,
