@@ -123,8 +123,9 @@ def loss_figure(
     for term in (t for t in shown if t != "total" or len(present) > 2):
         traces += _term_traces(losses.get(term, NO_LINE), term, window, axes["penalty"] if is_pull(term) else "y")
     styles, onsets = task_styles(tasks), forgetting_onsets(curve, tasks)
+    looks = curve[["stage", "step"]].drop_duplicates()
     for task in tasks:
-        points = curve[curve["task"] == task].sort_values("step")
+        points = _with_gaps(curve[curve["task"] == task], looks)
         traces.append(_band_trace(points, task, styles[task], SCORES[score], held_out_axis))
         traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
     if len(beside):
@@ -133,6 +134,15 @@ def loss_figure(
     boxes, notes = _shades(stages, steps)
     layout = base_layout(_describe(newest, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
     return go.Figure({"data": traces, "layout": layout | _axes(panels, axes, SCORES[score], steps)})
+
+
+def _with_gaps(points: pd.DataFrame, looks: pd.DataFrame) -> pd.DataFrame:
+    """A task's points in order, with a row of NaN for every look at other tasks between them: a task that was added
+    after a stage was scored at its end alone, and no line may lead through what nobody has seen."""
+    if points.empty:
+        return points
+    between = looks[looks["step"].between(points["step"].min(), points["step"].max())]
+    return between.merge(points, on=["stage", "step"], how="left").sort_values(["step", "stage"])
 
 
 def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str, score: str) -> go.Figure:

@@ -79,7 +79,7 @@ Parameter = Whole | OneOf | Text
 
 
 def values_of(given: Iterable[tuple[str, str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """The value of every parameter by its name. Raises RequestError for what is wrong, is missing, comes twice or is not
+    """The value of every parameter by its name. Raises RequestError for what is wrong, missing, there twice or not
     known."""
     known = {parameter.name: parameter for parameter in parameters}
     found: dict[str, Any] = {}
