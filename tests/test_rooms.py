@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/experiments", "engine/persistence"),
     ("engine/insight/measures", "engine/harness"),
     ("engine/training", "engine/store"),
-    ("engine/results", "engine/forecast"),
+    ("engine/results", "engine/forecast", "engine/housekeeping"),
     ("engine/cards", "engine/execution"),
     ("engine/cluster", "engine/driving"),
     ("engine/running", "ui/compare"),

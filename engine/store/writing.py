@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, to_data
 from engine.store import schema
+from engine.store.facts import in_bin, no_experiment
 from engine.store.progress import ProgressWriter, Request
 from engine.store.schema import ACTIVE, GONE, RESUMABLE, STALE_AFTER_SECONDS, experiments, now, runs
 
@@ -70,7 +71,7 @@ class Writer(ProgressWriter):
                 update(experiments).where(experiments.c.experiment_id == experiment_id).values(name=name)
             )
             if not found.rowcount:
-                raise StoreError(_no_experiment(experiment_id))
+                raise StoreError(no_experiment(experiment_id))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment, its records and checkpoints. Raises StoreError while one of its runs is running."""
@@ -121,13 +122,17 @@ class Writer(ProgressWriter):
     def requeue(self, run_id: str) -> None:
         """Put an interrupted, stopped or failed run at the end of the queue, to go on from the last point that it kept.
 
-        Raises StoreError for a run in any other state.
+        Raises StoreError for a run in any other state, and for one in the bin.
         """
         with self._writing() as connection:
             run = connection.execute(
-                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(runs.c.run_id == run_id)
+                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at, runs.c.deleted_at).where(
+                    runs.c.run_id == run_id
+                )
             ).one_or_none()
-            status = effective_status(*run) if run else "gone"
+            status = effective_status(*run[:3]) if run else "gone"
+            if run is not None and run.deleted_at is not None:
+                raise StoreError(in_bin("This run"))
             if status not in RESUMABLE:
                 raise StoreError(f"This run is {status}; only interrupted, stopped and failed runs can be resumed.")
             connection.execute(
@@ -271,7 +276,3 @@ def _is_driven_here(run_id: str) -> bool:
     """Whether a thread of this process says that it beats for the run. Threads are asked since modules may be loaded
     anew, and would forget."""
     return any(run_id in getattr(thread, DRIVEN_RUNS, ()) for thread in threading.enumerate())
-
-
-def _no_experiment(experiment_id: str) -> str:
-    return f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted."
