@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, String, select, type_coerce
 
 from engine.common.errors import StoreError
+from engine.experiments.origin import Origin, origin_of
 from engine.store import schema
 from engine.store.curves import CurveReader
 from engine.store.schema import runs
@@ -99,6 +100,19 @@ class FactReader(CurveReader):
         query = select(runs.c.run_id, runs.c.environment).where(runs.c.run_id.in_(listed_ids(run_ids)))
         with self._reading() as connection:
             return {run_id: found or {} for run_id, found in connection.execute(query)}
+
+    def origins(self, run_ids: Ids) -> dict[str, Origin]:
+        """Where those of these runs come from that were made from others."""
+        query = select(runs.c.run_id, runs.c.origin).where(runs.c.run_id.in_(listed_ids(run_ids)))
+        with self._reading() as connection:
+            found = {run_id: origin_of(data) for run_id, data in connection.execute(query)}
+        return {run_id: origin for run_id, origin in found.items() if origin is not None}
+
+    def experiment_origin(self, experiment_id: str) -> Origin | None:
+        """Where an experiment comes from, where it was made from another one."""
+        query = select(schema.experiments.c.origin).where(schema.experiments.c.experiment_id == experiment_id)
+        with self._reading() as connection:
+            return origin_of(connection.execute(query).scalar())
 
     def nodes(self, experiment_id: str) -> dict[str, str]:
         """The name of the machine that each run of the experiment last began on, by run id, without runs that recorded

@@ -89,7 +89,7 @@ def rows_of(folder: Path, left_out: set[str]) -> dict[str, list[dict[str, Any]]]
     with closing(Store(folder)) as store, store._reading() as connection:
         (experiment_id,) = connection.execute(sqlalchemy.select(schema.experiments.c.experiment_id)).scalars()
         found = {}
-        for table in schema._metadata.sorted_tables:
+        for table in (schema.experiments, schema.runs, *schema.OF_STAGES):
             query = sqlalchemy.select(table).order_by(*table.primary_key.columns)
             found[table.name] = [
                 {
