@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight",),
     ("engine/insight/serving",),
     ("engine", "ui/server"),
+    ("ui/manage",),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
     ("ui/report", "ui/abilities"),
     ("pages", "."),

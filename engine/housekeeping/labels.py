@@ -1,6 +1,7 @@
 """What people say of experiments and runs: tags, notes, names, whose they are, and whether they are put away."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -45,10 +46,41 @@ def set_archived(store: Database, chosen: Chosen, archived: bool) -> None:
     _set(store, chosen, {"archived_at": now() if archived else None})
 
 
-def set_beginnings(store: Database, experiment_id: str, owner: str, origin: Mapping[str, Any] | None) -> None:
-    """Say whose a new experiment is, "" where nobody logs in, and what it comes from."""
-    values: dict[str, Any] = {"owner": owner} | ({"origin": dict(origin)} if origin else {})
-    _set(store, Chosen((experiment_id,)), values)
+@dataclass(frozen=True)
+class Described:
+    """What was said of an experiment or a run."""
+
+    thing: Thing
+    title: str
+    """The name that can be changed: an experiment's, or the one that a user gave a run."""
+    tags: tuple[str, ...]
+    notes: str
+    archived: bool
+
+
+def described(store: Database, chosen: Chosen) -> list[Described]:
+    """What was said of all that is chosen. Raises StoreError where one of them is gone."""
+    found = []
+    with store.reading() as connection:
+        names = {each.about: each for each in things(connection, chosen)}
+        for (table, key), title, ids in zip(_TABLES, ("name", "title"), (chosen.experiments, chosen.runs), strict=True):
+            columns = (table.c[key], table.c[title], table.c.tags, table.c.notes, table.c.archived_at)
+            for own, name, tags, notes, archived_at in connection.execute(
+                select(*columns).where(table.c[key].in_(ids))
+            ):
+                found.append(Described(names[own], name, tuple(tags or ()), notes, archived_at is not None))
+    return found
+
+
+def known_tags(store: Database) -> list[str]:
+    """Every tag that was given, in the order of the alphabet."""
+    with store.reading() as connection:
+        lists = [
+            tags
+            for table, _ in _TABLES
+            for tags in connection.execute(select(table.c.tags).where(table.c.deleted_at.is_(None))).scalars()
+        ]
+    return sorted({tag for tags in lists for tag in tags or ()}, key=str.casefold)
 
 
 def named(store: Database, chosen: Chosen) -> list[Thing]:

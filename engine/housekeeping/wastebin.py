@@ -99,10 +99,21 @@ def contents(store: Database) -> list[Binned]:
     return sorted(found, key=lambda each: -each.deleted_at)
 
 
-def sizes(store: Database, binned: Iterable[Binned]) -> tuple[int, int]:
-    """The bytes that the files of these take, each file counted once, and those that are free once they are removed:
-    a file that another run or the results for later runs hold as well stays."""
-    names = [name for each in binned for run_id in each.run_ids for name in names_under(*files_of(store, run_id))]
+def runs_in(store: Database) -> list[str]:
+    """The runs whose files go when the bin is emptied."""
+    return [run_id for each in contents(store) for run_id in each.run_ids]
+
+
+def runs_of(store: Database, chosen: Chosen) -> list[str]:
+    """The runs that `put` would move."""
+    with store.reading() as connection:
+        return [row.run_id for row in _runs_of(connection, chosen)]
+
+
+def sizes(store: Database, run_ids: Iterable[str]) -> tuple[int, int]:
+    """The bytes that the files of these runs take, each file counted once, and those that are free once they are
+    removed: a file that another run or the results for later runs hold as well stays."""
+    names = [name for run_id in run_ids for name in names_under(*files_of(store, run_id))]
     return taken_bytes(names), freed_bytes(names)
 
 

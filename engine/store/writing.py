@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.origin import Origin
 from engine.store import schema
 from engine.store.facts import in_bin, no_experiment
 from engine.store.progress import ProgressWriter, Request
@@ -35,15 +36,22 @@ class Writer(ProgressWriter):
     """The writing half of the store."""
 
     def add_experiment(
-        self, experiment: Experiment, expected: Mapping[str, float] | None = None, only: int | None = None
+        self,
+        experiment: Experiment,
+        expected: Mapping[str, float] | None = None,
+        only: int | None = None,
+        owner: str = "",
+        origin: Origin | None = None,
     ) -> str:
         """Keep an experiment and queue its runs, in order, or `only` the run of that number from 0; returns its id.
-        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that."""
+        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that.
+        `owner` is whose it is, "" where nobody logs in, `origin` what it was made from."""
         experiment_id = new_experiment_id()
         created_at = now()
         rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with self._writing() as connection:
-            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at)])
+            said = {"owner": owner} | ({"origin": origin.data} if origin is not None else {})
+            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at) | said])
             connection.execute(insert(runs), rows)
         return experiment_id
 

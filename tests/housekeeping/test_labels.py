@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from engine.common.errors import StoreError
-from engine.housekeeping import Chosen, Thing, changes, labels, overview
+from engine.experiments.origin import Origin, origin_of
+from engine.housekeeping import Chosen, Thing, changes, labels, overview, wastebin
 from engine.store import Store
 from tests.fake_runs import experiment
 
@@ -46,15 +47,14 @@ def test_notes_titles_and_archiving_show_in_the_table(store: Store, added: tuple
     labels.set_notes(store, Chosen((experiment_id,), (second,)), " Looks odd.\nAsk Edith. ")
     labels.set_title(store, first, "  the  baseline ")
     labels.set_archived(store, Chosen(runs=(second,)), archived=True)
-    labels.set_beginnings(store, experiment_id, "edith@example.org", {"kind": "duplicated", "name": "pantry"})
     table = overview.read(store)
     assert table.runs["notes"].tolist() == ["", "Looks odd.\nAsk Edith."]
     assert table.runs["title"].tolist() == ["the baseline", ""]
     assert table.runs["archived"].tolist() == [False, True]
-    (row,) = table.experiments.to_dict("records")
-    assert (row["owner"], row["origin"], row["archived"]) == (
-        "edith@example.org", {"kind": "duplicated", "name": "pantry"}, False,
-    )  # fmt: skip
+    assert table.experiments["archived"].tolist() == [False]
+    first_said, second_said = labels.described(store, Chosen(runs=(first, second)))
+    assert (first_said.title, first_said.notes, first_said.archived) == ("the baseline", "", False)
+    assert (second_said.title, second_said.notes, second_said.archived) == ("", "Looks odd.\nAsk Edith.", True)
     labels.set_archived(store, Chosen((experiment_id,)), archived=True)
     assert overview.read(store).runs["archived"].tolist() == [True, True]
     assert store.experiments()["archived"].tolist() == [True]
@@ -62,6 +62,23 @@ def test_notes_titles_and_archiving_show_in_the_table(store: Store, added: tuple
     assert overview.read(store).runs["archived"].tolist() == [False, False]
     with pytest.raises(StoreError, match="20,000 characters"):
         labels.set_notes(store, Chosen((experiment_id,)), "x" * 20_001)
+
+
+def test_an_experiment_says_whose_it_is_and_what_it_comes_from(store: Store, tmp_path: Path) -> None:
+    origin = Origin("duplicated", "e1", "pantry")
+    store.add_experiment(experiment(tmp_path), owner="edith@example.org", origin=origin)
+    (row,) = overview.read(store).experiments.to_dict("records")
+    assert (row["owner"], origin_of(row["origin"])) == ("edith@example.org", origin)
+    assert overview.read(store).runs["owner"].tolist() == ["edith@example.org"] * 2
+
+
+def test_the_known_tags_are_those_of_what_is_not_in_the_bin(store: Store, added: tuple[str, list[str]]) -> None:
+    experiment_id, (first, _) = added
+    labels.change_tags(store, Chosen((experiment_id,)), ["paper"])
+    labels.change_tags(store, Chosen(runs=(first,)), ["Odd", "paper"])
+    assert labels.known_tags(store) == ["Odd", "paper"]
+    wastebin.put(store, Chosen(runs=(first,)))
+    assert labels.known_tags(store) == ["paper"]
 
 
 def test_the_log_gives_the_latest_first_and_what_happened_to_one_thing(store: Store) -> None:

@@ -145,7 +145,7 @@ def test_a_file_that_another_run_or_a_later_one_may_use_is_not_counted_as_freed(
         for place in places:
             os.link(file, place)
     wastebin.put(store, Chosen(runs=(first,)))
-    taken, frees = wastebin.sizes(store, wastebin.contents(store))
+    taken, frees = wastebin.sizes(store, wastebin.runs_in(store))
     assert taken - frees == 10_000
     places = [store.folder / name for name in ("runs", "logs", "shared")]
     before = on_disk(*places)
@@ -153,7 +153,7 @@ def test_a_file_that_another_run_or_a_later_one_may_use_is_not_counted_as_freed(
     assert (len(things), freed) == (1, frees)
     assert before - on_disk(*places) == frees
     wastebin.put(store, Chosen(runs=(second,)))
-    assert wastebin.sizes(store, wastebin.contents(store))[1] >= 5000  # the last name of the common file
+    assert wastebin.sizes(store, wastebin.runs_in(store))[1] >= 5000  # the last name of the common file
 
 
 def test_what_a_kill_left_half_removed_is_finished_and_not_restored(store: Store, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule()
     def empty(self) -> None:
-        told = wastebin.sizes(self.store, wastebin.contents(self.store))[1]
+        told = wastebin.sizes(self.store, wastebin.runs_in(self.store))[1]
         places = [self.store.folder / name for name in ("runs", "logs")]
         before = on_disk(*places)
         _, freed = wastebin.empty(self.store, "")
