@@ -11,7 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.origin import Origin
 from engine.store import schema
+from engine.store.facts import in_bin, no_experiment
 from engine.store.progress import Request
 from engine.store.queue_order import IN_ORDER, QueueWriter, put_in_front
 from engine.store.schema import ACTIVE, GONE, RESUMABLE, STALE_AFTER_SECONDS, experiments, now, runs
@@ -37,15 +39,22 @@ class Writer(QueueWriter):
     """The writing half of the store."""
 
     def add_experiment(
-        self, experiment: Experiment, expected: Mapping[str, float] | None = None, only: int | None = None
+        self,
+        experiment: Experiment,
+        expected: Mapping[str, float] | None = None,
+        only: int | None = None,
+        owner: str = "",
+        origin: Origin | None = None,
     ) -> str:
         """Keep an experiment and queue its runs, in order, or `only` the run of that number from 0; returns its id.
-        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that."""
+        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that.
+        `owner` is whose it is, "" where nobody logs in, `origin` what it was made from."""
         experiment_id = new_experiment_id()
         created_at = now()
         rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with self._writing() as connection:
-            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at)])
+            said = {"owner": owner} | ({"origin": origin.data} if origin is not None else {})
+            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at) | said])
             connection.execute(insert(runs), rows)
         return experiment_id
 
@@ -68,7 +77,7 @@ class Writer(QueueWriter):
                 update(experiments).where(experiments.c.experiment_id == experiment_id).values(name=name)
             )
             if not found.rowcount:
-                raise StoreError(_no_experiment(experiment_id))
+                raise StoreError(no_experiment(experiment_id))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment, its records and checkpoints. Raises StoreError while one of its runs is running."""
@@ -120,13 +129,17 @@ class Writer(QueueWriter):
         """Put an interrupted, stopped or failed run before the waiting runs of its experiment, to go on from the last
         point that it kept.
 
-        Raises StoreError for a run in any other state.
+        Raises StoreError for a run in any other state, and for one in the bin.
         """
         with self._writing() as connection:
             run = connection.execute(
-                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(runs.c.run_id == run_id)
+                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at, runs.c.deleted_at).where(
+                    runs.c.run_id == run_id
+                )
             ).one_or_none()
-            status = effective_status(*run) if run else "gone"
+            status = effective_status(*run[:3]) if run else "gone"
+            if run is not None and run.deleted_at is not None:
+                raise StoreError(in_bin("This run"))
             if status not in RESUMABLE:
                 raise StoreError(f"This run is {status}; only interrupted, stopped and failed runs can be resumed.")
             put_in_front(connection, run_id)
@@ -279,7 +292,3 @@ def _is_driven_here(run_id: str) -> bool:
     """Whether a thread of this process says that it beats for the run. Threads are asked since modules may be loaded
     anew, and would forget."""
     return any(run_id in getattr(thread, DRIVEN_RUNS, ()) for thread in threading.enumerate())
-
-
-def _no_experiment(experiment_id: str) -> str:
-    return f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted."
