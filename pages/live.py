@@ -19,6 +19,7 @@ from ui.live.queue_view import show_queue
 from ui.live.rail import chosen_run, show_rail
 from ui.live.score_cell import cell_in_a_line, chosen_cell, open_cell, show_cell
 from ui.live.status import show_status
+from ui.manage.menu import manage_menu
 from ui.server import addresses, session
 from ui.widgets.change_watch import change_watch
 from ui.widgets.error_notes import with_error_notes
@@ -78,6 +79,7 @@ def title_line(experiment_id: str, names: dict[str, str], runs: pd.DataFrame) ->
         else:
             st.markdown(f"**{plain(names[experiment_id])}**", width="content")
         show_ways_on(experiment_id, runs)
+        manage_menu(experiment_id, "live_menu", saved=data.feed().look_again)
 
 
 def go_to_experiment(key: str) -> None:
@@ -170,14 +172,16 @@ def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> 
     followed = _followed(one_run(experiment_id, run_id))
     data.saw(PAST, data.parts_of_matrix(followed))
     stage, task = chosen_cell(experiment_id)
-    is_chosen = stage is not None and task in tasks
-    shapes = [cell_mark(stage, tasks.index(task) + 1)] if is_chosen else []
+    shapes, said = [], ""
+    if stage is not None and task in tasks:
+        shapes = [cell_mark(stage, tasks.index(task) + 1)]
+        said = cell_in_a_line(followed.matrix, tasks, stage, task, score)
     polled_chart(
         "live_matrix", addresses.matrix_of(run_id, score), height=matrix_pixels(len(tasks), board.CURVES_PIXELS - 70),
         on_click=lambda: open_cell(experiment_id, tasks, [PAST, CELL]), revision=f"{run_id} {score}",
         tall_height=matrix_pixels(len(tasks), board.TALL_PIXELS - 70), shapes=shapes,
     )  # fmt: skip
-    if is_chosen and (said := cell_in_a_line(followed.matrix, tasks, stage, task, score)):
+    if said:
         st.markdown(said)
     show_beside(followed, tasks)
 
