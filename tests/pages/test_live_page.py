@@ -15,6 +15,8 @@ from engine.running.queue import Runner
 from engine.store import Store
 from tests.fake_places import FakePlaces
 from tests.fake_runs import FakeRun, experiment, wait_until
+from ui.api import pictures
+from ui.api.sources import Sources
 from ui.live import data, feed
 from ui.server import entrance, session
 
@@ -93,6 +95,16 @@ def show(experiment_id: str | None = None) -> AppTest:
     return page
 
 
+def glance(run_id: str) -> dict[str, Any]:
+    """What the browser asks the server for."""
+    store = session.store()
+    return pictures.glance(Sources(store, data.feed_of(store)), {"run_id": run_id})
+
+
+def statuses(run_id: str) -> list[str]:
+    return [row[1] for row in glance(run_id)["overview"]["rows"]]
+
+
 def labels(page: AppTest) -> list[str]:
     return [button.label for button in page.button]
 
@@ -103,10 +115,9 @@ def test_without_experiments_the_page_says_what_to_do_next() -> None:
     assert [target for target, _ in links] == [session.EXPERIMENT, session.START]
 
 
-@pytest.mark.usefixtures("added")
-def test_a_waiting_run_shows_its_place_and_can_be_taken_out_of_the_queue() -> None:
+def test_a_waiting_run_shows_its_place_and_can_be_taken_out_of_the_queue(added: tuple[str, list[str]]) -> None:
     page = show()
-    assert page.dataframe[0].value["Status"].tolist() == ["… waiting (1)", "… waiting (2)"]
+    assert statuses(added[1][0]) == ["… waiting (1)", "… waiting (2)"]
     assert "Pause" not in labels(page)
     assert "Stop this run" in labels(page)
 
@@ -116,8 +127,8 @@ def test_a_running_run_shows_progress_and_can_be_paused(
 ) -> None:
     play(in_stage_two)
     page = show()
-    assert page.dataframe[0].value["Status"].tolist() == ["▶ running", "… waiting (1)"]
-    assert [metric.value for metric in page.metric][:2] == ["2 of 2", "6 of 8"]
+    assert statuses(added[1][0]) == ["▶ running", "… waiting (1)"]
+    assert [number["value"] for number in glance(added[1][0])["numbers"]][:2] == ["2 of 2", "6 of 8"]
     next(button for button in page.button if button.label == "Pause").click().run()
     assert asked == [(added[1][0], "pause")]
 
@@ -138,9 +149,9 @@ def test_two_runs_at_once_are_counted_timed_and_reached_each(
     for run_id, pace in zip(added[1], (30.0, 90.0), strict=True):
         store.record(run_id, seconds_per_step=pace, steps_measured=6)
     page = show()
-    assert page.dataframe[0].value["Status"].tolist() == ["▶ running", "▶ running"]
-    words = next(each.value for each in page.markdown if "running" in each.value)
-    assert "2 running, about 3\u202fmin left in all" in words  # two steps of 90 s, beside two of 30 s
+    assert statuses(added[1][0]) == ["▶ running", "▶ running"]
+    words = glance(added[1][0])["overview"]["caption"]
+    assert words == "2 running, about 3\u202fmin left in all"  # two steps of 90 s, beside two of 30 s
     page.selectbox[0].select(added[1][1]).run()
     next(button for button in page.button if button.label == "Pause").click().run()
     assert asked == [(added[1][1], "pause")]
@@ -178,7 +189,7 @@ def test_a_run_that_failed_before_its_first_step_is_promised_no_points(
     assert "was not scored here: the run ended before" in text
     figures = data.feed()
     run = store.runs(added[0]).iloc[0]
-    assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").alt
+    assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").drawn.alt
     assert "waits for" not in figures.matrix(run, ["bread", "tea"], "nats_per_token").figure
 
 
@@ -334,10 +345,8 @@ def test_a_finished_run_has_no_buttons_and_leads_to_the_comparison(
     play()
     page = show()
     assert labels(page) == []
-    assert page.dataframe[0].value["Progress"].tolist() == [100, 100]
+    assert [row[2] for row in glance(added[1][0])["overview"]["rows"]] == [1.0, 1.0]
     assert (session.COMPARE, added[0]) in links
-    remarks = [caption.value for caption in page.caption if caption.value.startswith("Stage 2")]
-    assert remarks == ["Stage 2\\: A sentence with \\<b\\>a mark\\<\\/b\\>\\."], "what a strategy says is no markup"
 
 
 @pytest.mark.usefixtures("added")
@@ -372,7 +381,7 @@ def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
     page.selectbox(key=f"live_stage_{added[0]}").select(2)
     page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
     assert not page.exception
-    numbers = page.dataframe[1].value.set_index("Score")
+    numbers = page.dataframe[0].value.set_index("Score")
     assert numbers.loc["Loss (nats per token)"].tolist() == ["3.000", "−1.000", "+1.000"]
     assert page.code[0].value == f"runs/{added[1][0]}/stage-2"
     way = {"view": "passages", "run": added[1][0], "task": "bread", "stage": "2"}
@@ -421,56 +430,48 @@ def seen(page: AppTest) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("added")
-def test_pages_of_many_sessions_share_one_drawing(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_draws_no_chart_itself(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     drawings: list[str] = []
     for name in ("loss_figure", "matrix_figure"):
-        draw = getattr(feed, name)
-        monkeypatch.setattr(
-            feed, name, lambda *a, _name=name, _draw=draw, **k: drawings.append(_name) or _draw(*a, **k)
-        )
+        monkeypatch.setattr(feed, name, lambda *a, _name=name, **k: drawings.append(_name))
     play(in_stage_two)
-    pages = [show() for _ in range(5)]
-    assert sorted(drawings) == ["loss_figure", "matrix_figure"]
-    assert len({page.session_state["live_seen"]["live_losses"] for page in pages}) == 1
+    show()
+    assert drawings == []
 
 
-def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
+def test_a_change_has_only_those_parts_drawn_again_that_are_made_of_others(
     added: tuple[str, list[str]], store: Store, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "KEEP_SECONDS", 0.0)  # what beats that follow each other at once would see
+    monkeypatch.setattr(feed, "KEEP_SECONDS", 0.0)  # what looks that follow each other at once would see
     play(in_stage_two)
     page = show()
-    watched = data.feed()
+    run_id, watched = added[1][0], data.feed()
+    word = glance(run_id)["structure"]
 
     def changed() -> list[str]:
         view = partial(watched.view, added[0])
-        run = view(data.by_id)[added[1][0]]
-        followed = watched.followed(run["run_id"], 1)
-        now = {
-            "live_whole": (view(data.outline), ""), "live_run": data.state(run),
-            "live_overview": view(data.overview_rows), "live_losses": followed.size, "live_past": followed.size[1:],
-        }  # fmt: skip
+        run = view(data.by_id)[run_id]
+        parts = data.parts_of_matrix(watched.followed(run["run_id"], 1))
+        now = {"live_whole": (view(data.outline), ""), "live_run": run["status"], "live_past": parts}
         assert set(now) == set(seen(page))
         return [part for part, what in now.items() if seen(page)[part] != what]
 
     assert changed() == []
-    store.beat([(added[1][0], 1)])
+    store.record(run_id, events.StepDone(2, 7, {"new": 1.0, "total": 1.0}, 100, 0.01, 1e-3, 1.0))
     assert changed() == []
-    store.record(added[1][0], events.StepDone(2, 7, {"new": 1.0, "total": 1.0}, 100, 0.01, 1e-3, 1.0))
-    assert changed() == ["live_run", "live_overview", "live_losses"]
-    page.run()
-    assert changed() == []
-    store.set_pause(added[1][0], True)
-    assert "live_whole" in changed()
+    assert glance(run_id)["structure"] == word
+    store.set_pause(run_id, True)
+    assert changed() == ["live_whole", "live_run"]
+    assert glance(run_id)["structure"] != word
 
 
-def test_a_page_beats_while_there_is_something_to_follow_and_no_longer(
+def test_a_page_looks_for_changes_while_there_is_something_to_follow_and_no_longer(
     added: tuple[str, list[str]], store: Store, play: Callable[..., None]
 ) -> None:
     play()
-    assert "live_pulse_turn" in show().session_state
+    assert "live_watch_turn" in show().session_state
     store.request(added[1][1], "stop")
-    assert "live_pulse_turn" not in show().session_state
+    assert "live_watch_turn" not in show().session_state
 
 
 class Gone:
@@ -528,21 +529,3 @@ def test_what_one_run_refuses_keeps_the_others_from_nothing(
     next(button for button in page.button if button.label == "Stop all runs of this experiment").click().run()
     assert reached == [added[1][0]]
     assert "the disk is full" in page.toast[0].value
-
-
-@pytest.mark.parametrize(
-    ("clip", "said"),
-    [
-        (0.5, "100\u202f% of the steps were clipped at 0.5; on average 50\u202f% of a step's gradient was left"),
-        (1.0, "No step was clipped at 1."),
-        (None, None),
-    ],
-)
-def test_the_share_of_clipped_steps_stands_below_the_losses_where_there_is_a_limit(
-    store: Store, tmp_path: Path, play: Callable[..., None], clip: float | None, said: str | None
-) -> None:
-    experiment_id = store.add_experiment(experiment(tmp_path, training={"gradient_clip": clip}))
-    play(in_stage_two)
-    told = [each.value.replace("\\", "") for each in show(experiment_id).caption if "clipped" in each.value]
-    assert len(told) == (said is not None)
-    assert all(each.startswith(said or "") for each in told)

@@ -51,12 +51,9 @@ def cell(sources: Sources, values: Values) -> dict[str, Any]:
 
 def glance(sources: Sources, values: Values) -> dict[str, Any]:
     """How far a run and its experiment are, in words, and the word for what their page is made of."""
-    from engine.common.paths import data_folder
-    from engine.running.queue import get_runner
-
     run = sources.run(values["run_id"])
     runs = sources.runs(str(run["experiment_id"]))
-    followed, trouble = sources.followed(run), get_runner(data_folder()).trouble
+    followed, trouble = sources.followed(run), sources.trouble()
     return {
         "may_change": data.is_active(runs) or bool(trouble),
         "structure": data.structure(runs, followed, trouble, sources.feed.queue()),

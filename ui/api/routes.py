@@ -38,11 +38,13 @@ def mounted() -> Mount:
 
 def server_sources() -> Sources:
     """Those of the server's data folder."""
+    from engine.common.paths import data_folder
+    from engine.running.queue import get_runner
     from ui.live.data import feed_of
     from ui.server.session import store_of_routes
 
     store = store_of_routes()
-    return Sources(store, feed_of(store))
+    return Sources(store, feed_of(store), lambda: get_runner(data_folder()).trouble)
 
 
 def api(sources: Callable[[], Sources], visitor: Callable[[Request], Visitor]) -> Starlette:

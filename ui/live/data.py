@@ -1,7 +1,6 @@
 """The data of the Live page unless the user chooses, and what has changed since a browser was sent it."""
 
 import heapq
-import secrets
 from collections.abc import Hashable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -40,11 +39,6 @@ def followed(runs: pd.DataFrame) -> str:
             return str(found.sort_values("position")["run_id"].iloc[0])
     touched = runs.sort_values("heartbeat_at", na_position="first")
     return str(touched["run_id"].iloc[-1])
-
-
-def watchers() -> int:
-    """The number of browsers that look on, this one among them."""
-    return feed().watched_by(st.session_state.setdefault("live_watcher", secrets.token_hex(8)))
 
 
 def is_active(runs: pd.DataFrame) -> bool:

@@ -26,8 +26,6 @@ KEEP_SECONDS = 0.5
 """Data that was read is good for so long: a browser looks every second or two, many must not look many times."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
-LOOKS_ON_SECONDS = 30.0
-"""A browser that has not looked for so long has left."""
 ENDED = ("finished", "failed", "interrupted", "stopped")
 """Runs with these statuses record nothing more by themselves."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
@@ -100,7 +98,6 @@ class Feed:
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
         self._grown: OrderedDict[tuple[Any, ...], Growing] = OrderedDict()
-        self._watchers: dict[str, float] = {}
 
     def runs(self, experiment_id: str) -> pd.DataFrame:
         """The runs of an experiment, at most half a second old."""
@@ -175,14 +172,6 @@ class Feed:
             ended = str(run["status"]) in ENDED
             key = ("matrix", run_id, attempt, score, len(cells), int(general["is_whole"].sum()), ended)
             return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended, general=general))
-
-    def watched_by(self, who: str) -> int:
-        """Note that somebody looks on; returns how many have lately."""
-        with self._lock:
-            now = time.monotonic()
-            self._watchers[who] = now
-            self._watchers = {each: at for each, at in self._watchers.items() if now - at < LOOKS_ON_SECONDS}
-            return len(self._watchers)
 
     def look_again(self) -> None:
         """Look at the store at the next question, however young the last look is: the user has done something."""
