@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from engine.common.errors import AccessError, PalimpsestError, StoreError
-from ui.api.answers import Answer, Answers
 from ui.api.openapi import document
 from ui.api.parameters import values_of
 from ui.api.request_errors import RequestError
 from ui.api.resources import RESOURCES, Resource
+from ui.api.shared_answers import Answer, Answers
 from ui.api.sources import Sources
 from ui.server.access import Role, Visitor
 from ui.server.addresses import API
