@@ -54,7 +54,8 @@ def begin(
         return store.add_experiment(experiment, only=only) if add is None else add(store)
     store.add_missing_runs(experiment_id, store.experiment(experiment_id), only)
     runs = store.runs(experiment_id)
-    for run_id in runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]:
+    ended_early = runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]
+    for run_id in ended_early[::-1]:  # each goes to the front of the queue
         if only is None or run_id == run_id_of(experiment_id, only):
             store.requeue(run_id)
     return experiment_id

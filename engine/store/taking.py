@@ -66,7 +66,7 @@ class Taker(Database):
         """The runs of an experiment that were ever begun, by their numbers from 0: each one's id, and whether it
         recorded anything before it ended."""
         recorded = or_(*(exists().where(table.c.run_id == runs.c.run_id) for table in (schema.stages, schema.scores)))
-        begun = (runs.c.experiment_id == experiment_id) & runs.c.started_at.is_not(None)
+        begun = (runs.c.experiment_id == experiment_id) & runs.c.started_at.is_not(None) & runs.c.deleted_at.is_(None)
         with self._reading() as connection:
             found = connection.execute(select(runs.c.number, runs.c.run_id, recorded).where(begun)).all()
         return {number: (run_id, bool(has_rows)) for number, run_id, has_rows in found}

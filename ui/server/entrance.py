@@ -92,6 +92,11 @@ def require_change() -> str:
     return visitor.name
 
 
+def signature() -> str:
+    """The name of the visitor, for what is kept under it; empty where nobody logs in."""
+    return _visitor().name if _rules().log_in else ""
+
+
 def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
     """`help` and `disabled` of a control that changes something: `st.button("Delete", **for_editors("For good."))`."""
     return {"help": help, "disabled": disabled} if may_change() else {"help": ONLY_SEEING, "disabled": True}
