@@ -178,7 +178,7 @@ def _check_experiments(sources: Sequence[_Source]) -> None:
 
 def _without_places(source: _Source) -> dict[str, Any]:
     """An experiment's configuration with the names of its files and its model, without the folders that they lie in."""
-    data = to_data(source.experiment)
+    data = to_data(source.experiment.model_copy(update={"checkpoints": "all"}))  # which stay makes no other experiment
     if source.store.joined_as_before(source.experiment_id):
         data["tasks"] = [{"joined_as_before": True} | task for task in data["tasks"]]
     for text in (*data["tasks"], data.get("reference"), data["general"]):

@@ -10,6 +10,7 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.experiments.kept_checkpoints import Keep
     from engine.guards.guard import Guard
     from engine.guards.guard_sets import GuardSet
     from engine.harness.kept_results import Kept
@@ -64,6 +65,15 @@ def resume(run_id: str) -> None:
 def stop(run_id: str) -> None:
     """End a run, or take it out of the queue. Raises PalimpsestError."""
     session.runner().request(run_id, "stop")
+
+
+@_change("kept checkpoints '{1}' of runs {0}, which freed {result} bytes")
+def keep_checkpoints(run_ids: Sequence[str], keep: Keep) -> int:
+    """Keep no more checkpoints than `keep` says of the runs among these that have finished; gives the bytes that
+    became free. What goes does not come back. Raises PalimpsestError."""
+    from engine.driving.thinning import thin
+
+    return thin(session.store(), run_ids, keep)
 
 
 @_change("added task {result.task_id}")
