@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from ui.widgets.glance import polled_progress, polled_table
 
 from ui.widgets.change_watch import change_watch
-from ui.widgets.glance import polled_progress, polled_table
 from ui.widgets.live_chart import load_plotly, polled_chart
 
 STEPS = 4000
