@@ -23,6 +23,7 @@ from engine.experiments.origin import Origin
 from engine.persistence.checkpoints import STATE_FILE, stage_folder
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
+from engine.persistence.shared_results import SharedResults
 from engine.persistence.taken_stages import TakenStages, note_taken
 from engine.running.results_folder import differing_fields
 from engine.running.sources import opened_copy, without_places
@@ -96,6 +97,16 @@ def continuation_of(folder: Path, experiment: Experiment, aside: Path) -> Iterat
         if found is None:
             raise ConfigError(f"{folder}: {refusals[0] if refusals else 'holds no experiment.'}")
         yield found
+
+
+def start_continuation(store: Store, experiment_id: str, experiment: Experiment) -> str:
+    """Read everything that `experiment` reads, and queue its runs as the continuation of one of the same store; returns
+    its id. Raises PalimpsestError where anything is refused: then nothing is queued."""
+    from engine.running.experiment_check import check  # loads torch, which a plan does not need
+
+    continuation = plan_continuation(Earlier(store, experiment_id, store.folder), experiment)
+    check(experiment, SharedResults(store.shared_folder)).raise_refusal()
+    return begin_continuation(store, continuation)[0]
 
 
 def plan_continuation(earlier: Earlier, experiment: Experiment) -> Continuation:

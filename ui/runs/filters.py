@@ -23,14 +23,14 @@ def filters(rows: pd.DataFrame, columns: Sequence[str]) -> tuple[Choices, list[s
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         search = st.text_input(
             words.SEARCH, key=SEARCH, help=words.SEARCH_HELP, placeholder=words.SEARCH_PLACEHOLDER, type="search",
-            live=True, icon=":material/search:", width=270, label_visibility="collapsed", **_ADDRESS,
+            live=True, icon=":material/search:", width=230, label_visibility="collapsed", **_ADDRESS,
         )  # fmt: skip
         statuses = _several(words.STATUS, STATUS, words.STATUS_HELP, [*words.STATUSES], format_func=_word_of)
         tags = sorted({tag for own in rows["tags"] for tag in own}, key=str.casefold)
         chosen_tags = _several(words.TAG, TAG, words.TAG_HELP, tags)
         models = _several(words.MODEL, MODEL, words.MODEL_HELP, sorted(set(rows["model"])))
         order = st.selectbox(
-            words.SORT, ORDERS, key=ORDER, help=words.SORT_HELP, width=165, label_visibility="collapsed",
+            words.SORT, ORDERS, key=ORDER, help=words.SORT_HELP, width=160, label_visibility="collapsed",
             format_func=words.sorted_by, **_ADDRESS,
         )  # fmt: skip
         with st.popover(words.COLUMNS, icon=":material/view_column:", help=words.COLUMNS_HELP):
@@ -53,7 +53,7 @@ def clear() -> None:
 
 def _several(label: str, key: str, help: str, options: Sequence[str], **how: Any) -> list[str]:
     return st.multiselect(
-        label, options, key=key, help=help, placeholder=words.any_of(label), width=150, label_visibility="collapsed",
+        label, options, key=key, help=help, placeholder=words.any_of(label), width=145, label_visibility="collapsed",
         **_ADDRESS, **how,
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ OF_RUNS = (
 USUAL = {"Name", "Experiment", "Status", "Runs", "Seed", "Strategies", "Tasks", "Loss", "Forgetting", "Tags", "Created",
          "Minutes", "MB", "Owner"}  # fmt: skip
 _WIDTHS = {
-    "Name": 180, "Experiment": 160, "Status": 102, "Runs": 72, "Seed": 50, "Strategies": 170, "Tasks": 165,
+    "Name": 180, "Experiment": 160, "Status": 98, "Runs": 72, "Seed": 50, "Strategies": 160, "Tasks": 150,
     "Model": 100, "Loss": 62, "Forgetting": 84, "Tags": 115, "Notes": 160, "Created": 98, "Minutes": 70, "MB": 70,
     "Owner": 130,
 }  # fmt: skip
