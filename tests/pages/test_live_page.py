@@ -270,15 +270,15 @@ def test_a_run_says_how_often_it_was_cut_short_elsewhere_and_why(
     assert of_elsewhere(details()) == []
     store.requeue_lost(run_id, "The node *a* is gone.")
     data.feed().look_again()
-    assert of_elsewhere(page := details()) == [
-        ":material/moving: Cut short 1 time, and waits to go on. The node *a* is gone."
-    ]
+    page = details()
+    assert of_elsewhere(page) == [":material/moving: Cut short 1 time, and waits to go on. The node *a* is gone."]
     assert page.info[0].value == "The node \\*a\\* is gone\\."
     assert store.claim(run_id)
     assert of_elsewhere(details()) == [":material/moving: Went on elsewhere 1 time. The node *a* is gone."]
     store.requeue_lost(run_id, "The node b is gone.")
     assert store.claim(run_id)
-    assert of_elsewhere(page := details()) == [":material/moving: Went on elsewhere 2 times. Last: The node b is gone."]
+    page = details()
+    assert of_elsewhere(page) == [":material/moving: Went on elsewhere 2 times. Last: The node b is gone."]
     said = next(each for each in page.caption if each.value.startswith(":material/moving:"))
     assert said.help.endswith("\n\n1. The node \\*a\\* is gone\\.\n2. The node b is gone\\.")
 

@@ -45,7 +45,7 @@ function mount(root) {
 }
 
 function update(list) {
-  const fetched = list.news?.[list.data.part] ?? { note: "", rows: [] };
+  const fetched = list.news?.[list.data.part] ?? list.data.fetched;
   const data = { ...list.data, rows: [...list.data.rows, ...fetched.rows] };
   if (list.note.textContent !== fetched.note) list.note.textContent = fetched.note;
   list.label.textContent = data.label;
