@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from engine.housekeeping.wastebin import files_of
 from engine.persistence.disk_use import FileName, names_under, taken_bytes
 from engine.store.schema import Database
 
+REST_SECONDS = 10.0
+"""The time for which sizes count as new, unless other runs are asked about."""
 Signature = tuple[tuple[str, int], ...]
 """The folders of a run and its log, each with the time at which an entry was last added or removed, or its size."""
 
@@ -34,6 +37,7 @@ class FolderSizes:
         self._found: dict[str, _Found] = {}
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._looked_at, self._looked_for = -REST_SECONDS, frozenset[str]()
         self.changes = 0
         """Counts the looks that found other sizes than the one before."""
 
@@ -51,9 +55,11 @@ class FolderSizes:
         return taken_bytes(name for each in found if each is not None for name in each.names)
 
     def begin_look(self, run_ids: Collection[str], growing: Collection[str]) -> None:
-        """Look the runs up in a thread, unless one is at it; those that may grow are always read."""
+        """Look the runs up in a thread, unless one is at it or has just looked at these; those that may grow are always
+        read."""
         with self._starting:
-            if not self.looking:
+            rests = time.monotonic() - self._looked_at < REST_SECONDS and self._looked_for == frozenset(run_ids)
+            if not self.looking and not rests:
                 self._thread = threading.Thread(
                     target=self.look, args=(tuple(run_ids), frozenset(growing)), name="palimpsest-sizes", daemon=True
                 )
@@ -65,6 +71,7 @@ class FolderSizes:
         if {key: each.names for key, each in fresh.items()} != {key: each.names for key, each in self._found.items()}:
             self._found = fresh
             self.changes += 1
+        self._looked_at, self._looked_for = time.monotonic(), frozenset(run_ids)
 
     def _looked_up(self, run_id: str, grows: bool) -> _Found:
         before = self._found.get(run_id)

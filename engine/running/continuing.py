@@ -20,7 +20,7 @@ from engine.common.quoting import listed
 from engine.driving.run_log import log
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.origin import Origin
-from engine.persistence.checkpoints import STATE_FILE, stage_folder
+from engine.persistence.checkpoints import stage_folder
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.persistence.shared_results import SharedResults
@@ -189,11 +189,12 @@ def _identity(spec: RunSpec) -> str:
 
 
 def _stages_at_hand(run_folder: Path, finished: int) -> int:
-    """The number of stages from the first whose checkpoints are there, the last of them with its strategy's state."""
+    """The number of stages from the first whose checkpoints are there: the strategy's state lies in the last one, or is
+    made again from all of them."""
     there = 0
     while there < finished and stage_folder(run_folder, there + 1).is_dir():
         there += 1
-    return there if there and (stage_folder(run_folder, there) / STATE_FILE).is_file() else 0
+    return there
 
 
 def _copied_bytes(earlier: Earlier, beginnings: Mapping[int, Beginning], target: Path) -> int:

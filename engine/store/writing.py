@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.kept_checkpoints import Keep
 from engine.experiments.origin import Origin
 from engine.store import schema
 from engine.store.facts import in_bin, no_experiment
@@ -78,6 +79,18 @@ class Writer(QueueWriter):
             )
             if not found.rowcount:
                 raise StoreError(no_experiment(experiment_id))
+
+    def set_kept_checkpoints(self, experiment_id: str, keep: Keep) -> None:
+        """Change which checkpoints stay of the experiment's runs that are still to finish."""
+        own = experiments.c.experiment_id == experiment_id
+        with self._writing() as connection:
+            kept = connection.execute(select(experiments.c.configuration).where(own)).scalar_one_or_none()
+            if kept is None:
+                raise StoreError(no_experiment(experiment_id))
+            changed = {name: value for name, value in kept.items() if name != "checkpoints"}
+            changed |= {} if keep == "all" else {"checkpoints": keep}
+            if changed != kept:
+                connection.execute(update(experiments).where(own).values(configuration=changed))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment, its records and checkpoints. Raises StoreError while one of its runs is running."""

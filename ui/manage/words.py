@@ -5,7 +5,7 @@ from figures.numbers import bytes_size, plural
 MENU = "Manage"
 MENU_HELP = "Rename, tag, take notes, duplicate, archive, or move to the bin."
 RENAME, TAGS, NOTES, DUPLICATE = "Rename", "Tags", "Notes", "Duplicate"
-ARCHIVE, UNARCHIVE, BIN = "Archive", "Take out of the archive", "Move to bin"
+ARCHIVE, UNARCHIVE, BIN = "Archive", "Unarchive", "Move to bin"
 ICONS = {
     RENAME: ":material/edit:", TAGS: ":material/sell:", NOTES: ":material/notes:",
     DUPLICATE: ":material/content_copy:", ARCHIVE: ":material/archive:", UNARCHIVE: ":material/unarchive:",

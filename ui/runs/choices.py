@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 NEWEST, NAME, LOSS, FORGETTING, MINUTES, SIZE = (
-    "Newest", "Name", "Lowest loss", "Least forgetting", "Longest", "Largest on disk",
+    "Newest", "Name", "Lowest loss", "Least forgetting", "Longest", "Largest",
 )  # fmt: skip
 ORDERS = (NEWEST, NAME, LOSS, FORGETTING, MINUTES, SIZE)
 _BY = {NAME: ("name", True), LOSS: ("average", True), FORGETTING: ("forgetting", True), MINUTES: ("seconds", False),

@@ -26,8 +26,8 @@ OF_RUNS = (
 USUAL = {"Name", "Experiment", "Status", "Runs", "Seed", "Strategies", "Tasks", "Loss", "Forgetting", "Tags", "Created",
          "Minutes", "MB", "Owner"}  # fmt: skip
 _WIDTHS = {
-    "Name": 210, "Experiment": 170, "Status": 105, "Runs": 65, "Seed": 55, "Strategies": 220, "Tasks": 200,
-    "Model": 110, "Loss": 75, "Forgetting": 90, "Tags": 130, "Notes": 160, "Created": 130, "Minutes": 75, "MB": 80,
+    "Name": 180, "Experiment": 160, "Status": 98, "Runs": 72, "Seed": 50, "Strategies": 160, "Tasks": 150,
+    "Model": 100, "Loss": 62, "Forgetting": 84, "Tags": 115, "Notes": 160, "Created": 98, "Minutes": 70, "MB": 70,
     "Owner": 130,
 }  # fmt: skip
 
@@ -116,7 +116,7 @@ def column_config(view: pd.DataFrame) -> dict[str, object]:
         elif name == "Tags":
             found[name] = make.ListColumn(**about)
         elif name == "Created":
-            found[name] = make.DatetimeColumn(format="D MMM YYYY, HH:mm", **about)
+            found[name] = make.DatetimeColumn(format="D MMM YYYY", **about)
         else:
             found[name] = make.TextColumn(pinned=name == "Name", **about)
     return found

@@ -38,7 +38,7 @@ def tick_table(view: pd.DataFrame, ids: Sequence[str], state: object, **options:
     kept = frozenset(st.session_state.get(_TICKED, ()))
     rows = [place for place, each in enumerate(ids) if each in kept]
     st.dataframe(
-        view, key=key, hide_index=True, on_select=_taker(key, tuple(ids)), selection_mode="multi-row",
+        view, key=key, hide_index=True, placeholder="–", on_select=_taker(key, tuple(ids)), selection_mode="multi-row",
         selection_default={"selection": {"rows": rows, "columns": [], "cells": []}}, **options,
     )  # fmt: skip
 

@@ -18,7 +18,6 @@ STATUS, STATUS_HELP = "Status", "Rows with any of these; none chosen: all."
 TAG, TAG_HELP = "Tag", "Rows that have all of these. A run has those of its experiment too."
 MODEL, MODEL_HELP = "Model", "Rows of any of these base models; none chosen: all."
 ARCHIVED, ARCHIVED_HELP = "Archived", "Show what was put away, and nothing else."
-ANY = "Any"
 SORT, SORT_HELP = "Sort by", "A click on a column's title sorts as well."
 COLUMNS, COLUMNS_HELP = "Columns", "Which columns the table shows."
 COLUMNS_SHOWN = "Columns shown"
@@ -66,6 +65,16 @@ COLUMN_HELPS = {
     "being looked up.",
     "Owner": "Who started it.",
 }
+
+
+def any_of(label: str) -> str:
+    """What an empty filter says."""
+    return f"Any {label.lower()}"
+
+
+def sorted_by(order: str) -> str:
+    """An order in the list of orders."""
+    return f"{order} first"
 
 
 def counted(shown: int, of: int, what: str, taken: int | None) -> str:
