@@ -102,7 +102,7 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
     run = chosen_run(experiment_id, runs)
     run_id, has_answers = str(run["run_id"]), _followed(run).has_answers
     data.saw(WHOLE, (data.outline(runs), trouble, has_answers))
-    show_status(experiment_id, runs, run, watching is None)
+    show_status(experiment_id, runs, run, tasks, watching is None)
     with st.container():  # a place of its own, so that nothing below stands twice while a notice comes or goes
         if watching:
             st.info(words.only_watches(watching), icon=":material/visibility:")
