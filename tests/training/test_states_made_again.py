@@ -71,7 +71,8 @@ def test_a_run_whose_states_were_dropped_goes_on_to_the_same_numbers(name: str, 
     again = list(train(cut))
     assert numbers(again, T) == numbers(heard, T)
     one, other = weights(tmp_path / "a", T), weights(tmp_path / "b", T)
-    assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_a_stage_says_without_its_state_whether_it_can_be_shared(tmp_path: Path) -> None:
