@@ -13,6 +13,8 @@ from engine.events.scores import AnswerSums, DocumentSums, GuardOutcome, Score
 ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
 """The facts of a run's environment that its numbers depend on; the machine's name and the release of its kernel are
 none of them."""
+NODE = "node"
+"""The fact that names the machine."""
 NUMBERS = "numbers"
 """The fact that tells versions of the training apart which do not make the same numbers."""
 

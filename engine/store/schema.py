@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def _kept_by_people() -> tuple[Column[Any], ...]:
         Column("notes", String, nullable=False, default="", server_default=""),
         Column("archived_at", Float),
         Column("deleted_at", Float),  # it is in the bin
-        Column("origin", JSON),  # `store.lineage.Origin` as plain data; NULL where it comes from nothing
+        Column("origin", JSON),  # an `Origin` as plain data; NULL where it comes from nothing
     )
 
 
@@ -94,6 +94,7 @@ runs = Table(
     Column("steps_measured", Integer, nullable=False, default=0, server_default="0"),  # that it was measured over
     Column("expected_seconds", Float),  # the estimate before the start
     Column("queued_at", Float),
+    Column("goes_next", Boolean, nullable=False, default=False, server_default="0"),  # a user wants it to begin first
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("heartbeat_at", Float),
@@ -268,6 +269,14 @@ class Database:
                 self._onlooker.close()
                 self._onlooker = None
         self._engine.dispose()
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A connection that reads, for rooms above this one."""
+        return self._reading()
+
+    def writing(self) -> AbstractContextManager[sa.Connection]:
+        """One transaction that may write, for rooms above this one. Raises StoreError."""
+        return self._writing()
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
