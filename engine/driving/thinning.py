@@ -16,6 +16,7 @@ from engine.persistence.checkpoints import drop_large_states, drop_states, remov
 from engine.persistence.disk_space import used_bytes
 from engine.persistence.shared_results import SharedResults
 from engine.store import Store
+from engine.store.schema import RUNS
 
 BEST_BY = "bits_per_byte"
 """The score whose mean over all tasks names the best stage."""
@@ -24,13 +25,13 @@ BEST_BY = "bits_per_byte"
 def thin(store: Store, run_ids: Iterable[str], keep: Keep) -> int:
     """Keep no more checkpoints of these runs than `keep` says, of those that have finished; returns the bytes that
     became free. Raises StoreError where the store or the disk can't be written."""
-    before = used_bytes(store.folder)
+    before = _bytes(store)
     runs = store.runs(run_ids=list(run_ids))
     for run_id in runs.loc[runs["status"] == "finished", "run_id"]:
         _thin_run(store, str(run_id), keep)
     if keep != "all":
         _free_shared(store)
-    return max(0, before - used_bytes(store.folder))
+    return max(0, before - _bytes(store))
 
 
 def keep_as_set(store: Store, run_id: str) -> None:
@@ -83,6 +84,10 @@ def _thin_run(store: Store, run_id: str, keep: Keep) -> None:
         else:  # no task can be added, so that the run never goes on
             for stage in stages:
                 drop_states(stage_folder(folder, stage))
+
+
+def _bytes(store: Store) -> int:
+    return used_bytes(store.folder / RUNS, store.shared_folder)
 
 
 def _free_shared(store: Store) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
@@ -75,10 +76,10 @@ def _limit() -> int | None:
     return int(limit * _GB)
 
 
-def used_bytes(folder: Path) -> int:
-    """The bytes that files under `folder` take; one that is linked under several names counts once."""
+def used_bytes(*folders: Path) -> int:
+    """The bytes that files under `folders` take; one that is linked under several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
-    for place, _, names in os.walk(folder):
+    for place, _, names in chain.from_iterable(map(os.walk, folders)):
         for name in names:
             try:
                 about = Path(place, name).lstat()

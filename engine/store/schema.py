@@ -19,6 +19,8 @@ from engine.store import migrations
 
 STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
+RUNS = "runs"
+"""The folder in a store for the checkpoints of each run."""
 SHARED = "shared"
 """The folder in a store for results that runs have in common."""
 MOST_ATTEMPTS = 20
@@ -243,7 +245,7 @@ class Database:
 
     def run_folder(self, run_id: str) -> Path:
         """The folder in which a run keeps its checkpoints."""
-        return self.folder / "runs" / run_id
+        return self.folder / RUNS / run_id
 
     @property
     def shared_folder(self) -> Path:
