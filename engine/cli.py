@@ -274,6 +274,22 @@ def sbatch(
         _fail(str(error), FAILED)
 
 
+@app.command()
+def keep(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as `run` made it.", show_default=False)],
+    checkpoints: Annotated[
+        str, typer.Option(help="Which stay of each run: all, last, best or none.", show_default=False)
+    ],
+) -> None:
+    """Keep fewer checkpoints, of the runs that have finished and of those to come. What goes does not come back."""
+    from engine import keep_command
+
+    try:
+        keep_command.keep(folder, checkpoints)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+
+
 @contextmanager
 def _stopping(control: Control) -> Iterator[None]:
     """The first Ctrl-C asks the run to stop and keep what it reached; the second ends at once."""

@@ -25,7 +25,7 @@ class Room:
 
 def room(folder: Path) -> Room:
     """The room of a data folder. Raises ConfigError where the limit is not a number."""
-    limit, used = _limit(), _used(folder)
+    limit, used = _limit(), used_bytes(folder)
     free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     return Room(used, free if limit is None else max(0, min(free, limit - used)), limit)
 
@@ -75,7 +75,7 @@ def _limit() -> int | None:
     return int(limit * _GB)
 
 
-def _used(folder: Path) -> int:
+def used_bytes(folder: Path) -> int:
     """The bytes that files under `folder` take; one that is linked under several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
     for place, _, names in os.walk(folder):

@@ -199,10 +199,11 @@ class Runner:
     def _recover(self) -> None:
         """Runs that say they run do not: whoever ran them is gone, or the lock were not free."""
         cut_short = self.store.mark_interrupted()
+        importlib.import_module("engine.driving.thinning").keep_all_as_set(self.store)
         if os.environ.get(RESUME_VARIABLE, "").strip() in ("", "0"):
             return
         attempts = self.store.runs(run_ids=cut_short).set_index("run_id")["attempt"]
-        for run_id in cut_short:
+        for run_id in reversed(cut_short):  # each goes to the front of its experiment
             if attempts[run_id] < MOST_ATTEMPTS:  # one that takes the process with it must not do so for ever
                 self.store.requeue(run_id)
 

@@ -12,6 +12,7 @@ from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
 from engine.store import schema
 from engine.store.facts import FactReader, Ids, in_bin, listed_ids, no_experiment, no_run
+from engine.store.queue_order import IN_ORDER
 from engine.store.schema import ACTIVE, GONE, experiments, runs
 from engine.store.waiting import estimate_waiting, settings_in
 from engine.store.writing import effective_status
@@ -32,7 +33,7 @@ _RUN_COLUMNS = (
     "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
     "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
     "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
-    "interruptions",
+    "interruptions", "goes_next",
 )  # fmt: skip
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
 _FEW_STEPS, _FEW_SHARE, _MANY_STEPS = 4, 0.05, 50
@@ -90,7 +91,7 @@ class Reader(FactReader):
             query = query.where(runs.c.experiment_id.in_(listed_ids(experiment_ids)))
         if run_ids is not None:
             query = query.where(runs.c.run_id.in_(listed_ids(run_ids)))
-        queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number)
+        queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(*IN_ORDER)
         with self._reading() as connection:
             found = connection.execute(query).all()
             positions = {run_id: place for place, run_id in enumerate(connection.execute(queue).scalars(), start=1)}

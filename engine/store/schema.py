@@ -94,6 +94,7 @@ runs = Table(
     Column("steps_measured", Integer, nullable=False, default=0, server_default="0"),  # that it was measured over
     Column("expected_seconds", Float),  # the estimate before the start
     Column("queued_at", Float),
+    Column("goes_next", Boolean, nullable=False, default=False, server_default="0"),  # a user wants it to begin first
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("heartbeat_at", Float),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ class Sources:
 
     store: Store
     feed: Feed
+    trouble: Callable[[], str] = str
+    """What keeps the queue from going on; empty where nothing does."""
 
     def experiment_row(self, experiment_id: str) -> dict[str, Any]:
         """The row of an experiment among `Store.experiment_rows`."""

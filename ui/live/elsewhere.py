@@ -26,7 +26,7 @@ def show_elsewhere(run: "pd.Series[Any]", nodes: Mapping[str, str]) -> None:
             st.caption(f":material/dns: Node: {plain(node)}")
 
 
-def waits_to_go_on(run: "pd.Series[Any]") -> bool:
+def _waits_to_go_on(run: "pd.Series[Any]") -> bool:
     """Whether a run is in the queue because it was cut short elsewhere."""
     sentences = run["interruptions"]
     return run["status"] == data.WAITING and isinstance(sentences, list) and run["reason"] in sentences[-1:]
@@ -41,5 +41,5 @@ def node_to_name(run_id: str, nodes: Mapping[str, str]) -> str:
 
 def _how_often(run: "pd.Series[Any]", sentences: list[str]) -> str:
     times = plural(len(sentences), "time")
-    said = f"Cut short {times}, and waits to go on." if waits_to_go_on(run) else f"Went on elsewhere {times}."
+    said = f"Cut short {times}, and waits to go on." if _waits_to_go_on(run) else f"Went on elsewhere {times}."
     return f"{said} Last:" if len(sentences) > 1 else said

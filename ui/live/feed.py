@@ -26,8 +26,6 @@ KEEP_SECONDS = 0.5
 """Data that was read is good for so long: a browser looks every second or two, many must not look many times."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
-LOOKS_ON_SECONDS = 30.0
-"""A browser that has not looked for so long has left."""
 ENDED = ("finished", "failed", "interrupted", "stopped")
 """Runs with these statuses record nothing more by themselves."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
@@ -96,10 +94,10 @@ class Feed:
         self._lock = threading.RLock()
         self._runs: OrderedDict[str, _Read] = OrderedDict()
         self._nodes: OrderedDict[str, _Read] = OrderedDict()
+        self._queue: OrderedDict[str, _Read] = OrderedDict()
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
         self._grown: OrderedDict[tuple[Any, ...], Growing] = OrderedDict()
-        self._watchers: dict[str, float] = {}
 
     def runs(self, experiment_id: str) -> pd.DataFrame:
         """The runs of an experiment, at most half a second old."""
@@ -123,6 +121,17 @@ class Feed:
                 self._nodes, experiment_id, _EXPERIMENTS, lambda _: self._store.nodes(experiment_id)
             ).value
             return nodes
+
+    def queue(self) -> pd.DataFrame:
+        """The waiting runs of all experiments, in the order in which they begin."""
+
+        def read(_: pd.DataFrame | None) -> pd.DataFrame:
+            waiting = [run.run_id for run in self._store.runs_in_play() if run.status == "queued"]
+            return self._store.runs(run_ids=waiting).sort_values("position")
+
+        with self._lock:
+            queue: pd.DataFrame = self._fresh(self._queue, "", 1, read).value
+            return queue
 
     def followed(self, run_id: str, attempt: int) -> Followed:
         """All that a run has recorded; what is new is read. A new attempt may train a stage again: it starts afresh."""
@@ -164,18 +173,10 @@ class Feed:
             key = ("matrix", run_id, attempt, score, len(cells), int(general["is_whole"].sum()), ended)
             return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended, general=general))
 
-    def watched_by(self, who: str) -> int:
-        """Note that somebody looks on; returns how many have lately."""
-        with self._lock:
-            now = time.monotonic()
-            self._watchers[who] = now
-            self._watchers = {each: at for each, at in self._watchers.items() if now - at < LOOKS_ON_SECONDS}
-            return len(self._watchers)
-
     def look_again(self) -> None:
         """Look at the store at the next question, however young the last look is: the user has done something."""
         with self._lock:
-            for reads in (self._runs, self._nodes, self._followed):
+            for reads in (self._runs, self._nodes, self._queue, self._followed):
                 for read in reads.values():
                     read.looked_at = 0.0
 

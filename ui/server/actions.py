@@ -10,6 +10,7 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.experiments.kept_checkpoints import Keep
     from engine.experiments.origin import Origin
     from engine.guards.guard import Guard
     from engine.guards.guard_sets import GuardSet
@@ -98,6 +99,28 @@ def resume(run_id: str) -> None:
 def stop(run_id: str) -> None:
     """End a run, or take it out of the queue. Raises PalimpsestError."""
     session.runner().request(run_id, "stop")
+
+
+@_change("put run {0} before all others in the queue")
+def run_next(run_id: str) -> None:
+    """Let a waiting run begin before all others. Raises PalimpsestError."""
+    session.store().run_next(run_id)
+    session.runner().wake()
+
+
+@_change("moved run {0} by {1} in the queue")
+def move_in_queue(run_id: str, by: int) -> None:
+    """Let a waiting run begin so many places later, or earlier. Raises PalimpsestError."""
+    session.store().move_in_queue(run_id, by)
+
+
+@_change("kept checkpoints '{1}' of runs {0}, which freed {result} bytes")
+def keep_checkpoints(run_ids: Sequence[str], keep: Keep) -> int:
+    """Keep no more checkpoints than `keep` says of the runs among these that have finished; gives the bytes that
+    became free. What goes does not come back. Raises PalimpsestError."""
+    from engine.driving.thinning import thin
+
+    return thin(session.store(), run_ids, keep)
 
 
 @_change("added task {result.task_id}")
