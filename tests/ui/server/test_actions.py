@@ -141,7 +141,8 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
         "kept prompts s1", "deleted prompts s1",
         "kept guards g1", "renamed guards g1", "deleted guards g1", "deleted kept scores and answers",
         "kept results of lm-evaluation-harness h1 with run r1", "deleted results of lm-evaluation-harness h1 of run r1",
-        "continued experiment e1 as e2", "renamed experiment e1", "named run r1", f"tagged {chosen}", f"wrote notes of {chosen}", f"archived {chosen}",
+        "continued experiment e1 as e2", "renamed experiment e1", "named run r1",
+        f"tagged {chosen}", f"wrote notes of {chosen}", f"archived {chosen}",
         f"took {chosen} out of the archive", f"moved {chosen} to the bin", f"restored {chosen}",
         "emptied the bin, which freed 7 bytes",
     )  # fmt: skip
