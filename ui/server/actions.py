@@ -78,7 +78,7 @@ def continue_experiment(experiment_id: str, experiment: Experiment) -> str:
     PalimpsestError."""
     from engine.running.continuing import start_continuation  # loads torch
 
-    continued_id = start_continuation(session.store(), experiment_id, experiment)
+    continued_id = start_continuation(session.store(), experiment_id, experiment, entrance.signature())
     session.runner()
     return continued_id
 

@@ -16,6 +16,7 @@ from engine.housekeeping import Chosen, changes, labels, wastebin
 from engine.insight import harness_evaluations
 from engine.insight.prompt_sets import PromptSets
 from engine.insight.requests import AnswersRequest, Source
+from engine.running import continuing
 from engine.store import Store
 from engine.tasks.documents import Document, Task
 from engine.tasks.library import Library
@@ -119,6 +120,8 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
     monkeypatch.setattr(labels, "named", lambda store, chosen: [])
     chosen = Chosen(("e1",), ("r1",))
     did_to.empty.return_value = ([], 7)
+    monkeypatch.setattr(continuing, "start_continuation", lambda store, earlier, described, owner: "e2")
+    assert actions.continue_experiment("e1", MagicMock()) == "e2"
     actions.rename_experiment("e1", "another name")
     actions.name_run("r1", "the baseline")
     actions.change_tags(chosen, ["new"], ["old"])
@@ -138,7 +141,8 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
         "kept prompts s1", "deleted prompts s1",
         "kept guards g1", "renamed guards g1", "deleted guards g1", "deleted kept scores and answers",
         "kept results of lm-evaluation-harness h1 with run r1", "deleted results of lm-evaluation-harness h1 of run r1",
-        "renamed experiment e1", "named run r1", f"tagged {chosen}", f"wrote notes of {chosen}", f"archived {chosen}",
+        "continued experiment e1 as e2", "renamed experiment e1", "named run r1",
+        f"tagged {chosen}", f"wrote notes of {chosen}", f"archived {chosen}",
         f"took {chosen} out of the archive", f"moved {chosen} to the bin", f"restored {chosen}",
         "emptied the bin, which freed 7 bytes",
     )  # fmt: skip
