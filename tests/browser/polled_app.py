@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from ui.widgets.glance import polled_progress, polled_table
 
 from ui.widgets.change_watch import change_watch
 from ui.widgets.live_chart import load_plotly, polled_chart
@@ -47,7 +46,9 @@ else:
             return JSONResponse({"error": "The store is <b>away</b>."}, 503)
         grown = base.grown(until(next(asked)))
         said = {
-            "base": base.base, "tail": grown.tail, "notes": [f"<i>step</i> {grown.newest}"],
+            "base": base.base,
+            "tail": grown.tail,
+            "notes": [f"<i>step</i> {grown.newest}"],
             "structure": "two" if TWO.exists() else "one",
         }
         if request.query_params.get("base") != base.base:
