@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight",),
     ("engine/insight/serving",),
     ("engine", "ui/server"),
-    ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
+    ("ui/start", "ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
     ("ui/report", "ui/abilities"),
     ("pages", "."),
 )
