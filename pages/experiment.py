@@ -26,7 +26,7 @@ from ui.experiment.training_section import model_and_seeds, preset_picker, train
 from ui.outlook.findings import Findings, findings, limited
 from ui.outlook.outlook import Outlook
 from ui.server import session
-from ui.widgets.folding import folding
+from ui.widgets.forms import folding
 from ui.widgets.text import plain
 
 

@@ -85,12 +85,11 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     curve, beside_tasks = store.curve(run_ids), beside_data(store, run_ids, experiment)
     scores = {name: matrices(matrix, name) for name in (*SCORE_NAMES, *ANSWER_SCORES)}
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
-    gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
-    origins = store.origins(run_ids)
-    facts, environments, curves = store.task_facts_by_run(run_ids), store.environments(run_ids), _curves(curve)
+    gaps, curves = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}, _curves(curve)
+    facts, environments, origins = store.task_facts_by_run(run_ids), store.environments(run_ids), store.origins(run_ids)
     first: dict[str, Any] = next(filter(None, map(environments.get, run_ids)), {})
     of_run = conditions_of_runs(runs, {experiment_id: experiment}, facts, environments)
-    limit, described = experiment.training.gradient_clip, []
+    described, limit = [], experiment.training.gradient_clip
     clipped = store.clipped_steps(run_ids, limit or math.inf)
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
@@ -101,8 +100,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "training": _training_of(experiment, run),
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
-                "interruptions": run.interruptions or [], "environment": _if_another(environments[run.run_id], first),
-                "continued_from": _continued_from(origins.get(run.run_id), environments[run.run_id]),
+                "interruptions": run.interruptions or [],
+                **_of_machines(environments[run.run_id], first, origins.get(run.run_id)),
                 "summary": _summaries(matrix_of, against, {name: gap.get(run.run_id) for name, gap in gaps.items()}),
                 "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
                 "seconds": run.seconds, "tokens": int(run.target_tokens),
@@ -117,9 +116,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "schema": SCHEMA,
         "experiment": to_data(experiment),
         "environment": first,
-        "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
-        "reference": reference_data(store.reference_facts(experiment_id)) or None,
-        "general": reference_data(store.general_facts(experiment_id)) or None,
+        **_of_texts(store, experiment_id, experiment),
         "unscored": unscored(matrix),
         "runs": described,
         "comparison": _comparison(runs, matrix, of_run),
@@ -127,19 +124,26 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     return dict(_plain(whole))
 
 
-def _if_another(own: dict[str, Any], first: dict[str, Any]) -> dict[str, Any] | None:
-    """A run's environment where it is not that of the first; None before the run began."""
-    return own if own and own != first else None
-
-
-def _continued_from(origin: Origin | None, own: dict[str, Any]) -> dict[str, Any] | None:
-    """The run whose first stages a run has taken, and by which facts the arithmetic of its own stages is another."""
-    if origin is None or not origin.stages:
-        return None
+def _of_texts(store: Store, experiment_id: str, experiment: Experiment) -> dict[str, Any]:
+    """What was read of the tasks and of the texts beside them."""
     return {
+        "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
+        "reference": reference_data(store.reference_facts(experiment_id)) or None,
+        "general": reference_data(store.general_facts(experiment_id)) or None,
+    }
+
+
+def _of_machines(own: dict[str, Any], first: dict[str, Any], origin: Origin | None) -> dict[str, Any]:
+    """A run's environment where it is not that of the first, None before the run began; and the run whose first stages
+    it has taken, with the facts by which the arithmetic of its own is another."""
+    found: dict[str, Any] = {"environment": own if own and own != first else None, "continued_from": None}
+    if origin is None or not origin.stages:
+        return found
+    taken = {
         "experiment_id": origin.experiment_id, "experiment": origin.name, "run_id": origin.run_id,
         "stages": origin.stages, "unlike": origin.unlike(own),
     }  # fmt: skip
+    return found | {"continued_from": taken}
 
 
 def _of_stages(stages: pd.DataFrame, folder: Path) -> dict[str, Any]:

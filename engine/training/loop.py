@@ -176,7 +176,8 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
         base.tokenizer.chat_template = next(template for template in reversed(so_far) if template)
     has_state = setup.strategy.makes_state(progress.position.stage)
     more = partial(save_stage_state, state=reached) if has_state else None
-    files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more)
+    before = stage_folder(setup.folder, progress.position.stage - 1)
+    files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more, like=before)
     if setup.shared is not None and progress.journal is not None and progress.position.is_shareable:
         with writing(folder):
             recorded = list(progress.journal.recorded_events())

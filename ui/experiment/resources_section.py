@@ -6,8 +6,7 @@ from engine.common.parameters import parameters_of
 from engine.experiments.resources import Resources, check_gpus
 from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
-from ui.widgets.folding import folding
-from ui.widgets.forms import as_text, exact_value
+from ui.widgets.forms import as_text, exact_value, folding
 from ui.widgets.text import plain
 
 LABEL = "Where it runs"

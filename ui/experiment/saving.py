@@ -14,7 +14,7 @@ from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
 from ui.experiment.loading import is_of_the_app
 from ui.server import entrance
-from ui.widgets.folding import folding
+from ui.widgets.forms import folding
 
 
 def saving_section(draft: ExperimentDraft, experiment: Experiment | None) -> None:

@@ -16,8 +16,7 @@ from ui.drafts.draft import Card, ExperimentDraft, declared_parameters
 from ui.drafts.strategy_words import GROUPS, Described, cost_in_words, described, is_found
 from ui.experiment import words
 from ui.experiment.reference_choice import reference_choice
-from ui.widgets.folding import folding
-from ui.widgets.forms import one_value, several_values
+from ui.widgets.forms import folding, one_value, several_values
 from ui.widgets.text import plain
 
 ANCHOR = "experiment-strategies"

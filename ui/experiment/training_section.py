@@ -11,8 +11,7 @@ from engine.models.choices import describe_models
 from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
 from ui.outlook.outlook import Outlook, tokens
-from ui.widgets.folding import folding
-from ui.widgets.forms import as_text, exact_value, parse_seeds
+from ui.widgets.forms import as_text, exact_value, folding, parse_seeds
 from ui.widgets.text import plain
 
 ANCHOR = "experiment-training"

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,11 @@ def require_change() -> str:
     return visitor.name
 
 
+def visitor_id() -> str:
+    """The name of whoever is logged in; "" where nobody logs in, so that all who look are one visitor."""
+    return _visitor().name if _rules().log_in else ""
+
+
 def draft_owner() -> str | None:
     """Whose drafts a visitor's are: those of the log-in's address; where nobody logs in the machine's own (""), or on a
     server that others reach those of the visitor's browser. None where nothing may be kept: for those who may change
@@ -111,10 +116,17 @@ def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
 
 def _visitor() -> Visitor:
     """Raises AccessError where nobody may use the server as it is set up."""
+    return visitor_with(lambda: st.user)
+
+
+def visitor_with(claims: Callable[[], Mapping[str, Any]]) -> Visitor:
+    """Tell who somebody is by what his log-in says, which is asked for only where there is a log-in. Raises AccessError
+    where nobody may use the server as it is set up."""
     rules = _rules()
-    if rules.log_in and not st.user.get("is_logged_in"):
+    said = claims() if rules.log_in else {}
+    if rules.log_in and not said.get("is_logged_in"):
         return Visitor("somebody", Role.NOTHING)
-    return access.visitor_of(rules, st.user if rules.log_in else {})
+    return access.visitor_of(rules, said)
 
 
 def _rules() -> Rules:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.server import access
+from ui.server.addresses import API
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/\\@?#:\[\]]+)(:[0-9]+)?", re.IGNORECASE)
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
@@ -75,7 +76,7 @@ class Gate:
         if refusal and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal})
         elif refusal:
-            await PlainTextResponse(refusal, 403)(scope, receive, send)
+            await _refused(scope, refusal)(scope, receive, send)
         else:
             await self._app(scope, receive, _kept_apart(send, names_browser=not self._private and _is_unnamed(scope)))
 
@@ -95,9 +96,17 @@ class Gate:
         return ""
 
 
+def _refused(scope: Scope, refusal: str) -> Response:
+    """In the form in which the place that was asked for answers."""
+    if f"/{API}/" in scope["path"]:
+        return JSONResponse({"error": refusal}, 403)
+    return PlainTextResponse(refusal, 403)
+
+
 def _is_unnamed(scope: Scope) -> bool:
     """Whether a page is asked for by a browser that has no name yet."""
-    if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].startswith(("/_stcore", "/static")):
+    path = scope["path"]
+    if scope["type"] != "http" or scope["method"] != "GET" or re.search(rf"/(_stcore|static|{API})/", path):
         return False
     return BROWSER not in cookie_parser(Headers(scope=scope).get("cookie", ""))
 

@@ -230,3 +230,11 @@ def _nearest(stops: Sequence[Any], value: Any) -> Any:
 
 def _stop_label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) and (value < 1e5) else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def folding(title: str, key: str, chosen: Sequence[str] = (), **look: Any) -> Any:
+    """An expander whose `.open` says whether its content is wanted. While it is closed its label ends with what is
+    `chosen` in it (Markdown): what is being changed inside would be told a moment late."""
+    is_open = bool(st.session_state.get(key))
+    label = title if is_open or not chosen else f"{title} :gray[· {' · '.join(chosen)}]"
+    return st.expander(label, key=key, on_change="rerun", **look)
