@@ -20,13 +20,14 @@ from ui.experiment.problems import FURTHER_ANCHOR, problems_of
 from ui.experiment.resources_section import resources_section
 from ui.experiment.saving import saving_section
 from ui.experiment.strategy_cards import strategy_cards
-from ui.experiment.summary import summary
+from ui.experiment.summary import FORM, summary
 from ui.experiment.tasks_section import tasks_section
 from ui.experiment.training_section import model_and_seeds, preset_picker, training_section
 from ui.outlook.findings import Findings, findings, limited
 from ui.outlook.outlook import Outlook
 from ui.server import session
 from ui.widgets.forms import folding
+from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
 
 
@@ -96,16 +97,21 @@ def go_to_live(experiment_id: str) -> None:
 
 def form(
     draft: ExperimentDraft, known: Mapping[str, TaskSpec], library: Mapping[str, LibraryTask]
-) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Draw all fields; returns the places of what depends on all of them: under the seeds, and of the presets."""
-    tasks_section(draft, known, library)
-    under_seeds = model_and_seeds(draft)
-    presets = training_section(draft)
-    strategy_cards(draft, known)
-    st.subheader(words.FURTHER, anchor=FURTHER_ANCHOR)
-    also_scored_section(draft, known)
-    resources_section(draft)
-    return under_seeds, presets
+) -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
+    """Draw all fields; returns the places of what depends on all of them: under the seeds, of the presets, and below
+    the last field."""
+    with st.container(key=FORM):
+        first, second = st.columns(2, gap="large")
+    with first:
+        tasks_section(draft, known, library)
+        under_seeds = model_and_seeds(draft)
+        presets = training_section(draft)
+    with second:
+        strategy_cards(draft, known)
+        st.subheader(words.FURTHER, anchor=FURTHER_ANCHOR)
+        also_scored_section(draft, known)
+        resources_section(draft)
+    return under_seeds, presets, second
 
 
 def page() -> None:
@@ -115,13 +121,12 @@ def page() -> None:
     adopt_experiment_of_url(known)
     draft = keeping.current(known)
     take_tasks_of_link(draft, known)
-    main, side = st.columns([5, 2], gap="large")
+    with page_head(words.TITLE):
+        file_section(draft, known)
+    main, side = st.columns([3, 1], gap="large")
     with main:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.title(words.TITLE, width="stretch")
-            file_section(draft, known)
         notes = st.container()
-        under_seeds, presets = form(draft, known, library)
+        under_seeds, presets, below = form(draft, known, library)
     # After the last field: a click on Start may cut short the run that would have read it.
     experiment, found = known_so_far(draft, known, shared)
     keeping.keep()
@@ -132,7 +137,7 @@ def page() -> None:
     with side:
         problems = [] if experiment else problems_of(draft, known)
         summary(len(draft.tasks(known)), experiment, problems, found, go_to_live)
-    with main:
+    with below:
         look_ahead_section(draft, experiment, shared)
         details_section(draft, experiment, found.outlook, shared)
         saving_section(draft, experiment)

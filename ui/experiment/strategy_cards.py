@@ -31,6 +31,7 @@ _ROWS = """<style>
 }
 [class*="st-key-experiment_"][class*="_row"] > div:first-child { flex: 0 0 17.5rem; }
 [class*="st-key-experiment_"][class*="_row"] > div:nth-child(2) { flex: 1 1 14rem; min-width: 0; }
+[class*="st-key-experiment_"][class*="_row"] > div:last-child { margin-left: auto; }
 [class*="st-key-experiment_"][class*="_row"] > div:nth-child(2):has(details[open]) { order: 4; flex-basis: 100%; }
 [class*="st-key-experiment_"][class*="_row"] > div:nth-child(2) [data-testid="stCaptionContainer"] p {
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;

@@ -15,7 +15,7 @@ from ui.outlook.findings import Findings, ask_button
 from ui.outlook.outlook import Outlook, Work, tokens
 from ui.widgets.text import plain
 
-KEY = "experiment_summary"
+KEY, FORM = "experiment_summary", "experiment_form"
 UNKNOWN = "…"
 _LOOK_SECONDS = 0.4
 _OTHER_TABS_SECONDS = 5.0
@@ -23,11 +23,21 @@ _OTHER_TABS_SECONDS = 5.0
 _LOOK = f"""<style>
 [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .st-key-{KEY}) {{ align-items: flex-start; }}
 [data-testid="stColumn"]:has(.st-key-{KEY}) {{
-  position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto;
+  flex: 0 0 18rem; min-width: 0; position: sticky; top: 0.5rem; max-height: calc(100vh - 1rem); overflow-y: auto;
 }}
+[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .st-key-{KEY}) > :not(:has(.st-key-{KEY})) {{
+  flex: 1 1 0; min-width: 0;
+}}
+/* The halves of the form stand side by side where each has room for a line of its own. */
+.st-key-{FORM} > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {{
+  flex-wrap: wrap; row-gap: 0.6rem;
+}}
+.st-key-{FORM} > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{
+  flex: 1 1 34rem; min-width: min(34rem, 100%);
+}}
+details[open] > summary .stMarkdownColoredText {{ display: none; }}
 .st-key-{KEY} {{ border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.9rem 1rem 1rem; }}
-.palimpsest-summary, .palimpsest-summary dt {{ margin: 0; padding: 0; }}
-.palimpsest-summary {{ display: grid; gap: 0.35rem; }}
+.st-key-{KEY} dl.palimpsest-summary {{ margin: 0; padding: 0; display: grid; gap: 0.35rem; }}
 .palimpsest-summary > div {{ display: flex; justify-content: space-between; gap: 0.75rem; }}
 .palimpsest-summary dt {{ opacity: 0.8; }}
 .palimpsest-summary dd {{ margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; text-align: right; }}
@@ -39,10 +49,12 @@ _LOOK = f"""<style>
   [data-testid="stColumn"]:has(.st-key-{KEY}) {{ top: auto; bottom: 0; z-index: 90; max-height: 60vh; }}
   .st-key-{KEY} {{
     border-radius: 0.5rem 0.5rem 0 0; padding: 0.5rem 0.75rem 0.75rem; gap: 0.5rem;
-    background: light-dark(#fdfcf9, #171613);
+    background: light-dark({{light}}, {{dark}});
   }}
   .st-key-{KEY} h4 {{ display: none; }}
-  .palimpsest-summary {{ grid-auto-flow: column; grid-auto-columns: auto; justify-content: space-between; }}
+  .st-key-{KEY} dl.palimpsest-summary {{
+    grid-auto-flow: column; grid-auto-columns: auto; justify-content: space-between;
+  }}
   .palimpsest-summary > div {{ flex-direction: column; gap: 0; }}
   .palimpsest-summary dt {{ font-size: 0.75rem; }}
   .palimpsest-summary dd {{ font-size: 0.85rem; text-align: left; white-space: nowrap; }}
@@ -58,7 +70,8 @@ def summary(
     started: Callable[[str], None],
 ) -> None:
     """Draw it, of so many `tasks`."""
-    st.html(_LOOK)
+    light, dark = (st.get_option(f"theme.{name}.backgroundColor") for name in ("light", "dark"))
+    st.html(_LOOK.replace("{light}", light).replace("{dark}", dark))
     outlook = found.outlook
     with st.container(key=KEY):
         st.markdown(f"#### {words.SUMMARY}")

@@ -19,7 +19,7 @@ OTHER_MODEL = "another model"
 # What the presets mean is a line or two, side by side where there is room.
 _THREE = """<style>
 [class*="st-key-experiment_"][class*="_preset"] [role="radiogroup"] {
-  display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem 1rem; width: 100%;
+  display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem 1rem; width: 100%; align-items: start;
 }
 @media (max-width: 640px) { [class*="st-key-experiment_"][class*="_preset"] [role="radiogroup"] { display: flex; } }
 </style>"""
