@@ -180,5 +180,13 @@ def listed_ids(ids: Ids) -> list[str]:
     return [ids] if isinstance(ids, str) else list(ids)
 
 
+def no_experiment(experiment_id: str) -> str:
+    return f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted."
+
+
+def in_bin(what: str) -> str:
+    return f"{what} is in the bin; restore it there, on the Runs page, to use it again."
+
+
 def no_run(run_id: str) -> str:
     return f"There is no run {run_id!r} in this data folder; it may have been deleted."

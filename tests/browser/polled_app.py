@@ -46,7 +46,9 @@ else:
             return JSONResponse({"error": "The store is <b>away</b>."}, 503)
         grown = base.grown(until(next(asked)))
         said = {
-            "base": base.base, "tail": grown.tail, "notes": [f"<i>step</i> {grown.newest}"],
+            "base": base.base,
+            "tail": grown.tail,
+            "notes": [f"<i>step</i> {grown.newest}"],
             "structure": "two" if TWO.exists() else "one",
         }
         if request.query_params.get("base") != base.base:

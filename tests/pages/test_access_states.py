@@ -13,14 +13,15 @@ from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from tests.ui.server.test_access import claims, secrets
 from ui.server import entrance, session
-from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, START, TASKS, UNDERSTAND
+from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, RUNS, START, TASKS, UNDERSTAND
 
 ROOT = Path(__file__).parents[2]
-PAGES = (START, TASKS, EXPERIMENT, LIVE, COMPARE, UNDERSTAND)
+PAGES = (START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND)
 # Of the session or of what is shown alone; they change nothing that the server has.
 HARMLESS = (
     "Log out",
     "Download",
+    "Compare",
     "All",
     "Finished",
     "Comparable",
@@ -28,6 +29,10 @@ HARMLESS = (
     "Add a variant",
     "Save as YAML",
     "Preview",
+    "Another five",
+    "New experiment",
+    "Watch the demo",
+    "See the demo's result",
 )
 
 
@@ -132,5 +137,6 @@ def test_the_operator_s_word_opens_a_shared_server(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(entrance, "is_private", lambda: False)
     monkeypatch.setenv("PALIMPSEST_OPEN_TO_ALL", "1")
     app = opened(log_in=False)
-    assert not app.button(key="start_demo").disabled
     assert "unpublished" in shown(app)
+    app.switch_page(TASKS).run()
+    assert not app.button(key="tasks_sample_all").disabled

@@ -9,7 +9,7 @@ from ui.api.sources import Sources, Values
 from ui.live import data
 from ui.live.beside import general_words
 from ui.live.feed import ENDED, Followed
-from ui.live.glance import overview_table, progress_of, run_numbers
+from ui.live.glance import rail_of, status_of
 from ui.widgets.live_chart import Drawn, drawn
 
 
@@ -53,13 +53,12 @@ def glance(sources: Sources, values: Values) -> dict[str, Any]:
     """How far a run and its experiment are, in words, and the word for what their page is made of."""
     run = sources.run(values["run_id"])
     runs = sources.runs(str(run["experiment_id"]))
-    trouble = sources.trouble()
+    followed, trouble = sources.followed(run), sources.trouble()
     return {
         "may_change": data.is_active(runs) or bool(trouble),
-        "structure": data.structure(runs, sources.followed(run), trouble),
-        "progress": progress_of(run),
-        "numbers": run_numbers(run),
-        "overview": overview_table(runs),
+        "structure": data.structure(runs, followed, trouble, sources.feed.queue()),
+        "status": status_of(run, runs, _tasks(followed)),
+        "runs": rail_of(runs),
     }
 
 

@@ -94,6 +94,7 @@ class Feed:
         self._lock = threading.RLock()
         self._runs: OrderedDict[str, _Read] = OrderedDict()
         self._nodes: OrderedDict[str, _Read] = OrderedDict()
+        self._queue: OrderedDict[str, _Read] = OrderedDict()
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
         self._grown: OrderedDict[tuple[Any, ...], Growing] = OrderedDict()
@@ -120,6 +121,17 @@ class Feed:
                 self._nodes, experiment_id, _EXPERIMENTS, lambda _: self._store.nodes(experiment_id)
             ).value
             return nodes
+
+    def queue(self) -> pd.DataFrame:
+        """The waiting runs of all experiments, in the order in which they begin."""
+
+        def read(_: pd.DataFrame | None) -> pd.DataFrame:
+            waiting = [run.run_id for run in self._store.runs_in_play() if run.status == "queued"]
+            return self._store.runs(run_ids=waiting).sort_values("position")
+
+        with self._lock:
+            queue: pd.DataFrame = self._fresh(self._queue, "", 1, read).value
+            return queue
 
     def followed(self, run_id: str, attempt: int) -> Followed:
         """All that a run has recorded; what is new is read. A new attempt may train a stage again: it starts afresh."""
@@ -164,7 +176,7 @@ class Feed:
     def look_again(self) -> None:
         """Look at the store at the next question, however young the last look is: the user has done something."""
         with self._lock:
-            for reads in (self._runs, self._nodes, self._followed):
+            for reads in (self._runs, self._nodes, self._queue, self._followed):
                 for read in reads.values():
                     read.looked_at = 0.0
 
