@@ -23,7 +23,7 @@ def page() -> None:
 
 def show(each: Term) -> None:
     name, text = st.columns([1, 4], gap="small")
-    name.subheader(plain(each.name), anchor=each.anchor)
+    name.subheader(plain(each.name[0].upper() + each.name[1:]), anchor=each.anchor)
     text.markdown(each.text)
 
 
