@@ -60,7 +60,7 @@ def page() -> None:
         show_newcomer()
         return
     st.fragment(with_error_notes(show), key=GLANCE)(last_visit)
-    st.subheader(words.OWN_TEXTS, anchor=False)
+    st.header(words.OWN_TEXTS, anchor=False)
     show_steps()
     if going:
         pulse(PULSE, lambda: REFRESH_SECONDS, look)

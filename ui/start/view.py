@@ -28,22 +28,22 @@ def show_glance(found: Glance, last_visit: float | None, now: float, offer: Offe
     """Everything that there is, in a row an experiment; `now` and `last_visit` in seconds since 1970. `offer` draws the
     first of the ways on from what has ended."""
     visit = moment(last_visit) if last_visit is not None else None
-    st.subheader(words.GOES_ON, anchor=False)
+    st.header(words.GOES_ON, anchor=False)
     if not found.going:
         st.caption(words.NOTHING_GOES_ON)
     for group in found.going:
         _going(group)
     if found.in_trouble:
-        st.subheader(words.FAILED, anchor=False)
+        st.header(words.FAILED, anchor=False)
         for group in found.in_trouble:
             _in_trouble(group, now)
-    st.subheader(words.ended_since(visit), anchor=False)
+    st.header(words.ended_since(visit), anchor=False)
     if not found.fresh:
         st.caption(words.nothing_ended(visit))
     for group in found.fresh:
         _ended(group, now, offer)
     if found.earlier:
-        st.subheader(words.EARLIER, anchor=False)
+        st.header(words.EARLIER, anchor=False)
         for group in found.earlier[:SHOWN_EARLIER]:
             _ended(group, now, offer)
     if len(found.earlier) > SHOWN_EARLIER:
