@@ -34,8 +34,9 @@ else:
     from starlette.middleware import Middleware
     from streamlit.starlette import App
 
+    from ui.api.routes import mounted
     from ui.server.gate import Gate
 
     process_memory.share_arenas()
-    app = App(__file__, lifespan=warm_up.beside_the_server, middleware=[Middleware(Gate)])
+    app = App(__file__, lifespan=warm_up.beside_the_server, routes=[mounted()], middleware=[Middleware(Gate)])
     entrance.check_start()

@@ -50,6 +50,10 @@ def run(
             help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
         ),
     ] = None,
+    continue_from: Annotated[
+        Path | None,
+        typer.Option(help="A folder of results of this experiment with fewer tasks: only the new ones are trained."),
+    ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""
     control = Control()
@@ -63,7 +67,7 @@ def run(
         with _stopping(control), Progress(loaded) as progress:
             found = run_experiment(
                 loaded, out, resume=resume, only=only, control=control, watch=progress.see, on_report=_tell,
-                on_end=progress.close, on=on, parallel=parallel,
+                on_end=progress.close, on=on, parallel=parallel, continue_from=continue_from, on_remark=_remark,
             )  # fmt: skip
     except PalimpsestError as error:
         _fail(str(error), FAILED)
@@ -119,7 +123,8 @@ def _report_json(report: "Report") -> str:
     tasks = task_data(map(vars, report.tasks))
     for each, task in zip(tasks, report.tasks, strict=True):
         each["first"] = list(task.first)
-    data = {"tasks": tasks, **_beside_json(report), "remarks": list(report.remarks)}
+    disk = {} if report.disk is None else {"disk": {"kept_bytes": report.disk.kept, "most_bytes": report.disk.most}}
+    data = {"tasks": tasks, **_beside_json(report), "remarks": list(report.remarks), **disk}
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
@@ -155,11 +160,18 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
         typer.echo("\n".join(map(visible, [*lines, *(f"  {remark}" for remark in found.remarks)])), err=err)
     for remark in report.remarks:
         typer.echo(visible(remark), err=err)
+    if report.disk is not None:
+        kept, most = (f"{size / 10**6:,.0f} MB" for size in (report.disk.kept, report.disk.most))
+        typer.echo(f"disk: about {kept} once all runs have finished, at most {most} while they go on", err=err)
 
 
 def _tell(report: "Report") -> None:
     """Print the report of a run that is about to begin, on stderr beside its progress."""
     _print_tasks(report, err=True)
+
+
+def _remark(sentence: str) -> None:
+    typer.echo(visible(sentence), err=True)
 
 
 @app.command()
@@ -262,6 +274,22 @@ def sbatch(
 
     try:
         cluster_commands.sbatch(experiment, out)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+
+
+@app.command()
+def keep(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as `run` made it.", show_default=False)],
+    checkpoints: Annotated[
+        str, typer.Option(help="Which stay of each run: all, last, best or none.", show_default=False)
+    ],
+) -> None:
+    """Keep fewer checkpoints, of the runs that have finished and of those to come. What goes does not come back."""
+    from engine import keep_command
+
+    try:
+        keep_command.keep(folder, checkpoints)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
 

@@ -13,10 +13,11 @@ from engine.driving.pulse import join, leave
 from engine.driving.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.driving.recorder import Recorder
 from engine.driving.run_log import log
-from engine.events import Event, RunFinished, RunStarted, RunStopped
+from engine.driving.thinning import keep_as_set
+from engine.events import Event, RunFinished, RunStarted, RunStopped, StageFinished
 from engine.events.control import Control
 from engine.execution.worker_process import Execute, chosen_worker
-from engine.persistence.checkpoints import last_whole_stage
+from engine.persistence.checkpoints import drop_large_states, last_whole_stage
 from engine.store import Store
 from engine.store.schema import MOST_ATTEMPTS
 
@@ -66,6 +67,8 @@ def drive(
                 elif status not in ("finished", "stopped") or not recorder.ended:  # these two the last event has set
                     recorder.insist(lambda: store.set_status(run_id, status, reason))
         log(store, run_id, f"{status}. {reason}".strip(), anew=False)  # a run that has ended may be deleted already
+    if status == "finished" and not recorder.lost:
+        keep_as_set(store, run_id)
 
 
 def _after_loss(store: Store, run_id: str, control: Control, closes: bool, reason: str) -> tuple[str, str]:
@@ -89,11 +92,13 @@ def _follow(
     experiment_id, spec = store.run_spec(run_id)
     experiment, model = store.experiment(experiment_id), store.model_facts(experiment_id)
     experiment = as_begun(experiment, model)
-    finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
+    with_optimizer = experiment.training.optimizer_state == "keep"
+    finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id), with_optimizer)
     own = store.run_task_facts(run_id) if finished_stages else []
     others = store.compared_task_facts(run_id)
     reference, general = store.reference_facts(experiment_id), store.general_facts(experiment_id)
     store.drop_after_stage(run_id, finished_stages)
+    _drop_states(store, run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")
     status = "interrupted"
     events = execute(experiment, spec, store.run_folder(run_id), control, finished_stages, store.shared_folder)
@@ -108,12 +113,20 @@ def _follow(
             elif isinstance(event, RunFinished | RunStopped):
                 status = "finished" if isinstance(event, RunFinished) else "stopped"
             recorder.add(event)
+            if isinstance(event, StageFinished):  # and recorded: the run goes on from here
+                _drop_states(store, run_id, event.stage)
             if watch is not None:
                 watch(event)
     finally:
         if hasattr(events, "close"):
             events.close()
     return status, INTERRUPTED if status == "interrupted" else ""
+
+
+def _drop_states(store: Store, run_id: str, finished_stages: int) -> None:
+    """Remove what the run has kept to go on from earlier stages; where the disk refuses, the next stage tries again."""
+    with suppress(OSError):
+        drop_large_states(store.run_folder(run_id), finished_stages)
 
 
 _RUN_BEGAN = "changed since this run began, so it can't go on"

@@ -13,14 +13,15 @@ from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from tests.ui.server.test_access import claims, secrets
 from ui.server import entrance, session
-from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, START, TASKS, UNDERSTAND
+from ui.server.navigation import COMPARE, EXPERIMENT, LIVE, RUNS, START, TASKS, UNDERSTAND
 
 ROOT = Path(__file__).parents[2]
-PAGES = (START, TASKS, EXPERIMENT, LIVE, COMPARE, UNDERSTAND)
+PAGES = (START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND)
 # Of the session or of what is shown alone; they change nothing that the server has.
 HARMLESS = (
     "Log out",
     "Download",
+    "Compare",
     "All",
     "Finished",
     "Comparable",

@@ -442,3 +442,28 @@ def test_the_facts_of_many_runs_are_those_of_each(store: Store, tmp_path: Path) 
     _, run_ids = add(store, tmp_path)
     play(store, run_ids[0])
     assert store.task_facts_by_run(run_ids) == {run_id: store.run_task_facts(run_id) for run_id in run_ids}
+
+
+def test_counts_of_what_a_run_recorded_change_with_all_of_it_but_its_steps(store: Store, tmp_path: Path) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    run_id = store.claim_next() or ""
+    _, spec = store.run_spec(run_id)
+    folder, seen = store.run_folder(run_id), [store.recorded_counts(run_id)]
+    for event in FakeRun(beside=True)(store.experiment(experiment_id), spec, folder, Control(), 0):
+        store.record(run_id, event)
+        same = store.recorded_counts(run_id) == seen[-1]
+        changes = events.Evaluated, events.StageStarted, events.StageFinished
+        assert same != isinstance(event, changes), event
+        seen.append(store.recorded_counts(run_id))
+
+
+def test_what_lies_in_the_bin_is_not_among_what_is_kept(store: Store, tmp_path: Path) -> None:
+    kept, thrown = (store.add_experiment(experiment(tmp_path)) for _ in range(2))
+    (first, second), (third, _) = (store.runs(each)["run_id"] for each in (kept, thrown))
+    with store._writing() as connection:
+        connection.execute(sqlalchemy.update(schema.experiments).where(schema.experiments.c.experiment_id == thrown)
+                           .values(deleted_at=1.0))  # fmt: skip
+        connection.execute(sqlalchemy.update(schema.runs).where(schema.runs.c.run_id == second).values(deleted_at=1.0))
+    assert store.kept_experiments() == {kept}
+    assert store.kept_runs(kept) == {first}
+    assert [store.experiment_of(run_id) for run_id in (first, second, third, "nobody")] == [kept, None, None, None]

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-START, TASKS, EXPERIMENT, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare", "understand", "glossary")
-)
+_NAMES = ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
+START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (f"pages/{name}.py" for name in _NAMES)
 
 WITH_CHARTS = ("live", "compare")
 """Addresses of the pages that need the charting library."""
@@ -17,6 +16,7 @@ def navigation() -> "st.Page":
             st.Page(START, title="Start", icon=":material/home:", default=True),
             st.Page(TASKS, title="Tasks", icon=":material/library_books:"),
             st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
+            st.Page(RUNS, title="Runs", icon=":material/table_rows:"),
             st.Page(LIVE, title="Live", icon=":material/monitoring:"),
             st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
             st.Page(UNDERSTAND, title="Understand", icon=":material/forum:"),

@@ -16,6 +16,7 @@ from ui.server.navigation import APP_RAN, navigation
 from ui.server.navigation import COMPARE as COMPARE
 from ui.server.navigation import EXPERIMENT as EXPERIMENT
 from ui.server.navigation import LIVE as LIVE
+from ui.server.navigation import RUNS as RUNS
 from ui.server.navigation import START as START
 from ui.server.navigation import TASKS as TASKS
 from ui.server.navigation import UNDERSTAND as UNDERSTAND
@@ -61,6 +62,11 @@ def _need_app() -> None:
 def store() -> Store:
     """The store of this server's data folder."""
     _admit()
+    return _store(data_folder())
+
+
+def store_of_routes() -> Store:
+    """The same for a route of the server, which has asked itself who the visitor is (`ui/server/route_visitors.py`)."""
     return _store(data_folder())
 
 
