@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/strategies",),
     ("engine/experiments", "engine/persistence", "figures"),
     ("engine/insight/measures", "engine/harness", "ui/widgets"),
-    ("engine/training", "engine/store"),
+    ("engine/training", "engine/store", "ui/glossary"),
     ("engine/results", "engine/forecast", "engine/housekeeping"),
     ("engine/cards", "engine/execution"),
     ("engine/cluster", "engine/driving"),
