@@ -10,10 +10,12 @@ from engine.common.errors import StoreError
 from engine.events.scores import ANSWER_SCORES
 from figures.matrix import cell_mark, matrix_pixels
 from figures.theme import SCORES
+from ui.adding.dialog import add_task_button
 from ui.live import board, data, words
 from ui.live.beside import show_beside
 from ui.live.controls import show_ways_on
 from ui.live.details import show_details
+from ui.live.elsewhere import show_taken_stages
 from ui.live.feed import ENDED, Followed
 from ui.live.queue_view import show_queue
 from ui.live.rail import chosen_run, show_rail
@@ -79,6 +81,8 @@ def title_line(experiment_id: str, names: dict[str, str], runs: pd.DataFrame) ->
         else:
             st.markdown(f"**{plain(names[experiment_id])}**", width="content")
         show_ways_on(experiment_id, runs)
+        if not data.is_active(runs):
+            add_task_button(experiment_id, "live_add_task")
         manage_menu(experiment_id, "live_menu", saved=data.feed().look_again)
 
 
@@ -98,7 +102,7 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
     run = chosen_run(experiment_id, runs)
     run_id, has_answers = str(run["run_id"]), _followed(run).has_answers
     data.saw(WHOLE, (data.outline(runs), trouble, has_answers))
-    show_status(experiment_id, runs, run, watching is None)
+    show_status(experiment_id, runs, run, tasks, watching is None)
     with st.container():  # a place of its own, so that nothing below stands twice while a notice comes or goes
         if watching:
             st.info(words.only_watches(watching), icon=":material/visibility:")
@@ -116,6 +120,7 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
             "live_losses_chart", addresses.losses_of(run_id, score), board.CURVES_PIXELS, board.NARROW_PIXELS,
             revision=f"{run_id} {score}", tall_height=board.TALL_PIXELS, with_notes=False,
         )  # fmt: skip
+        show_taken_stages(session.store().origins(run_id).get(run_id), session.store().environment(run_id))
     st.fragment(with_error_notes(show_behind), key=CELL)(experiment_id, run_id, tasks, score)
     st.fragment(with_error_notes(show_queue), key=QUEUE)(QUEUE, watching is None)
     st.fragment(with_error_notes(show_folds), key=DETAILS)(experiment_id, run_id, tasks)

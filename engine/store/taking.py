@@ -43,6 +43,7 @@ class Taker(Database):
         origin: Origin,
         expected: Mapping[str, float] | None = None,
         only: int | None = None,
+        owner: str = "",
     ) -> None:
         """Keep an experiment that continues one of `source`, which may be this store, and queue its runs as
         `Writer.add_experiment` does. The runs of `beginnings`, by their numbers from 0, begin with what was recorded of
@@ -50,7 +51,7 @@ class Taker(Database):
         created_at = now()
         rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with source._reading() as reading, self._writing() as writing:
-            row = experiment_row(experiment, experiment_id, created_at) | {"origin": origin.data}
+            row = experiment_row(experiment, experiment_id, created_at) | {"origin": origin.data, "owner": owner}
             writing.execute(insert(experiments), [row])
             for row in rows:
                 beginning = beginnings.get(row["number"])

@@ -1,4 +1,4 @@
-"""A page whose chart and numbers come from a route, for tests/browser/test_polled_chart.py. The route has one step more
+"""A page whose chart comes from a route, for tests/browser/test_polled_chart.py. The route has one step more
 at every question; it is out of order while the file that POLLED_TROUBLE names is there."""
 
 import itertools
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from ui.widgets.glance import polled_progress, polled_table
 
 from ui.widgets.change_watch import change_watch
 from ui.widgets.live_chart import load_plotly, polled_chart
@@ -19,8 +18,6 @@ if __name__ == "__main__":
     st.text(f"script runs: {runs}")
     load_plotly()
     polled_chart("losses", "figure", height=300)
-    polled_progress("progress", "figure")
-    polled_table("table", "figure", "overview")
     change_watch("watch", "figure", lambda: "one" if st.session_state["runs"] < 2 else "two", st.rerun)
 else:
     from starlette.responses import JSONResponse
@@ -49,15 +46,11 @@ else:
             return JSONResponse({"error": "The store is <b>away</b>."}, 503)
         grown = base.grown(until(next(asked)))
         said = {
-            "base": base.base, "tail": grown.tail, "notes": [f"<i>step</i> {grown.newest}"],
+            "base": base.base,
+            "tail": grown.tail,
+            "notes": [f"<i>step</i> {grown.newest}"],
             "structure": "two" if TWO.exists() else "one",
-            "progress": {"share": grown.newest / STEPS, "text": "training"},
-            "numbers": [{"label": "Step", "value": str(grown.newest)}],
-            "overview": {
-                "caption": "1 running", "columns": [{"name": "Run", "kind": "text"}, {"name": "Done", "kind": "share"}],
-                "rows": [["<b>naive</b>", grown.newest / STEPS]],
-            },
-        }  # fmt: skip
+        }
         if request.query_params.get("base") != base.base:
             said |= {"figure": base.drawn.figure, "alt": base.drawn.alt}
         return JSONResponse(said, headers={"ETag": f'"{grown.newest}"', "Palimpsest-Look-Again": "0.1"})

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from engine import events
 from engine.common.errors import PlacesError, StoreUnavailableError
 from engine.events.control import Control
+from engine.experiments.origin import Origin
 from engine.running.queue import Runner
-from engine.store import Store
+from engine.store import Store, schema
 from tests.fake_places import FakePlaces
 from tests.fake_runs import FakeRun, experiment, wait_until
 from ui.api import pictures
@@ -212,8 +214,21 @@ def test_a_finished_run_shows_neither_stop_nor_pause(
     play()
     play()
     page = show()
-    assert labels(page) == []
+    assert labels(page) == ["Add a task"]
     assert [target for target, _ in links] == [session.COMPARE, session.UNDERSTAND]
+
+
+def test_whose_stages_a_run_began_with_is_said(
+    store: Store, added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play()
+    origin = Origin("continued", "before", "kit*chen", run_id="before-000", stages=1, environment={"device": "cuda"})
+    with store.writing() as connection:
+        connection.execute(update(schema.runs).where(schema.runs.c.run_id == added[1][0]).values(origin=origin.data))
+    said = [caption.value for caption in show(added[0], run_id=added[1][0]).caption if "trained in" in caption.value]
+    assert len(said) == 1
+    assert said[0].startswith("Stage 1 was trained in “kit\\*chen”\\.")
+    assert "another arithmetic \\(device\\)" in said[0]
 
 
 def test_a_paused_run_can_be_resumed(
@@ -399,13 +414,13 @@ def test_interrupted_runs_can_all_be_resumed_at_once(
     assert asked == [(run_id, "resume") for run_id in added[1][::-1]], "each goes to the front of the queue"
 
 
-def test_a_finished_run_has_no_buttons_and_leads_to_the_comparison(
+def test_a_finished_run_can_learn_one_more_task_and_leads_to_the_comparison(
     added: tuple[str, list[str]], play: Callable[..., None]
 ) -> None:
     play()
     play()
     page = show()
-    assert labels(page) == []
+    assert labels(page) == ["Add a task"]
     assert glance(added[1][0])["status"]["share"] == 1.0
     assert (session.COMPARE, added[0]) in links
     page = show(unfolded="details")

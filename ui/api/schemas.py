@@ -55,7 +55,7 @@ _FIGURE = {
 }
 _EXPERIMENT = {
     "experiment_id": TEXT, "name": TEXT, "created_at": _MOMENT, "model": TEXT, "tasks": listed(TEXT), "runs": COUNT,
-    "finished": COUNT, "status": _STATUS,
+    "finished": COUNT, "status": _STATUS, "archived": TRUTH,
 }  # fmt: skip
 
 COMPONENTS: dict[str, Schema] = {

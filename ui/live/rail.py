@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.live import data, words
+from ui.live.glance import rail_of
 from ui.server import addresses
 from ui.widgets.choice_list import Row, choice_list
 
@@ -31,7 +32,7 @@ def show_rail(experiment_id: str, runs: pd.DataFrame, run_id: str, key: str) -> 
 
     choice_list(
         first, chosen, "live_rail", words.RUNS, choose, shown=run_id, height=RAIL_HEIGHT,
-        url=addresses.glance_of(run_id), part="runs",
+        url=addresses.glance_of(run_id), part="runs", fetched=rail_of(runs),
     )  # fmt: skip
 
 

@@ -202,3 +202,18 @@ def not_scored(task: str, stage: int, ended: bool) -> str:
 def wanted(goes_next: bool) -> str:
     """Beside a waiting run that a user has put first."""
     return "next" if goes_next else ""
+
+
+def taken_stages(stages: int, name: str) -> str:
+    first = "Stage 1 was" if stages == 1 else f"Stages 1 to {stages} were"
+    return (
+        f"{first} trained in “{name}”. A task that was added since has no curve inside them: it was scored on their "
+        "checkpoints."
+    )
+
+
+def unlike_stages(facts: list[str]) -> str:
+    return (
+        f"They were trained with another arithmetic ({', '.join(facts)}), so the numbers are not, bit for bit, those "
+        "of a run that trained all stages here."
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 NEWEST, NAME, LOSS, FORGETTING, MINUTES, SIZE = (
-    "Newest", "Name", "Lowest loss", "Least forgetting", "Longest", "Largest",
+    "Newest first", "By name", "Lowest loss first", "Least forgetting first", "Longest first", "Largest first",
 )  # fmt: skip
 ORDERS = (NEWEST, NAME, LOSS, FORGETTING, MINUTES, SIZE)
 _BY = {NAME: ("name", True), LOSS: ("average", True), FORGETTING: ("forgetting", True), MINUTES: ("seconds", False),

@@ -30,12 +30,11 @@ def filters(rows: pd.DataFrame, columns: Sequence[str]) -> tuple[Choices, list[s
         chosen_tags = _several(words.TAG, TAG, words.TAG_HELP, tags)
         models = _several(words.MODEL, MODEL, words.MODEL_HELP, sorted(set(rows["model"])))
         order = st.selectbox(
-            words.SORT, ORDERS, key=ORDER, help=words.SORT_HELP, width=160, label_visibility="collapsed",
-            format_func=words.sorted_by, **_ADDRESS,
+            words.SORT, ORDERS, key=ORDER, help=words.SORT_HELP, width=160, label_visibility="collapsed", **_ADDRESS,
         )  # fmt: skip
         with st.popover(words.COLUMNS, icon=":material/view_column:", help=words.COLUMNS_HELP):
             shown = st.pills(
-                words.COLUMNS_SHOWN, columns[1:], selection_mode="multi", key=f"{COLUMNS}_{len(columns)}{columns[1]}",
+                words.COLUMNS_SHOWN, columns[1:], selection_mode="multi", key=f"{COLUMNS}_{columns[1].lower()}",
                 default=[name for name in columns[1:] if name in USUAL], help=words.COLUMNS_HELP,
                 persist_state="session",
             )  # fmt: skip

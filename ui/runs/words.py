@@ -72,11 +72,6 @@ def any_of(label: str) -> str:
     return f"Any {label.lower()}"
 
 
-def sorted_by(order: str) -> str:
-    """An order in the list of orders."""
-    return f"{order} first"
-
-
 def counted(shown: int, of: int, what: str, taken: int | None) -> str:
     """What the table shows, and what that takes on disk."""
     number = plural(shown, what) if shown == of else f"{shown:,} of {plural(of, what)}"

@@ -42,7 +42,7 @@ def _change(
             if changed:
                 from engine.housekeeping import changes
 
-                changes.record(session.store(), entrance.signature(), kept.format(*args), changed)
+                changes.record(session.store(), entrance.visitor_id(), kept.format(*args), changed)
             return result
 
         return guarded
@@ -66,7 +66,7 @@ def _named(chosen: Chosen) -> list[Thing]:
 def start(experiment: Experiment, expected: Mapping[str, float] | None = None, origin: Origin | None = None) -> str:
     """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. `origin` says what it
     was made from. Raises PalimpsestError."""
-    owner = entrance.signature()
+    owner = entrance.visitor_id()
     experiment_id = session.store().add_experiment(experiment, expected, owner=owner, origin=origin)
     session.runner()
     return experiment_id
@@ -78,7 +78,7 @@ def continue_experiment(experiment_id: str, experiment: Experiment) -> str:
     PalimpsestError."""
     from engine.running.continuing import start_continuation  # loads torch
 
-    continued_id = start_continuation(session.store(), experiment_id, experiment)
+    continued_id = start_continuation(session.store(), experiment_id, experiment, entrance.visitor_id())
     session.runner()
     return continued_id
 
@@ -114,7 +114,10 @@ def move_in_queue(run_id: str, by: int) -> None:
     session.store().move_in_queue(run_id, by)
 
 
-@_change("kept checkpoints '{1}' of runs {0}, which freed {result} bytes")
+@_change(
+    "kept checkpoints '{1}' of runs {0}, which freed {result} bytes", "deleted checkpoints but “{1}”",
+    lambda run_ids, keep: _named(_runs(*run_ids)),
+)  # fmt: skip
 def keep_checkpoints(run_ids: Sequence[str], keep: Keep) -> int:
     """Keep no more checkpoints than `keep` says of the runs among these that have finished; gives the bytes that
     became free. What goes does not come back. Raises PalimpsestError."""
@@ -250,7 +253,7 @@ def rename_experiment(experiment_id: str, name: str) -> None:
     session.store().rename(experiment_id, name)
 
 
-@_change("named run {0}", "renamed to “{1}”", lambda run_id, title: _named(_run(run_id)))
+@_change("named run {0}", "renamed to “{1}”", lambda run_id, title: _named(_runs(run_id)))
 def name_run(run_id: str, title: str) -> None:
     """Give a run a name of its own, or take it away. Raises PalimpsestError."""
     from engine.housekeeping import labels
@@ -312,7 +315,7 @@ def empty_bin() -> int:
     PalimpsestError."""
     from engine.housekeeping import wastebin
 
-    return wastebin.empty(session.store(), entrance.signature())[1]
+    return wastebin.empty(session.store(), entrance.visitor_id())[1]
 
 
 def _experiment(experiment_id: str) -> Chosen:
@@ -321,7 +324,7 @@ def _experiment(experiment_id: str) -> Chosen:
     return Chosen((experiment_id,))
 
 
-def _run(run_id: str) -> Chosen:
+def _runs(*run_ids: str) -> Chosen:
     from engine.housekeeping import Chosen
 
-    return Chosen(runs=(run_id,))
+    return Chosen(runs=run_ids)

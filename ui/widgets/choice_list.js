@@ -45,7 +45,7 @@ function mount(root) {
 }
 
 function update(list) {
-  const fetched = list.news?.[list.data.part] ?? { note: "", rows: [] };
+  const fetched = list.news?.[list.data.part] ?? list.data.fetched;
   const data = { ...list.data, rows: [...list.data.rows, ...fetched.rows] };
   if (list.note.textContent !== fetched.note) list.note.textContent = fetched.note;
   list.label.textContent = data.label;
@@ -66,10 +66,11 @@ function update(list) {
   });
   if (list.select.value !== data.chosen) list.select.value = data.chosen;
   sift(list);
-  const now = selected(list);
-  if (list.scrolledTo !== data.chosen && now) {
-    list.scrolledTo = data.chosen;
-    reveal(list, list.box.querySelector(".shown") ?? now);
+  // A row that stands for another one, such as "the latest", has an empty id: then the other one is to be seen.
+  const seen = data.chosen || !data.shown ? selected(list) : list.rows.get(data.shown)?.option;
+  if (seen && list.scrolledTo !== seen) {
+    list.scrolledTo = seen;
+    reveal(list, seen);
   }
 }
 

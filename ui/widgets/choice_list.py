@@ -5,7 +5,7 @@ searched, read aloud and filtered, keeps the focus and the place that it was scr
 holds hundreds of rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ import streamlit as st
 
 FILTERED_FROM = 13
 """Lists of so many rows have a field that filters them."""
+NOTHING_FETCHED: Mapping[str, Any] = {"note": "", "rows": ()}
 _SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "choice_list.js")]
 _STYLE = Path(__file__).with_name("choice_list.css")
 
@@ -45,12 +46,14 @@ def choice_list(
     height: str = "30rem",
     url: str = "",
     part: str = "",
+    fetched: Mapping[str, Any] = NOTHING_FETCHED,
 ) -> None:
     """Show `rows`, at most `height` (a length of CSS) high, of which `chosen` is selected; `shown` is one that stands
     out beside it, as what a row "the latest" stands for. `on_choice` is called with the id of a row that is chosen.
 
     With a `url`, the browser asks that route of the server for more rows, which come after these: its answer holds
-    them as {"note": a line above the list, "rows": rows as plain data} under `part`.
+    them as {"note": a line above the list, "rows": rows as plain data} under `part`; until it comes, `fetched` stands
+    for it.
     """
     data = {
         "rows": [asdict(row) for row in rows],
@@ -61,6 +64,7 @@ def choice_list(
         "filtered_from": FILTERED_FROM,
         "url": url,
         "part": part,
+        "fetched": dict(fetched),
     }
 
     def take() -> None:

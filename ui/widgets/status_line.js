@@ -6,6 +6,7 @@ export default function (component) {
   if (component.data.url !== node.url) {
     node.leave?.();
     node.url = component.data.url;
+    show(node, component.data.first);
     node.leave = follow(node.url, (news) => take(node, news));
   }
   return () => setTimeout(() => {
@@ -17,8 +18,10 @@ export default function (component) {
 
 function take(node, { answer, trouble }) {
   put(node.querySelector(".trouble"), trouble);
-  if (!answer) return;
-  const { share, status, sign, word, name, facts } = answer[node.part];
+  if (answer) show(node, answer[node.part]);
+}
+
+function show(node, { share, status, sign, word, name, facts }) {
   node.dataset.status = status;
   put(node.querySelector(".badge"), `${sign} ${word}`);
   put(node.querySelector("strong"), name);

@@ -1,7 +1,7 @@
 """How something stands, in one line over a bar, shown by the browser as a route of the server says it: no script runs
 for a new number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,11 @@ _CSS = """
 """
 
 
-def status_line(key: str, url: str, part: str) -> None:
+def status_line(key: str, url: str, part: str, first: Mapping[str, Any]) -> None:
     """Show the part of the answer of the route `url` that is called `part`: {"share": what is done, from 0 to 1,
-    "status": a word that chooses a colour, "sign", "word", "name", "facts": a few words each}."""
-    _component()(key=key, data={"url": url, "part": part})
+    "status": a word that chooses a colour, "sign", "word", "name", "facts": a few words each}; until it comes, `first`,
+    which is the same."""
+    _component()(key=key, data={"url": url, "part": part, "first": dict(first)})
 
 
 @cache
