@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight/serving",),
     ("engine", "ui/server"),
     ("ui/manage",),
-    ("ui/tasks", "ui/experiment", "ui/live", "ui/understand", "ui/runs"),
+    ("ui/start", "ui/tasks", "ui/experiment", "ui/live", "ui/understand", "ui/runs"),
     ("ui/report", "ui/abilities", "ui/adding", "ui/api"),
     ("pages", "."),
 )

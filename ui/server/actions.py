@@ -42,7 +42,7 @@ def _change(
             if changed:
                 from engine.housekeeping import changes
 
-                changes.record(session.store(), entrance.signature(), kept.format(*args), changed)
+                changes.record(session.store(), entrance.visitor_id(), kept.format(*args), changed)
             return result
 
         return guarded
@@ -66,7 +66,7 @@ def _named(chosen: Chosen) -> list[Thing]:
 def start(experiment: Experiment, expected: Mapping[str, float] | None = None, origin: Origin | None = None) -> str:
     """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. `origin` says what it
     was made from. Raises PalimpsestError."""
-    owner = entrance.signature()
+    owner = entrance.visitor_id()
     experiment_id = session.store().add_experiment(experiment, expected, owner=owner, origin=origin)
     session.runner()
     return experiment_id
@@ -78,7 +78,7 @@ def continue_experiment(experiment_id: str, experiment: Experiment) -> str:
     PalimpsestError."""
     from engine.running.continuing import start_continuation  # loads torch
 
-    continued_id = start_continuation(session.store(), experiment_id, experiment, entrance.signature())
+    continued_id = start_continuation(session.store(), experiment_id, experiment, entrance.visitor_id())
     session.runner()
     return continued_id
 
@@ -315,7 +315,7 @@ def empty_bin() -> int:
     PalimpsestError."""
     from engine.housekeeping import wastebin
 
-    return wastebin.empty(session.store(), entrance.signature())[1]
+    return wastebin.empty(session.store(), entrance.visitor_id())[1]
 
 
 def _experiment(experiment_id: str) -> Chosen:

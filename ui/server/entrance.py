@@ -92,8 +92,8 @@ def require_change() -> str:
     return visitor.name
 
 
-def signature() -> str:
-    """The name of the visitor, for what is kept under it; empty where nobody logs in."""
+def visitor_id() -> str:
+    """The name of whoever is logged in; "" where nobody logs in, so that all who look are one visitor."""
     return _visitor().name if _rules().log_in else ""
 
 

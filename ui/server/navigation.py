@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "runs", "live", "compare", "understand")
+START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (
+    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
 )
 
 WITH_CHARTS = ("live", "compare")
@@ -21,6 +21,7 @@ def navigation() -> "st.Page":
             st.Page(LIVE, title="Live", icon=":material/monitoring:"),
             st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
             st.Page(UNDERSTAND, title="Understand", icon=":material/forum:"),
+            st.Page(GLOSSARY, title="Glossary", icon=":material/menu_book:"),
         ]
     )
 
