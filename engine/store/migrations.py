@@ -133,7 +133,8 @@ def _to_10(operations: Any) -> None:
 
 def _to_11(operations: Any) -> None:
     """Users tag, describe, put away and delete experiments and runs, and these say what they come from. The tables
-    of changes and of drafts are made with those that are missing."""
+    of changes and of drafts are made with those that are missing. A run may train the tasks in an order of its own."""
+    _add_missing(operations, "runs", sa.Column("task_order", sa.JSON))
     for table, own in (("experiments", "owner"), ("runs", "title")):
         for name in ("notes", own):
             _add_missing(operations, table, sa.Column(name, sa.String, nullable=False, server_default=""))

@@ -26,9 +26,9 @@ if TYPE_CHECKING:  # the list of experiments needs no frame
 
 _EXPERIMENT_COLUMNS = ("experiment_id", "name", "created_at", "model", "tasks", "runs", "finished", "status")
 _RUN_COLUMNS = (
-    "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
-    "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
-    "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
+    "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "task_order", "status",
+    "reason", "phase", "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second",
+    "queued_at", "started_at", "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
     "interruptions",
 )  # fmt: skip
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
@@ -68,6 +68,7 @@ class Reader(FactReader):
     def runs(self, experiment_ids: Ids | None = None, run_ids: Ids | None = None) -> pd.DataFrame:
         """One row per run in the order of their experiments and numbers.
 
+        `task_order` holds the names of the tasks in the order of training, None where the experiment does not vary it.
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
         `seconds_left` begins with the estimate and goes over to the measured pace; that of waiting runs is their
         estimate, measured by what their finished likes took of theirs, or what these took where there is none.
@@ -195,12 +196,14 @@ class Reader(FactReader):
 
     def run_spec(self, run_id: str) -> tuple[str, RunSpec]:
         """A run's experiment id and what it shall do. Raises StoreError when there is none of this id."""
-        columns = (runs.c.experiment_id, runs.c.strategy, runs.c.parameters, runs.c.seed, runs.c.label)
+        columns = (runs.c.experiment_id, *(runs.c[name] for name in ("strategy", "parameters", "seed", "label")))
         with self._reading() as connection:
-            row = connection.execute(select(*columns).where(runs.c.run_id == run_id)).one_or_none()
+            row = connection.execute(select(*columns, runs.c.task_order).where(runs.c.run_id == run_id)).one_or_none()
         if row is None:
             raise StoreError(no_run(run_id))
-        spec = RunSpec(strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label)
+        spec = RunSpec(
+            strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label, order=row.task_order
+        )
         return row.experiment_id, spec
 
     def finished_stages(self, run_id: str) -> int:
@@ -223,6 +226,7 @@ class Reader(FactReader):
 def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
     values = dict(row._mapping)
     values["status"] = effective_status(row.run_id, row.status, row.heartbeat_at)
+    values["task_order"] = None if row.task_order is None else tuple(row.task_order)
     if values["status"] != row.status:
         values |= {"reason": GONE, "phase": ""}
     running = values["status"] in ACTIVE

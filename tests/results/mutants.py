@@ -315,8 +315,8 @@ TESTED: dict[str, Mutant] = {
     ),
     "a verdict on means that are not paired": mutant(
         verdict,
-        "scores[name][int(seed)] = better",
-        "scores[name][(3 - int(seed)) % 3 if name == 'naive' else int(seed)] = better",
+        "scores[name][draw] = better",
+        "scores[name][(3 - draw) % 3 if name == 'naive' else draw] = better",
         _FAR,
     ),
     "a loss for a gain in a paired difference": mutant(
