@@ -21,6 +21,7 @@ from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES
 from engine.common.parameters import no_boolean, parameters_of
+from engine.experiments.kept_checkpoints import Keep
 from engine.experiments.orders import Order, Orders, as_orders, label_in_order
 from engine.experiments.orders import written_out as orders_written_out
 from engine.experiments.resources import Resources
@@ -112,6 +113,8 @@ class Experiment(BaseModel):
     training: Training = Training()
     resources: Resources = Resources()
     """What each run computes with."""
+    checkpoints: Keep = "all"
+    """Those that stay once a run has finished."""
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
     seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
         (0,), min_length=1, max_length=1000
@@ -140,6 +143,11 @@ class Experiment(BaseModel):
     def _empty_is_the_default(cls, value: Any) -> Any:
         return {} if value is None else value
 
+    @field_validator("checkpoints", mode="before")
+    @classmethod
+    def _all_unless_said(cls, value: Any) -> Any:
+        return "all" if value is None else value
+
     @field_validator("tasks", "strategies", "seeds", "guards", mode="before")
     @classmethod
     def _as_people_write_it(cls, value: Any, about: ValidationInfo) -> Any:
@@ -160,7 +168,7 @@ class Experiment(BaseModel):
                 raise ValueError(f"each {what} may stand only once; {', '.join(doubled[:5])} stands more often")
         if any(seed < 0 for seed in self.seeds):
             raise ValueError("seeds must be 0 or above")
-        resolved, orders = self.runs_of_one_seed(), self._orders_or_refusal()
+        resolved, orders = self.runs_of_one_seed(), self.task_orders
         if len(resolved) > MAX_VARIANTS or len(resolved) * len(self.seeds) * len(orders) > MAX_RUNS:
             raise ValueError(
                 f"this makes {len(resolved) * len(self.seeds) * len(orders):,} runs of {len(resolved):,} strategies "
@@ -175,12 +183,6 @@ class Experiment(BaseModel):
                 "its files beside the tasks, such as reference: {train: general.txt}"
             )
         return self
-
-    def _orders_or_refusal(self) -> tuple[Order | None, ...]:
-        try:
-            return self.task_orders
-        except ValueError as error:
-            raise ValueError(f"orders: {error}") from error
 
     @property
     def task_orders(self) -> tuple[Order | None, ...]:
@@ -326,12 +328,13 @@ def to_data(experiment: Experiment) -> dict[str, Any]:
         general = SHIPPED
     guards = [guard.model_dump(mode="json", exclude_defaults=True) for guard in experiment.guards]
     resources = experiment.resources.model_dump(mode="json", exclude_defaults=True)
+    keeps = {} if experiment.checkpoints == "all" else {"checkpoints": experiment.checkpoints}
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
     orders = experiment.model_dump(mode="json", include={"orders"}, exclude_none=True)
     return {
         "name": data["name"], "model": data["model"], "tasks": [_text_data(task) for task in experiment.tasks],
         **reference, "general": general, **({"guards": guards} if guards else {}),
-        "training": data["training"], **({"resources": resources} if resources else {}),
+        "training": data["training"], **({"resources": resources} if resources else {}), **keeps,
         "strategies": specs, "seeds": data["seeds"], **orders,
     }  # fmt: skip
 

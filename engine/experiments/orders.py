@@ -45,28 +45,28 @@ def written_out(orders: Orders, names: Order) -> tuple[Order, ...]:
     if isinstance(orders, str):
         if possible > MOST_OF_ALL:
             raise ValueError(
-                f"all orders of {len(names)} tasks are more than {MOST_OF_ALL}; write how many shall be drawn, such as "
-                "5"
+                f"orders: all orders of {len(names)} tasks are more than {MOST_OF_ALL}; write how many shall be drawn, "
+                "such as 5"
             )
         return tuple(itertools.permutations(names))
     if isinstance(orders, int):
         most = min(possible, MOST_ORDERS)
         if not 2 <= orders <= most:
             raise ValueError(
-                f"{orders:,} orders can't be drawn; give a number from 2 to {most:,}"
+                f"orders: {orders:,} orders can't be drawn; give a number from 2 to {most:,}"
                 if most > 1
-                else "one task has one order; leave `orders` out"
+                else "orders: one task has one order; leave it out"
             )
         return _drawn(orders, names)
     for order in orders:
         if sorted(order) != sorted(names):
             raise ValueError(
-                f"{_arrows(map(str, order))} is no order of the tasks; each order names every task once: "
+                f"orders: {_arrows(map(str, order))} is no order of the tasks; each order names every task once: "
                 f"{', '.join(names)}"
             )
     if len(set(orders)) < len(orders):
         doubled = next(order for number, order in enumerate(orders) if order in orders[:number])
-        raise ValueError(f"{_arrows(doubled)} stands twice; give each order once")
+        raise ValueError(f"orders: {_arrows(doubled)} stands twice; give each order once")
     return tuple(orders)
 
 

@@ -12,6 +12,7 @@ from engine import strategies
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.experiments.training import Training
+from engine.forecast.disk import DiskUse, disk_use
 from engine.forecast.sizes import EvaluationTokens, TaskSize, evaluation_tokens
 from engine.forecast.trained_weights import weights_of
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
@@ -68,6 +69,7 @@ class RunCost:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    """Of the checkpoints that stay; what an earlier run holds already costs it nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Estimate:
     seeds: int
     seconds: float
     """The time of all runs, one after the other."""
+    disk: DiskUse
 
     @property
     def memory_bytes(self) -> int:
@@ -87,8 +90,8 @@ class Estimate:
 
     @property
     def disk_bytes(self) -> int:
-        """The size of every run's checkpoints together."""
-        return self.seeds * sum(run.disk_bytes for run in self.runs)
+        """What stays on the disk of all runs."""
+        return self.disk.kept
 
 
 IsKnown = Callable[[int, Hashable, Sequence[int]], bool]
@@ -108,14 +111,15 @@ def estimate(
     Stages that runs share cost once, in whatever order the tasks after them are trained. `reference` is the fingerprint
     of its reference text, by which `is_known` tells stages that read it."""
     place_of = {task.name: place for place, task in enumerate(experiment.tasks)}
+    disk = disk_use(experiment, speed.parameters, reference)
     seen = {seed: _Seen(partial(is_known, seed), reference) for seed in experiment.seeds}
     by_seed: dict[int, list[RunCost]] = {seed: [] for seed in experiment.seeds}
-    for run in experiment.runs():
+    for run, on_disk in zip(experiment.runs(), disk.of_runs, strict=True):
         places = tuple(place_of[name] for name in run.order) if run.order else tuple(range(len(sizes)))
         ordered = experiment.in_order(run.order)
-        by_seed[run.seed].append(_run_cost(run, ordered, places, sizes, general, speed, seen[run.seed]))
+        by_seed[run.seed].append(_run_cost(run, ordered, places, sizes, general, speed, seen[run.seed], on_disk))
     seconds = sum(run.seconds for costs in by_seed.values() for run in costs)
-    return Estimate(tuple(by_seed[experiment.seeds[0]]), len(experiment.seeds), seconds)
+    return Estimate(tuple(by_seed[experiment.seeds[0]]), len(experiment.seeds), seconds, disk)
 
 
 class _Seen:
@@ -141,6 +145,7 @@ def _run_cost(
     general: TaskSize | None,
     speed: Speed,
     seen: _Seen,
+    on_disk: int,
 ) -> RunCost:
     """The cost of a run of `experiment`, whose tasks are in the run's order; `places` are theirs among the `sizes`."""
     sizes = [sizes[place] for place in places]
@@ -160,11 +165,6 @@ def _run_cost(
         own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained + numbers + compared
         for own, cost, numbers in zip(weights, costs, stored, strict=True)
     ]
-    moments = 2 if training.optimizer_state == "keep" else 0
-    kept = [
-        own.saved + moments * own.trained + cost.tensors * own.remembered + numbers
-        for own, cost, numbers in zip(weights, costs, stored, strict=True)
-    ]
     return RunCost(
         run.label,
         training_tokens=sum(tokens.trained for tokens in read),
@@ -174,7 +174,7 @@ def _run_cost(
         scoring_tokens=sum(tokens.scored for tokens in read),
         seconds=seconds,
         memory_bytes=_PROCESS_BYTES + _BYTES * max(held) + speed.activation_bytes,
-        disk_bytes=_BYTES * sum(kept),
+        disk_bytes=on_disk,
     )
 
 

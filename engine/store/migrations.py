@@ -132,8 +132,9 @@ def _to_10(operations: Any) -> None:
 
 
 def _to_11(operations: Any) -> None:
-    """Users tag, describe, put away and delete experiments and runs, and these say what they come from. The tables
-    of changes and of drafts are made with those that are missing. A run may train the tasks in an order of its own."""
+    """Users tag, describe, put away and delete experiments and runs, and these say what they come from; a
+    waiting run may be wanted next, and a run may train the tasks in an order of its own. The tables of changes and of
+    drafts are made with those that are missing."""
     _add_missing(operations, "runs", sa.Column("task_order", sa.JSON))
     for table, own in (("experiments", "owner"), ("runs", "title")):
         for name in ("notes", own):
@@ -142,6 +143,7 @@ def _to_11(operations: Any) -> None:
             _add_missing(operations, table, sa.Column(name, sa.Float))
         for name in ("tags", "origin"):
             _add_missing(operations, table, sa.Column(name, sa.JSON))
+    _add_missing(operations, "runs", sa.Column("goes_next", sa.Boolean, nullable=False, server_default="0"))
 
 
 def _joined_as_before() -> sa.Column[bool]:

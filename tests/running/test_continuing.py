@@ -15,7 +15,6 @@ from engine.common.errors import ConfigError
 from engine.events import StageStarted
 from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.yaml_file import to_yaml
-from engine.persistence.checkpoints import STATE_FILE
 from engine.running.continuing import Earlier, begin_continuation, plan_continuation
 from engine.running.headless import run_experiment
 from engine.running.queue import get_runner
@@ -156,14 +155,7 @@ def test_stages_of_another_machine_are_continued_and_said_to_be(
 @contextmanager
 def ended_runs(described: Experiment, folder: Path) -> Iterator[tuple[Store, Earlier]]:
     """A store with an experiment whose runs seem to have ended, without a model."""
-
-    def stated(*given: Any) -> Iterator[Any]:
-        for event in FakeRun()(*given):
-            yield event
-            for stage in given[2].glob("stage-*"):
-                (stage / STATE_FILE).write_bytes(b"state")
-
-    run_experiment(described, folder, execute=stated)
+    run_experiment(described, folder, execute=FakeRun())
     with closing(Store(folder)) as store:
         yield store, Earlier(store, str(store.experiments()["experiment_id"].item()), folder)
 
