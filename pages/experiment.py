@@ -136,7 +136,7 @@ def page() -> None:
         preset_picker(draft, found.outlook)
     with side:
         problems = [] if experiment else problems_of(draft, known)
-        summary(len(draft.tasks(known)), experiment, problems, found, go_to_live)
+        summary(len(draft.tasks(known)), experiment, problems, found, go_to_live, draft.origin)
     with below:
         look_ahead_section(draft, experiment, shared)
         details_section(draft, experiment, found.outlook, shared)

@@ -66,13 +66,13 @@ def page() -> None:
     taken = {task.name.casefold() for task in tasks}
     if not tasks:
         st.info(words.NO_TASKS, icon=":material/library_books:")
-        st.subheader(words.SAMPLES, anchor=False)
+        st.header(words.SAMPLES, anchor=False)
         sample_cards(taken)
-    st.subheader(words.ADD, anchor=False)
+    st.header(words.ADD, anchor=False)
     task_form()
     if not tasks:
         return
-    st.subheader(words.YOURS, anchor=False, help=words.ORDER_HELP)
+    st.header(words.YOURS, anchor=False, help=words.ORDER_HELP)
     task_list(tasks)
     if len(tasks) == 1:
         st.caption(words.ONE_TASK)

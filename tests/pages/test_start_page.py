@@ -41,7 +41,7 @@ def test_a_newcomer_sees_what_this_is_and_what_to_do_first() -> None:
     assert app.title[0].value == "Palimpsest"
     assert app.button(key="start_demo").label == "Run the demo"
     assert [link.label for link in app.get("page_link")] == [f"**{title}**" for title, _ in words.STEPS.values()]
-    assert "What you will see" in [each.value for each in app.subheader]
+    assert "What you will see" in [each.value for each in app.header]
 
 
 def test_the_demo_button_queues_every_strategy_and_opens_the_live_page(store: Store) -> None:
@@ -86,7 +86,7 @@ def test_what_ended_since_the_last_visit_stands_apart_from_what_came_before(
             connection.execute(update(runs).where(runs.c.experiment_id == ended).values(finished_at=at))
     monkeypatch.setattr(store, "last_visit", lambda visitor: 5_000.0)
     app = page()
-    assert [each.value for each in app.subheader][:3] == [
+    assert [each.value for each in app.header][:3] == [
         "Running and waiting", "Ended since your last visit, 1\u00a0Jan,\u00a001:23", "Earlier",
     ]  # fmt: skip
     shown = texts(app)
@@ -101,7 +101,8 @@ def test_what_ended_since_the_last_visit_stands_apart_from_what_came_before(
 def test_the_demo_is_offered_once_and_then_the_way_to_it(store: Store, status: str, label: str) -> None:
     for run_id in store.runs(store.add_experiment(demo_experiment()))["run_id"]:
         store.set_status(run_id, status)
-    assert [button.label for button in page().button] == [label, "New experiment"]
+    labels = [button.label for button in page().button]
+    assert labels == [label, "New experiment", *(["Add a task"] if status == "finished" else [])]
 
 
 def test_the_picture_is_of_the_demo_as_it_is() -> None:

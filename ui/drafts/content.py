@@ -48,7 +48,7 @@ def content_of(draft: ExperimentDraft) -> Content:
         },
         "model": draft.model, "cards": cards, "seeds": draft.seeds, "preset": draft.preset,
         "training": dict(draft.training), "limits": dict(draft.limits), "limits_of": draft.limits_of,
-        "resources": dict(draft.resources), "loaded_from": draft.loaded_from,
+        "resources": dict(draft.resources), "made_from": draft.made_from and list(draft.made_from),
     }  # fmt: skip
 
 
@@ -155,9 +155,9 @@ def _file_tasks(value: Any) -> dict[str, TaskSpec]:
     return {task.name: task for task in map(TaskSpec.model_validate, value)}
 
 
-def _general(value: Any) -> tuple[str, str]:
-    kind, name = _texts(value)
-    return kind, name
+def _pair(value: Any) -> tuple[str, str]:
+    first, second = _texts(value)
+    return first, second
 
 
 def _preset(value: Any) -> str:
@@ -181,7 +181,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "file_tasks": ("tasks of a loaded file", _file_tasks),
     "reference": ("text of your own", lambda value: value and _of(str)(value)),
     "file_reference": ("text of your own", lambda value: value and ReferenceSpec.model_validate(value)),
-    "general": ("general text", _general),
+    "general": ("general text", _pair),
     "file_general": ("general text", lambda value: value and GeneralSpec.model_validate(value)),
     "task_overrides": ("settings of single tasks", _overrides),
     "model": ("model", _of(str)),
@@ -191,6 +191,6 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "limits": ("limits of the preset", _values(Training, {})),
     "limits_of": ("limits of the preset", _of(str)),
     "resources": ("where it runs", _values(Resources, Resources().model_dump())),
-    "loaded_from": ("experiment that it is a copy of", _of(str)),
+    "made_from": ("experiment that it is a copy of", lambda value: None if value is None else _pair(value)),
 }
 """The fields of a draft by name: what people call them, and how their data are read."""

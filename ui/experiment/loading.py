@@ -28,14 +28,15 @@ def adopt_experiment_of_url(known: Mapping[str, TaskSpec]) -> None:
     if experiment_id is None or st.session_state.get(LOADED) == experiment_id:
         return
     st.session_state[LOADED] = experiment_id
-    if keeping.current(known).loaded_from == experiment_id:
+    if (keeping.current(known).made_from or ("",))[0] == experiment_id:
         return
     try:
-        draft = draft_of(session.store().experiment(experiment_id), known)
+        experiment = session.store().experiment(experiment_id)
+        draft = draft_of(experiment, known)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    draft.loaded_from = experiment_id
+    draft.made_from = experiment_id, experiment.name
     keeping.replace(draft)
 
 

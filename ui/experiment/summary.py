@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from engine.experiments.experiment import Experiment
+from engine.experiments.origin import Origin
 from figures.numbers import NOTHING, bytes_size, count, duration
 from ui.drafts import keeping
 from ui.experiment import words
@@ -68,8 +69,9 @@ def summary(
     problems: Sequence[Problem],
     found: Findings,
     started: Callable[[str], None],
+    origin: Origin | None,
 ) -> None:
-    """Draw it, of so many `tasks`."""
+    """Draw it, of so many `tasks`; `origin` is what the experiment was made from."""
     light, dark = (st.get_option(f"theme.{name}.backgroundColor") for name in ("light", "dark"))
     st.html(_LOOK.replace("{light}", light).replace("{dark}", dark))
     outlook = found.outlook
@@ -78,7 +80,7 @@ def summary(
         runs = len(experiment.runs_of_one_seed()) * len(experiment.seeds) if experiment else 0
         st.html(_numbers(tasks, experiment, runs, outlook, found.pending is not None))
         start_button(experiment if found.is_limited else None, words.start(runs))
-        start_answer(experiment, started)
+        start_answer(experiment, started, origin)
         if found.pending is not None:
             _wait_for(found.pending, words.WORKING_OUT if found.is_limited else words.LIMITING)
         if outlook is not None and outlook.estimate.disk_bytes > outlook.room.free:

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "runs", "live", "compare", "understand")
-)
+_NAMES = ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
+START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (f"pages/{name}.py" for name in _NAMES)
 
 WITH_CHARTS = ("live", "compare")
 """Addresses of the pages that need the charting library."""
@@ -21,6 +20,7 @@ def navigation() -> "st.Page":
             st.Page(LIVE, title="Live", icon=":material/monitoring:"),
             st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
             st.Page(UNDERSTAND, title="Understand", icon=":material/forum:"),
+            st.Page(GLOSSARY, title="Glossary", icon=":material/menu_book:"),
         ]
     )
 

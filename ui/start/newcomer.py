@@ -33,14 +33,14 @@ def show_newcomer() -> None:
     with words_side:
         st.markdown(words.WHAT_THIS_IS)
         with st.container(border=True):
-            st.subheader(words.DEMO_TITLE, anchor=False)
+            st.header(words.DEMO_TITLE, anchor=False)
             st.markdown(words.DEMO_TEXT)
             offer_demo()
     with picture_side:
-        st.subheader(words.PICTURE_TITLE, anchor=False)
+        st.header(words.PICTURE_TITLE, anchor=False)
         _picture()
         st.caption(words.PICTURE_TEXT)
-    st.subheader(words.OWN_TEXTS, anchor=False)
+    st.header(words.OWN_TEXTS, anchor=False)
     show_steps()
 
 

@@ -1,6 +1,7 @@
 """The sentences, labels and help texts of the Start page."""
 
 from figures.numbers import percent, plural
+from ui.glossary.terms import term
 from ui.widgets.text import plain
 
 TITLE = "Palimpsest"
@@ -24,9 +25,9 @@ NEW, NEW_HELP = "New experiment", "Choose model, tasks, strategies and seeds."
 
 PICTURE_TITLE = "What you will see"
 PICTURE_TEXT = (
-    "The demo as measured on two cores of a CPU. Each row is the model after one more task, each column a task's "
-    "held-out text: blue is better than the base model, orange is worse. Plain fine-tuning loses part of what the "
-    "first tasks gained; replay keeps more of it."
+    f"The {term('score matrix')} of two strategies of the demo, measured on two cores of a CPU. Each row is the model "
+    f"after one more task, each column a task's {term('held-out text')}: blue is better than the {term('base model')}, "
+    "orange is worse. Plain fine-tuning loses part of what the first tasks gained; replay keeps more of it."
 )
 
 OWN_TEXTS = "With texts of your own"

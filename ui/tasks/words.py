@@ -1,10 +1,14 @@
 """The sentences, labels and help texts of the Tasks page's list and previews; those of the form stand in its fields."""
 
 from figures.numbers import bytes_size, exact, plural
+from ui.glossary.terms import term
 from ui.widgets.text import plain
 
 TITLE = "Tasks"
-TITLE_HELP = "A task is a body of text that the model learns in one go, with a part held out to measure it by."
+TITLE_HELP = (
+    f"A {term('task')} is a body of text that the model learns in one go, with a part, the {term('held-out text')}, to "
+    "measure it by."
+)
 NO_TASKS = (
     "There are no tasks yet. Take two or more of the samples, or add texts of your own; then set up an experiment that "
     "learns them one after the other."
@@ -60,11 +64,11 @@ def facts(
 
 
 def few_held_out(held_out: int) -> str:
-    """The warning of a task whose scores would say little."""
+    """The warning of a task whose scores would say little, with a link to the glossary."""
     return (
         f"Only {plural(held_out, 'document is', 'documents are')} held out: how well the model does on new texts is "
-        f"then known roughly at best. From {FEW_HELD_OUT} on, a score's 95% interval is half as wide as documents "
-        "differ or less; add documents, or hold out a larger share."
+        f"then known roughly at best. From {FEW_HELD_OUT} on, a score's {term('95% interval')} is half as wide as "
+        "documents differ or less; add documents, or hold out a larger share."
     )
 
 

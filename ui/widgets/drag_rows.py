@@ -1,4 +1,4 @@
-"""Rows of a page that can be dragged to another place, by a mouse or a finger on their grip.
+"""Rows of a page that can be dragged to another place, by a mouse or a pen on their grip.
 
 It is no way for keyboards: beside it stand buttons that do the same.
 """
@@ -19,6 +19,8 @@ _CSS = """
 .palimpsest-dragged { opacity: 0.45; }
 .palimpsest-drop-line { position: fixed; height: 3px; border-radius: 2px; pointer-events: none; z-index: 1000;
   background: var(--st-primary-color); }
+/* On a phone a finger scrolls, and the buttons move rows. */
+@media (max-width: 640px) { .stElementContainer:has(.palimpsest-grip) { display: none; } }
 """
 
 

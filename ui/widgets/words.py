@@ -4,6 +4,8 @@ from figures.numbers import plural
 from ui.widgets.page_head import Status
 
 PRODUCT = "Palimpsest"
+GLOSSARY, GLOSSARY_HELP = "Glossary", "The words of all pages, the same in files and figures."
+ALL_STRATEGIES = "All strategies"
 
 
 def tab(page: str) -> str:

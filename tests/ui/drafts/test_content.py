@@ -155,11 +155,12 @@ def test_what_came_with_a_loaded_experiment_is_kept_with_the_draft() -> None:
                 "reference": ReferenceSpec(train=("r.txt",))}
     )  # fmt: skip
     draft = draft_of(experiment, KNOWN)
-    draft.loaded_from = "abcd1234"
+    draft.made_from = "abcd1234", "kitchen"
     found = restored(draft)
     assert found.experiment(KNOWN) == draft.experiment(KNOWN)
     assert (found.file_general, found.file_reference) == (experiment.general, experiment.reference)
-    assert found.loaded_from == "abcd1234"
+    assert found.origin == draft.origin
+    assert found.made_from == ("abcd1234", "kitchen")
 
 
 @pytest.mark.parametrize(
