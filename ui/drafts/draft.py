@@ -10,6 +10,8 @@ from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
+from engine.experiments.kept_checkpoints import Keep
+from engine.experiments.orders import Orders
 from engine.experiments.origin import Origin
 from engine.experiments.presets import PRESETS, QUICK, preset_of
 from engine.experiments.resources import Resources
@@ -103,6 +105,9 @@ class ExperimentDraft:
     """What each run computes with."""
     first_shown: set[str] = field(default_factory=set)
     """The strategies that are not folded away."""
+    orders: Orders | None = None
+    """The orders of the tasks that are compared; None for the one as listed."""
+    checkpoints: Keep = "all"
     made_from: tuple[str, str] | None = None
     """The id and the name of the experiment that it began with, where it began with one of the data folder."""
     moves: int = 0
@@ -186,6 +191,8 @@ class ExperimentDraft:
             "guards": self.guards.guards(),
             "training": self.training,
             "resources": self.resources,
+            "orders": self.orders,
+            "checkpoints": self.checkpoints,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
         }
@@ -245,6 +252,7 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
     draft.resources = experiment.resources.model_dump()
+    draft.orders, draft.checkpoints = experiment.orders, experiment.checkpoints
     draft.preset = preset_of(experiment.training) or "standard"
     for spec in experiment.strategies:
         defaults = defaults_of(spec.name)

@@ -14,6 +14,11 @@ CHOOSE_TASKS = "Choose tasks"
 ONE_TASK = "With one task nothing can be forgotten; choose two or more for a comparison."
 TASK_SETTINGS = "Order and settings of single tasks"
 ABOUT_TASK_SETTINGS = "A task's own value goes before a strategy's, and that before the training settings."
+ORDERS = "Orders to compare"
+HELP_ORDERS = (
+    "Every strategy is trained in each of them, with every seed: so the effect of the order can be told from a "
+    "strategy's."
+)
 EARLIER, LATER = "Learn it earlier.", "Learn it later."
 FROM_FILE = "(from the loaded file)"
 
@@ -75,6 +80,8 @@ ABOUT_RESOURCES = (
     "Nothing has to be set here. A number of CPUs makes runs compute with as many threads on a large machine as on a "
     "small one, and says how many of them fit on the machines of a cluster."
 )
+RESOURCES = "Where it runs, and what stays"
+CHECKPOINTS = "Checkpoints that stay"
 DETAILS = "Time, memory and disk by run"
 LOOK_AHEAD = "Look ahead: how hard each task is, and how alike they are"
 AS_FILE = "As a file, from the command line, on a cluster"
@@ -140,8 +147,18 @@ def start(runs: int) -> str:
     return f"{START} {plural(runs, 'run')}" if runs else START
 
 
-def help_runs(product: str) -> str:
-    return f"Strategies and settings × seeds: {product}"
+def help_runs(variants: int, seeds: int, orders: int) -> str:
+    product = f"{plural(variants, 'strategy or setting', 'strategies and settings')} × {plural(seeds, 'seed')}"
+    return f"{product} × {plural(orders, 'order')}" if orders > 1 else product
+
+
+def orders(chosen: object) -> str:
+    """A choice of the orders of the tasks."""
+    if chosen is None:
+        return "The listed order alone"
+    if isinstance(chosen, int):
+        return f"{chosen} orders: the listed one, and others that are drawn"
+    return "All orders" if chosen == "all" else "The orders of the loaded file"
 
 
 def no_room(free: int) -> str:
