@@ -10,6 +10,7 @@ from ui.live import data
 from ui.live.beside import general_words
 from ui.live.feed import ENDED, Followed
 from ui.live.glance import rail_of, status_of
+from ui.server.tab_title import going_word
 from ui.widgets.live_chart import Drawn, drawn
 
 
@@ -64,6 +65,11 @@ def glance(sources: Sources, values: Values) -> dict[str, Any]:
 
 def _may_change(run: Any) -> bool:
     return run["status"] not in ENDED
+
+
+def going(sources: Sources, _: Values) -> dict[str, Any]:
+    """The word for the runs that have not ended."""
+    return {"structure": going_word(sources.store)}
 
 
 def _figure(shown: Drawn) -> dict[str, Any]:
