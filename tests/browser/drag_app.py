@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.widgets.drag_rows import GRIP, drag_rows
+from ui.tasks.drag_rows import GRIP, drag_rows
 
 names = st.session_state.setdefault("names", ["bread", "tea", "jam", "milk"])
 
