@@ -5,6 +5,7 @@ import time
 import streamlit as st
 
 from engine.common.errors import StoreError
+from ui.adding.dialog import add_task_button
 from ui.server import session
 from ui.server.entrance import visitor_id
 from ui.start import words
@@ -24,7 +25,12 @@ REFRESH_SECONDS = 2.0
 def show(last_visit: float | None) -> None:
     outlines = session.store().run_outlines()
     st.session_state[SEEN] = outlines
-    show_glance(glance(groups(outlines), last_visit), last_visit, time.time())
+    show_glance(glance(groups(outlines), last_visit), last_visit, time.time(), offer_task)
+
+
+def offer_task(experiment_id: str) -> None:
+    """The way to one more task for an experiment that has ended."""
+    add_task_button(experiment_id, f"start_add_task_{experiment_id}", is_quiet=True)
 
 
 def look() -> None:

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight/measures", "engine/harness", "ui/widgets"),
     ("engine/training", "engine/store", "ui/glossary"),
     ("engine/results", "engine/forecast", "engine/housekeeping"),
-    ("engine/cards", "engine/execution"),
+    ("engine/cards", "engine/execution", "engine/results/effects"),
     ("engine/cluster", "engine/driving"),
     ("engine/running", "ui/compare"),
     ("engine/insight",),

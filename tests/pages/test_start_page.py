@@ -101,7 +101,8 @@ def test_what_ended_since_the_last_visit_stands_apart_from_what_came_before(
 def test_the_demo_is_offered_once_and_then_the_way_to_it(store: Store, status: str, label: str) -> None:
     for run_id in store.runs(store.add_experiment(demo_experiment()))["run_id"]:
         store.set_status(run_id, status)
-    assert [button.label for button in page().button] == [label, "New experiment"]
+    labels = [button.label for button in page().button]
+    assert labels == [label, "New experiment", *(["Add a task"] if status == "finished" else [])]
 
 
 def test_the_picture_is_of_the_demo_as_it_is() -> None:

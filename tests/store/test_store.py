@@ -457,13 +457,15 @@ def test_counts_of_what_a_run_recorded_change_with_all_of_it_but_its_steps(store
         seen.append(store.recorded_counts(run_id))
 
 
-def test_what_lies_in_the_bin_is_not_among_what_is_kept(store: Store, tmp_path: Path) -> None:
-    kept, thrown = (store.add_experiment(experiment(tmp_path)) for _ in range(2))
-    (first, second), (third, _) = (store.runs(each)["run_id"] for each in (kept, thrown))
+def test_the_state_of_a_run_is_that_of_its_row_and_none_in_the_bin(store: Store, tmp_path: Path) -> None:
+    (first, second), (third, _) = (add(store, tmp_path)[1] for _ in range(2))
+    play(store, store.claim_next() or "", events.StageFinished)
+    row, state = store.runs(run_ids=first).iloc[0], store.run_state(first)
+    assert state == {name: row[name] for name in state or {}}
+    assert (state or {})["step"] == STEPS
+    set_heartbeat(store, first, 60.0)
+    assert (store.run_state(first) or {})["status"] == "interrupted"
     with store._writing() as connection:
-        connection.execute(sqlalchemy.update(schema.experiments).where(schema.experiments.c.experiment_id == thrown)
-                           .values(deleted_at=1.0))  # fmt: skip
-        connection.execute(sqlalchemy.update(schema.runs).where(schema.runs.c.run_id == second).values(deleted_at=1.0))
-    assert store.kept_experiments() == {kept}
-    assert store.kept_runs(kept) == {first}
-    assert [store.experiment_of(run_id) for run_id in (first, second, third, "nobody")] == [kept, None, None, None]
+        for table, key, value in ((schema.runs, "run_id", second), (schema.experiments, "experiment_id", third[:8])):
+            connection.execute(sqlalchemy.update(table).where(table.c[key] == value).values(deleted_at=1.0))
+    assert [store.run_state(run_id) for run_id in (second, third, "nobody")] == [None, None, None]

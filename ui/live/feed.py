@@ -48,6 +48,7 @@ class Followed:
     general: pd.DataFrame
     guards: tuple[GuardHistory, ...]
     experiment: Experiment
+    """With its tasks in the run's order."""
     counts: tuple[int, ...] = ()
     """`Store.recorded_counts` as it was before all but the lines were read."""
 
@@ -125,9 +126,12 @@ class Feed:
     def queue(self) -> pd.DataFrame:
         """The waiting runs of all experiments, in the order in which they begin."""
 
-        def read(_: pd.DataFrame | None) -> pd.DataFrame:
-            waiting = [run.run_id for run in self._store.runs_in_play() if run.status == "queued"]
-            return self._store.runs(run_ids=waiting).sort_values("position")
+        def read(before: pd.DataFrame | None) -> pd.DataFrame:
+            waiting = {run.run_id: run.goes_next for run in self._store.runs_in_play() if run.status == "queued"}
+            known = [] if before is None else list(zip(before["run_id"], before["goes_next"], strict=True))
+            if before is not None and known == list(waiting.items()):
+                return before
+            return self._store.runs(run_ids=list(waiting)).sort_values("position")
 
         with self._lock:
             queue: pd.DataFrame = self._fresh(self._queue, "", 1, read).value
@@ -143,7 +147,7 @@ class Feed:
             found: Followed = self._fresh(self._followed, (run_id, attempt), _RUNS, read).value
             return found
 
-    def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Growing:
+    def losses(self, run: "Mapping[str, Any] | pd.Series[Any]", tasks: Sequence[str], score: str) -> Growing:
         """The loss curves of a run: a figure drawn once for many states of its data, and what has come since."""
         run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
         ended = str(run["status"]) in ENDED
@@ -163,7 +167,7 @@ class Feed:
 
             return self._growing(key, followed.lines, draw)
 
-    def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
+    def matrix(self, run: "Mapping[str, Any] | pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The score matrix of a run, drawn once for every state of it."""
         run_id, attempt = str(run["run_id"]), int(run["attempt"])
         with self._lock:
@@ -214,7 +218,7 @@ class Feed:
             return self._read(run_id, None)  # the last known step is gone: a resumed run trains its stage again
         for term, line in found.items():
             lines[term] = lines.get(term, NO_LINE).followed_by(line.after(known))
-        experiment = before.experiment if before else store.experiment(store.run_spec(run_id)[0])
+        experiment = before.experiment if before else _experiment(store, run_id)
         clip = experiment.training.gradient_clip
         clipping = before.clipping if before else {}
         if clip is not None:
@@ -234,6 +238,12 @@ class Feed:
             lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip, store.general(run_id),
             tuple(guards), experiment, counts,
         )  # fmt: skip
+
+
+def _experiment(store: Store, run_id: str) -> Experiment:
+    """A run's experiment with its tasks in the run's order."""
+    experiment_id, run = store.run_spec(run_id)
+    return store.experiment(experiment_id).in_order(run.order)
 
 
 def _as_it_is(runs: pd.DataFrame) -> pd.DataFrame:

@@ -114,7 +114,10 @@ def move_in_queue(run_id: str, by: int) -> None:
     session.store().move_in_queue(run_id, by)
 
 
-@_change("kept checkpoints '{1}' of runs {0}, which freed {result} bytes")
+@_change(
+    "kept checkpoints '{1}' of runs {0}, which freed {result} bytes", "deleted checkpoints but “{1}”",
+    lambda run_ids, keep: _named(_runs(*run_ids)),
+)  # fmt: skip
 def keep_checkpoints(run_ids: Sequence[str], keep: Keep) -> int:
     """Keep no more checkpoints than `keep` says of the runs among these that have finished; gives the bytes that
     became free. What goes does not come back. Raises PalimpsestError."""
@@ -250,7 +253,7 @@ def rename_experiment(experiment_id: str, name: str) -> None:
     session.store().rename(experiment_id, name)
 
 
-@_change("named run {0}", "renamed to “{1}”", lambda run_id, title: _named(_run(run_id)))
+@_change("named run {0}", "renamed to “{1}”", lambda run_id, title: _named(_runs(run_id)))
 def name_run(run_id: str, title: str) -> None:
     """Give a run a name of its own, or take it away. Raises PalimpsestError."""
     from engine.housekeeping import labels
@@ -321,7 +324,7 @@ def _experiment(experiment_id: str) -> Chosen:
     return Chosen((experiment_id,))
 
 
-def _run(run_id: str) -> Chosen:
+def _runs(*run_ids: str) -> Chosen:
     from engine.housekeeping import Chosen
 
-    return Chosen(runs=(run_id,))
+    return Chosen(runs=run_ids)

@@ -1,6 +1,6 @@
 """The parts of the Start page: what goes on, what failed, what ended and what came before."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -20,8 +20,13 @@ SHOWN_EARLIER, SHOWN_REASONS = 8, 3
 _MANY_HOURS_SECONDS = 20 * 3600
 
 
-def show_glance(found: Glance, last_visit: float | None, now: float) -> None:
-    """Everything that there is, in a row an experiment; `now` and `last_visit` in seconds since 1970."""
+Offer = Callable[[str], None]
+"""Draws what can be done with an experiment that has ended, by its id."""
+
+
+def show_glance(found: Glance, last_visit: float | None, now: float, offer: Offer) -> None:
+    """Everything that there is, in a row an experiment; `now` and `last_visit` in seconds since 1970. `offer` draws the
+    first of the ways on from what has ended."""
     visit = moment(last_visit) if last_visit is not None else None
     st.header(words.GOES_ON, anchor=False)
     if not found.going:
@@ -36,11 +41,11 @@ def show_glance(found: Glance, last_visit: float | None, now: float) -> None:
     if not found.fresh:
         st.caption(words.nothing_ended(visit))
     for group in found.fresh:
-        _row(group, _status(group.runs), words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)))
+        _ended(group, now, offer)
     if found.earlier:
         st.header(words.EARLIER, anchor=False)
         for group in found.earlier[:SHOWN_EARLIER]:
-            _row(group, _status(group.runs), words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)))
+            _ended(group, now, offer)
     if len(found.earlier) > SHOWN_EARLIER:
         st.caption(words.MORE_EARLIER.format(plural(len(found.earlier) - SHOWN_EARLIER, "older one")))
 
@@ -79,11 +84,17 @@ def _in_trouble(group: Group, now: float) -> None:
         st.caption(words.MORE_RUNS.format(more))
 
 
-def _row(group: Group, status: Status, facts: str) -> None:
+def _ended(group: Group, now: float, offer: Offer) -> None:
+    facts = words.outcome(group.finished, len(group.runs), _when(group.ended_at, now))
+    _row(group, _status(group.runs), facts, offer)
+
+
+def _row(group: Group, status: Status, facts: str, offer: Offer = lambda experiment_id: None) -> None:
     """One experiment in one line: its state, its name, what came of it, and the ways on."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status.label, color=status.colour, icon=status.icon, width=116)
         st.markdown(f"**{plain(group.name)}**  \n:small[:gray[{facts}]]", width="stretch")
+        offer(group.experiment_id)
         for page, title, symbol, help in (
             (session.LIVE, words.LIVE, ":material/monitoring:", words.LIVE_HELP),
             (session.COMPARE, words.COMPARE, ":material/compare_arrows:", words.COMPARE_HELP),

@@ -211,7 +211,7 @@ def test_a_store_that_can_t_be_read_is_said_and_then_answers_again(
         raise StoreUnavailableError("/data can't be read; mend that.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(served.store, "experiment_of", gone)
+        patch.setattr(served.store, "run_state", gone)
         answer = served.client.get(f"/runs/{served.run_id}")
         assert (answer.status_code, answer.json()) == (503, {"error": "/data can't be read; mend that."})
     assert served.client.get(f"/runs/{served.run_id}").status_code == 200

@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from engine.common.errors import AccessError, StoreError
+from engine.driving import thinning
 from engine.experiments.origin import Origin
 from engine.guards.guard import Guard
 from engine.guards.guard_sets import GuardSets
@@ -35,8 +36,19 @@ CHANGES = {
     "add", "add_experiment", "ask", "clear", "delete", "delete_experiment", "forget", "keep", "move", "note", "rename",
     "request", "requeue", "resume", "set_pause", "set_status", "stop",
 }  # fmt: skip
-CHANGES |= {"change_tags", "empty", "put", "record", "restore", "set_archived", "set_notes", "set_title"}
-CHANGING = {"keep_file", "delete_file"}
+CHANGES |= {
+    "change_tags",
+    "empty",
+    "move_in_queue",
+    "put",
+    "run_next",
+    "record",
+    "restore",
+    "set_archived",
+    "set_notes",
+    "set_title",
+}
+CHANGING = {"keep_file", "delete_file", "start_continuation"}
 """Functions that change something of the store that they are given."""
 SOURCES = {
     "store",
@@ -122,6 +134,10 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
     did_to.empty.return_value = ([], 7)
     monkeypatch.setattr(continuing, "start_continuation", lambda store, earlier, described, owner: "e2")
     assert actions.continue_experiment("e1", MagicMock()) == "e2"
+    actions.run_next("r1")
+    actions.move_in_queue("r1", -2)
+    monkeypatch.setattr(thinning, "thin", lambda store, run_ids, keep: 7)
+    assert actions.keep_checkpoints(["r1"], "last") == 7
     actions.rename_experiment("e1", "another name")
     actions.name_run("r1", "the baseline")
     actions.change_tags(chosen, ["new"], ["old"])
@@ -141,7 +157,9 @@ def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeyp
         "kept prompts s1", "deleted prompts s1",
         "kept guards g1", "renamed guards g1", "deleted guards g1", "deleted kept scores and answers",
         "kept results of lm-evaluation-harness h1 with run r1", "deleted results of lm-evaluation-harness h1 of run r1",
-        "continued experiment e1 as e2", "renamed experiment e1", "named run r1",
+        "continued experiment e1 as e2",
+        "put run r1 before all others in the queue", "moved run r1 by -2 in the queue",
+        "kept checkpoints 'last' of runs ['r1'], which freed 7 bytes", "renamed experiment e1", "named run r1",
         f"tagged {chosen}", f"wrote notes of {chosen}", f"archived {chosen}",
         f"took {chosen} out of the archive", f"moved {chosen} to the bin", f"restored {chosen}",
         "emptied the bin, which freed 7 bytes",
@@ -177,6 +195,7 @@ def test_what_is_deleted_and_renamed_is_kept_in_the_log_with_the_name_that_it_ha
     actions.move_to_bin(Chosen((experiment_id,)))
     actions.restore(Chosen((experiment_id,)))
     actions.move_to_bin(Chosen((experiment_id,)))
+    assert [each.visitor for each in wastebin.contents(store)] == ["edith@example.org"]
     actions.empty_bin()
     found = changes.history(store)[::-1]
     assert {change.visitor for change in found} == {"edith@example.org"}
