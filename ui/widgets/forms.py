@@ -17,6 +17,7 @@ import streamlit as st
 from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter
 from engine.common.quoting import shortened
+from figures.numbers import setting
 
 
 def one_value(parameter: Parameter, value: Any, key: str) -> Any:
@@ -229,4 +230,4 @@ def _nearest(stops: Sequence[Any], value: Any) -> Any:
 
 
 def _stop_label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and (value < 1e5) else f"{value:,.0f}".replace(",", "\u202f")
+    return setting(value)
