@@ -148,6 +148,11 @@ def experiment_in_url() -> str | None:
     return st.query_params.get("experiment") or None
 
 
+def run_in_url() -> str | None:
+    """The id of the run that the page's address names."""
+    return st.query_params.get("run") or None
+
+
 def experiments_in_url() -> list[str]:
     """Every experiment that the page's address names, for pages that take several."""
     return [name for name in st.query_params.get_all("experiment") if name]
