@@ -38,7 +38,8 @@ class Found:
         if not self.source.stage:
             return "the base model"
         others = [spec.name for spec in self.experiment.runs_of_one_seed()]
-        name = self.run.strategy if others.count(self.run.strategy) == 1 else self.run.label
+        is_alone = others.count(self.run.strategy) == 1 and self.run.order is None
+        name = self.run.strategy if is_alone else self.run.label
         return f"{name} after stage {self.source.stage}"
 
     def load(self) -> LoadedModel:
@@ -53,7 +54,7 @@ def find(store: Store, source: Source) -> Found:
     the experiment began from, ModelError for a base model that can't be found."""
     experiment_id, run = store.run_spec(source.run_id)
     facts = store.model_facts(experiment_id)
-    experiment = as_begun(store.experiment(experiment_id), facts)
+    experiment = as_begun(store.experiment(experiment_id).in_order(run.order), facts)
     if not 0 <= source.stage <= len(experiment.tasks):
         raise StoreError(f"{run.label} has {len(experiment.tasks)} stages; there is none of number {source.stage}.")
     checkpoint = stage_folder(store.run_folder(source.run_id), source.stage) if source.stage else None

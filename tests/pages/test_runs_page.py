@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
     known = FolderSizes(made)
     monkeypatch.setattr(FolderSizes, "begin_look", lambda self, run_ids, growing: self.look(run_ids, growing))
-    monkeypatch.setattr("ui.runs.sizes._folder_sizes", lambda folder: known)
+    monkeypatch.setattr("ui.runs.data._folder_sizes", lambda folder: known)
     monkeypatch.setattr(session, "experiment_link", lambda page, own, label, *given, **how: linked.append(label))
     linked.clear()
     yield made

@@ -83,6 +83,8 @@ def test_tags_and_notes_are_kept(store: Store) -> None:
 def test_archiving_needs_no_dialog(store: Store) -> None:
     chosen(words.ARCHIVE)
     assert store.experiments()["archived"].tolist() == [True]
+    chosen(words.UNARCHIVE)
+    assert store.experiments()["archived"].tolist() == [False]
 
 
 def test_the_bin_says_what_goes_and_the_page_copes(store: Store) -> None:
