@@ -50,7 +50,7 @@ class Work(Generic[_Found]):
 
     def _do(self, work: Callable[[], _Found]) -> None:
         try:
-            warm_up.finish()
+            warm_up.finish_after_first_page()
             with _one_at_a_time:
                 self.found = work()
         except PalimpsestError as error:
