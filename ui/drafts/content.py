@@ -52,7 +52,7 @@ def content_of(draft: ExperimentDraft) -> Content:
         "model": draft.model, "cards": cards, "seeds": draft.seeds, "preset": draft.preset,
         "training": dict(draft.training), "limits": dict(draft.limits), "limits_of": draft.limits_of,
         "resources": dict(draft.resources), "orders": orders, "checkpoints": draft.checkpoints,
-        "made_from": draft.made_from and list(draft.made_from),
+        "made_from": draft.made_from and list(draft.made_from), "edited_run": draft.edited_run,
     }  # fmt: skip
 
 
@@ -197,6 +197,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "resources": ("where it runs", _values(Resources, Resources().model_dump())),
     "orders": ("orders", as_orders),
     "checkpoints": ("checkpoints that are kept", lambda value: KEEPS[KEEPS.index(value)]),
+    "edited_run": ("run that is started again", lambda value: value and _of(str)(value)),
     "made_from": ("experiment that it is a copy of", lambda value: None if value is None else _pair(value)),
 }
 """The fields of a draft by name: what people call them, and how their data are read."""

@@ -110,6 +110,8 @@ class ExperimentDraft:
     checkpoints: Keep = "all"
     made_from: tuple[str, str] | None = None
     """The id and the name of the experiment that it began with, where it began with one of the data folder."""
+    edited_run: str | None = None
+    """The id of the run of that experiment that is edited and started again."""
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
@@ -118,7 +120,9 @@ class ExperimentDraft:
     @property
     def origin(self) -> Origin | None:
         """Where the experiment that is started from it comes from."""
-        return Origin("duplicated", *self.made_from) if self.made_from else None
+        if self.made_from is None:
+            return None
+        return Origin("edited" if self.edited_run else "duplicated", *self.made_from, run_id=self.edited_run)
 
     def key(self, name: str) -> str:
         """A widget's key."""

@@ -170,3 +170,16 @@ def also_scored(general: tuple[str, str], guards: int) -> list[str]:
     kind, name = general
     text = {"shipped": "the shipped general text", "none": "no general text"}.get(kind, f"general text {name}".strip())
     return [text, plural(guards, "guard") if guards else "no guards"]
+
+
+def edited_run(name: str, finished: int, stages: int) -> str:
+    """Above the settings of a run that is edited and started again; `name` is Markdown."""
+    if not finished:
+        return f"These are the settings of {name}. It has trained no stage yet, so that it begins anew."
+    trained = "stage 1" if finished == 1 else f"stages 1 to {finished}"
+    onward = f"goes on with stage {finished + 1}" if finished < stages else "has nothing left to train"
+    return (
+        f"These are the settings of {name}, which has trained {trained}. Change what went wrong: as long as these "
+        f"stages learn by the same settings, they are taken over and it {onward}; else it trains again from the first "
+        "stage that a change concerns."
+    )
