@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -210,6 +210,11 @@ class Experiment(BaseModel):
             for seed in self.seeds
             for spec, label in zip(self.runs_of_one_seed(), labels, strict=True)
         )
+
+    def of_run(self, run: RunSpec) -> Self:
+        """The same experiment with the strategy, the values and the seed of one of its runs alone."""
+        spec = StrategySpec(name=run.strategy, parameters=run.parameters)
+        return self.model_copy(update={"strategies": (spec,), "seeds": (run.seed,)})
 
     def _labels(self) -> list[str]:
         """A run's strategy with what it is chosen by, and whatever else tells it from the experiment's other runs."""
