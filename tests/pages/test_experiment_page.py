@@ -27,6 +27,7 @@ from tests.fake_runs import experiment
 from ui.drafts.draft import FIRST_ON
 from ui.drafts.strategy_words import GROUPS, described
 from ui.experiment.strategy_cards import MOST_USED
+from ui.experiment.words import edited_run
 from ui.outlook import outlook, preview_data
 from ui.server import entrance, session
 
@@ -386,6 +387,29 @@ def test_start_queues_the_runs_and_goes_to_the_live_page(store: Store) -> None:
     assert app.query_params["experiment"] in (experiment_id, [experiment_id])
 
 
+def test_a_failed_run_is_edited_and_started_again_alone(store: Store, library: Library) -> None:
+    tasks = [task.spec().model_dump() for task in library.tasks()[:2]]
+    described = experiment(library.tasks()[0].folder, tasks=tasks, strategies=["naive", {"replay": {"memory_size": 7}}])
+    experiment_id = store.add_experiment(described)
+    run_id = store.runs(experiment_id)["run_id"].iloc[1]
+    store.set_status(run_id, "failed", "The memory ran out.")
+    app = page(experiment=experiment_id, run=run_id)
+    assert saved(app).strategies[0].name == "replay"
+    assert saved(app).strategies[0].parameters["memory_size"] == 7
+    assert len(saved(app).runs()) == 1
+    assert any("It has trained no stage yet, so that it begins anew" in each.value for each in app.info)
+    started(app)
+    newest = store.experiments()["experiment_id"].iloc[0]
+    assert store.experiment_origin(newest) == Origin("edited", experiment_id, "kitchen", run_id)
+
+
+def test_the_words_about_an_edited_run_name_the_stage_that_it_goes_on_with() -> None:
+    assert "has trained stage 1." in edited_run("Naive", 1, 3)
+    assert "they are taken over and it goes on with stage 2" in edited_run("Naive", 1, 3)
+    assert "stages 1 to 3" in edited_run("Naive", 3, 3)
+    assert "has nothing left to train" in edited_run("Naive", 3, 3)
+
+
 @pytest.mark.usefixtures("library")
 def test_what_would_fail_is_not_queued_and_costs_nothing_that_was_entered(store: Store, library: Library) -> None:
     app = with_tasks("tea", "bread")
@@ -502,17 +526,6 @@ def test_a_duplicate_says_what_it_is_one_of(store: Store, tmp_path: Path) -> Non
     started(app)
     (duplicate,) = store.experiments().query("name == 'larder'")["experiment_id"]
     assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen")
-
-
-@pytest.mark.usefixtures("library")
-def test_a_run_in_the_address_is_duplicated_alone(store: Store, tmp_path: Path) -> None:
-    experiment_id = store.add_experiment(experiment(tmp_path, name="kitchen", seeds=[3, 5]))
-    run_id = store.runs(experiment_id)["run_id"].iloc[-1]
-    app = page(experiment=experiment_id, run=run_id)
-    assert saved(app).runs() == store.experiment(experiment_id).runs()[-1:]
-    started(app)
-    (duplicate,) = set(store.experiments()["experiment_id"]) - {experiment_id}
-    assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen", run_id)
 
 
 @pytest.mark.usefixtures("library")

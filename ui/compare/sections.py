@@ -10,7 +10,7 @@ from figures.comparison import cost_figure, lost_figure, matrices_figure, tradeo
 from figures.report import Section
 from figures.theme import SCORES, alt_text
 from ui.compare.beside import HELPS, TITLE, beside_view
-from ui.compare.compared_runs import Comparison
+from ui.compare.compared_runs import Comparison, ordered_tasks
 from ui.compare.drawn import best_few, styles_of
 from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
 
@@ -84,9 +84,10 @@ def table_sections(comparison: Comparison) -> Iterator[Section]:
 
 
 def _by_tasks(comparison: Comparison) -> list[tuple[list[str], pd.DataFrame]]:
-    """The runs, labelled by configuration, grouped by their ordered tasks."""
+    """The runs, labelled by configuration, grouped by the tasks in the order in which they trained them: runs of
+    different orders have no matrix in common."""
     runs = comparison.runs.assign(label=comparison.runs["configuration"])
-    tasks = runs["experiment_id"].map(lambda e: tuple(task.label for task in comparison.experiments[e].tasks))
+    tasks = pd.Series([ordered_tasks(comparison, run) for run in runs.to_dict("records")], runs.index, dtype=object)
     return [(list(names), group) for names, group in runs.groupby(tasks, sort=False)]
 
 

@@ -9,6 +9,8 @@ from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, parameters_of
+from engine.experiments.kept_checkpoints import KEEPS
+from engine.experiments.orders import as_orders
 from engine.experiments.presets import PRESETS, QUICK
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
@@ -34,6 +36,7 @@ def content_of(draft: ExperimentDraft) -> Content:
         for card in draft.cards
     ]  # fmt: skip
     guards = draft.guards
+    orders = [list(each) for each in draft.orders] if isinstance(draft.orders, tuple) else draft.orders
     return {
         "form": FORM, "name": draft.name, "task_names": list(draft.task_names),
         "file_tasks": [task.model_dump(mode="json") for task in draft.file_tasks.values()],
@@ -48,7 +51,8 @@ def content_of(draft: ExperimentDraft) -> Content:
         },
         "model": draft.model, "cards": cards, "seeds": draft.seeds, "preset": draft.preset,
         "training": dict(draft.training), "limits": dict(draft.limits), "limits_of": draft.limits_of,
-        "resources": dict(draft.resources), "loaded_from": draft.loaded_from,
+        "resources": dict(draft.resources), "orders": orders, "checkpoints": draft.checkpoints,
+        "made_from": draft.made_from and list(draft.made_from), "edited_run": draft.edited_run,
     }  # fmt: skip
 
 
@@ -155,9 +159,9 @@ def _file_tasks(value: Any) -> dict[str, TaskSpec]:
     return {task.name: task for task in map(TaskSpec.model_validate, value)}
 
 
-def _general(value: Any) -> tuple[str, str]:
-    kind, name = _texts(value)
-    return kind, name
+def _pair(value: Any) -> tuple[str, str]:
+    first, second = _texts(value)
+    return first, second
 
 
 def _preset(value: Any) -> str:
@@ -181,7 +185,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "file_tasks": ("tasks of a loaded file", _file_tasks),
     "reference": ("text of your own", lambda value: value and _of(str)(value)),
     "file_reference": ("text of your own", lambda value: value and ReferenceSpec.model_validate(value)),
-    "general": ("general text", _general),
+    "general": ("general text", _pair),
     "file_general": ("general text", lambda value: value and GeneralSpec.model_validate(value)),
     "task_overrides": ("settings of single tasks", _overrides),
     "model": ("model", _of(str)),
@@ -191,6 +195,9 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "limits": ("limits of the preset", _values(Training, {})),
     "limits_of": ("limits of the preset", _of(str)),
     "resources": ("where it runs", _values(Resources, Resources().model_dump())),
-    "loaded_from": ("experiment that it is a copy of", _of(str)),
+    "orders": ("orders", as_orders),
+    "checkpoints": ("checkpoints that are kept", lambda value: KEEPS[KEEPS.index(value)]),
+    "edited_run": ("run that is started again", lambda value: value and _of(str)(value)),
+    "made_from": ("experiment that it is a copy of", lambda value: None if value is None else _pair(value)),
 }
 """The fields of a draft by name: what people call them, and how their data are read."""

@@ -10,6 +10,9 @@ from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
+from engine.experiments.kept_checkpoints import Keep
+from engine.experiments.orders import Orders
+from engine.experiments.origin import Origin
 from engine.experiments.presets import PRESETS, QUICK, preset_of
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
@@ -98,16 +101,28 @@ class ExperimentDraft:
     """The training values by which the quick preset is quick for the chosen tasks; empty until they are worked out."""
     limits_of: str = ""
     """What the limits were worked out for (`ui.outlook.outlook.quick_key`)."""
-    loaded_from: str = ""
-    """The id of the experiment that it began as a copy of."""
     resources: dict[str, Any] = field(default_factory=Resources().model_dump)
     """What each run computes with."""
     first_shown: set[str] = field(default_factory=set)
     """The strategies that are not folded away."""
+    orders: Orders | None = None
+    """The orders of the tasks that are compared; None for the one as listed."""
+    checkpoints: Keep = "all"
+    made_from: tuple[str, str] | None = None
+    """The id and the name of the experiment that it began with, where it began with one of the data folder."""
+    edited_run: str | None = None
+    """The id of the run of that experiment that is edited and started again."""
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
     """The number of times that a preset was taken."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the experiment that is started from it comes from."""
+        if self.made_from is None:
+            return None
+        return Origin("edited" if self.edited_run else "duplicated", *self.made_from, run_id=self.edited_run)
 
     def key(self, name: str) -> str:
         """A widget's key."""
@@ -180,6 +195,8 @@ class ExperimentDraft:
             "guards": self.guards.guards(),
             "training": self.training,
             "resources": self.resources,
+            "orders": self.orders,
+            "checkpoints": self.checkpoints,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
         }
@@ -239,6 +256,7 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
     draft.resources = experiment.resources.model_dump()
+    draft.orders, draft.checkpoints = experiment.orders, experiment.checkpoints
     draft.preset = preset_of(experiment.training) or "standard"
     for spec in experiment.strategies:
         defaults = defaults_of(spec.name)

@@ -16,7 +16,6 @@ from engine.common.errors import PalimpsestError
 from engine.common.parameters import parameters_of
 from engine.common.quoting import visible
 from engine.experiments.experiment import Experiment
-from engine.experiments.origin import Origin
 from engine.experiments.training import Training
 from engine.models.choices import EMBEDDED
 from engine.persistence.shared_results import SharedResults
@@ -26,6 +25,7 @@ from ui.server import actions, entrance, session, warm_up
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
+    from engine.experiments.origin import Origin
     from engine.running.experiment_check import Report
 
 _WANTED = "experiment_check_wanted"
@@ -88,13 +88,13 @@ def start_button(experiment: Experiment | None, label: str) -> None:
         _check(*key).over.wait(_AT_ONCE_SECONDS)
 
 
-def start_answer(experiment: Experiment | None, started: Started, loaded_from: str = "") -> None:
-    """Answer a click on Start: how far the reading is, why it can't start, what to confirm; or start it. `loaded_from`
-    is the id of the experiment or the run that it was made from."""
+def start_answer(experiment: Experiment | None, started: Started, origin: Origin | None = None) -> None:
+    """Answer a click on Start: how far the reading is, why it can't start, what to confirm; or start it. `origin` is
+    what it was made from."""
     key = _key(experiment) if experiment is not None else None
     wanted = st.session_state.get(_WANTED)
     if wanted == key and key is not None and experiment is not None:
-        _answer(experiment, key, partial(_start, experiment, started, loaded_from))
+        _answer(experiment, key, partial(_start, experiment, started, origin))
     else:  # something was changed since
         st.session_state.pop(_WANTED, None)
         if wanted and key and wanted[0] == key[0]:
@@ -158,24 +158,14 @@ def _progress(check: Check) -> None:
     st.progress(check.done / max(1, check.total), text=plain(text))
 
 
-def _start(experiment: Experiment, started: Started, loaded_from: str) -> None:
+def _start(experiment: Experiment, started: Started, origin: Origin | None) -> None:
     st.session_state.pop(_WANTED, None)
     try:
-        experiment_id = actions.start(experiment, expected_seconds(experiment), _origin(loaded_from))
+        experiment_id = actions.start(experiment, expected_seconds(experiment), origin)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     started(experiment_id)
-
-
-def _origin(loaded_from: str) -> Origin | None:
-    """What an experiment comes from that was made from this experiment or run; None where that is gone since."""
-    experiment_id, is_run, _ = loaded_from.partition("-")
-    try:
-        name = session.store().experiment(experiment_id).name if loaded_from else ""
-    except PalimpsestError:
-        return None
-    return Origin("duplicated", experiment_id, name, loaded_from if is_run else None) if name else None
 
 
 def _key(experiment: Experiment) -> Key:

@@ -22,7 +22,7 @@ def manage_menu(experiment_id: str, key: str, saved: Saved = lambda: None) -> No
         return
     options = (
         words.RENAME, words.TAGS, words.NOTES, words.DUPLICATE, words.UNARCHIVE if archived else words.ARCHIVE,
-        words.BIN,
+        words.KEEP, words.BIN,
     )  # fmt: skip
     chosen = st.menu_button(
         words.MENU, options, key=key, icon=":material/more_horiz:", type="tertiary",

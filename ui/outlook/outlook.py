@@ -50,7 +50,7 @@ class Work(Generic[_Found]):
 
     def _do(self, work: Callable[[], _Found]) -> None:
         try:
-            warm_up.finish()
+            warm_up.finish_after_first_page()
             with _one_at_a_time:
                 self.found = work()
         except PalimpsestError as error:
@@ -84,7 +84,14 @@ def quick_reference(experiment: Experiment, strategies: tuple[str, ...]) -> Expe
     training = replace(experiment.training, **{name: getattr(PRESETS[QUICK], name) for name in LIMITED})
     specs = tuple(StrategySpec(name=name) for name in strategies)
     return experiment.model_copy(
-        update={"name": QUICK, "training": training, "strategies": specs, "seeds": (0,), "reference": None}
+        update={
+            "name": QUICK,
+            "training": training,
+            "strategies": specs,
+            "seeds": (0,),
+            "reference": None,
+            "orders": None,
+        }
     )
 
 

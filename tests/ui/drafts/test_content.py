@@ -10,6 +10,7 @@ import pytest
 from engine.common.errors import ConfigError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, parameters_of
+from engine.experiments.kept_checkpoints import KEEPS
 from engine.experiments.presets import PRESETS
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
@@ -109,6 +110,11 @@ def change_resources(draft: ExperimentDraft, chance: random.Random) -> None:
         draft.resources[declared.name] = drawn(declared, chance)
 
 
+def change_orders(draft: ExperimentDraft, chance: random.Random) -> None:
+    draft.orders = chance.choice([None, 2, "all", (tuple(draft.task_names), tuple(reversed(draft.task_names)))])
+    draft.checkpoints = chance.choice(KEEPS)
+
+
 def change_model(draft: ExperimentDraft, chance: random.Random) -> None:
     draft.model = chance.choice(["tiny-gpt2", "", "/models/mine"])
 
@@ -116,7 +122,7 @@ def change_model(draft: ExperimentDraft, chance: random.Random) -> None:
 CHANGES: list[Callable[[ExperimentDraft, random.Random], None]] = [
     change_name, change_tasks, change_order, change_a_task_s_settings, change_card, change_card, change_card,
     add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_preset, change_training,
-    change_limits, change_resources, change_model,
+    change_limits, change_resources, change_model, change_orders,
 ]  # fmt: skip
 
 
@@ -155,11 +161,12 @@ def test_what_came_with_a_loaded_experiment_is_kept_with_the_draft() -> None:
                 "reference": ReferenceSpec(train=("r.txt",))}
     )  # fmt: skip
     draft = draft_of(experiment, KNOWN)
-    draft.loaded_from = "abcd1234"
+    draft.made_from = "abcd1234", "kitchen"
     found = restored(draft)
     assert found.experiment(KNOWN) == draft.experiment(KNOWN)
     assert (found.file_general, found.file_reference) == (experiment.general, experiment.reference)
-    assert found.loaded_from == "abcd1234"
+    assert found.origin == draft.origin
+    assert found.made_from == ("abcd1234", "kitchen")
 
 
 @pytest.mark.parametrize(
