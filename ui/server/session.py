@@ -35,6 +35,9 @@ if TYPE_CHECKING:  # a page waits for what it uses alone
 WITH_LIBRARY = "library"
 """The part of the Experiment page's address that says: begin with all tasks of the library."""
 
+RUN = "run"
+"""The part of an address that names a run of its experiment."""
+
 _APP_ASKED_FOR = "app_asked_for"
 
 # Streamlit's modules stay for good: looking through them for garbage is a quarter of the time to load the engine's.
@@ -143,6 +146,11 @@ def experiments_to_choose() -> pd.DataFrame:
 def experiment_in_url() -> str | None:
     """The id of the experiment that the page's address names."""
     return st.query_params.get("experiment") or None
+
+
+def run_in_url() -> str | None:
+    """The id of the run that the page's address names."""
+    return st.query_params.get("run") or None
 
 
 def experiments_in_url() -> list[str]:
