@@ -234,7 +234,7 @@ def follow(experiment_ids: Sequence[str], seen: Hashable) -> None:
 def main() -> None:
     st.title("Compare")
     store = session.store()
-    experiments = store.experiments()
+    experiments = session.experiments_to_choose()
     if experiments.empty:
         st.info(
             "There is nothing to compare yet: an experiment with two strategies or more fills this page.",

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from engine.strategies import registry
+from ui.glossary.terms import SECTIONS, Term
 from ui.widgets import words
-from ui.widgets.glossary import SECTIONS, Term
 from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
 

@@ -38,7 +38,7 @@ WHOLE, PAST, CELL, QUEUE, DETAILS, WATCH = (f"live_{part}" for part in PARTS)
 def page() -> None:
     """The whole page; only what follows the runs is drawn again by itself."""
     session.runner()  # which knows of runs that a server before this one left behind
-    experiments = session.store().experiments()
+    experiments = session.experiments_to_choose()
     if experiments.empty:
         st.title(words.TITLE)
         show_empty()

@@ -20,7 +20,7 @@ VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages", TURNED: "Turned answers", ABI
 
 def page() -> None:
     st.title("Understand")
-    experiments = session.store().experiments()
+    experiments = session.experiments_to_choose()
     if experiments.empty:
         show_empty()
         return

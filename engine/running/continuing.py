@@ -23,7 +23,7 @@ from engine.driving.run_log import log
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.orders import with_tasks
 from engine.experiments.origin import Origin
-from engine.persistence.checkpoints import stage_folder
+from engine.persistence.checkpoints import OPTIMIZER_FILE, stage_folder
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.persistence.shared_results import SharedResults
@@ -77,7 +77,7 @@ class Continuation:
             if stages < known:
                 start = f"after stage {stages}" if stages else "from the start"
                 why = (
-                    "its earlier checkpoints are not there"
+                    "its earlier checkpoints were not kept"
                     if number in self.beginnings
                     else "no earlier run is like it"
                 )
@@ -138,7 +138,8 @@ def plan_continuation(earlier: Earlier, experiment: Experiment) -> Continuation:
     for number, spec in enumerate(experiment.runs()):
         if (run_id := known.get(_identity(spec, experiment, before))) is not None:
             finished = int(earlier.store.stages([run_id])["finished"].sum())
-            beginnings[number] = Beginning(run_id, _stages_at_hand(earlier.run_folder(run_id), finished))
+            keeps = experiment.training.optimizer_state == "keep"
+            beginnings[number] = Beginning(run_id, _stages_at_hand(earlier.run_folder(run_id), finished, keeps))
     if not any(beginning.stages for beginning in beginnings.values()):
         raise ConfigError(
             f"{earlier.experiment.name}: holds no checkpoint that one of these runs could begin with: none of its runs "
@@ -210,13 +211,14 @@ def _identity(spec: RunSpec, own: Experiment, before: Experiment) -> str:
     return repr((spec.strategy, sorted(parameters.items()), spec.seed, order))
 
 
-def _stages_at_hand(run_folder: Path, finished: int) -> int:
+def _stages_at_hand(run_folder: Path, finished: int, with_optimizer: bool) -> int:
     """The number of stages from the first whose checkpoints are there: the strategy's state lies in the last one, or is
-    made again from all of them."""
+    made again from all of them. None `with_optimizer` where the last one lacks the optimiser's state."""
     there = 0
     while there < finished and stage_folder(run_folder, there + 1).is_dir():
         there += 1
-    return there
+    is_enough = not with_optimizer or (stage_folder(run_folder, there) / OPTIMIZER_FILE).is_file()
+    return there if is_enough else 0
 
 
 def _copied_bytes(earlier: Earlier, beginnings: Mapping[int, Beginning], target: Path) -> int:

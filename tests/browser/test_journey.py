@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.strategies import title_of
 from tests.browser.conftest import PATIENCE, ROOT, Serve
-from ui.experiment.draft import FIRST_ON
+from ui.drafts.draft import FIRST_ON
 
 pytestmark = pytest.mark.browser
 

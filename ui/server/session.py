@@ -22,6 +22,8 @@ from ui.server.navigation import TASKS as TASKS
 from ui.server.navigation import UNDERSTAND as UNDERSTAND
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
+    import pandas as pd
+
     from engine.guards.guard_sets import GuardSets
     from engine.insight.prompt_sets import PromptSets
     from engine.insight.serving.desk import Desk
@@ -128,6 +130,14 @@ def _library(folder: Path) -> Library:
     from engine.tasks.library import Library
 
     return Library(folder)
+
+
+def experiments_to_choose() -> pd.DataFrame:
+    """The experiments that pages offer, the newest first, as `Store.experiments` gives them: without those that are
+    archived and that the address does not name, unless all are."""
+    every = store().experiments()
+    offered = every[~every["archived"].astype(bool) | every["experiment_id"].isin(experiments_in_url())]
+    return offered if len(offered) else every
 
 
 def experiment_in_url() -> str | None:
