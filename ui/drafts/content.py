@@ -9,13 +9,23 @@ from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, parameters_of
+from engine.experiments.orders import ALL
 from engine.experiments.presets import PRESETS, QUICK
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.guards.guard import KINDS
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec
-from ui.drafts.draft import Card, ExperimentDraft, add_cards, declared_parameters, defaults_of, training_values
+from ui.drafts.draft import (
+    REVERSED,
+    Card,
+    ExperimentDraft,
+    OrdersChoice,
+    add_cards,
+    declared_parameters,
+    defaults_of,
+    training_values,
+)
 from ui.drafts.guard_rows import LABELS as GUARD_COLUMNS
 from ui.drafts.guard_rows import TEXTS, Row
 
@@ -46,7 +56,9 @@ def content_of(draft: ExperimentDraft) -> Content:
             name: given for name, values in draft.task_overrides.items()
             if (given := {each: value for each, value in values.items() if value is not None})
         },
-        "model": draft.model, "cards": cards, "seeds": draft.seeds, "preset": draft.preset,
+        "model": draft.model, "cards": cards, "seeds": draft.seeds,
+        "orders": [list(order) for order in draft.orders] if isinstance(draft.orders, tuple) else draft.orders,
+        "preset": draft.preset,
         "training": dict(draft.training), "limits": dict(draft.limits), "limits_of": draft.limits_of,
         "resources": dict(draft.resources), "made_from": draft.made_from and list(draft.made_from),
     }  # fmt: skip
@@ -135,6 +147,14 @@ def _texts(value: Any) -> list[str]:
     return [_of(str)(each) for each in _of(list)(value)]
 
 
+def _orders(value: Any) -> OrdersChoice:
+    if isinstance(value, list):
+        return tuple(tuple(_texts(order)) for order in value)
+    if value not in (None, REVERSED, ALL) and not (isinstance(value, int) and not isinstance(value, bool)):
+        raise ValueError(f"{value!r} stands for no orders")
+    return value
+
+
 def _values(settings: type, defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     declared = {parameter.name: parameter for parameter in parameters_of(settings)}
 
@@ -186,6 +206,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "task_overrides": ("settings of single tasks", _overrides),
     "model": ("model", _of(str)),
     "seeds": ("seeds", _of(str)),
+    "orders": ("orders of the tasks", _orders),
     "preset": ("preset", _preset),
     "training": ("training settings", _values(Training, training_values(PRESETS[QUICK]))),
     "limits": ("limits of the preset", _values(Training, {})),

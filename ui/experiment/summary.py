@@ -77,7 +77,7 @@ def summary(
     outlook = found.outlook
     with st.container(key=KEY):
         st.markdown(f"#### {words.SUMMARY}")
-        runs = len(experiment.runs_of_one_seed()) * len(experiment.seeds) if experiment else 0
+        runs = _number_of_runs(experiment) if experiment else 0
         st.html(_numbers(tasks, experiment, runs, outlook, found.pending is not None))
         start_button(experiment if found.is_limited else None, words.start(runs))
         start_answer(experiment, started, origin)
@@ -95,6 +95,10 @@ def summary(
     _look_for_other_tabs()
 
 
+def _number_of_runs(experiment: Experiment) -> int:
+    return len(experiment.runs_of_one_seed()) * len(experiment.seeds) * len(experiment.task_orders)
+
+
 def _numbers(tasks: int, experiment: Experiment | None, runs: int, outlook: Outlook | None, is_pending: bool) -> str:
     """The numbers as a list of terms (HTML); none of them was typed."""
     time = taken = disk = UNKNOWN if is_pending else NOTHING
@@ -102,10 +106,11 @@ def _numbers(tasks: int, experiment: Experiment | None, runs: int, outlook: Outl
         estimate = outlook.estimate
         taken = count(tokens(estimate))
         time, disk = f"≈ {duration(words.rounded(estimate.seconds))}", f"≈ {bytes_size(estimate.disk_bytes)}"
-    seeds = f"{len(experiment.runs_of_one_seed())} × {len(experiment.seeds)}" if experiment else ""
+    factors = [len(experiment.runs_of_one_seed()), len(experiment.seeds)] if experiment else []
+    factors += [len(experiment.task_orders)] if experiment and experiment.orders is not None else []
     rows = [
         (words.TASKS, str(tasks), ""),
-        (words.RUNS, str(runs) if experiment else NOTHING, seeds and words.help_runs(seeds)),
+        (words.RUNS, str(runs) if experiment else NOTHING, words.help_runs(factors) if factors else ""),
         (words.TOKENS, taken, words.HELP_TOKENS), (words.TIME, time, words.HELP_TIME),
         (words.DISK, disk, words.HELP_DISK),
     ]  # fmt: skip

@@ -1,5 +1,7 @@
 """What the Experiment page says: labels, helps and sentences."""
 
+from collections.abc import Sequence
+
 from figures.numbers import bytes_size, count, duration, plural
 
 TITLE = "Experiment"
@@ -140,8 +142,10 @@ def start(runs: int) -> str:
     return f"{START} {plural(runs, 'run')}" if runs else START
 
 
-def help_runs(product: str) -> str:
-    return f"Strategies and settings × seeds: {product}"
+def help_runs(factors: Sequence[int]) -> str:
+    """The numbers of strategies and settings and of seeds, and that of orders where these vary."""
+    orders = " × orders" if len(factors) > 2 else ""
+    return f"Strategies and settings × seeds{orders}: {' × '.join(map(str, factors))}"
 
 
 def no_room(free: int) -> str:

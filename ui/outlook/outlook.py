@@ -84,7 +84,14 @@ def quick_reference(experiment: Experiment, strategies: tuple[str, ...]) -> Expe
     training = replace(experiment.training, **{name: getattr(PRESETS[QUICK], name) for name in LIMITED})
     specs = tuple(StrategySpec(name=name) for name in strategies)
     return experiment.model_copy(
-        update={"name": QUICK, "training": training, "strategies": specs, "seeds": (0,), "reference": None}
+        update={
+            "name": QUICK,
+            "training": training,
+            "strategies": specs,
+            "seeds": (0,),
+            "orders": None,
+            "reference": None,
+        }
     )
 
 

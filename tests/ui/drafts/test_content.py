@@ -87,6 +87,10 @@ def change_guards(draft: ExperimentDraft, chance: random.Random) -> None:
     draft.guards.own = chance.sample(GUARDS, 1)
 
 
+def change_orders(draft: ExperimentDraft, chance: random.Random) -> None:
+    draft.orders = chance.choice([None, "reversed", "all", 3, (("tea", "bread"), ("bread", "tea"))])
+
+
 def change_seeds(draft: ExperimentDraft, chance: random.Random) -> None:
     draft.seeds = chance.choice(["0", "0, 1, 2", "x", ""])
 
@@ -115,7 +119,7 @@ def change_model(draft: ExperimentDraft, chance: random.Random) -> None:
 
 CHANGES: list[Callable[[ExperimentDraft, random.Random], None]] = [
     change_name, change_tasks, change_order, change_a_task_s_settings, change_card, change_card, change_card,
-    add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_preset, change_training,
+    add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_orders, change_preset, change_training,
     change_limits, change_resources, change_model,
 ]  # fmt: skip
 
