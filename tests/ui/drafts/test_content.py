@@ -119,8 +119,8 @@ def change_model(draft: ExperimentDraft, chance: random.Random) -> None:
 
 CHANGES: list[Callable[[ExperimentDraft, random.Random], None]] = [
     change_name, change_tasks, change_order, change_a_task_s_settings, change_card, change_card, change_card,
-    add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_orders, change_preset, change_training,
-    change_limits, change_resources, change_model,
+    add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_orders, change_preset,
+    change_training, change_limits, change_resources, change_model,
 ]  # fmt: skip
 
 
