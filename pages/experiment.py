@@ -15,7 +15,7 @@ from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
 from ui.experiment.general_choice import general_choice
 from ui.experiment.guards_section import guards_section
-from ui.experiment.loading import LOADED, adopt_experiment_of_url, file_section, take_tasks_of_link
+from ui.experiment.loading import LOADED, adopt_experiment_of_url, file_section, show_edited_run, take_tasks_of_link
 from ui.experiment.problems import FURTHER_ANCHOR, problems_of
 from ui.experiment.resources_section import resources_section
 from ui.experiment.saving import saving_section
@@ -131,6 +131,7 @@ def page() -> None:
     experiment, found = known_so_far(draft, known, shared)
     keeping.keep()
     with notes:
+        show_edited_run(draft)
         keeping.show_notes()
     with presets:
         preset_picker(draft, found.outlook)

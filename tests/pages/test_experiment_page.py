@@ -27,6 +27,7 @@ from tests.fake_runs import experiment
 from ui.drafts.draft import FIRST_ON
 from ui.drafts.strategy_words import GROUPS, described
 from ui.experiment.strategy_cards import MOST_USED
+from ui.experiment.words import edited_run
 from ui.outlook import outlook, preview_data
 from ui.server import entrance, session
 
@@ -384,6 +385,29 @@ def test_start_queues_the_runs_and_goes_to_the_live_page(store: Store) -> None:
     assert len(store.runs(experiment_id)) == len(FIRST_ON)
     assert store.experiment_origin(experiment_id) is None
     assert app.query_params["experiment"] in (experiment_id, [experiment_id])
+
+
+def test_a_failed_run_is_edited_and_started_again_alone(store: Store, library: Library) -> None:
+    tasks = [task.spec().model_dump() for task in library.tasks()[:2]]
+    described = experiment(library.tasks()[0].folder, tasks=tasks, strategies=["naive", {"replay": {"memory_size": 7}}])
+    experiment_id = store.add_experiment(described)
+    run_id = store.runs(experiment_id)["run_id"].iloc[1]
+    store.set_status(run_id, "failed", "The memory ran out.")
+    app = page(experiment=experiment_id, run=run_id)
+    assert saved(app).strategies[0].name == "replay"
+    assert saved(app).strategies[0].parameters["memory_size"] == 7
+    assert len(saved(app).runs()) == 1
+    assert any("It has trained no stage yet, so that it begins anew" in each.value for each in app.info)
+    started(app)
+    newest = store.experiments()["experiment_id"].iloc[0]
+    assert store.experiment_origin(newest) == Origin("edited", experiment_id, "kitchen", run_id)
+
+
+def test_the_words_about_an_edited_run_name_the_stage_that_it_goes_on_with() -> None:
+    assert "has trained stage 1." in edited_run("Naive", 1, 3)
+    assert "they are taken over and it goes on with stage 2" in edited_run("Naive", 1, 3)
+    assert "stages 1 to 3" in edited_run("Naive", 3, 3)
+    assert "has nothing left to train" in edited_run("Naive", 3, 3)
 
 
 @pytest.mark.usefixtures("library")

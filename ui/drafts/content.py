@@ -9,23 +9,15 @@ from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, parameters_of
-from engine.experiments.orders import ALL
+from engine.experiments.kept_checkpoints import KEEPS
+from engine.experiments.orders import as_orders
 from engine.experiments.presets import PRESETS, QUICK
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.guards.guard import KINDS
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec
-from ui.drafts.draft import (
-    REVERSED,
-    Card,
-    ExperimentDraft,
-    OrdersChoice,
-    add_cards,
-    declared_parameters,
-    defaults_of,
-    training_values,
-)
+from ui.drafts.draft import Card, ExperimentDraft, add_cards, declared_parameters, defaults_of, training_values
 from ui.drafts.guard_rows import LABELS as GUARD_COLUMNS
 from ui.drafts.guard_rows import TEXTS, Row
 
@@ -44,6 +36,7 @@ def content_of(draft: ExperimentDraft) -> Content:
         for card in draft.cards
     ]  # fmt: skip
     guards = draft.guards
+    orders = [list(each) for each in draft.orders] if isinstance(draft.orders, tuple) else draft.orders
     return {
         "form": FORM, "name": draft.name, "task_names": list(draft.task_names),
         "file_tasks": [task.model_dump(mode="json") for task in draft.file_tasks.values()],
@@ -56,11 +49,10 @@ def content_of(draft: ExperimentDraft) -> Content:
             name: given for name, values in draft.task_overrides.items()
             if (given := {each: value for each, value in values.items() if value is not None})
         },
-        "model": draft.model, "cards": cards, "seeds": draft.seeds,
-        "orders": [list(order) for order in draft.orders] if isinstance(draft.orders, tuple) else draft.orders,
-        "preset": draft.preset,
+        "model": draft.model, "cards": cards, "seeds": draft.seeds, "preset": draft.preset,
         "training": dict(draft.training), "limits": dict(draft.limits), "limits_of": draft.limits_of,
-        "resources": dict(draft.resources), "made_from": draft.made_from and list(draft.made_from),
+        "resources": dict(draft.resources), "orders": orders, "checkpoints": draft.checkpoints,
+        "made_from": draft.made_from and list(draft.made_from), "edited_run": draft.edited_run,
     }  # fmt: skip
 
 
@@ -147,14 +139,6 @@ def _texts(value: Any) -> list[str]:
     return [_of(str)(each) for each in _of(list)(value)]
 
 
-def _orders(value: Any) -> OrdersChoice:
-    if isinstance(value, list):
-        return tuple(tuple(_texts(order)) for order in value)
-    if value not in (None, REVERSED, ALL) and not (isinstance(value, int) and not isinstance(value, bool)):
-        raise ValueError(f"{value!r} stands for no orders")
-    return value
-
-
 def _values(settings: type, defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     declared = {parameter.name: parameter for parameter in parameters_of(settings)}
 
@@ -206,12 +190,14 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "task_overrides": ("settings of single tasks", _overrides),
     "model": ("model", _of(str)),
     "seeds": ("seeds", _of(str)),
-    "orders": ("orders of the tasks", _orders),
     "preset": ("preset", _preset),
     "training": ("training settings", _values(Training, training_values(PRESETS[QUICK]))),
     "limits": ("limits of the preset", _values(Training, {})),
     "limits_of": ("limits of the preset", _of(str)),
     "resources": ("where it runs", _values(Resources, Resources().model_dump())),
+    "orders": ("orders", as_orders),
+    "checkpoints": ("checkpoints that are kept", lambda value: KEEPS[KEEPS.index(value)]),
+    "edited_run": ("run that is started again", lambda value: value and _of(str)(value)),
     "made_from": ("experiment that it is a copy of", lambda value: None if value is None else _pair(value)),
 }
 """The fields of a draft by name: what people call them, and how their data are read."""

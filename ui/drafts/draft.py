@@ -1,15 +1,16 @@
 """The experiment as it is being put together: everything that the Experiment page asks for, valid or not yet."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any
 
 from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
+from engine.experiments.kept_checkpoints import Keep
 from engine.experiments.orders import Orders
 from engine.experiments.origin import Origin
 from engine.experiments.presets import PRESETS, QUICK, preset_of
@@ -25,9 +26,6 @@ Choice = tuple[str, str]
 """Of a general text: what kind it is, and its name."""
 SHIPPED, NONE, FILE, TASK = ("shipped", ""), ("none", ""), ("file", ""), "task"
 """The general text that comes with the project, no text, the one of the loaded file; and the kind of all others."""
-REVERSED: Final = "reversed"
-OrdersChoice = Orders | Literal["reversed"] | None
-"""The orders of the tasks: those of an experiment, the one as chosen and its reverse, or None for the one alone."""
 FIRST_ON = ("naive", "replay", "joint")
 """The strategies that a new draft compares: the lower bound, what is tried first of all, and the reference."""
 
@@ -97,7 +95,6 @@ class ExperimentDraft:
     model: str = "tiny-gpt2"
     cards: list[Card] = field(default_factory=list)
     seeds: str = "0"
-    orders: OrdersChoice = None
     preset: str = QUICK
     training: dict[str, Any] = field(default_factory=lambda: training_values(PRESETS[QUICK]))
     limits: dict[str, Any] = field(default_factory=dict)
@@ -108,8 +105,13 @@ class ExperimentDraft:
     """What each run computes with."""
     first_shown: set[str] = field(default_factory=set)
     """The strategies that are not folded away."""
+    orders: Orders | None = None
+    """The orders of the tasks that are compared; None for the one as listed."""
+    checkpoints: Keep = "all"
     made_from: tuple[str, str] | None = None
     """The id and the name of the experiment that it began with, where it began with one of the data folder."""
+    edited_run: str | None = None
+    """The id of the run of that experiment that is edited and started again."""
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
@@ -118,7 +120,9 @@ class ExperimentDraft:
     @property
     def origin(self) -> Origin | None:
         """Where the experiment that is started from it comes from."""
-        return Origin("duplicated", *self.made_from) if self.made_from else None
+        if self.made_from is None:
+            return None
+        return Origin("edited" if self.edited_run else "duplicated", *self.made_from, run_id=self.edited_run)
 
     def key(self, name: str) -> str:
         """A widget's key."""
@@ -191,17 +195,12 @@ class ExperimentDraft:
             "guards": self.guards.guards(),
             "training": self.training,
             "resources": self.resources,
+            "orders": self.orders,
+            "checkpoints": self.checkpoints,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
-            "orders": self.chosen_orders([task.name for task in tasks]),
         }
         return experiment_from(data, "This experiment")
-
-    def chosen_orders(self, names: Sequence[str]) -> Orders | None:
-        """The orders of the tasks of these names; one task has none to vary."""
-        if len(names) < 2:
-            return None
-        return (tuple(names), tuple(names)[::-1]) if self.orders == "reversed" else self.orders
 
     def references(self, known_tasks: Mapping[str, TaskSpec]) -> dict[str, TaskSpec]:
         """All texts that may be chosen as the reference, by name."""
@@ -255,10 +254,9 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     _take_general(draft, experiment.general, known_tasks)
     draft.guards.take(rows_of(experiment.guards), is_open=bool(experiment.guards))
     draft.seeds = as_text(experiment.seeds)
-    as_chosen = tuple(draft.task_names)
-    draft.orders = REVERSED if experiment.orders == (as_chosen, as_chosen[::-1]) else experiment.orders
     draft.training = training_values(experiment.training)
     draft.resources = experiment.resources.model_dump()
+    draft.orders, draft.checkpoints = experiment.orders, experiment.checkpoints
     draft.preset = preset_of(experiment.training) or "standard"
     for spec in experiment.strategies:
         defaults = defaults_of(spec.name)

@@ -31,21 +31,3 @@ def not_kept(why: str) -> str:
 
 def _in_another_tab(at: float) -> str:
     return f"This draft was changed in another tab or browser at {datetime.fromtimestamp(at):%H:%M}."
-
-
-ORDERS = "Also in other orders"
-HELP_ORDERS = (
-    "Every strategy is trained in each of these orders of the tasks as well, so that the order's effect can be told "
-    "from a strategy's. Orders that begin with the same tasks share these stages."
-)
-NO_ORDERS, REVERSED, DRAWN = "No", "Reversed", "Drawn"
-NUMBER_OF_ORDERS = "Orders in all"
-HELP_NUMBER_OF_ORDERS = "The order above, and others that are drawn at random, the same on every machine."
-
-
-def all_orders(number: int) -> str:
-    return f"All {number:,}"
-
-
-def orders_of_file(number: int) -> str:
-    return f"The {number} of the file"

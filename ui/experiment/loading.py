@@ -9,7 +9,9 @@ from engine.common.errors import ConfigError, PalimpsestError
 from engine.common.paths import data_folder, is_file
 from engine.common.quoting import shortened
 from engine.experiments.experiment import Experiment
+from engine.experiments.single_run import experiment_of_run
 from engine.experiments.yaml_file import MAX_CHARACTERS, parse_experiment, with_absolute_paths
+from engine.strategies.short_names import short_name
 from engine.tasks.sample_tasks import FOLDER as SAMPLES_FOLDER
 from engine.tasks.spec import TaskSpec
 from ui.drafts import keeping
@@ -23,21 +25,38 @@ LOADED = "experiment_loaded_from"
 
 
 def adopt_experiment_of_url(known: Mapping[str, TaskSpec]) -> None:
-    """Begin from the experiment that the address names, once for each visit; a draft that began so goes on."""
-    experiment_id = session.experiment_in_url()
-    if experiment_id is None or st.session_state.get(LOADED) == experiment_id:
+    """Begin from the experiment that the address names, or from a run of it alone, once for each visit; a draft that
+    began so goes on."""
+    experiment_id, run_id = session.experiment_in_url(), session.run_in_url()
+    if experiment_id is None or st.session_state.get(LOADED) == (run_id or experiment_id):
         return
-    st.session_state[LOADED] = experiment_id
-    if (keeping.current(known).made_from or ("",))[0] == experiment_id:
+    st.session_state[LOADED] = run_id or experiment_id
+    current = keeping.current(known)
+    if current.made_from and (current.made_from[0], current.edited_run) == (experiment_id, run_id):
         return
     try:
         experiment = session.store().experiment(experiment_id)
+        name = experiment.name
+        if run_id is not None:
+            experiment = experiment_of_run(experiment, session.store().run_spec(run_id)[1])
         draft = draft_of(experiment, known)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    draft.made_from = experiment_id, experiment.name
+    draft.made_from, draft.edited_run = (experiment_id, name), run_id
     keeping.replace(draft)
+
+
+def show_edited_run(draft: ExperimentDraft) -> None:
+    """Where the draft is a run that is started again: from which stage it will go on."""
+    if draft.edited_run is None:
+        return
+    try:
+        _, spec = session.store().run_spec(draft.edited_run)
+        finished = session.store().finished_stages(draft.edited_run)
+    except PalimpsestError:  # the run was deleted since
+        return
+    st.info(words.edited_run(plain(short_name(spec.label)), finished, len(draft.task_names)), icon=":material/edit:")
 
 
 def take_tasks_of_link(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> None:

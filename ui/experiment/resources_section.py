@@ -3,13 +3,14 @@
 import streamlit as st
 
 from engine.common.parameters import parameters_of
+from engine.experiments.kept_checkpoints import HELP, KEEPS, LABELS, MEANINGS
 from engine.experiments.resources import Resources, check_gpus
 from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
 from ui.widgets.forms import as_text, exact_value, folding
 from ui.widgets.text import plain
 
-LABEL = "Where it runs"
+LABEL = words.RESOURCES
 
 
 def resources_section(draft: ExperimentDraft) -> None:
@@ -20,6 +21,8 @@ def resources_section(draft: ExperimentDraft) -> None:
         for each in every
         if draft.resources[each.name] != each.default
     ]
+    if draft.checkpoints != "all":
+        changed.append(plain(LABELS[draft.checkpoints]))
     folded = folding(LABEL, draft.key("resources"), changed or [words.THIS_MACHINE], icon=":material/memory:")
     if not folded.open:
         return
@@ -30,6 +33,10 @@ def resources_section(draft: ExperimentDraft) -> None:
             with column:
                 key = draft.key(f"resources_{declared.name}")
                 draft.resources[declared.name] = exact_value(declared, draft.resources[declared.name], key)
+        draft.checkpoints = st.selectbox(
+            words.CHECKPOINTS, KEEPS, KEEPS.index(draft.checkpoints), key=draft.key("checkpoints"),
+            format_func=lambda keep: f"{LABELS[keep]}. {MEANINGS[keep]}", help=HELP,
+        )  # fmt: skip
         try:
             check_gpus(draft.resources["gpus"])
         except ValueError as error:

@@ -1,5 +1,6 @@
 """The summary that stays in sight: what is chosen, what it takes, what is to be mended, and Start."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,9 +78,9 @@ def summary(
     outlook = found.outlook
     with st.container(key=KEY):
         st.markdown(f"#### {words.SUMMARY}")
-        runs = _number_of_runs(experiment) if experiment else 0
-        st.html(_numbers(tasks, experiment, runs, outlook, found.pending is not None))
-        start_button(experiment if found.is_limited else None, words.start(runs))
+        factors = _factors(experiment) if experiment else ()
+        st.html(_numbers(tasks, factors, outlook, found.pending is not None))
+        start_button(experiment if found.is_limited else None, words.start(math.prod(factors) if factors else 0))
         start_answer(experiment, started, origin)
         if found.pending is not None:
             _wait_for(found.pending, words.WORKING_OUT if found.is_limited else words.LIMITING)
@@ -95,27 +96,26 @@ def summary(
     _look_for_other_tabs()
 
 
-def _number_of_runs(experiment: Experiment) -> int:
-    return len(experiment.runs_of_one_seed()) * len(experiment.seeds) * len(experiment.task_orders)
-
-
-def _numbers(tasks: int, experiment: Experiment | None, runs: int, outlook: Outlook | None, is_pending: bool) -> str:
-    """The numbers as a list of terms (HTML); none of them was typed."""
+def _numbers(tasks: int, factors: Sequence[int], outlook: Outlook | None, is_pending: bool) -> str:
+    """The numbers as a list of terms (HTML), none of which was typed; `factors` make the number of runs."""
     time = taken = disk = UNKNOWN if is_pending else NOTHING
     if outlook is not None:
         estimate = outlook.estimate
         taken = count(tokens(estimate))
         time, disk = f"≈ {duration(words.rounded(estimate.seconds))}", f"≈ {bytes_size(estimate.disk_bytes)}"
-    factors = [len(experiment.runs_of_one_seed()), len(experiment.seeds)] if experiment else []
-    factors += [len(experiment.task_orders)] if experiment and experiment.orders is not None else []
     rows = [
         (words.TASKS, str(tasks), ""),
-        (words.RUNS, str(runs) if experiment else NOTHING, words.help_runs(factors) if factors else ""),
+        (words.RUNS, str(math.prod(factors)) if factors else NOTHING, words.help_runs(*factors) if factors else ""),
         (words.TOKENS, taken, words.HELP_TOKENS), (words.TIME, time, words.HELP_TIME),
         (words.DISK, disk, words.HELP_DISK),
     ]  # fmt: skip
     terms = "".join(f'<div title="{help}"><dt>{term}</dt><dd>{value}</dd></div>' for term, value, help in rows)
     return f'<dl class="palimpsest-summary">{terms}</dl>'
+
+
+def _factors(experiment: Experiment) -> tuple[int, int, int]:
+    """The numbers of strategies and settings, seeds and orders, whose product is the number of runs."""
+    return len(experiment.runs_of_one_seed()), len(experiment.seeds), len(experiment.task_orders)
 
 
 @st.fragment(run_every=_LOOK_SECONDS)

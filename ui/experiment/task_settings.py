@@ -1,13 +1,19 @@
 """The order of the tasks, and the epochs and the learning rate that tasks of the experiment have of their own."""
 
+import math
+
 import streamlit as st
 
 from engine.common.overrides import Overrides
 from engine.common.parameters import parameters_of
+from engine.experiments.orders import MOST_OF_ALL, Orders
 from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
 from ui.widgets.forms import as_text, exact_value, folding
 from ui.widgets.text import plain
+
+DRAWN = (2, 3, 5, 10)
+"""Numbers of orders that are offered."""
 
 
 def task_settings(draft: ExperimentDraft, size: int | None) -> None:
@@ -24,6 +30,20 @@ def task_settings(draft: ExperimentDraft, size: int | None) -> None:
         st.caption(words.ABOUT_TASK_SETTINGS)
         for index, name in enumerate(draft.task_names):
             _row(draft, index, name)
+        _orders(draft)
+
+
+def _orders(draft: ExperimentDraft) -> None:
+    """The choice of the orders that are compared."""
+    possible = math.factorial(min(len(draft.task_names), 10))
+    choices: list[Orders | None] = [None, *(number for number in DRAWN if number < possible)]
+    choices += ["all"] if 1 < possible <= MOST_OF_ALL else []
+    if draft.orders not in choices:  # of a file, or of more tasks than are left
+        choices.append(draft.orders)
+    draft.orders = st.selectbox(
+        words.ORDERS, choices, choices.index(draft.orders), key=draft.key(f"move{draft.moves}_orders"),
+        format_func=words.orders, help=words.HELP_ORDERS,
+    )  # fmt: skip
 
 
 def _row(draft: ExperimentDraft, index: int, name: str) -> None:
@@ -50,7 +70,7 @@ def _row(draft: ExperimentDraft, index: int, name: str) -> None:
 def _set_for_tasks(draft: ExperimentDraft) -> list[str]:
     """What is set for single tasks, in words."""
     labels = {declared.name: declared.label.lower() for declared in parameters_of(Overrides)}
-    found = []
+    found = [] if draft.orders is None else [words.orders(draft.orders)]
     for name in draft.task_names:
         given = {each: value for each, value in draft.task_overrides.get(name, {}).items() if value is not None}
         found += [plain(f"{name}: {labels[each]} {as_text(value)}") for each, value in given.items()]

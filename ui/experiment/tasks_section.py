@@ -7,7 +7,6 @@ import streamlit as st
 from engine.tasks.library import LibraryTask
 from engine.tasks.spec import TaskSpec
 from ui.drafts.draft import ExperimentDraft, suggested_name
-from ui.drafts.orders_choice import orders_choice
 from ui.experiment import words
 from ui.experiment.task_settings import task_settings
 from ui.server import session
@@ -41,7 +40,6 @@ def tasks_section(draft: ExperimentDraft, known: Mapping[str, TaskSpec], library
         )  # fmt: skip
     if len(draft.task_names) == 1:
         st.caption(words.ONE_TASK)
-    orders_choice(draft)
     if draft.task_names:
         task_settings(draft, _size(draft, library))
 

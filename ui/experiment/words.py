@@ -1,7 +1,5 @@
 """What the Experiment page says: labels, helps and sentences."""
 
-from collections.abc import Sequence
-
 from figures.numbers import bytes_size, count, duration, plural
 
 TITLE = "Experiment"
@@ -16,6 +14,11 @@ CHOOSE_TASKS = "Choose tasks"
 ONE_TASK = "With one task nothing can be forgotten; choose two or more for a comparison."
 TASK_SETTINGS = "Order and settings of single tasks"
 ABOUT_TASK_SETTINGS = "A task's own value goes before a strategy's, and that before the training settings."
+ORDERS = "Orders to compare"
+HELP_ORDERS = (
+    "Every strategy is trained in each of them, with every seed: so the effect of the order can be told from a "
+    "strategy's."
+)
 EARLIER, LATER = "Learn it earlier.", "Learn it later."
 FROM_FILE = "(from the loaded file)"
 
@@ -77,6 +80,8 @@ ABOUT_RESOURCES = (
     "Nothing has to be set here. A number of CPUs makes runs compute with as many threads on a large machine as on a "
     "small one, and says how many of them fit on the machines of a cluster."
 )
+RESOURCES = "Where it runs, and what stays"
+CHECKPOINTS = "Checkpoints that stay"
 DETAILS = "Time, memory and disk by run"
 LOOK_AHEAD = "Look ahead: how hard each task is, and how alike they are"
 AS_FILE = "As a file, from the command line, on a cluster"
@@ -142,10 +147,18 @@ def start(runs: int) -> str:
     return f"{START} {plural(runs, 'run')}" if runs else START
 
 
-def help_runs(factors: Sequence[int]) -> str:
-    """The numbers of strategies and settings and of seeds, and that of orders where these vary."""
-    orders = " × orders" if len(factors) > 2 else ""
-    return f"Strategies and settings × seeds{orders}: {' × '.join(map(str, factors))}"
+def help_runs(variants: int, seeds: int, orders: int) -> str:
+    product = f"{plural(variants, 'strategy or setting', 'strategies and settings')} × {plural(seeds, 'seed')}"
+    return f"{product} × {plural(orders, 'order')}" if orders > 1 else product
+
+
+def orders(chosen: object) -> str:
+    """A choice of the orders of the tasks."""
+    if chosen is None:
+        return "The listed order alone"
+    if isinstance(chosen, int):
+        return f"{chosen} orders: the listed one, and others that are drawn"
+    return "All orders" if chosen == "all" else "The orders of the loaded file"
 
 
 def no_room(free: int) -> str:
@@ -157,3 +170,16 @@ def also_scored(general: tuple[str, str], guards: int) -> list[str]:
     kind, name = general
     text = {"shipped": "the shipped general text", "none": "no general text"}.get(kind, f"general text {name}".strip())
     return [text, plural(guards, "guard") if guards else "no guards"]
+
+
+def edited_run(name: str, finished: int, stages: int) -> str:
+    """Above the settings of a run that is edited and started again; `name` is Markdown."""
+    if not finished:
+        return f"These are the settings of {name}. It has trained no stage yet, so that it begins anew."
+    trained = "stage 1" if finished == 1 else f"stages 1 to {finished}"
+    onward = f"goes on with stage {finished + 1}" if finished < stages else "has nothing left to train"
+    return (
+        f"These are the settings of {name}, which has trained {trained}. Change what went wrong: as long as these "
+        f"stages learn by the same settings, they are taken over and it {onward}; else it trains again from the first "
+        "stage that a change concerns."
+    )

@@ -50,7 +50,7 @@ class Work(Generic[_Found]):
 
     def _do(self, work: Callable[[], _Found]) -> None:
         try:
-            warm_up.finish()
+            warm_up.finish_after_first_page()
             with _one_at_a_time:
                 self.found = work()
         except PalimpsestError as error:
@@ -89,8 +89,8 @@ def quick_reference(experiment: Experiment, strategies: tuple[str, ...]) -> Expe
             "training": training,
             "strategies": specs,
             "seeds": (0,),
-            "orders": None,
             "reference": None,
+            "orders": None,
         }
     )
 

@@ -17,6 +17,7 @@ import streamlit as st
 from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter
 from engine.common.quoting import shortened
+from figures.numbers import setting
 
 
 def one_value(parameter: Parameter, value: Any, key: str) -> Any:
@@ -229,7 +230,7 @@ def _nearest(stops: Sequence[Any], value: Any) -> Any:
 
 
 def _stop_label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and (value < 1e5) else f"{value:,.0f}".replace(",", "\u202f")
+    return setting(value)
 
 
 def folding(title: str, key: str, chosen: Sequence[str] = (), **look: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from engine.common.errors import ConfigError
 from engine.common.overrides import Overrides
 from engine.common.parameters import Parameter, parameters_of
+from engine.experiments.kept_checkpoints import KEEPS
 from engine.experiments.presets import PRESETS
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
@@ -87,10 +88,6 @@ def change_guards(draft: ExperimentDraft, chance: random.Random) -> None:
     draft.guards.own = chance.sample(GUARDS, 1)
 
 
-def change_orders(draft: ExperimentDraft, chance: random.Random) -> None:
-    draft.orders = chance.choice([None, "reversed", "all", 3, (("tea", "bread"), ("bread", "tea"))])
-
-
 def change_seeds(draft: ExperimentDraft, chance: random.Random) -> None:
     draft.seeds = chance.choice(["0", "0, 1, 2", "x", ""])
 
@@ -113,14 +110,19 @@ def change_resources(draft: ExperimentDraft, chance: random.Random) -> None:
         draft.resources[declared.name] = drawn(declared, chance)
 
 
+def change_orders(draft: ExperimentDraft, chance: random.Random) -> None:
+    draft.orders = chance.choice([None, 2, "all", (tuple(draft.task_names), tuple(reversed(draft.task_names)))])
+    draft.checkpoints = chance.choice(KEEPS)
+
+
 def change_model(draft: ExperimentDraft, chance: random.Random) -> None:
     draft.model = chance.choice(["tiny-gpt2", "", "/models/mine"])
 
 
 CHANGES: list[Callable[[ExperimentDraft, random.Random], None]] = [
     change_name, change_tasks, change_order, change_a_task_s_settings, change_card, change_card, change_card,
-    add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_orders, change_preset,
-    change_training, change_limits, change_resources, change_model,
+    add_variant, remove_card, change_texts_beside, change_guards, change_seeds, change_preset, change_training,
+    change_limits, change_resources, change_model, change_orders,
 ]  # fmt: skip
 
 
