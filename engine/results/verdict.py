@@ -45,6 +45,11 @@ def common_seeds(rows: pd.DataFrame) -> frozenset[int]:
     return frozenset.intersection(*seeds) if seeds else frozenset()
 
 
+def on_common_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `common_seeds`, and those of runs that are not complete."""
+    return rows[rows["seed"].isin(common_seeds(rows)) | ~rows["complete"].astype(bool)]
+
+
 def verdict(rows: pd.DataFrame, score: str) -> Verdict:
     """Judge the runs of `rows` (a run frame) over the seeds that all its configurations have completed.
 
@@ -52,8 +57,7 @@ def verdict(rows: pd.DataFrame, score: str) -> Verdict:
     learned them can't win; with a single task it is the average. joint is the reference and can't win. Whether a
     difference stands is said by the paired tests of `paired_tests`, over the same seeds.
     """
-    seeds = common_seeds(rows)
-    judged = rows[rows["seed"].isin(seeds) | ~rows["complete"].astype(bool)]
+    judged = on_common_seeds(rows)
     table = configuration_frame(judged)
     table = table[table["complete"] > 0] if len(table) else table
     rivals = table[~table["strategy"].map(trains_on_all).astype(bool)] if len(table) else table
