@@ -142,17 +142,10 @@ def _strategy_style(place: int, turn: int) -> LineStyle:
 
 
 def brief_labels(labels: Iterable[str]) -> dict[str, str]:
-    """A brief form of each label: settings that all labels of its strategy share are left out."""
-    parts = {label: _label_parts(label) for label in labels}
-    alike: dict[tuple[str, str], list[set[str]]] = {}
-    for family, settings, where in parts.values():
-        alike.setdefault((family, where), []).append(set(settings))
-    brief = {}
-    for label, (family, settings, where) in parts.items():
-        shared = set.intersection(*alike[family, where])
-        own = ", ".join(setting for setting in settings if setting not in shared)
-        brief[label] = f"{family} ({own}){where}" if own else family + where
-    return brief
+    """The short name of each label."""
+    from engine.strategies.short_names import short_names  # every page needs this module, and only some need names
+
+    return short_names(labels)
 
 
 def _label_parts(label: str) -> tuple[str, list[str], str]:

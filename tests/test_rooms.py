@@ -14,16 +14,16 @@ from engine.strategies import registry
 
 ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("engine/common", "engine/events", "figures"),
-    ("engine/tasks/files", "ui/widgets"),
+    ("engine/common", "engine/events"),
+    ("engine/tasks/files",),
     ("engine/tasks/documents",),
     ("engine/tasks/tables",),
     ("engine/tasks",),
     ("engine/tokens", "engine/models/cpu"),
     ("engine/models", "engine/guards"),
     ("engine/strategies",),
-    ("engine/experiments", "engine/persistence"),
-    ("engine/insight/measures", "engine/harness"),
+    ("engine/experiments", "engine/persistence", "figures"),
+    ("engine/insight/measures", "engine/harness", "ui/widgets"),
     ("engine/training", "engine/store"),
     ("engine/results", "engine/forecast"),
     ("engine/cards", "engine/execution"),
@@ -37,8 +37,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pages", "."),
 )
 """Lowest first. A file belongs to the longest of these folders that it lies in. Rooms of one floor don't import each
-other, but for the lowest: `figures` write numbers as `engine/common` does."""
-WITHIN_A_FLOOR = {("figures", "engine/common"), ("engine/events", "engine/common"), (".", "pages")}
+other, but for these."""
+WITHIN_A_FLOOR = {("engine/events", "engine/common"), (".", "pages")}
 BELOW = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 FILES_IN_A_ROOM, LINES_IN_A_FILE, LINES_IN_A_FUNCTION = 14, 350, 60
 FOREIGN = {

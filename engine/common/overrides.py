@@ -11,7 +11,7 @@ from engine.common.parameters import no_boolean, parameter, parameters_of
 def learning_rate_parameter(default: float | None, help: str, empty: str = "") -> Any:
     """A learning rate, with the bounds that it has wherever one is set."""
     return parameter(
-        default, label="Learning rate", minimum=1e-8, maximum=1.0, low=1e-5, high=1e-2, scale="log",
+        default, label="Learning rate", symbol="rate", minimum=1e-8, maximum=1.0, low=1e-5, high=1e-2, scale="log",
         help=help, empty=empty,
     )  # fmt: skip
 
@@ -19,7 +19,7 @@ def learning_rate_parameter(default: float | None, help: str, empty: str = "") -
 def epochs_parameter(default: int | None, help: str, empty: str = "") -> Any:
     """A number of epochs, with the bounds that it has wherever one is set."""
     return parameter(
-        default, label="Epochs per task", minimum=1, maximum=1000, high=20, help=help, empty=empty,
+        default, label="Epochs per task", symbol="epochs", minimum=1, maximum=1000, high=20, help=help, empty=empty,
     )  # fmt: skip
 
 

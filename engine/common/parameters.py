@@ -39,6 +39,8 @@ class Parameter:
     """The parameter that must be left out where this one is given."""
     only_with: Mapping[str, tuple[Any, ...]]
     """The values of other parameters beside which this one has an effect; empty: always."""
+    symbol: str
+    """One letter or word before a value in a run's short name, as λ in "Replay λ 1"; the label where none is declared."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,12 @@ def parameter(
     empty: str = "no limit",
     instead_of: str = "",
     only_with: Mapping[str, tuple[Any, ...]] | None = None,
+    symbol: str = "",
 ) -> Any:
     """Declare a field of a strategy or of the training settings."""
     extra: dict[str, Any] = {
         "label": label, "low": low, "high": high, "scale": scale, "unit": unit, "main": main, "empty": empty,
-        "instead_of": instead_of, "only_with": dict(only_with or {}),
+        "instead_of": instead_of, "only_with": dict(only_with or {}), "symbol": symbol,
     }  # fmt: skip
     return Field(default, ge=minimum, le=maximum, description=help, json_schema_extra=extra)
 
@@ -139,4 +142,5 @@ def _describe(name: str, field: FieldInfo) -> Parameter:
         empty=str(extra.get("empty", "")),
         instead_of=str(extra.get("instead_of", "")),
         only_with=extra.get("only_with", {}),
+        symbol=str(extra.get("symbol") or extra.get("label", name)),
     )

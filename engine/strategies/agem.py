@@ -72,6 +72,7 @@ class AGEM(Strategy):
 
     name: ClassVar[str] = "agem"
     title: ClassVar[str] = "Gradient projection (A-GEM)"
+    short_title: ClassVar[str] = "A-GEM"
     summary: ClassVar[str] = (
         "Takes from the gradient what goes against the gradient of a few past documents, before AdamW, whose step "
         "keeps no such promise."
@@ -84,11 +85,11 @@ class AGEM(Strategy):
     null: ClassVar[dict[str, float]] = {"memory_size": 0}
 
     memory_size: int = parameter(
-        200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
+        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
         help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     replay_ratio: float = parameter(
-        0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        0.5, label="Replay ratio", symbol="ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
         help="Memory tokens per new token in a step: more costs more time and makes the memory's gradient steadier.",
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ class Averaging(Strategy):
 
     name: ClassVar[str] = "averaging"
     title: ClassVar[str] = "Averaging with earlier weights"
+    short_title: ClassVar[str] = "Averaging"
     summary: ClassVar[str] = (
         "Moves the weights back towards those that a stage began with, several times in each stage after the first."
     )
@@ -44,11 +45,11 @@ class Averaging(Strategy):
     null: ClassVar[dict[str, float]] = {"averaging_weight": 0.0}
 
     averaging_weight: float = parameter(
-        0.25, label="Averaging weight β", minimum=0.0, maximum=1.0, main=True,
+        0.25, label="Averaging weight β", symbol="β", minimum=0.0, maximum=1.0, main=True,
         help="Weight of the stage's first weights in the average; 0 is naive, 1 undoes the stage.",
     )  # fmt: skip
     every_share: float = parameter(
-        0.25, label="Averaged every", minimum=0.05, maximum=1.0, unit="share of a stage", main=True,
+        0.25, label="Averaged every", symbol="every", minimum=0.05, maximum=1.0, unit="share of a stage", main=True,
         help="The part of a stage's steps after which the weights are averaged; 1: at the stage's end alone.",
     )  # fmt: skip
 

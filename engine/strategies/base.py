@@ -212,6 +212,7 @@ class Strategy:
     name: ClassVar[str]
     title: ClassVar[str]
     """As pages print it. An abbreviation in brackets at its end stands for it in the titles of joined strategies."""
+    short_title: ClassVar[str]  # one word that begins the short names of its runs: "Replay" in "Replay λ 1"
     summary: ClassVar[str]
     """One sentence for the card: what it minimises and what it remembers."""
     choose_when: ClassVar[str]

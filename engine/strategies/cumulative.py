@@ -14,6 +14,7 @@ class Cumulative(AllTasks):
 
     name: ClassVar[str] = "cumulative"
     title: ClassVar[str] = "Cumulative training"
+    short_title: ClassVar[str] = "Cumulative"
     summary: ClassVar[str] = "Goes on from the previous weights and trains on all tasks so far at every stage."
     choose_when: ClassVar[str] = (
         "Where all texts may be kept and each stage must build on the last model; it costs as much as joint training."

@@ -41,6 +41,7 @@ class DER(Strategy):
 
     name: ClassVar[str] = "der"
     title: ClassVar[str] = "Dark experience replay (DER)"
+    short_title: ClassVar[str] = "DER"
     summary: ClassVar[str] = (
         "Keeps a few past documents with the model's likeliest next tokens, and holds the model to them by weight α."
     )
@@ -53,19 +54,19 @@ class DER(Strategy):
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
     logit_weight: float = parameter(
-        1.0, label="Logit weight α", minimum=0.0, maximum=1000.0, low=0.0, high=10.0, main=True,
+        1.0, label="Logit weight α", symbol="α", minimum=0.0, maximum=1000.0, low=0.0, high=10.0, main=True,
         help="Weight of the divergence from the stored distributions against the new task's loss; 0 is naive.",
     )  # fmt: skip
     memory_size: int = parameter(
-        200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
+        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
         help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     top_k: int = parameter(
-        64, label="Stored tokens", minimum=1, maximum=1_000_000, low=8, high=256, unit="tokens",
+        64, label="Stored tokens", symbol="top", minimum=1, maximum=1_000_000, low=8, high=256, unit="tokens",
         help="How many of the likeliest next tokens are stored of each distribution; all others are one outcome.",
     )  # fmt: skip
     replay_ratio: float = parameter(
-        0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        0.5, label="Replay ratio", symbol="ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
         help="Memory tokens per new token in a step.",
     )  # fmt: skip
 

@@ -100,6 +100,7 @@ class EWC(Strategy):
 
     name: ClassVar[str] = "ewc"
     title: ClassVar[str] = "Elastic weight consolidation (EWC)"
+    short_title: ClassVar[str] = "EWC"
     summary: ClassVar[str] = (
         "Holds the weights that past tasks depend on near where they were, by a penalty of strength λ."
     )
@@ -112,12 +113,12 @@ class EWC(Strategy):
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
     ewc_strength: float | None = parameter(
-        1.0, label="EWC strength", minimum=0.0, maximum=1e12, low=1e-2, high=1e3, scale="log", main=True,
+        1.0, label="EWC strength", symbol="strength", minimum=0.0, maximum=1e12, low=1e-2, high=1e3, scale="log", main=True,
         help="Strength of the elastic penalty relative to the first task's Fisher, so that it means the same for other "
         "models; 0 is naive, very large freezes what past tasks used.",
     )  # fmt: skip
     ewc_lambda: float | None = parameter(
-        None, label="EWC λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
+        None, label="EWC λ", symbol="λ", minimum=0.0, maximum=1e12, low=1e-1, high=1e5, scale="log", main=True,
         empty="from the strength", instead_of="ewc_strength",
         help="The penalty's factor itself, instead of the strength: it depends on the Fisher's scale, and with it on "
         "the model. Empty: it follows from the strength.",
@@ -127,7 +128,7 @@ class EWC(Strategy):
         help="exact: the sum of every past task's penalty; online: one anchor at the newest weights.",
     )  # fmt: skip
     online_decay: float = parameter(
-        1.0, label="Online decay γ", minimum=0.0, maximum=1.0, only_with={"accumulation": ("online",)},
+        1.0, label="Online decay γ", symbol="γ", minimum=0.0, maximum=1.0, only_with={"accumulation": ("online",)},
         help="Online only: how much of the older tasks' Fisher is kept at each new task.",
     )  # fmt: skip
     fisher: Literal["empirical", "sampled"] = parameter(

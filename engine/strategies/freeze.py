@@ -35,6 +35,7 @@ class Freeze(Strategy):
 
     name: ClassVar[str] = "freeze"
     title: ClassVar[str] = "Frozen weights"
+    short_title: ClassVar[str] = "Frozen"
     summary: ClassVar[str] = "Trains a part of the weights and leaves the others as they are."
     choose_when: ClassVar[str] = (
         "Where neither old texts nor a state may be kept; it saves memory and time, and what is frozen can't adapt."
@@ -48,11 +49,11 @@ class Freeze(Strategy):
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
     frozen_layers: int = parameter(
-        1, label="Frozen layers", minimum=0, maximum=1000, low=0, high=24, unit="layers", main=True,
+        1, label="Frozen layers", symbol="layers", minimum=0, maximum=1000, low=0, high=24, unit="layers", main=True,
         help="How many transformer blocks are frozen, from the lowest; no more than the model has.",
     )  # fmt: skip
     frozen_share: float = parameter(
-        0.0, label="Frozen share", minimum=0.0, maximum=1.0, main=True,
+        0.0, label="Frozen share", symbol="share", minimum=0.0, maximum=1.0, main=True,
         help="Share of the other blocks' matrices that is frozen, drawn anew for each stage; half fine-tuning has 0.5.",
     )  # fmt: skip
     frozen_embeddings: bool = parameter(

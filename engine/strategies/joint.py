@@ -16,6 +16,7 @@ class Joint(AllTasks):
 
     name: ClassVar[str] = "joint"
     title: ClassVar[str] = "Joint training"
+    short_title: ClassVar[str] = "Joint"
     summary: ClassVar[str] = "Starts from the base model at every stage and trains on all tasks so far: the reference."
     choose_when: ClassVar[str] = (
         "As the reference, where all texts may be kept; each stage costs as much as all before."

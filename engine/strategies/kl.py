@@ -43,6 +43,7 @@ class KL(Strategy):
 
     name: ClassVar[str] = "kl"
     title: ClassVar[str] = "KL to a teacher"
+    short_title: ClassVar[str] = "KL"
     summary: ClassVar[str] = (
         "Holds the next-token distributions on a reference text near those of the model as it was, with weight β."
     )
@@ -55,11 +56,11 @@ class KL(Strategy):
     null: ClassVar[dict[str, float]] = {"kl_weight": 0.0}
 
     kl_weight: float = parameter(
-        1.0, label="KL weight β", minimum=0.0, maximum=1000.0, low=0.0, high=30.0, main=True,
+        1.0, label="KL weight β", symbol="β", minimum=0.0, maximum=1000.0, low=0.0, high=30.0, main=True,
         help="Weight of the divergence against the new task's loss; 0 is naive. Begin with 1 to 3.",
     )  # fmt: skip
     reference_text: Literal["memory", "samples", "new", "file"] = parameter(
-        "memory", label="Reference text", main=True,
+        "memory", label="Reference text", symbol="on", main=True,
         help="memory: kept documents of past tasks; samples: texts that the model writes itself before each stage, so "
         "that no old text is kept; new: the new task's own text; file: a text of your own that belongs to no task, the "
         "experiment's reference.",
@@ -69,13 +70,13 @@ class KL(Strategy):
         help="previous: the model as the stage before has left it; base: the base model, as it was before any task.",
     )  # fmt: skip
     reference_ratio: float = parameter(
-        0.25, label="Reference ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        0.25, label="Reference ratio", symbol="ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
         only_with={"reference_text": ("memory", "samples", "file")},
         help="Reference tokens per new token in a step, and at least one piece of a document; without effect on the "
         "new text, which is all read.",
     )  # fmt: skip
     memory_size: int = parameter(
-        200, label="Reference texts", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",
+        200, label="Reference texts", symbol="texts", minimum=1, maximum=1_000_000, low=20, high=2000, unit="documents",
         only_with={"reference_text": ("memory", "samples")},
         help="Past documents that are kept, shared evenly by the past tasks; of samples, how many are written. Without "
         "effect on a file, whose documents are all drawn from.",

@@ -33,6 +33,7 @@ class L2(Strategy):
 
     name: ClassVar[str] = "l2"
     title: ClassVar[str] = "L2 towards earlier weights"
+    short_title: ClassVar[str] = "L2"
     summary: ClassVar[str] = "Holds all weights alike near those of the previous task, or of the base model."
     choose_when: ClassVar[str] = (
         "As the plain form of EWC, without a Fisher; or, towards the base model, to keep what that could do."
@@ -42,11 +43,11 @@ class L2(Strategy):
     null: ClassVar[dict[str, float]] = {"l2_lambda": 0.0}
 
     l2_lambda: float = parameter(
-        0.1, label="L2 λ", minimum=0.0, maximum=1e12, low=1e-6, high=1e2, scale="log", main=True,
+        0.1, label="L2 λ", symbol="λ", minimum=0.0, maximum=1e12, low=1e-6, high=1e2, scale="log", main=True,
         help="Strength of the pull, the same for every weight; 0 is naive.",
     )  # fmt: skip
     reference: Literal["previous", "base"] = parameter(
-        "previous", label="Reference", main=True,
+        "previous", label="Reference", symbol="to", main=True,
         help="previous: the weights after the previous task, from the second on; base: the base model's, always.",
     )  # fmt: skip
 

@@ -38,6 +38,7 @@ class LoRA(Strategy):
 
     name: ClassVar[str] = "lora"
     title: ClassVar[str] = "Low-rank adapters (LoRA)"
+    short_title: ClassVar[str] = "LoRA"
     summary: ClassVar[str] = "Leaves the model's own weights alone and trains two small matrices beside each layer's."
     choose_when: ClassVar[str] = (
         "For models whose gradients and optimiser state are too large otherwise, or to take home a file of few "
@@ -50,7 +51,7 @@ class LoRA(Strategy):
     rate_factor: ClassVar[float] = 10.0
 
     rank: int = parameter(
-        8, label="Rank r", minimum=1, maximum=256, low=1, high=256, scale="log", main=True,
+        8, label="Rank r", symbol="r", minimum=1, maximum=256, low=1, high=256, scale="log", main=True,
         help="Columns of B and rows of A: how many directions of each layer can change.",
     )  # fmt: skip
     alpha: float = parameter(

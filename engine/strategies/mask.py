@@ -49,6 +49,7 @@ class Mask(Strategy):
 
     name: ClassVar[str] = "mask"
     title: ClassVar[str] = "Masked steps"
+    short_title: ClassVar[str] = "Masked"
     summary: ClassVar[str] = "Moves at each step only the weights whose momentum is among the largest of their tensor."
     choose_when: ClassVar[str] = (
         "Where neither old texts nor a state may be kept; a step holds two copies of the weights."
@@ -60,7 +61,7 @@ class Mask(Strategy):
     sees_weights_before: ClassVar[bool] = True
 
     fraction: float = parameter(
-        0.15, label="Fraction that moves", minimum=0.01, maximum=1.0, low=0.05, high=1.0, main=True,
+        0.15, label="Fraction that moves", symbol="fraction", minimum=0.01, maximum=1.0, low=0.05, high=1.0, main=True,
         help="Share of each tensor that moves in a step, by the size of its momentum; 1 is naive, 0.05 to 0.2 usual.",
     )  # fmt: skip
 

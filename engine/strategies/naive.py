@@ -14,6 +14,7 @@ class Naive(Strategy):
 
     name: ClassVar[str] = "naive"
     title: ClassVar[str] = "Naive fine-tuning"
+    short_title: ClassVar[str] = "Naive"
     summary: ClassVar[str] = "Trains on each task in turn and protects nothing: what forgetting looks like."
     choose_when: ClassVar[str] = "Always, to see what is lost without protection; it costs nothing more."
     source: ClassVar[tuple[str, str]] = (

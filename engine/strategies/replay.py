@@ -44,6 +44,7 @@ class Replay(Strategy):
 
     name: ClassVar[str] = "replay"
     title: ClassVar[str] = "Experience replay"
+    short_title: ClassVar[str] = "Replay"
     summary: ClassVar[str] = "Keeps a few past documents and adds their loss, weighted by λ, to every step."
     choose_when: ClassVar[str] = "First of all, where some old texts may be kept; each step reads them beside the new."
     source: ClassVar[tuple[str, str]] = ("Chaudhry et al. 2019", "https://arxiv.org/abs/1902.10486")
@@ -58,15 +59,15 @@ class Replay(Strategy):
     )  # fmt: skip
 
     replay_weight: float = parameter(
-        1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
+        1.0, label="Replay weight λ", symbol="λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
         help="Weight of the replayed documents' loss against the new task's; 0 is naive.",
     )  # fmt: skip
     memory_size: int = parameter(
-        200, label="Memory size", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
+        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
         help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     replay_ratio: float = parameter(
-        0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        0.5, label="Replay ratio", symbol="ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
         help="Replayed tokens per new token in a step, counted by what is learnt: more costs more time and makes the "
         "memory's gradient steadier. Of small steps and long documents it is more, since at least one piece of a "
         "document is drawn, up to a block; of prompts and users' turns more is read.",

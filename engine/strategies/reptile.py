@@ -32,6 +32,7 @@ class Reptile(Strategy):
 
     name: ClassVar[str] = "reptile"
     title: ClassVar[str] = "Reptile"
+    short_title: ClassVar[str] = "Reptile"
     summary: ClassVar[str] = "After every few steps, goes only a part of the way that they have led."
     choose_when: ClassVar[str] = (
         "Beside replay, to favour steps on which old and new texts agree; one copy of the weights, no further tokens."
@@ -42,11 +43,11 @@ class Reptile(Strategy):
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
     meta_rate: float = parameter(
-        0.5, label="Meta rate γ", minimum=0.1, maximum=1.0, main=True,
+        0.5, label="Meta rate γ", symbol="γ", minimum=0.1, maximum=1.0, main=True,
         help="The share of the way of a group of steps that is gone; 1 is naive.",
     )  # fmt: skip
     every_steps: int = parameter(
-        10, label="Steps a group", minimum=1, maximum=1_000_000, low=2, high=100, unit="steps", main=True,
+        10, label="Steps a group", symbol="group", minimum=1, maximum=1_000_000, low=2, high=100, unit="steps", main=True,
         help="How many optimiser steps make a group.",
     )  # fmt: skip
 

@@ -46,6 +46,7 @@ class SelfReplay(Strategy):
 
     name: ClassVar[str] = "self-replay"
     title: ClassVar[str] = "Self-replay"
+    short_title: ClassVar[str] = "Self-replay"
     summary: ClassVar[str] = (
         "Lets the model write texts before each stage and adds their loss, weighted by λ, to every step."
     )
@@ -56,11 +57,11 @@ class SelfReplay(Strategy):
     null: ClassVar[dict[str, float]] = {"replay_weight": 0.0}
 
     replay_weight: float = parameter(
-        1.0, label="Replay weight λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
+        1.0, label="Replay weight λ", symbol="λ", minimum=0.0, maximum=1000.0, low=0.0, high=4.0, main=True,
         help="Weight of the written texts' loss against the new task's; 0 is naive.",
     )  # fmt: skip
     samples: int = parameter(
-        500, label="Samples", minimum=1, maximum=1_000_000, low=50, high=8000, unit="texts", main=True,
+        500, label="Samples", symbol="samples", minimum=1, maximum=1_000_000, low=50, high=8000, unit="texts", main=True,
         help="How many texts the model writes before each stage.",
     )  # fmt: skip
     temperature: float = parameter(
@@ -79,7 +80,7 @@ class SelfReplay(Strategy):
         help="How many tokens of a past document a text begins with; where a document has a prompt, all of the prompt.",
     )  # fmt: skip
     replay_ratio: float = parameter(
-        0.5, label="Replay ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
+        0.5, label="Replay ratio", symbol="ratio", minimum=0.01, maximum=10.0, low=0.1, high=2.0,
         help="Tokens of written texts per new token in a step.",
     )  # fmt: skip
     loss: Literal["cross-entropy", "kl"] = parameter(

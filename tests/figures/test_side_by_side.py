@@ -53,7 +53,7 @@ def test_a_point_that_is_not_drawn_is_named_on_hover_alone_and_counts_for_the_fr
     front, naive, ewc = figure.data
     assert (naive.uid, naive.text[0], naive.showlegend, naive.marker.color) == ("naive", "", False, GREY)
     assert "naive" in naive.hovertext
-    assert (ewc.text[0], ewc.showlegend) == ("ewc", True)
+    assert (ewc.text[0], ewc.showlegend) == ("EWC", True)
     assert len(front.x) == 2
 
 
@@ -109,7 +109,7 @@ def test_points_carry_their_names_towards_the_middle_and_off_each_other() -> Non
         }
     )  # fmt: skip
     names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points, "accuracy").data[1:]}
-    assert names == {"naive": "bottom right", "replay": "bottom left", "ewc": "top left"}
+    assert names == {"Naive": "bottom right", "Replay λ 1": "bottom left", "EWC": "top left"}
     names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points).data[1:]}
     assert names == {"naive": "bottom left", "replay": "bottom right", "ewc": "top right"}
 
@@ -124,7 +124,7 @@ def test_points_in_one_place_carry_no_names_over_each_other() -> None:
 
 def test_panels_are_titled_by_what_tells_them_apart() -> None:
     titles = [note.text for note in matrices_figure(MATRIX, RUNS, TASKS).layout.annotations]
-    assert titles == ["naive", "replay"]
+    assert titles == ["Naive", "Replay λ 1"]
 
 
 def test_cost_is_the_mean_of_a_label_s_runs() -> None:

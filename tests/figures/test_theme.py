@@ -5,7 +5,7 @@ import pytest
 
 from engine.strategies import offered
 from figures import theme
-from figures.theme import brief_labels, wrapped
+from figures.theme import wrapped
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as seen with the three forms of colour blindness.
 VISIONS = {
@@ -133,19 +133,6 @@ def test_changes_of_accuracy_are_told_in_points() -> None:
     assert theme.SCORES["accuracy"].change(-0.031) == "−3.1 points"
     assert theme.SCORES["accuracy"].worse_by(0.4, 0.5) == pytest.approx(0.1)
     assert theme.SCORES["nats_per_token"].worse_by(2.5, 2.0) == pytest.approx(0.5)
-
-
-def test_a_brief_label_leaves_out_what_all_labels_of_its_strategy_share() -> None:
-    labels = ["naive", "ewc (ewc_lambda=3, seed=1)", "ewc (ewc_lambda=30, seed=1)", "replay (replay_weight=1)"]
-    assert list(brief_labels(labels).values()) == ["naive", "ewc (ewc_lambda=3)", "ewc (ewc_lambda=30)", "replay"]
-
-
-def test_brief_labels_keep_their_experiment_and_stay_apart() -> None:
-    labels = ["ewc (a=1) · first (old)", "ewc (a=2) · first (old)", "ewc (a=1) · second", "ewc · first (old)"]
-    brief = brief_labels(labels)
-    assert brief["ewc (a=1) · second"] == "ewc · second"
-    assert brief["ewc (a=1) · first (old)"] == "ewc (a=1) · first (old)"
-    assert len(set(brief.values())) == 4
 
 
 def test_a_wrapped_name_has_two_lines_and_cuts_what_fits_in_neither() -> None:

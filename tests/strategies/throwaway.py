@@ -28,6 +28,7 @@ class Tether(Strategy):
 
     name: ClassVar[str] = "tether"
     title: ClassVar[str] = "Tether"
+    short_title: ClassVar[str] = "Tether"
     summary: ClassVar[str] = "Pulls the weights towards those that the stage began with."
     choose_when: ClassVar[str] = "In tests alone."
     source: ClassVar[tuple[str, str]] = ("A test", "https://example.org")

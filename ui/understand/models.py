@@ -53,7 +53,7 @@ def models_of(runs: pd.DataFrame, stages: pd.DataFrame, tasks: Sequence[str]) ->
 
 
 def _run_names(runs: pd.DataFrame) -> dict[str, str]:
-    """Settings and seeds only where they tell runs apart."""
+    """Seeds only where they tell runs apart."""
     brief = brief_labels(runs["label"])
     several = runs["seed"].nunique() > 1
     return {

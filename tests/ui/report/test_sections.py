@@ -49,13 +49,13 @@ def test_each_task_has_what_was_learnt_what_was_lost_and_at_which_stage(store: S
     assert section.table is not None
     rows = section.table.set_index(["Task", "Run"])
     # 50 tokens on 100 bytes, a nat is 0.7213 bits a byte: naive loses 2 nats of a and 4 of b at every later stage
-    assert rows.loc[("a", "naive"), "Learnt"] == "+1.443"
-    assert rows.loc[("a", "naive"), "Lost since"] == "+2.885"
-    assert rows.loc[("a", "naive"), "Most was lost in"] == "stage 2 (b): +1.443"
-    assert rows.loc[("b", "naive"), "Most was lost in"] == "stage 3 (c): +2.885"
+    assert rows.loc[("a", "Naive"), "Learnt"] == "+1.443"
+    assert rows.loc[("a", "Naive"), "Lost since"] == "+2.885"
+    assert rows.loc[("a", "Naive"), "Most was lost in"] == "stage 2 (b): +1.443"
+    assert rows.loc[("b", "Naive"), "Most was lost in"] == "stage 3 (c): +2.885"
     assert rows.loc[("a", "replay"), "Lost since"] == "+0.721"
-    assert rows.loc[("c", "naive"), "Lost since"] == "–"
-    assert "in the runs of naive and replay with seed 0" in section.text
+    assert rows.loc[("c", "Naive"), "Lost since"] == "–"
+    assert "in the runs of Naive and Replay with seed 0" in section.text
 
 
 def test_what_was_not_computed_is_said_plainly(store: Store, tmp_path: Path) -> None:
@@ -86,10 +86,10 @@ def test_the_passages_stand_side_by_side_and_their_texts_are_no_markup(store: St
     seen = texts(section.body)
     assert seen.count(f"Q: {EVIL} of bread") == 2
     assert "Held-out document 7" in seen
-    assert seen.index("naivelost 0.500") < seen.index("replaylost 1.500 bits per byte: 2.000 → 3.500")
+    assert seen.index("Naivelost 0.500") < seen.index("Replaylost 1.500 bits per byte: 2.000 → 3.500")
     assert seen.count("… 12 tokens after") == 2
     assert "tokens before" not in seen
-    assert "Where naive lost most" in seen
+    assert "Where Naive lost most" in seen
 
 
 def test_names_of_runs_are_no_markup_either() -> None:
@@ -105,12 +105,12 @@ def test_answers_that_became_worse_stand_beside_what_the_other_run_answers(store
     keep(store, found.request.tasks[0], computed(answers=answered()))
     section = titled(sections_of(store, found), "What was lost of bread: answers")
     assert "4 held-out questions, answered greedily." in section.text
-    assert "naive: 50\u202f% exactly right after the task's own stage, 25\u202f% at the end" in section.text
+    assert "Naive: 50\u202f% exactly right after the task's own stage, 25\u202f% at the end" in section.text
     assert "<script" not in section.body
     seen = texts(section.body)
     for part in (
-        f"Q: {EVIL}Expected{EVIL}naive, after the task's own stage{EVIL}✓ exactly right",
-        "naive, at the endwrote nothing✗ not the expected answer",
+        f"Q: {EVIL}Expected{EVIL}Naive, after the task's own stage{EVIL}✓ exactly right",
+        "Naive, at the endwrote nothing✗ not the expected answer",
         f"replay, at the end{EVIL}✓ exactly right",
     ):
         assert part in seen

@@ -29,7 +29,7 @@ def names(found: ToldRuns) -> list[str]:
 def test_naive_comes_first_and_what_kept_most_beside_it_in_the_first_seed(store: Store, tmp_path: Path) -> None:
     strategies = ["joint", "ewc", "replay", "naive"]
     found = told(store, tmp_path, strategies=strategies, seeds=[3, 1])
-    assert (names(found), found.seed) == (["naive", "replay"], 1)
+    assert (names(found), found.seed) == (["Naive", "Replay"], 1)
     first, second = (run.run_id for run in found.runs)
     assert found.request is not None
     (task,) = found.request.tasks
@@ -39,12 +39,12 @@ def test_naive_comes_first_and_what_kept_most_beside_it_in_the_first_seed(store:
 
 
 def test_without_naive_the_one_that_kept_least_comes_first_and_joint_is_no_rival(store: Store, tmp_path: Path) -> None:
-    assert names(told(store, tmp_path, strategies=["replay", "ewc", "joint"])) == ["ewc", "replay"]
+    assert names(told(store, tmp_path, strategies=["replay", "ewc", "joint"])) == ["EWC", "Replay"]
 
 
 def test_where_naive_kept_most_the_one_that_kept_least_comes_first(store: Store, tmp_path: Path) -> None:
     run = Forgetting(LOST | {"naive": 0.2})
-    assert names(told(store, tmp_path, run, strategies=["naive", "replay", "ewc"])) == ["ewc", "naive"]
+    assert names(told(store, tmp_path, run, strategies=["naive", "replay", "ewc"])) == ["EWC", "Naive"]
 
 
 def test_accuracy_that_is_higher_is_better(store: Store, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_accuracy_that_is_higher_is_better(store: Store, tmp_path: Path) -> None
 
 def test_one_strategy_is_told_of_alone(store: Store, tmp_path: Path) -> None:
     found = told(store, tmp_path, strategies=["replay"])
-    assert names(found) == ["replay"]
+    assert names(found) == ["Replay"]
     assert found.request is not None
     assert len(found.request.tasks[0].spans) == 1
 
@@ -88,10 +88,10 @@ def test_runs_that_share_no_seed_are_not_held_against_each_other(store: Store, t
     experiment_id = trained(store, tmp_path, run, seeds=[0, 1])
     found = told_runs(store, compared(store, experiment_id, judge_all=True))
     assert found is not None
-    assert (names(found), found.seed) == (["naive"], 1)
+    assert (names(found), found.seed) == (["Naive"], 1)
     found = told_runs(store, compared(store, experiment_id))  # which leaves out what has another seed
     assert found is not None
-    assert names(found) == ["replay"]
+    assert names(found) == ["Replay"]
 
 
 def test_before_a_run_is_complete_there_is_nothing_to_tell(store: Store, tmp_path: Path) -> None:

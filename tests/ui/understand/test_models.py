@@ -20,16 +20,16 @@ def models(folder: Path, labels: list[str], seeds: list[int], finished: list[int
     return models_of(runs, pd.DataFrame(rows), ["bread", "tea"])
 
 
-def test_names_hold_settings_and_seeds_only_where_they_tell_runs_apart(tmp_path: Path) -> None:
-    found = models(tmp_path, ["naive", "replay (w=1, m=9)", "replay (w=2, m=9)"], [0, 0, 0], [2, 1, 0])
+def test_names_are_the_short_ones_and_hold_seeds_only_where_these_tell_runs_apart(tmp_path: Path) -> None:
+    found = models(tmp_path, ["naive", "replay (replay_weight=1)", "replay (replay_weight=2)"], [0, 0, 0], [2, 1, 0])
     assert found.names == {
         Source("r0", 0): "base model",
-        Source("r0", 1): "naive after stage 1 · bread",
-        Source("r0", 2): "naive after stage 2 · tea",
-        Source("r1", 1): "replay (w=1) after stage 1 · bread",
+        Source("r0", 1): "Naive after stage 1 · bread",
+        Source("r0", 2): "Naive after stage 2 · tea",
+        Source("r1", 1): "Replay λ 1 after stage 1 · bread",
     }
     with_seeds = models(tmp_path / "seeds", ["naive", "naive"], [0, 1], [1, 1])
-    assert with_seeds.run_names == {"r0": "naive · seed 0", "r1": "naive · seed 1"}
+    assert with_seeds.run_names == {"r0": "Naive · seed 0", "r1": "Naive · seed 1"}
 
 
 def test_the_usual_ones_are_the_base_and_the_last_stage_of_each_strategy_s_first_run(tmp_path: Path) -> None:
