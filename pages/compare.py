@@ -16,10 +16,10 @@ from engine.store import Store
 from figures.theme import SCORES, brief_labels
 from ui.compare.beside import HELPS, TITLE, beside_view
 from ui.compare.compared_runs import Comparison, Everything, compare, read, run_name
-from ui.compare.download_buttons import show_downloads
-from ui.compare.figure_view import show_figures
-from ui.compare.run_choice import choice_table, choose, chosen_runs
-from ui.compare.score_choice import choose_score
+from ui.compare.parts.download_buttons import show_downloads
+from ui.compare.parts.section_tabs import show_figures
+from ui.compare.parts.run_choice import choice_table, choose, chosen_runs
+from ui.compare.parts.score_choice import choose_score
 from ui.compare.sections import front
 from ui.compare.tables import (
     CLIPPED,

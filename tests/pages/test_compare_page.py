@@ -11,7 +11,7 @@ from engine.events.scores import Score
 from engine.experiments.experiment import experiment_from
 from engine.store import Store
 from tests.fake_desk import FakeDesk, state
-from ui.compare.run_choice import LEFT_OUT
+from ui.compare.parts.run_choice import LEFT_OUT
 from ui.compare.tables import BEHIND
 from ui.server import session
 

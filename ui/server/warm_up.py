@@ -17,7 +17,7 @@ _OF_PAGES = (
     "ui.live.feed",
     "ui.live.data",
     "ui.compare.sections",
-    "ui.compare.download_buttons",
+    "ui.compare.parts.download_buttons",
     "ui.understand.answers",
     "ui.understand.passages",
     "ui.report.offer",
