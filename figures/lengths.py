@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from figures import theme
+from figures.colours import PALETTE
 
 BINS = 30
 
@@ -28,7 +29,7 @@ def lengths_figure(lengths: Sequence[int], unit: str = "tokens") -> go.Figure:
             y=counts,
             width=(highs - lows) * 0.94,
             customdata=spans,
-            marker_color=theme.PALETTE[0],
+            marker_color=PALETTE[0],
             hovertemplate=f"%{{customdata}} {unit}: %{{y:,}} documents<extra></extra>",
         )
     )

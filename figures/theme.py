@@ -1,9 +1,6 @@
-"""All figures share these: colours, score names and units, a transparent layout, alternative texts.
+"""All figures share these: styles of lines, score names and units, a transparent layout, alternative texts.
 
 Backgrounds are transparent and no text has a colour of its own, so that one figure fits a light and a dark page.
-The colours keep a contrast of 3:1 on white and on near-black and stay apart under the three forms of colour
-blindness (tests/figures/test_theme.py computes both). No more than eight colours do that: among more strategies or
-tasks than that colours return, and markers and dashes alone tell apart what shares one.
 """
 
 import textwrap
@@ -15,22 +12,16 @@ from typing import Any
 import plotly.graph_objects as go
 
 from engine.common.numerals import written
+from figures.colours import DIVERGING as DIVERGING
+from figures.colours import GREY, PALETTE, shades
+from figures.colours import ink_on as ink_on
+from figures.colours import luminance as luminance
 
-PALETTE = ("#3073e1", "#dc740c", "#18a65f", "#993a8d", "#cc79a3", "#9d4916", "#7428f4", "#296c53")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-GREY = "#808790"
 GRID = "rgba(128,128,128,0.22)"
 SHADE = "rgba(128,128,128,0.13)"
 EMPTY = "rgba(128,128,128,0.16)"
-# Orange for worse, blue for better: the one pair of hues that every common colour blindness keeps apart.
-DIVERGING = (
-    (0.0, "#a84300"),
-    (0.25, "#ef9a4d"),
-    (0.5, "#f2f0ec"),
-    (0.75, "#74a9e6"),
-    (1.0, "#1b4fa8"),
-)
 DISTANCE = {"ticks": "outside", "ticklen": 4, "tickcolor": "rgba(0,0,0,0)"}
 """The layout of an axis whose labels would touch what they name."""
 _IN_ORDER = (1, 0, 3, 2, 5, 4, 6, 7)
@@ -110,7 +101,8 @@ def task_styles(tasks: Sequence[str]) -> dict[str, LineStyle]:
 def strategy_styles(
     labels: Iterable[str], families: Sequence[str] = (), drawn: Collection[str] | None = None
 ) -> dict[str, LineStyle]:
-    """Styles by label: one colour a strategy, whatever else is shown; markers and dashes tell its settings apart.
+    """Styles by label: one colour a strategy, whatever else is shown; its settings are shades of it, the darkest that
+    of the least value, and differ in marker and dash too.
 
     A strategy's style follows from its place among all `families`; of one that is not among them, from its name. From
     the ninth on colours return, with open markers and then with other ones, and with other dashes. Labels that are not
@@ -118,11 +110,13 @@ def strategy_styles(
     """
     styles: dict[str, LineStyle] = {}
     turns: dict[str, int] = {}
-    for label in dict.fromkeys(labels):
+    known = list(dict.fromkeys(labels))
+    shade_of = _shade_places(known)
+    for label in known:
         family, _, _ = _label_parts(label)
         place = families.index(family) if family in families else zlib.crc32(family.encode()) % len(PALETTE)
-        first = turns.get(family, 0)
-        tried = [(turn, _strategy_style(place, turn)) for turn in range(first, first + _VARIANTS)]
+        first, shade = turns.get(family, 0), shade_of[label]
+        tried = [(turn, _strategy_style(place, turn, shade)) for turn in range(first, first + _VARIANTS)]
         turn, style = next((found for found in tried if found[1] not in styles.values()), tried[0])
         turns[family], styles[label] = turn + 1, style
     return {
@@ -131,14 +125,39 @@ def strategy_styles(
     }
 
 
-def _strategy_style(place: int, turn: int) -> LineStyle:
-    """The style of the setting `turn`, from 0, of the strategy at a place: one of its own for 32 strategies of 24
-    settings each."""
+def _shade_places(labels: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Of each label the place of its settings among all of its strategy in the order of their values, and how many
+    there are."""
+    own: dict[str, set[tuple[str, ...]]] = {}
+    for label in labels:
+        family, settings, _ = _label_parts(label)
+        own.setdefault(family, set()).add(tuple(settings))
+    ranks = {family: sorted(found, key=lambda each: list(map(_by_value, each))) for family, found in own.items()}
+    return {
+        label: (ranks[family].index(tuple(settings)), len(ranks[family]))
+        for label in labels
+        for family, settings, _ in [_label_parts(label)]
+    }
+
+
+def _by_value(setting: str) -> tuple[str, float, str]:
+    """The key by which a setting, such as "replay_weight=3", stands in the order of its values."""
+    name, _, value = setting.partition("=")
+    try:
+        return name, float(value), ""
+    except ValueError:
+        return name, 0.0, value
+
+
+def _strategy_style(place: int, turn: int, shade: tuple[int, int]) -> LineStyle:
+    """The style of the setting `turn`, from 0, of the strategy at a place, with a shade's place among so many: one of
+    its own for 32 strategies of 24 settings each."""
     lap, color = divmod(place, len(PALETTE))
     shape, is_open = divmod(lap, 2)
     # Markers and dashes go on together, through half of their pairs: 4 and 3 further the others begin.
     symbol, dash = SYMBOLS[(turn + 4 * shape) % len(SYMBOLS)], DASHES[(turn + 3 * shape + is_open) % len(DASHES)]
-    return LineStyle(PALETTE[_IN_ORDER[color]], symbol + "-open" * is_open, dash)
+    rank, among = shade
+    return LineStyle(shades(PALETTE[_IN_ORDER[color]], among)[rank], symbol + "-open" * is_open, dash)
 
 
 def brief_labels(labels: Iterable[str]) -> dict[str, str]:
@@ -153,26 +172,6 @@ def _label_parts(label: str) -> tuple[str, list[str], str]:
     run, dot, where = label.partition(" · ")
     family, _, settings = run.removesuffix(")").partition(" (")
     return family, settings.split(", ") if settings else [], dot + where
-
-
-def ink_on(gain: float) -> str:
-    """Black or white, whichever reads better on the diverging scale at `gain` from -1 (worse) to 1 (better)."""
-    place = min(1.0, max(0.0, (gain + 1) / 2)) if gain == gain else 0.5
-    upper = next(i for i, (at, _) in enumerate(DIVERGING) if place <= at)
-    (start, low), (end, high) = DIVERGING[max(0, upper - 1)], DIVERGING[upper]
-    share = (place - start) / (end - start) if end > start else 1.0
-    mixed = [a + (b - a) * share for a, b in zip(_channels(low), _channels(high), strict=True)]
-    return "#000000" if luminance(mixed) > 0.179 else "#ffffff"
-
-
-def luminance(channels: Sequence[float]) -> float:
-    """Relative luminance (0 to 1, WCAG 2) of red, green and blue given from 0 to 255."""
-    linear = [c / 255 / 12.92 if c <= 10.3 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _channels(color: str) -> list[int]:
-    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
 
 
 def short(text: str, length: int = 16) -> str:

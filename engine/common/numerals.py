@@ -1,4 +1,4 @@
-"""Numbers as people read them: one format for pages, figures, reports and sentences, never for files that programs read.
+"""Numbers as people read them, in one format: for pages, figures and reports, never for files that programs read.
 
 Thousands have a comma, decimals a point, and a thin space that breaks no line (U+202F) stands before a unit. Up to
 9,999 a count is written in full; a larger one may be shortened with k, M or G where its last digits say nothing.

@@ -40,7 +40,7 @@ class Parameter:
     only_with: Mapping[str, tuple[Any, ...]]
     """The values of other parameters beside which this one has an effect; empty: always."""
     symbol: str
-    """One letter or word before a value in a run's short name, as λ in "Replay λ 1"; the label where none is declared."""
+    """One letter or word before a value in a run's short name, as in "Replay λ 1"; the label where none is declared."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class AGEM(Strategy):
     null: ClassVar[dict[str, float]] = {"memory_size": 0}
 
     memory_size: int = parameter(
-        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
+        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents",
+        main=True,
         help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     replay_ratio: float = parameter(

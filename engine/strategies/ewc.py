@@ -113,7 +113,8 @@ class EWC(Strategy):
     offered_with: ClassVar[tuple[str, ...]] = ("replay",)
 
     ewc_strength: float | None = parameter(
-        1.0, label="EWC strength", symbol="strength", minimum=0.0, maximum=1e12, low=1e-2, high=1e3, scale="log", main=True,
+        1.0, label="EWC strength", symbol="strength", minimum=0.0, maximum=1e12, low=1e-2, high=1e3, scale="log",
+        main=True,
         help="Strength of the elastic penalty relative to the first task's Fisher, so that it means the same for other "
         "models; 0 is naive, very large freezes what past tasks used.",
     )  # fmt: skip

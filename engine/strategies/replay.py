@@ -63,7 +63,8 @@ class Replay(Strategy):
         help="Weight of the replayed documents' loss against the new task's; 0 is naive.",
     )  # fmt: skip
     memory_size: int = parameter(
-        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents", main=True,
+        200, label="Memory size", symbol="memory", minimum=0, maximum=1_000_000, low=0, high=2000, unit="documents",
+        main=True,
         help="Past documents that are kept, shared evenly by the past tasks; 0 is naive.",
     )  # fmt: skip
     replay_ratio: float = parameter(

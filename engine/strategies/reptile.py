@@ -47,7 +47,8 @@ class Reptile(Strategy):
         help="The share of the way of a group of steps that is gone; 1 is naive.",
     )  # fmt: skip
     every_steps: int = parameter(
-        10, label="Steps a group", symbol="group", minimum=1, maximum=1_000_000, low=2, high=100, unit="steps", main=True,
+        10, label="Steps a group", symbol="group", minimum=1, maximum=1_000_000, low=2, high=100, unit="steps",
+        main=True,
         help="How many optimiser steps make a group.",
     )  # fmt: skip
 

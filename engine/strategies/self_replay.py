@@ -61,7 +61,8 @@ class SelfReplay(Strategy):
         help="Weight of the written texts' loss against the new task's; 0 is naive.",
     )  # fmt: skip
     samples: int = parameter(
-        500, label="Samples", symbol="samples", minimum=1, maximum=1_000_000, low=50, high=8000, unit="texts", main=True,
+        500, label="Samples", symbol="samples", minimum=1, maximum=1_000_000, low=50, high=8000, unit="texts",
+        main=True,
         help="How many texts the model writes before each stage.",
     )  # fmt: skip
     temperature: float = parameter(

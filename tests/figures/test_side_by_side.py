@@ -111,7 +111,7 @@ def test_points_carry_their_names_towards_the_middle_and_off_each_other() -> Non
     names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points, "accuracy").data[1:]}
     assert names == {"Naive": "bottom right", "Replay λ 1": "bottom left", "EWC": "top left"}
     names = {trace.text[0]: trace.textposition for trace in tradeoff_figure(points).data[1:]}
-    assert names == {"naive": "bottom left", "replay": "bottom right", "ewc": "top right"}
+    assert names == {"Naive": "bottom left", "Replay λ 1": "bottom right", "EWC": "top right"}
 
 
 def test_points_in_one_place_carry_no_names_over_each_other() -> None:

@@ -53,9 +53,9 @@ def test_each_task_has_what_was_learnt_what_was_lost_and_at_which_stage(store: S
     assert rows.loc[("a", "Naive"), "Lost since"] == "+2.885"
     assert rows.loc[("a", "Naive"), "Most was lost in"] == "stage 2 (b): +1.443"
     assert rows.loc[("b", "Naive"), "Most was lost in"] == "stage 3 (c): +2.885"
-    assert rows.loc[("a", "replay"), "Lost since"] == "+0.721"
+    assert rows.loc[("a", "Replay λ 0.5"), "Lost since"] == "+0.721"
     assert rows.loc[("c", "Naive"), "Lost since"] == "–"
-    assert "in the runs of Naive and Replay with seed 0" in section.text
+    assert "in the runs of Naive and Replay λ 0.5 with seed 0" in section.text
 
 
 def test_what_was_not_computed_is_said_plainly(store: Store, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_passages_stand_side_by_side_and_their_texts_are_no_markup(store: St
     seen = texts(section.body)
     assert seen.count(f"Q: {EVIL} of bread") == 2
     assert "Held-out document 7" in seen
-    assert seen.index("Naivelost 0.500") < seen.index("Replaylost 1.500 bits per byte: 2.000 → 3.500")
+    assert seen.index("Naivelost 0.500") < seen.index("Replay λ 0.5lost 1.500 bits per byte: 2.000 → 3.500")
     assert seen.count("… 12 tokens after") == 2
     assert "tokens before" not in seen
     assert "Where Naive lost most" in seen
@@ -111,7 +111,7 @@ def test_answers_that_became_worse_stand_beside_what_the_other_run_answers(store
     for part in (
         f"Q: {EVIL}Expected{EVIL}Naive, after the task's own stage{EVIL}✓ exactly right",
         "Naive, at the endwrote nothing✗ not the expected answer",
-        f"replay, at the end{EVIL}✓ exactly right",
+        f"Replay λ 0.5, at the end{EVIL}✓ exactly right",
     ):
         assert part in seen
 

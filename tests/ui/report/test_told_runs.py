@@ -91,7 +91,7 @@ def test_runs_that_share_no_seed_are_not_held_against_each_other(store: Store, t
     assert (names(found), found.seed) == (["Naive"], 1)
     found = told_runs(store, compared(store, experiment_id))  # which leaves out what has another seed
     assert found is not None
-    assert names(found) == ["Replay"]
+    assert names(found) == ["Replay λ 0.5"]
 
 
 def test_before_a_run_is_complete_there_is_nothing_to_tell(store: Store, tmp_path: Path) -> None:
