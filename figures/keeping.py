@@ -145,7 +145,7 @@ def _mean(row: Mapping[str, Any], seeds: int, line: LineStyle, style: ScoreStyle
         x=[row[X]], y=[row[Y]], mode="markers", uid=row["label"], name=short(row["label"], 48),
         marker={"symbol": line.symbol, "size": 8 if line.faded else 13, "color": line.color},
         opacity=0.5 if line.faded else 1.0, hoverinfo="text",
-        error_x=None if line.faded else _interval(row, X, line), error_y=None if line.faded else _interval(row, Y, line),
+        error_x=_interval(row, X, line), error_y=_interval(row, Y, line),
         hovertext=f"<b>{escaped(row['label'])}</b><br>{_told(row[X], row[Y], style)}{over}",
     )  # fmt: skip
 
@@ -157,7 +157,7 @@ def _told(x: float, y: float, style: ScoreStyle) -> str:
 
 def _interval(row: Mapping[str, Any], name: str, line: LineStyle) -> dict[str, Any] | None:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    if low is None or high is None or low != low or high != high:
+    if line.faded or low is None or high is None or low != low or high != high:
         return None
     ends = {"array": [high - row[name]], "arrayminus": [row[name] - low]}
     return ends | {"type": "data", "symmetric": False, "color": line.color, "thickness": 1.2, "width": 4}

@@ -50,9 +50,7 @@ class Room:
 
 def text_width(text: str) -> float:
     """The pixels that `text` takes at most, of 12 pixels' type."""
-    return _PADDING + sum(
-        _WIDE_LETTER if unicodedata.east_asian_width(letter) in "WF" else _LETTER for letter in text
-    )
+    return _PADDING + sum(_WIDE_LETTER if unicodedata.east_asian_width(letter) in "WF" else _LETTER for letter in text)
 
 
 def place_labels(points: Sequence[Point], room: Room) -> list[Place | None]:
@@ -118,9 +116,7 @@ def _is_inside(point: Point, place: Place, room: Room) -> bool:
 
 def _hides_a_point(points: Sequence[Point], i: int, place: Place, room: Room) -> bool:
     around = Place(-_GAP + 2, -LINE / 2)
-    return any(
-        overlap(points[i], place, Point(other.across, other.up, 2 * _GAP - 4), around, room) for other in points
-    )
+    return any(overlap(points[i], place, Point(other.across, other.up, 2 * _GAP - 4), around, room) for other in points)
 
 
 def _neighbours(points: Sequence[Point], i: int, room: Room) -> int:

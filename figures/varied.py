@@ -1,6 +1,6 @@
 """What the value of a parameter does: what is learnt and what is kept, at each value that was tried."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd

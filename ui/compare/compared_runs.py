@@ -14,6 +14,7 @@ from engine.results.guard_histories import GuardHistory
 from engine.results.operations import operations_of
 from engine.results.verdict import Verdict, verdict
 from engine.store import Store
+from figures.theme import brief_labels
 from ui.compare.beside import read_guards
 
 
@@ -120,5 +121,6 @@ def compare(every: Everything, chosen: Collection[str], judge_all: bool = False)
 
 
 def run_name(run: Mapping[Any, Any]) -> str:
-    """A run's configuration and seed; holds the user's names."""
-    return f"{run['configuration']}, seed {run['seed']}"
+    """The short name of a run's configuration, and its seed; holds the user's names."""
+    configuration = str(run["configuration"])
+    return f"{brief_labels([configuration])[configuration]}, seed {run['seed']}"

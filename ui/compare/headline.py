@@ -136,6 +136,7 @@ def _short(configuration: str, comparison: Comparison) -> str:
 
 
 def _with_short_names(sentence: str, comparison: Comparison) -> str:
-    for label, short in sorted(brief_labels(comparison.runs["configuration"].unique()).items(), key=lambda x: -len(x[0])):
-        sentence = sentence.replace(label, short)
+    brief = brief_labels(comparison.runs["configuration"].unique())
+    for label in sorted(brief, key=len, reverse=True):
+        sentence = sentence.replace(label, brief[label])
     return sentence

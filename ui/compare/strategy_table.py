@@ -14,15 +14,13 @@ from ui.compare.compared_runs import Comparison
 from ui.compare.tables import with_interval
 from ui.widgets.html_table import Cell, Heading
 
-_WIDE_ONLY = True
-
 
 @dataclass(frozen=True)
 class _Column:
     heading: Heading
     text: Callable[[Mapping[Any, Any]], str]
-    goodness: Callable[[Mapping[Any, Any]], float] | None = None
-    """The larger, the better; None where no value is the best."""
+    goodness: Callable[[Mapping[Any, Any]], float] = lambda row: float("nan")
+    """The larger, the better; not a number where no value is the best."""
 
 
 def strategy_headings(score: str) -> list[Heading]:
@@ -45,7 +43,7 @@ def strategy_rows(comparison: Comparison, styles: Mapping[str, LineStyle]) -> li
         [
             Cell(brief[row["configuration"]], mark=styles[row["configuration"]].color),
             *(
-                Cell(column.text(row), is_best=column.goodness is not None and row in rivals and column.goodness(row) == top)
+                Cell(column.text(row), is_best=top is not None and row in rivals and column.goodness(row) == top)
                 for column, top in zip(columns, best, strict=True)
             ),
         ]
@@ -55,7 +53,7 @@ def strategy_rows(comparison: Comparison, styles: Mapping[str, LineStyle]) -> li
 
 def _best(column: _Column, rivals: list[dict[Any, Any]]) -> float | None:
     """The best value of a column; None where there is none, or nothing to be better than."""
-    if column.goodness is None or len(rivals) < 2:
+    if len(rivals) < 2:
         return None
     known = [value for value in map(column.goodness, rivals) if value == value]
     return max(known, default=None)
@@ -72,12 +70,12 @@ def _columns(score: str, behind: Mapping[str, str]) -> list[_Column]:
             value("learning_accuracy", sign(score)),
         ),
         _Column(Heading("Behind the best"), lambda row: behind.get(row["configuration"], NOTHING)),
-        _Column(Heading("Seeds", is_wide_only=_WIDE_ONLY), lambda row: str(len(row["seeds"]))),
+        _Column(Heading("Seeds", is_wide_only=True), lambda row: str(len(row["seeds"]))),
         _Column(
-            Heading("Tokens", is_wide_only=_WIDE_ONLY), lambda row: _text(row["target_tokens"], count),
+            Heading("Tokens", is_wide_only=True), lambda row: _text(row["target_tokens"], count),
             value("target_tokens", -1.0),
         ),
-        _Column(Heading("Time", is_wide_only=_WIDE_ONLY), lambda row: _text(row["seconds"], duration)),
+        _Column(Heading("Time", is_wide_only=True), lambda row: _text(row["seconds"], duration)),
     ]  # fmt: skip
 
 

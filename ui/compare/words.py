@@ -46,8 +46,8 @@ TABS = (RESULT, MATRICES, LOSSES, VARIED, COST, SETTINGS, RUNS, DOWNLOADS)
 
 KEPT, LEARNT, PRICE, SURE = "Kept", "Learnt", "Cost", "How sure"
 KEPT_HELP = (
-    "How much of what each earlier task's own stage taught the final model still has: 100 % is all of it, below 0 a task "
-    "is worse than if it had never been learnt. Mean over tasks and seeds."
+    "How much of what each earlier task's own stage taught the final model still has: 100 % is all of it, below 0 a "
+    "task is worse than if it had never been learnt. Mean over tasks and seeds."
 )
 LEARNT_HELP = "Learning accuracy: the mean score on each task right after its own stage."
 PRICE_HELP = "Target tokens that a run trains on, replayed ones included, against naive's, and its time."
@@ -80,8 +80,8 @@ VARIED_TEXT = (
     "95% intervals over seeds. Dashed: naive and joint."
 )
 NOTHING_VARIED = (
-    "No strategy has finished with two values of its main parameter, such as replay with λ 0.5 and 1. Give it several on "
-    "the Experiment page."
+    "No strategy has finished with two values of its main parameter, such as replay with λ 0.5 and 1. Give it several "
+    "on the Experiment page."
 )
 COST_TEXT = (
     "Target tokens of every loss term, floating-point operations (about 6 for every parameter and token trained on, "
@@ -123,4 +123,12 @@ def means(score: str) -> str:
     return (
         f"{score}: mean over seeds ± half the width of its 95% interval. A dash means that there is no value; the "
         "column's help says why."
+    )
+
+
+def learnt_in(unit: str, lower_is_better: bool) -> str:
+    better = "lower" if lower_is_better else "higher"
+    return (
+        f"Learnt is in {unit}, {better} is better; ± is half the width of its 95% interval over seeds. Behind the "
+        "best: how much less was kept, with the p of the paired test."
     )

@@ -17,6 +17,7 @@ _OF_PAGES = (
     "ui.live.feed",
     "ui.live.data",
     "ui.compare.sections",
+    "ui.compare.parts.section_tabs",
     "ui.compare.parts.download_buttons",
     "ui.understand.answers",
     "ui.understand.passages",

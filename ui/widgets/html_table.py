@@ -46,16 +46,17 @@ class Cell:
 
 def table_html(headings: Sequence[Heading], rows: Sequence[Sequence[Cell]], label: str) -> str:
     """The table, of which the first column names the rows; `label` describes it to those who don't see it."""
-    head = "".join(f'<th scope="col"{_class(heading)}{_help(heading)}>{escape(heading.title)}</th>' for heading in headings)
-    body = "".join(
-        "<tr>" + "".join(_cell(cell, heading, n == 0) for n, (cell, heading) in enumerate(zip(row, headings, strict=True)))
-        + "</tr>"
-        for row in rows
-    )  # fmt: skip
+    head = "".join(f'<th scope="col"{_class(each)}{_help(each)}>{escape(each.title)}</th>' for each in headings)
+    body = "".join(f"<tr>{_row(row, headings)}</tr>" for row in rows)
     return (
         f'{STYLE}<div class="palimpsest-table" role="region" tabindex="0" aria-label="{escape(label)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _row(row: Sequence[Cell], headings: Sequence[Heading]) -> str:
+    pairs = enumerate(zip(row, headings, strict=True))
+    return "".join(_cell(cell, heading, number == 0) for number, (cell, heading) in pairs)
 
 
 def _cell(cell: Cell, heading: Heading, names_row: bool) -> str:
