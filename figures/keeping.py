@@ -160,7 +160,12 @@ def _interval(row: Mapping[str, Any], name: str, line: LineStyle) -> dict[str, A
     if line.faded or low is None or high is None or low != low or high != high:
         return None
     ends = {"array": [high - row[name]], "arrayminus": [row[name] - low]}
-    return ends | {"type": "data", "symmetric": False, "color": line.color, "thickness": 1.2, "width": 4}
+    return ends | {"type": "data", "symmetric": False, "color": _faint(line.color), "thickness": 1.2, "width": 4}
+
+
+def _faint(color: str) -> str:
+    """A colour "#rrggbb" that lets through what lies behind: intervals of two seeds cross the whole figure."""
+    return f"rgba({','.join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))},0.4)"
 
 
 def _lines(

@@ -13,7 +13,7 @@ from engine.common.errors import ConfigError
 from engine.common.numerals import written
 from engine.events.scores import LOWER_IS_BETTER
 from engine.experiments.experiment import Experiment, to_data
-from engine.results.summaries import intransigence, kept_share, mean_interval, stability_gap, summarize
+from engine.results.summaries import intransigence, mean_interval, retention, stability_gap, summarize
 from engine.strategies import overrides_of, parts_of
 
 REFERENCE = "joint"
@@ -35,7 +35,7 @@ LOSSES = ("forgetting", "stability_gap", "intransigence")
 """Differences in the score's unit, above 0 where something was lost."""
 GAINS = ("backward_transfer", "forward_transfer")
 """Differences in the score's unit, above 0 where something was gained."""
-KEPT = "kept_share"
+KEPT = "retention"
 """The share of what was learnt that was kept, 1 where nothing was lost, whatever the score."""
 MEASURES = (*LEVELS, *LOSSES, *GAINS, KEPT)
 COSTS = ("target_tokens", "operations", "seconds")
@@ -262,7 +262,7 @@ def _measures(rows: Rows, score: str) -> dict[str, Measured]:
     for name in ("average", "learning_accuracy"):
         value = measured[name].value
         measured[name] = Measured(None if value is None else sign(score) * value, measured[name].reason)
-    share = kept_share(found)
+    share = retention(found)
     measured[KEPT] = Measured(share, "" if share is not None else found.reasons["relative_forgetting"])
     earlier = [value for value in rows[-1][:-1] if not math.isnan(value)]
     why = "it takes two tasks or more" if len(rows[-1]) < 2 else "no earlier task has this score"

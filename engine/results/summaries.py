@@ -83,7 +83,7 @@ def _complete(s: list[list[float]], tasks: int, columns: Sequence[int]) -> Summa
     return Summary(average, backward, forward, forgetting, learning, tuple(relative), reasons)
 
 
-def kept_share(summary: Summary) -> float | None:
+def retention(summary: Summary) -> float | None:
     """mean_j (1 − relative forgetting of j) over the past tasks whose own stage taught something: the share of what was
     learnt that the final model still has. 1 is all of it; below 0 a task scores worse than if it had never been
     learnt."""

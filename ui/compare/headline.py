@@ -23,6 +23,7 @@ class Figure:
 
     name: str
     value: str
+    unit: str
     notes: tuple[str, ...]
     help: str
 
@@ -65,26 +66,26 @@ def four_figures(comparison: Comparison) -> list[Figure]:
 def _kept(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None", score: str) -> Figure:
     notes = []
     if pd.isna(winner[KEPT]):
-        return Figure(words.KEPT, NOTHING, (f"{winner[f'{KEPT}_reason']}.",), words.KEPT_HELP)
+        return Figure(words.KEPT, NOTHING, "", (f"{winner[f'{KEPT}_reason']}.",), words.KEPT_HELP)
     if naive is not None and pd.notna(naive[KEPT]):
         notes.append(f"naive {percent(naive[KEPT])}")
     lost = winner["backward_transfer"]
-    way = "lost" if lost < 0 else "gained"
-    notes.append(f"{difference(abs(lost), score)} {way} since each task's own stage")
-    return Figure(words.KEPT, percent(winner[KEPT]), tuple(notes), words.KEPT_HELP)
+    notes.append(f"{difference(abs(lost), score)} {'lost' if lost < 0 else 'gained'}")
+    return Figure(words.KEPT, percent(winner[KEPT]), words.OF_LEARNT, tuple(notes), words.KEPT_HELP)
 
 
 def _learnt(
     winner: "pd.Series[Any]", joint: "pd.Series[Any] | None", naive: "pd.Series[Any] | None", score: str
 ) -> Figure:
     """Learning accuracy, held against joint by intransigence, and where there is none against naive."""
-    notes = [UNITS[score]]
+    notes = []
     if joint is not None and pd.notna(winner["intransigence"]):
         notes.append(_against("joint", winner["intransigence"], score))
     elif naive is not None:
         worse = sign(score) * (naive["learning_accuracy"] - winner["learning_accuracy"])
         notes.append(_against("naive", worse, score))
-    return Figure(words.LEARNT, level(winner["learning_accuracy"], score), tuple(notes), words.LEARNT_HELP)
+    value = level(winner["learning_accuracy"], score)
+    return Figure(words.LEARNT, value, UNITS[score], tuple(notes), words.LEARNT_HELP)
 
 
 def _against(name: str, worse: float, score: str) -> str:
@@ -94,17 +95,17 @@ def _against(name: str, worse: float, score: str) -> str:
 def _cost(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None") -> Figure:
     tokens, seconds = winner["target_tokens"], winner["seconds"]
     if naive is None or not naive["target_tokens"] or pd.isna(naive["target_tokens"]) or pd.isna(tokens):
-        return Figure(words.PRICE, count(tokens), (f"tokens a run, {duration(seconds)}",), words.PRICE_HELP)
-    notes = [f"naive's tokens: {amount(tokens, 'token')} a run"]
+        return Figure(words.PRICE, count(tokens), words.TOKENS, (f"{duration(seconds)} a run",), words.PRICE_HELP)
+    notes = [f"{amount(tokens, 'token')} a run"]
     if pd.notna(seconds) and pd.notna(naive["seconds"]):
         more = seconds - naive["seconds"]
-        notes.append(f"{duration(seconds)} a run, {duration(abs(more))} {'more' if more >= 0 else 'less'} than naive")
-    times = tokens / naive["target_tokens"]
-    return Figure(words.PRICE, f"{decimal(round(times, 1 if times < 10 else 0))}×", tuple(notes), words.PRICE_HELP)
+        notes.append(f"{duration(seconds)}, {duration(abs(more))} {'more' if more >= 0 else 'less'} than naive")
+    times = decimal(round(tokens / naive["target_tokens"], 2))
+    return Figure(words.PRICE, f"{times}×", words.NAIVES_TOKENS, tuple(notes), words.PRICE_HELP)
 
 
 def _sure(comparison: Comparison) -> Figure:
-    sure = partial(Figure, words.SURE, help=words.SURE_HELP)
+    sure = partial(Figure, words.SURE, unit="", help=words.SURE_HELP)
     if not comparison.verdict.differences:
         return sure(value=NOTHING, notes=(words.NO_RIVAL,))
     nearest = comparison.verdict.differences[0]

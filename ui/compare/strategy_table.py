@@ -10,6 +10,7 @@ from engine.results.comparison import KEPT, sign, trains_on_all
 from engine.results.verdict import chance, margin
 from figures.numbers import NOTHING, count, duration, percent
 from figures.theme import LineStyle, brief_labels
+from ui.compare import words
 from ui.compare.compared_runs import Comparison
 from ui.compare.tables import with_interval
 from ui.widgets.html_table import Cell, Heading
@@ -59,18 +60,18 @@ def _best(column: _Column, rivals: list[dict[Any, Any]]) -> float | None:
     return max(known, default=None)
 
 
-def _columns(score: str, behind: Mapping[str, str]) -> list[_Column]:
+def _columns(score: str, behind: Mapping[str, tuple[str, str]]) -> list[_Column]:
     def value(name: str, factor: float = 1.0) -> Callable[[Mapping[Any, Any]], float]:
         return lambda row: float("nan") if pd.isna(row[name]) else factor * float(row[name])
 
     return [
-        _Column(Heading("Kept"), lambda row: _text(row[KEPT], percent), value(KEPT)),
+        _Column(Heading(words.KEPT), lambda row: _text(row[KEPT], percent), value(KEPT)),
         _Column(
-            Heading("Learnt"), lambda row: with_interval(row, "learning_accuracy", score),
+            Heading(words.LEARNT), lambda row: with_interval(row, "learning_accuracy", score),
             value("learning_accuracy", sign(score)),
         ),
-        _Column(Heading("Behind the best"), lambda row: behind.get(row["configuration"], NOTHING)),
-        _Column(Heading("Seeds", is_wide_only=True), lambda row: str(len(row["seeds"]))),
+        _Column(Heading(words.BEHIND), lambda row: behind.get(row["configuration"], (NOTHING, ""))[0]),
+        _Column(Heading("p", is_wide_only=True), lambda row: behind.get(row["configuration"], ("", ""))[1]),
         _Column(
             Heading("Tokens", is_wide_only=True), lambda row: _text(row["target_tokens"], count),
             value("target_tokens", -1.0),
@@ -79,15 +80,15 @@ def _columns(score: str, behind: Mapping[str, str]) -> list[_Column]:
     ]  # fmt: skip
 
 
-def _behind(comparison: Comparison) -> dict[str, str]:
-    """The paired difference to the best with its p, by configuration."""
-    cells = {str(comparison.verdict.winner): "best"}
-    for each in comparison.verdict.differences:
-        cells[each.rival] = margin(each, comparison.score, unit=False)
-        if each.corrected_p is not None:
-            cells[each.rival] += f", {chance(each.corrected_p)}"
+def _behind(comparison: Comparison) -> dict[str, tuple[str, str]]:
+    """The paired difference to the best, and its p, by configuration."""
     reference = comparison.table[comparison.table["strategy"].map(trains_on_all).astype(bool)]
-    return dict.fromkeys(map(str, reference["configuration"]), "reference") | cells
+    cells = dict.fromkeys(map(str, reference["configuration"]), (words.REFERENCE, ""))
+    cells[str(comparison.verdict.winner)] = (words.BEST, "")
+    for each in comparison.verdict.differences:
+        p = "" if each.corrected_p is None else chance(each.corrected_p).removeprefix("p ").removeprefix("= ")
+        cells[each.rival] = (margin(each, comparison.score, unit=False), p)
+    return cells
 
 
 def _text(value: float | None, form: Callable[[float], str]) -> str:

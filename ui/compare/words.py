@@ -31,10 +31,10 @@ NO_SCORES_YET = "No scores yet. They appear once the first run has scored the ba
 NO_SCORES = "No scores: the chosen runs ended before the base model was scored."
 
 ASK, ASK_HELP = (
-    "Ask the models, and read what they forgot",
-    "Answers side by side, and the held-out documents that lost most.",
+    "Ask the models",
+    "Read what they forgot: answers side by side, and the held-out documents that lost most.",
 )
-IN_FULL = "The verdict in full"
+IN_FULL = "In full"
 USE_ALL = "Let the verdict use them all the same"
 USE_ALL_HELP = "Off: runs that differ in more than their strategy are shown, but the verdict leaves them out."
 UNFAIR_HEAD = "Not all of these runs can be compared fairly"
@@ -45,6 +45,7 @@ RESULT, MATRICES, LOSSES, VARIED, COST, SETTINGS, RUNS, DOWNLOADS = (
 TABS = (RESULT, MATRICES, LOSSES, VARIED, COST, SETTINGS, RUNS, DOWNLOADS)
 
 KEPT, LEARNT, PRICE, SURE = "Kept", "Learnt", "Cost", "How sure"
+OF_LEARNT, TOKENS, NAIVES_TOKENS = "of what was learnt", "tokens a run", "naive's tokens"
 KEPT_HELP = (
     "How much of what each earlier task's own stage taught the final model still has: 100 % is all of it, below 0 a "
     "task is worse than if it had never been learnt. Mean over tasks and seeds."
@@ -65,6 +66,7 @@ FIGURE_TEXT = (
     "Right: learns the new task better. Up: keeps more of the earlier ones. Small dots are seeds, bars 95% intervals; "
     "no strategy beats those on the dotted line in both. Dashed lines lead to naive and joint."
 )
+BEHIND, BEST, REFERENCE = "Behind the best", "best", "reference"
 TABLE_ALT = "The strategies, the one that kept most first"
 ALL_MEASURES = "All measures"
 MATRICES_TEXT = (

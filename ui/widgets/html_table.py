@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from html import escape
 
 STYLE = """<style>
-.palimpsest-table { overflow-x: auto; }
+.palimpsest-table { overflow-x: auto; container-type: inline-size; }
 .palimpsest-table table { border-collapse: collapse; width: 100%; font-size: 0.875rem; line-height: 1.35;
   font-variant-numeric: tabular-nums; }
 .palimpsest-table th, .palimpsest-table td { border: 0; border-bottom: 1px solid rgba(128, 128, 128, 0.28);
-  padding: 0.4rem 0.75rem 0.4rem 0; text-align: left; vertical-align: top; }
+  padding: 0.4rem 0.6rem 0.4rem 0; text-align: left; vertical-align: top; }
 .palimpsest-table thead th { font-weight: 400; opacity: 0.75; white-space: nowrap; }
-.palimpsest-table tbody th { font-weight: 400; }
-.palimpsest-table .number { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 0.75rem; }
+.palimpsest-table tbody th { font-weight: 400; min-width: 7rem; }
+.palimpsest-table tbody th:has(.mark) { padding-left: 1.05rem; text-indent: -1.05rem; }
+.palimpsest-table .number { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 0.6rem; }
 .palimpsest-table .best { font-weight: 700; }
 .palimpsest-table .mark { display: inline-block; width: 0.6rem; height: 0.6rem; border-radius: 50%;
   margin-right: 0.45rem; }
-@media (max-width: 640px) {
-  .palimpsest-table .wide { display: none; }
-  .palimpsest-table .number { white-space: normal; padding-left: 0.5rem; }
-}
+@container (max-width: 560px) { .palimpsest-table .wide { display: none; } }
 </style>"""
 
 
@@ -31,7 +29,7 @@ class Heading:
     help: str = ""
     is_number: bool = True
     is_wide_only: bool = False
-    """Left out on a phone."""
+    """Left out where the table is narrow."""
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,15 @@ from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain
 
 _STYLE = """<style>
-.compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.75rem; margin: 0; }
-.compare-figures > div { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.6rem 0.9rem; }
+.compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.75rem; margin: 0;
+  padding: 0; }
+.compare-figures > div { margin: 0; border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem;
+  padding: 0.6rem 0.9rem; }
 .compare-figures dt { font-size: 0.875rem; opacity: 0.75; font-weight: 400; }
 .compare-figures dd { margin: 0; overflow-wrap: anywhere; font-size: 0.875rem; line-height: 1.35; opacity: 0.85; }
 .compare-figures dd.value { font-size: 1.75rem; line-height: 1.25; font-weight: 600; opacity: 1;
   font-variant-numeric: tabular-nums; }
+.compare-figures small { font-size: 0.875rem; font-weight: 400; opacity: 0.85; }
 @media (max-width: 900px) {
   .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
   .compare-figures > div { padding: 0.5rem 0.7rem; }
@@ -39,8 +42,8 @@ def show_headline(comparison: Comparison, link: Callable[[], None]) -> None:
     """Draw the four figures and the sentence; `link` leads to the models."""
     if figures := four_figures(comparison):
         st.html(figures_html(figures))
-    with st.container(key="compare_verdict", horizontal=True, vertical_alignment="center"):
-        st.markdown(f"#### {plain(headline(comparison))}", width="stretch")
+    with st.container(key="compare_verdict", horizontal=True, vertical_alignment="center", gap="medium"):
+        st.markdown(f"##### {plain(headline(comparison))}", width="stretch")
         if figures:
             with st.popover(words.IN_FULL, icon=":material/notes:", type="tertiary"):
                 for sentence in comparison.verdict.sentences:
@@ -51,7 +54,8 @@ def show_headline(comparison: Comparison, link: Callable[[], None]) -> None:
 def figures_html(figures: Sequence[Figure]) -> str:
     """The four figures as a list of terms."""
     parts = [
-        f'<div title="{escape(each.help)}"><dt>{escape(each.name)}</dt><dd class="value">{escape(each.value)}</dd>'
+        f'<div title="{escape(each.help)}"><dt>{escape(each.name)}</dt>'
+        f'<dd class="value">{escape(each.value)}{f" <small>{escape(each.unit)}</small>" if each.unit else ""}</dd>'
         + "".join(f"<dd>{escape(note)}</dd>" for note in each.notes)
         + "</div>"
         for each in figures
@@ -61,7 +65,7 @@ def figures_html(figures: Sequence[Figure]) -> str:
 
 def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
     """Draw the figure with the table of strategies beside it, and under both all measures, folded."""
-    left, right = st.columns([11, 9], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left, st.container(key="compare_figures"):
         what = f"keeping {sorted(drawn)}"
         for section in drawn_sections(key, what, lambda: [keeping_section(comparison, drawn)]):
