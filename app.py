@@ -14,12 +14,11 @@ from ui.widgets.live_chart import load_plotly
 
 # One of Streamlit's material icons would be fetched from a font server; this one is part of the page.
 ICON = (Path(__file__).parent / "ui" / "icon.svg").read_text(encoding="utf-8")
-# Streamlit draws captions at 60%, which is a contrast of 4.1 on the light background; text needs 4.5.
-READABLE = "<style>[data-testid=stCaptionContainer] { opacity: 0.75; }</style>"
+FRAME = (Path(__file__).parent / "ui" / "widgets" / "frame.css").read_text(encoding="utf-8")
 
 if __name__ == "__main__":
     st.set_page_config(page_title="Palimpsest", page_icon=ICON, layout="wide")
-    st.html(READABLE)
+    st.html(FRAME)
     st.session_state[APP_RAN] = True
     page = navigation()
     entrance.enter()
@@ -32,8 +31,9 @@ else:
     from starlette.middleware import Middleware
     from streamlit.starlette import App
 
+    from ui.api.routes import mounted
     from ui.server.gate import Gate
 
     process_memory.share_arenas()
-    app = App(__file__, lifespan=warm_up.beside_the_server, middleware=[Middleware(Gate)])
+    app = App(__file__, lifespan=warm_up.beside_the_server, routes=[mounted()], middleware=[Middleware(Gate)])
     entrance.check_start()

@@ -50,6 +50,10 @@ def run(
             help="Execute this run alone, counted from 1 as the progress bar does; `join` puts runs together."
         ),
     ] = None,
+    continue_from: Annotated[
+        Path | None,
+        typer.Option(help="A folder of results of this experiment with fewer tasks: only the new ones are trained."),
+    ] = None,
 ) -> None:
     """Execute all runs of an experiment. Ctrl-C stops and keeps what was reached."""
     control = Control()
@@ -63,7 +67,7 @@ def run(
         with _stopping(control), Progress(loaded) as progress:
             found = run_experiment(
                 loaded, out, resume=resume, only=only, control=control, watch=progress.see, on_report=_tell,
-                on_end=progress.close, on=on, parallel=parallel,
+                on_end=progress.close, on=on, parallel=parallel, continue_from=continue_from, on_remark=_remark,
             )  # fmt: skip
     except PalimpsestError as error:
         _fail(str(error), FAILED)
@@ -160,6 +164,10 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
 def _tell(report: "Report") -> None:
     """Print the report of a run that is about to begin, on stderr beside its progress."""
     _print_tasks(report, err=True)
+
+
+def _remark(sentence: str) -> None:
+    typer.echo(visible(sentence), err=True)
 
 
 @app.command()

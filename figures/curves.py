@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -38,7 +39,7 @@ GENERAL = "#00869c"
 _OTHER_COLORS = ("#7a4fa3", "#2f7d6d", "#a8433b", "#3f6fb5", "#8a6d3b")
 
 
-def _is_pull(term: str) -> bool:
+def is_pull(term: str) -> bool:
     """Whether a term is a quadratic on the weights, which has a panel of its own."""
     return term == "penalty" or term.endswith((" pull", " constant"))
 
@@ -50,7 +51,7 @@ def _style_of(term: str) -> tuple[str, str, str]:
     color = _OTHER_COLORS[sum(term.encode()) % len(_OTHER_COLORS)]
     if term.endswith(" constant"):
         return f"{escaped(term)} (nats)", color, "dot"
-    return (f"{escaped(term)} (nats)" if _is_pull(term) else f"{escaped(term)}, training"), color, "solid"
+    return (f"{escaped(term)} (nats)" if is_pull(term) else f"{escaped(term)}, training"), color, "solid"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def loss_figure(
     present = set(losses)
     wanted = present if terms is None else set(terms)
     shown = [t for t in _TERMS if t in wanted] + sorted(wanted - set(_TERMS))
-    panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * any(map(_is_pull, shown))
+    panels = ["loss"] + ["held out"] * (score != "nats_per_token") + ["penalty"] * any(map(is_pull, shown))
     beside = pd.DataFrame() if general is None else general
     panels += ["drift"] * (len(beside) > 0)
     axes = {name: "y" if i == 0 else f"y{i + 1}" for i, name in enumerate(panels)}
@@ -120,10 +121,11 @@ def loss_figure(
     window = smoothing_window(newest)
     traces: list[go.Scatter] = []
     for term in (t for t in shown if t != "total" or len(present) > 2):
-        traces += _term_traces(losses.get(term, NO_LINE), term, window, axes["penalty"] if _is_pull(term) else "y")
+        traces += _term_traces(losses.get(term, NO_LINE), term, window, axes["penalty"] if is_pull(term) else "y")
     styles, onsets = task_styles(tasks), forgetting_onsets(curve, tasks)
+    looks = curve[["stage", "step"]].drop_duplicates()
     for task in tasks:
-        points = curve[curve["task"] == task].sort_values("step")
+        points = _with_gaps(curve[curve["task"] == task], looks)
         traces.append(_band_trace(points, task, styles[task], SCORES[score], held_out_axis))
         traces.append(_held_out_trace(points, task, styles[task], SCORES[score], held_out_axis))
     if len(beside):
@@ -132,6 +134,15 @@ def loss_figure(
     boxes, notes = _shades(stages, steps)
     layout = base_layout(_describe(newest, curve, stages, onsets)) | {"shapes": boxes, "annotations": notes}
     return go.Figure({"data": traces, "layout": layout | _axes(panels, axes, SCORES[score], steps)})
+
+
+def _with_gaps(points: pd.DataFrame, looks: pd.DataFrame) -> pd.DataFrame:
+    """A task's points in order, with a row of NaN for every look at other tasks between them: a task that was added
+    after a stage was scored at its end alone, and no line may lead through what nobody has seen."""
+    if points.empty:
+        return points
+    between = looks[looks["step"].between(points["step"].min(), points["step"].max())]
+    return between.merge(points, on=["stage", "step"], how="left").sort_values(["step", "stage"])
 
 
 def cell_figure(curve: pd.DataFrame, tasks: Sequence[str], stage: int, task: str, score: str) -> go.Figure:
@@ -184,11 +195,11 @@ def _term_traces(points: Line, term: str, window: int, axis: str) -> list[go.Sca
     visible = "legendonly" if term == "total" else True
     line = {"color": color, "width": 1.8, "dash": dash}
     common = {"mode": "lines", "legendgroup": term, "visible": visible, "yaxis": axis}
-    smooth = window > 1 and not _is_pull(term)
+    smooth = window > 1 and not is_pull(term)
     traces = []
     if smooth:
         traces.append(
-            go.Scatter(**_points(*thin(points.steps, points.values)), uid=f"{term}-raw", showlegend=False,
+            go.Scatter(**points_of(*thin(points.steps, points.values)), uid=f"{term}-raw", showlegend=False,
                        hoverinfo="skip", opacity=0.3, line={"color": color, "width": 1}, **common)
         )  # fmt: skip
         shown = thin(points.steps, smoothed(points, window), MAX_SMOOTH_POINTS)
@@ -196,12 +207,12 @@ def _term_traces(points: Line, term: str, window: int, axis: str) -> list[go.Sca
     else:
         shown = thin(points.steps, points.values)
     hover = f"{name}<br>step %{{x:,}}: %{{y:.4g}} nats per token<extra></extra>"
-    traces.append(go.Scatter(**_points(*shown), uid=term, name=name, line=line, hovertemplate=hover, **common))
+    traces.append(go.Scatter(**points_of(*shown), uid=term, name=name, line=line, hovertemplate=hover, **common))
     return traces
 
 
-def _points(steps: Steps, values: Array) -> dict[str, object]:
-    """Return the points in numbers of four bytes, which are finer than any screen."""
+def points_of(steps: Steps, values: Array) -> dict[str, npt.NDArray[Any]]:
+    """`x` and `y` of a trace in numbers of four bytes, which are finer than any screen."""
     return {"x": steps.astype(np.int32), "y": values.astype(np.float32)}
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 
 from engine.common.errors import StoreError
 from engine.events.scores import ANSWER_SCORES
-from engine.results.clipping_words import in_words
 from figures.theme import SCORES, brief_labels
 from ui.live import data
 from ui.live.beside import show_beside
@@ -16,18 +15,16 @@ from ui.live.controls import show_controls
 from ui.live.elsewhere import show_elsewhere
 from ui.live.feed import ENDED, Followed
 from ui.live.score_cell import open_cell, show_cell
-from ui.server import session
+from ui.server import addresses, session
+from ui.widgets.change_watch import change_watch
 from ui.widgets.error_notes import with_error_notes
-from ui.widgets.live_chart import live_chart
-from ui.widgets.pulse import pulse
-from ui.widgets.tables import name_width, row_height
-from ui.widgets.text import count, duration, plain, plural
+from ui.widgets.glance import polled_progress, polled_table
+from ui.widgets.live_chart import polled_chart
+from ui.widgets.text import plain
 
-REFRESH_SECONDS, SECONDS_PER_WATCHER, LONGEST_SECONDS = 1.0, 0.05, 10.0
-# The parts of the page that are drawn again by themselves, each a fragment of this key.
-WHOLE, RUN, OVERVIEW, LOSSES, PAST, PULSE = (
-    f"live_{part}" for part in ("whole", "run", "overview", "losses", "past", "pulse")
-)
+# The parts of the page that are drawn again when a run or a stage begins or ends, each a fragment of this key. All that
+# changes while runs merely train, the browser fetches itself.
+WHOLE, RUN, PAST, WATCH = (f"live_{part}" for part in ("whole", "run", "past", "watch"))
 
 
 def page() -> None:
@@ -94,22 +91,16 @@ def watch(experiment_id: str, tasks: list[str]) -> None:
         st.fragment(with_error_notes(show_run), key=RUN)(experiment_id, run_id, str(run["status"]))
         show_controls(experiment_id, runs, run, watching is None)
     with right:
-        st.fragment(with_error_notes(show_overview), key=OVERVIEW)(experiment_id)
+        st.markdown(f"**{plain(runs['experiment'].iloc[0])}**")
+        polled_table("live_overview", addresses.glance_of(run_id), "overview")
     show_charts(experiment_id, run_id, tasks)
     if data.is_active(runs) or trouble:
-        pulse(PULSE, refresh_seconds, partial(look, experiment_id, run_id))
-
-
-def refresh_seconds() -> float:
-    """The time between two looks: more where many look on, who would otherwise keep the server busy."""
-    try:
-        return min(REFRESH_SECONDS + SECONDS_PER_WATCHER * (data.watchers() - 1), LONGEST_SECONDS)
-    except StoreError:  # which the next look says
-        return REFRESH_SECONDS
+        chosen = experiment_id, run_id
+        change_watch(WATCH, addresses.glance_of(run_id), partial(structure, *chosen), partial(look, *chosen))
 
 
 def look(experiment_id: str, run_id: str) -> None:
-    """Have drawn again, at every beat, what is no longer as this browser has it, and nothing else."""
+    """Have drawn again what is no longer as this browser has it, and nothing else: a run or a stage began or ended."""
     try:
         view, trouble = partial(data.feed().view, experiment_id), session.runner().trouble
         if not (view(data.is_active) or trouble) or run_id not in view(data.by_id):
@@ -117,15 +108,16 @@ def look(experiment_id: str, run_id: str) -> None:
         if data.unseen({WHOLE: (view(data.outline), trouble)}):
             st.rerun(WHOLE)
         run = view(data.by_id)[run_id]
-        followed = _followed(run)
+        now = {RUN: run["status"], PAST: data.parts_of_matrix(_followed(run))}
     except StoreError:
         st.rerun()  # the whole page says it
-    now = {
-        RUN: data.state(run), OVERVIEW: view(data.overview_rows), LOSSES: followed.size, PAST: followed.size[1:],
-    }  # fmt: skip
-    changed = data.unseen(now)
-    if changed:
-        st.rerun([*changed, PULSE])
+    st.rerun([*data.unseen(now), WATCH])
+
+
+def structure(experiment_id: str, run_id: str) -> str:
+    """What the page is made of, as the route says it that the browser asks."""
+    run = one_run(experiment_id, run_id)
+    return data.structure(data.feed().runs(experiment_id), _followed(run), session.runner().trouble)
 
 
 def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
@@ -134,30 +126,6 @@ def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
     if run_id not in runs:  # deleted meanwhile
         st.rerun()
     return runs[run_id]
-
-
-def show_overview(experiment_id: str) -> None:
-    """Show how many runs are where, and a table of them."""
-    runs = data.feed().runs(experiment_id)
-    counts, active = runs["status"].value_counts(), data.is_active(runs)
-    parts = [f"{counts[s]} {data.SIGNS[s].split(' ', 1)[1]}" for s in data.SIGNS if counts.get(s)]
-    left = data.left_in_all(runs)
-    if active and left > 0:
-        unknown = runs.loc[runs["status"] == data.WAITING, "seconds_left"].isna().any()
-        parts.append(f"about {duration(left)} left" + (" for what runs" if unknown else " in all"))
-    st.markdown(f"**{plain(runs['experiment'].iloc[0])}**  \n" + ", ".join(parts))
-    shown = data.feed().view(experiment_id, data.overview)
-    data.saw(OVERVIEW, data.feed().view(experiment_id, data.overview_rows))
-    names = shown["Run"]
-    width = name_width(names)
-    config = {
-        "Run": st.column_config.TextColumn(width=width),
-        "Seed": st.column_config.NumberColumn(width=55),
-        "Status": st.column_config.TextColumn(width=95),
-        "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width=100),
-        "Left": st.column_config.TextColumn(width=70),
-    }
-    st.dataframe(shown, hide_index=True, column_config=config, row_height=row_height(names, width), key="live_runs")
 
 
 def choose_run(experiment_id: str, runs: pd.DataFrame) -> "pd.Series[Any]":
@@ -180,24 +148,9 @@ def show_run(experiment_id: str, run_id: str, drawn: str) -> None:
     run = one_run(experiment_id, run_id)
     if run["status"] != drawn:  # a run that has finished just now must not say so beside a Stop
         st.rerun(WHOLE)
-    data.saw(RUN, data.state(run))
-    status, share = run["status"], data.share(run)
-    words = {
-        "running": run["phase"] or "training",
-        "paused": "paused; resume it to go on",
-        "queued": "waits for its turn",
-    }.get(status, data.SIGNS[status].split(" ", 1)[1])
-    if status == "queued" and pd.notna(run["position"]) and run["position"] > 1:
-        words += f" behind {plural(int(run['position']) - 1, 'other run')}"
-    st.progress(share, text=f"{plain(run['label'])}, seed {run['seed']}: {plain(words)}")
+    data.saw(RUN, run["status"])
+    polled_progress("live_progress", addresses.glance_of(run_id))
     show_elsewhere(run, data.feed().nodes(experiment_id))
-    with st.container(horizontal=True, gap="medium"):
-        st.metric("Stage", f"{run['stage']} of {run['stages']}", width="content")
-        st.metric("Step", f"{run['step']:,} of {run['steps']:,}" if run["steps"] else "–", width="content")
-        left = run["seconds_left"]
-        st.metric("Time left", duration(left) if status in data.ACTIVE and left == left else "–", width="content")
-        speed = run["tokens_per_second"]
-        st.metric("Tokens per second", count(speed) if speed == speed and speed else "–", width="content")
 
 
 def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
@@ -218,7 +171,8 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
         "sample is worse than at the end of the task's own stage, beyond the error of that difference for all looks "
         "at the task together (95%, Bonferroni)."
     ))  # fmt: skip
-    st.fragment(with_error_notes(show_losses), key=LOSSES)(experiment_id, run_id, tasks, score)
+    revision = f"{run_id} {score}"
+    polled_chart("live_losses_chart", addresses.losses_of(run_id, score), 470, 600, revision=revision)
     st.subheader("Past and new tasks", help=(
         "Rows: after each stage. Columns: tasks in training order. Blue is better than the base model, orange worse. "
         "Outlined: the stage's new task; left of it past tasks, with the change since their own stage; right of it "
@@ -227,37 +181,23 @@ def show_charts(experiment_id: str, run_id: str, tasks: list[str]) -> None:
     st.fragment(with_error_notes(show_past), key=PAST)(experiment_id, run_id, tasks, score)
 
 
-def show_losses(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
-    """The curves of one run."""
-    run = one_run(experiment_id, run_id)
-    followed = _followed(run)
-    data.saw(LOSSES, followed.size)
-    losses = data.feed().losses(run, tasks, score)
-    live_chart(losses, "live_losses_chart", height=470, narrow_height=600, revision=f"{run_id} {score}")
-    if followed.clipping:
-        st.caption(plain(in_words(followed.clipping)))
-    for stage in _followed(run).stages.itertuples():
-        for remark in stage.remarks:
-            st.caption(plain(f"Stage {stage.stage}: {remark}"))
-
-
 def show_past(experiment_id: str, run_id: str, tasks: list[str], score: str) -> None:
     """The matrix of one run, beside one of its cells."""
     run = one_run(experiment_id, run_id)
-    data.saw(PAST, _followed(run).size[1:])
     followed = _followed(run)
+    data.saw(PAST, data.parts_of_matrix(followed))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         height = 70 + 58 * (len(tasks) + 1)
-        live_chart(
-            data.feed().matrix(run, tasks, score), "live_matrix", height=height,
+        polled_chart(
+            "live_matrix", addresses.matrix_of(run_id, score), height=height,
             on_click=lambda: open_cell(experiment_id, tasks), revision=f"{run_id} {score}",
         )  # fmt: skip
         st.caption("Select a cell to open what lies behind it.")
     with right:
         ended = run["status"] in ENDED
         show_cell(experiment_id, followed, tasks, score, run_id=run_id, ended=ended)
-    show_beside(followed, tasks, score)
+    show_beside(followed, tasks)
 
 
 def _names(runs: pd.DataFrame) -> "pd.Series[str]":

@@ -9,6 +9,7 @@ from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.tasks.form import task_form
 from ui.tasks.library_list import task_list
+from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
 
 
@@ -68,7 +69,7 @@ def add_samples(chosen: list[Sample]) -> None:
 
 
 def page() -> None:
-    st.title("Tasks")
+    page_head("Tasks")
     st.markdown("A task is a body of text that the model learns in one go, with a part held out to measure it by.")
     notice = st.session_state.pop("tasks_notice", "")
     if notice:

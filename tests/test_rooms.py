@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/insight/serving",),
     ("engine", "ui/server"),
     ("ui/tasks", "ui/experiment", "ui/live", "ui/understand"),
-    ("ui/report", "ui/abilities"),
+    ("ui/report", "ui/abilities", "ui/adding", "ui/api"),
     ("pages", "."),
 )
 """Lowest first. A file belongs to the longest of these folders that it lies in. Rooms of one floor don't import each

@@ -1,7 +1,6 @@
 """Watchers of a page: as much of a browser as makes the server do all that it does for one, and hardly any CPU."""
 
 import asyncio
-import base64
 import json
 import re
 import time
@@ -9,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from websockets.typing import Subprotocol
+
+from benchmarks.dashboard.polls import Poll
 
 _SIZE_LIMIT = 1 << 28
 
@@ -29,16 +29,18 @@ class Watched:
     received_bytes: int = 0
     """After the page was there."""
     refresh_seconds: list[float] = field(default_factory=list)
-    """From asking for a refresh to the end of its run."""
+    """From asking a route, or for a run of the page, to the end of the answer."""
     steps: list[tuple[float, int]] = field(default_factory=list)
     """When (seconds since 1970) which step first stood in the chart's data."""
 
 
 class Watcher:
-    """Opens a page, then refreshes whatever the page asks to have refreshed, as a browser does."""
+    """Opens a page, then asks the routes that its parts show and refreshes whatever the page asks for, as a
+    browser does."""
 
     def __init__(self, address: str, page: str, query: str = "", reads_charts: bool = False) -> None:
         self._url = re.sub("^http", "ws", address) + "/_stcore/stream"
+        self._server = address
         self._page, self._query, self._reads_charts = page, query, reads_charts
         self.seen = Watched()
         self.opened = asyncio.Event()
@@ -48,6 +50,10 @@ class Watcher:
         self._pulse: asyncio.Task[None] | None = None
         self._beaten = 0.0
         self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
+        self._polls: dict[str, asyncio.Task[None]] = {}
+        self._changes: set[asyncio.Task[None]] = set()
+        self._watch: tuple[str, str, str] | None = None
+        """The part that has the page drawn again: its id, its fragment, and what the page was made of when drawn."""
 
     async def watch(self) -> None:
         """Until cancelled."""
@@ -61,7 +67,8 @@ class Watcher:
                     assert isinstance(data, bytes)
                     self._take(data, began)
             finally:
-                for timer in (self._pulse, *(timer for _, timer in self._timers.values())):
+                timers = [timer for _, timer in self._timers.values()]
+                for timer in (self._pulse, *timers, *self._polls.values(), *self._changes):
                     if timer is not None:
                         timer.cancel()
 
@@ -92,8 +99,8 @@ class Watcher:
             component = message.delta.new_element.bidi_component
             if component.component_name == "palimpsest_pulse":
                 self._beat(message.delta.fragment_id, component.id, json.loads(component.json))
-            elif self._reads_charts and "live_losses" in component.id:
-                self._look(json.loads(component.json))
+            elif component.json and isinstance(data := json.loads(component.json), dict) and "url" in data:
+                self._follow(component.component_name, component.id, message.delta.fragment_id, data)
 
     def _repeat(self, fragment: str, seconds: float) -> None:
         known = self._timers.get(fragment)
@@ -114,11 +121,8 @@ class Watcher:
         async def ask() -> None:
             await asyncio.sleep(min(2 * data["seconds"], max(data["seconds"], 12 * took)))
             self._beaten = time.perf_counter()
-            states = WidgetStates()
-            state = states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{component}__events")
-            state.json_trigger_value = json.dumps([{"event": "beat", "value": data["turn"]}])
             self._asked.setdefault(fragment, time.perf_counter())
-            await self._ask(fragment, states)
+            await self._say(component, fragment, "beat", data["turn"])
 
         self._pulse = asyncio.create_task(ask())
 
@@ -139,20 +143,36 @@ class Watcher:
             self.seen.refresh_seconds.append(now - min(self._asked.values()))
             self._asked.clear()
 
-    def _look(self, data: dict[str, Any]) -> None:
-        step = last_step(data)
-        if step and (not self.seen.steps or step > self.seen.steps[-1][1]):
+    def _follow(self, kind: str, component: str, fragment: str, data: dict[str, Any]) -> None:
+        """Ask the route that a part of the page shows, once for all parts of the same route."""
+        address = data["url"]
+        if kind == "palimpsest_change_watch":
+            self._watch = component, fragment, data["seen"]
+        if address not in self._polls:
+            poll = Poll(self._server, address, self._take_answer, self._note)
+            self._polls[address] = asyncio.create_task(poll.run())
+
+    def _take_answer(self, answer: dict[str, Any]) -> None:
+        step = answer.get("newest_step", 0)
+        if self._reads_charts and step and (not self.seen.steps or step > self.seen.steps[-1][1]):
             self.seen.steps.append((time.time(), step))
+        if "structure" in answer and self._watch and answer["structure"] != self._watch[2]:
+            component, fragment, _ = self._watch
+            self._watch = None  # until the page says anew what it is made of
+            self._changes.add(asyncio.create_task(self._say(component, fragment, "change", answer["structure"])))
 
+    def _note(self, took: float, size: int) -> None:
+        if self.opened.is_set():
+            self.seen.refreshes += 1
+            self.seen.received_bytes += size
+            self.seen.refresh_seconds.append(took)
 
-def last_step(data: dict[str, Any]) -> int:
-    """The newest training step in a chart's data."""
-    figure = json.loads(data["figure"]) if isinstance(data["figure"], str) else data["figure"]
-    trace = next((trace for trace in figure["data"] if trace.get("uid") == "new"), None)
-    if trace is None or not trace["x"]:
-        return 0
-    x = trace["x"]
-    return int(np.frombuffer(base64.b64decode(x["bdata"]), np.dtype(x["dtype"]))[-1] if isinstance(x, dict) else x[-1])
+    async def _say(self, component: str, fragment: str, event: str, value: Any) -> None:
+        """What a part of the page tells its script."""
+        states = WidgetStates()
+        state = states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{component}__events")
+        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
+        await self._ask(fragment, states)
 
 
 async def opened(watchers: list[Watcher]) -> tuple[list[Watcher], list[asyncio.Task[None]]]:

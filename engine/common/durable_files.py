@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -75,12 +75,17 @@ def _passing(error: Exception, folder: Path) -> str:
     return named or refuses or (_FULL if shutil.disk_usage(above).free < _FULL_BYTES else "")
 
 
-def write_text(path: Path, text: str) -> None:
-    """A file with this text, in an older one's place, once it is whole. Raises OSError."""
+def write_text(path: Path, text: str, durable: bool = False) -> None:
+    """A file with this text, in an older one's place, once it is whole; where it is to be `durable`, once the disk
+    holds it. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         temporary.write_text(text, encoding="utf-8")
+        if durable:
+            flush(temporary)
         temporary.replace(path)
+        if durable:
+            flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -110,11 +115,34 @@ def seal(folder: Path, durable: bool = True) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file is what it was when the folder was sealed."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
-        return all(file_hash(folder / name) == digest for name, digest in sums.items())
+    """Whether every file is what it was when the folder was sealed; files that were added since don't count."""
+    sums = sealed_sums(folder)
+    while sums is not None:
+        with contextlib.suppress(OSError):
+            if all(file_hash(folder / name) == digest for name, digest in sums.items()):
+                return True
+        before, sums = sums, sealed_sums(folder)
+        if sums == before:
+            return False  # otherwise files were taken out meanwhile
     return False
+
+
+def sealed_sums(folder: Path) -> dict[str, str] | None:
+    """The sums with which a folder was sealed, by file; None where it was not."""
+    with contextlib.suppress(OSError, ValueError):
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        return sums if isinstance(sums, dict) else None
+    return None
+
+
+def take_out(folder: Path, names: Collection[str]) -> None:
+    """Remove files from a sealed folder, which is whole at every instant: its sums forget them first, on the disk too.
+    Once more does what a kill has left to do. Raises OSError."""
+    sums = sealed_sums(folder) or {}
+    if not sums.keys().isdisjoint(names):
+        write_text(folder / SUMS, json.dumps({name: sums[name] for name in sums if name not in names}), durable=True)
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

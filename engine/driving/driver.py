@@ -13,10 +13,10 @@ from engine.driving.pulse import join, leave
 from engine.driving.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.driving.recorder import Recorder
 from engine.driving.run_log import log
-from engine.events import Event, RunFinished, RunStarted, RunStopped
+from engine.events import Event, RunFinished, RunStarted, RunStopped, StageFinished
 from engine.events.control import Control
 from engine.execution.worker_process import Execute, chosen_worker
-from engine.persistence.checkpoints import last_whole_stage
+from engine.persistence.checkpoints import drop_large_states, last_whole_stage
 from engine.store import Store
 from engine.store.schema import MOST_ATTEMPTS
 
@@ -94,6 +94,7 @@ def _follow(
     others = store.compared_task_facts(run_id)
     reference, general = store.reference_facts(experiment_id), store.general_facts(experiment_id)
     store.drop_after_stage(run_id, finished_stages)
+    _drop_states(store, run_id, finished_stages)
     log(store, run_id, f"starts: {spec.label}, seed {spec.seed}, after {finished_stages} finished stages")
     status = "interrupted"
     events = execute(experiment, spec, store.run_folder(run_id), control, finished_stages, store.shared_folder)
@@ -108,12 +109,20 @@ def _follow(
             elif isinstance(event, RunFinished | RunStopped):
                 status = "finished" if isinstance(event, RunFinished) else "stopped"
             recorder.add(event)
+            if isinstance(event, StageFinished):  # and recorded: the run goes on from here
+                _drop_states(store, run_id, event.stage)
             if watch is not None:
                 watch(event)
     finally:
         if hasattr(events, "close"):
             events.close()
     return status, INTERRUPTED if status == "interrupted" else ""
+
+
+def _drop_states(store: Store, run_id: str, finished_stages: int) -> None:
+    """Remove what the run has kept to go on from earlier stages; where the disk refuses, the next stage tries again."""
+    with suppress(OSError):
+        drop_large_states(store.run_folder(run_id), finished_stages)
 
 
 _RUN_BEGAN = "changed since this run began, so it can't go on"

@@ -3,6 +3,7 @@
 Steps are counted from 1 over the whole run, stages from 1; stage 0 is the base model. Tasks go by name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,16 @@ from engine.events.scores import AnswerSums, DocumentSums, GuardOutcome, Score
 ARITHMETIC = ("torch", "transformers", "device", "instructions", "precision", "threads")
 """The facts of a run's environment that its numbers depend on; the machine's name and the release of its kernel are
 none of them."""
+NODE = "node"
+"""The fact that names the machine."""
+NUMBERS = "numbers"
+"""The fact that tells versions of the training apart which do not make the same numbers."""
+
+
+def unlike_arithmetic(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The facts by which the numbers of one environment may differ from those of another: one that only one of them has
+    recorded is among them."""
+    return [name for name in (*ARITHMETIC, NUMBERS) if one.get(name) != other.get(name)]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from engine import events, strategies
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.events.control import Control
-from engine.events.run_events import ARITHMETIC
+from engine.events.run_events import ARITHMETIC, NUMBERS
 from engine.execution.general_tokens import general_of_run
 from engine.execution.ignored_settings import with_ignored_settings
 from engine.execution.model_check import check_block_size, check_strategy, check_strategy_in_blocks
@@ -33,10 +33,11 @@ from engine.models.machine import (
     environment,
     model_facts,
 )
-from engine.persistence.content_keys import content_key, stage_key
+from engine.persistence.content_keys import VERSION, content_key, stage_key
 from engine.persistence.disk_space import check_room
 from engine.persistence.resume_points import SECONDS_APART
 from engine.persistence.shared_results import SharedResults
+from engine.persistence.taken_stages import taken_stages
 from engine.tasks.spec import TaskSpec
 from engine.tokens.encoded_documents import EncodedDocuments
 from engine.tokens.packing import pack_documents
@@ -121,7 +122,7 @@ def _execute(experiment: Experiment, run: RunSpec, attempt: Attempt, threads: in
         return load_base(experiment.model, device, checkpoint)
 
     precision = choose_precision(training.precision, device)
-    machine = environment(device, precision, threads) | {"parameters": base.model.num_parameters()}
+    machine = environment(device, precision, threads) | {"parameters": base.model.num_parameters(), NUMBERS: VERSION}
     machine |= model_facts(experiment.model)
     content = _content(experiment, machine)
     weights = weights_of(experiment.model, base.model.num_parameters(), strategy, len(encoded), run.seed)
@@ -142,6 +143,7 @@ def _execute(experiment: Experiment, run: RunSpec, attempt: Attempt, threads: in
         guards=experiment.guards,
         overrides=strategies.overrides_of(run.strategy, run.parameters),
         finished_stages=attempt.finished_stages,
+        taken=taken_stages(attempt.folder),
         shared=shared,
         content=content,
         point_seconds=attempt.point_seconds,

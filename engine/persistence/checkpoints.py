@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import importlib
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.common.durable_files import SUMS, is_whole, seal, write_folder, writing
+from engine.common.durable_files import (
+    SUMS,
+    files_of,
+    is_whole,
+    link_or_copy,
+    seal,
+    sealed_sums,
+    take_out,
+    write_folder,
+    writing,
+)
 from engine.common.errors import StoreError
 from engine.strategies.base import KeptWeights
 
@@ -21,8 +31,11 @@ if TYPE_CHECKING:
 STATE_FILE = "palimpsest-state.pt"
 OPTIMIZER_FILE = "palimpsest-optimizer.pt"
 STAGE_STATE_FILE = "palimpsest-stage-state.pt"
-RESUME_FILES = (STATE_FILE, OPTIMIZER_FILE, STAGE_STATE_FILE, SUMS)
+_STATES = (STATE_FILE, OPTIMIZER_FILE, STAGE_STATE_FILE)
+RESUME_FILES = (*_STATES, SUMS)
 """What only resuming needs; nobody takes it home."""
+_LITTLE_BYTES = 2**20
+"""The states of a stage that take no more are kept when later stages have made them unnecessary."""
 _TYPE, _WEIGHTS = "__dataclass__", ".safetensors"
 _BEFORE_ROOMS = {
     "Memory": "engine.strategies.tools.memory:Memory",
@@ -44,8 +57,10 @@ def save_checkpoint(
     strategy_state: dict[str, Any] | None = None,
     optimizer_state: dict[str, Any] | None = None,
     more: Callable[[Path], None] | None = None,
+    like: Path | None = None,
 ) -> list[Path]:
     """Write model, tokenizer and what resuming needs, `more` files if given; `folder` appears only once it is whole.
+    Files of the tokenizer that the checkpoint in `like` holds already are linked to it.
 
     Returns the files without the strategy's: what the stage's training alone has made. Raises StoreError as
     `durable.writing` does.
@@ -57,6 +72,8 @@ def save_checkpoint(
     def fill(partial: Path) -> None:
         save_model(model, partial)
         tokenizer.save_pretrained(partial)
+        if like is not None:
+            _link_equal(partial, like)
         if optimizer_state is not None:
             torch.save(optimizer_state, partial / OPTIMIZER_FILE)
         if strategy_state is not None:
@@ -66,6 +83,15 @@ def save_checkpoint(
 
     write_folder(folder, fill)
     return [file for file in folder.iterdir() if file.is_file() and file.name not in (STATE_FILE, SUMS)]
+
+
+def _link_equal(folder: Path, other: Path) -> None:
+    """Make the files of `folder` that `other` holds with the same content one file with those; weights are not looked
+    at."""
+    for file in files_of(folder):
+        twin = other / file.name
+        if file.suffix != _WEIGHTS and twin.is_file() and filecmp.cmp(file, twin, shallow=False):
+            link_or_copy(twin, file)
 
 
 def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
@@ -102,17 +128,35 @@ def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
 def model_sums(folder: Path) -> dict[str, str] | None:
     """The sums with which a checkpoint was sealed, by file, of what makes the model; None where it holds no model that
     was sealed."""
-    try:
-        sums: dict[str, str] = json.loads((folder / SUMS).read_text(encoding="utf-8"))
-        own = {name: digest for name, digest in sums.items() if name not in RESUME_FILES}
-    except (OSError, ValueError, AttributeError):
-        return None
+    own = {name: digest for name, digest in (sealed_sums(folder) or {}).items() if name not in RESUME_FILES}
     return own if any(name.endswith(_WEIGHTS) for name in own) else None
 
 
 def last_whole_stage(run_folder: Path, finished: int) -> int:
-    """The last of a run's `finished` stages whose checkpoint is sound; 0 for the beginning."""
-    return next((stage for stage in range(finished, 0, -1) if is_whole(stage_folder(run_folder, stage))), 0)
+    """The last of a run's `finished` stages that it can go on from, its checkpoint being sound and with its state; 0
+    for the beginning."""
+    return next((stage for stage in range(finished, 0, -1) if _is_resumable(stage_folder(run_folder, stage))), 0)
+
+
+def _is_resumable(folder: Path) -> bool:
+    return STATE_FILE in (sealed_sums(folder) or {}) and is_whole(folder)
+
+
+def drop_states(folder: Path) -> None:
+    """Remove from a checkpoint what only resuming needs: the model stays. Raises OSError."""
+    take_out(folder, _STATES)
+
+
+def drop_large_states(run_folder: Path, finished: int) -> None:
+    """Remove what only resuming needs from a run's stages before the last of its `finished` ones. They serve nothing
+    but a run whose later checkpoints are damaged, which then begins anew; those of a stage that take little room stay,
+    so that it goes on from there. Raises OSError."""
+    for stage in range(1, finished):
+        folder = stage_folder(run_folder, stage)
+        there = [folder / name for name in _STATES if (folder / name).is_file()]
+        is_begun = bool(there) and STATE_FILE not in (sealed_sums(folder) or {})
+        if is_begun or sum(file.stat().st_size for file in there) > _LITTLE_BYTES:
+            drop_states(folder)
 
 
 def load_optimizer(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.strategies.base import Strategy
 
-_VERSION = 8
+VERSION = 8
 """It is changed with every change of the training that changes its numbers or its events."""
 
 
@@ -32,7 +32,7 @@ def stage_key_parts(strategy: Strategy, settings: Sequence[Hashable], reference:
 
 def content_key(*parts: Any) -> str:
     """A name for a result from plain data that determines it."""
-    text = json.dumps([_VERSION, *parts], sort_keys=True, default=str)
+    text = json.dumps([VERSION, *parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

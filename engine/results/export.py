@@ -16,6 +16,7 @@ from engine.common.errors import StoreError
 from engine.common.quoting import safe_name
 from engine.events.scores import ANSWER_SCORES, LOWER_IS_BETTER, SCORE_NAMES
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.origin import Origin
 from engine.experiments.settings_of_stage import settings_of_run
 from engine.harness.kept_results import plain as harness_values
 from engine.persistence.checkpoints import RESUME_FILES
@@ -40,8 +41,9 @@ from engine.store import Store
 
 SCHEMA = "palimpsest/results/3"
 """3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general`, `guards`,
-`harness`, `interruptions` and `environment` are new. 2: `checkpoints` are relative to the file's folder; before, they
-were whole paths of the machine. `curve`, `comparison`, `reference`, a run's `clipping` and its `remarks` are new."""
+`harness`, `interruptions`, `environment` and `continued_from` are new. 2: `checkpoints` are relative to the file's
+folder; before, they were whole paths of the machine. `curve`, `comparison`, `reference`, a run's `clipping` and its
+`remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -72,8 +74,9 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     `clipping` says which share of the steps was clipped, and what share of their gradients that left.
     `comparison` holds by score the paired tests of the configuration that kept most. `harness` has a row for each value
     that lm-evaluation-harness gave of a run's stage. `interruptions` are sentences on what cut a run short elsewhere
-    before it went on by itself. `environment` is that of the first run that began; a run's own is None where it is the
-    same, and before the run began. Raises StoreError for an unknown id.
+    before it went on by itself. `continued_from` names the run whose first stages a run has taken: where `unlike` lists
+    facts, these stages were trained with another arithmetic. `environment` is that of the first run that began; a run's
+    own is None where it is the same, and before the run began. Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
@@ -82,11 +85,11 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     curve, beside_tasks = store.curve(run_ids), beside_data(store, run_ids, experiment)
     scores = {name: matrices(matrix, name) for name in (*SCORE_NAMES, *ANSWER_SCORES)}
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and run.status == "finished"]
-    gaps = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}
-    facts, environments, curves = store.task_facts_by_run(run_ids), store.environments(run_ids), _curves(curve)
+    gaps, curves = {name: stability_gaps(curve, task_orders(matrix), name) for name in SUMMARIZED}, _curves(curve)
+    facts, environments, origins = store.task_facts_by_run(run_ids), store.environments(run_ids), store.origins(run_ids)
     first: dict[str, Any] = next(filter(None, map(environments.get, run_ids)), {})
     of_run = conditions_of_runs(runs, {experiment_id: experiment}, facts, environments)
-    limit, described = experiment.training.gradient_clip, []
+    described, limit = [], experiment.training.gradient_clip
     clipped = store.clipped_steps(run_ids, limit or math.inf)
     for run in runs.itertuples():
         joint = joint_beside(run, joint_runs)
@@ -97,7 +100,8 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
                 "training": _training_of(experiment, run),
                 "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
-                "interruptions": run.interruptions or [], "environment": _if_another(environments[run.run_id], first),
+                "interruptions": run.interruptions or [],
+                **_of_machines(environments[run.run_id], first, origins.get(run.run_id)),
                 "summary": _summaries(matrix_of, against, {name: gap.get(run.run_id) for name, gap in gaps.items()}),
                 "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
                 "seconds": run.seconds, "tokens": int(run.target_tokens),
@@ -112,9 +116,7 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
         "schema": SCHEMA,
         "experiment": to_data(experiment),
         "environment": first,
-        "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
-        "reference": reference_data(store.reference_facts(experiment_id)) or None,
-        "general": reference_data(store.general_facts(experiment_id)) or None,
+        **_of_texts(store, experiment_id, experiment),
         "unscored": unscored(matrix),
         "runs": described,
         "comparison": _comparison(runs, matrix, of_run),
@@ -122,9 +124,26 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     return dict(_plain(whole))
 
 
-def _if_another(own: dict[str, Any], first: dict[str, Any]) -> dict[str, Any] | None:
-    """A run's environment where it is not that of the first; None before the run began."""
-    return own if own and own != first else None
+def _of_texts(store: Store, experiment_id: str, experiment: Experiment) -> dict[str, Any]:
+    """What was read of the tasks and of the texts beside them."""
+    return {
+        "tasks": task_data(_named(store.task_facts(experiment_id).to_dict("records"), experiment)),
+        "reference": reference_data(store.reference_facts(experiment_id)) or None,
+        "general": reference_data(store.general_facts(experiment_id)) or None,
+    }
+
+
+def _of_machines(own: dict[str, Any], first: dict[str, Any], origin: Origin | None) -> dict[str, Any]:
+    """A run's environment where it is not that of the first, None before the run began; and the run whose first stages
+    it has taken, with the facts by which the arithmetic of its own is another."""
+    found: dict[str, Any] = {"environment": own if own and own != first else None, "continued_from": None}
+    if origin is None or not origin.stages:
+        return found
+    taken = {
+        "experiment_id": origin.experiment_id, "experiment": origin.name, "run_id": origin.run_id,
+        "stages": origin.stages, "unlike": origin.unlike(own),
+    }  # fmt: skip
+    return found | {"continued_from": taken}
 
 
 def _of_stages(stages: pd.DataFrame, folder: Path) -> dict[str, Any]:

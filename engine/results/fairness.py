@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from engine.common.quoting import listed
-from engine.events.run_events import ARITHMETIC
+from engine.events.run_events import ARITHMETIC, NODE
 from engine.experiments.experiment import Experiment
 from engine.experiments.settings_of_stage import StageSettings, settings_of_run
 
 PENDING = frozenset({"queued", "running", "paused", "interrupted"})
-NODE = "node"
 _FACTS = {
     "torch": "torch {}", "transformers": "transformers {}", "device": "the device {}",
     "instructions": "{} instructions", "precision": "{} arithmetic", "threads": "{} threads",

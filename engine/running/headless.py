@@ -1,7 +1,8 @@
 """A whole experiment without a page: what the command line and a notebook call."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,7 @@ from engine.experiments.experiment import Experiment
 from engine.persistence.shared_results import SharedResults
 from engine.results.export import write_results
 from engine.running.chosen_places import chosen_places
+from engine.running.continuing import Continuation, begin_continuation, continuation_of
 from engine.running.experiment_check import Report, check
 from engine.running.following import Following, Watch
 from engine.running.results_folder import RESULTS, begin, check_folder, opened
@@ -28,10 +30,12 @@ def run_experiment(
     *,
     resume: bool = False,
     only: int | None = None,
+    continue_from: Path | None = None,
     control: Control | None = None,
     watch: Watch | None = None,
     execute: Execute | None = None,
     on_report: Callable[[Report], None] = lambda report: None,
+    on_remark: Callable[[str], None] = lambda sentence: None,
     on_end: Callable[[str], None] = lambda run_id: None,
     on: str | None = None,
     parallel: int | str | None = None,
@@ -42,9 +46,11 @@ def run_experiment(
     With `resume`, runs that are not finished go on from the last point that they kept; a folder that holds another
     experiment is refused, and so is one that holds any without `resume`; one that failed before it trained anything
     makes way. With `only`, the run of that number alone is executed, counted from 1 in the order of
-    `experiment.runs()`: a new folder then holds that run of the experiment and no other. Stopping `control` ends it
+    `experiment.runs()`: a new folder then holds that run of the experiment and no other. With `continue_from`, a folder
+    of results of an experiment with fewer tasks, runs begin with its stages (`continuing`). Stopping `control` ends it
     after the runs in progress have kept what they reached. `on_report` gets what the tasks came to before anything
-    runs, `on_end` the id of each run once its results are written.
+    runs, `on_remark` sentences on runs that can't begin with all of the earlier stages, `on_end` the id of each run
+    once its results are written.
 
     Runs are computed on this machine or, where `on` is "ray", on a Ray cluster; None leaves it to PALIMPSEST_ON. Here
     `parallel` runs go at once, or "auto" for one a GPU; None leaves it to PALIMPSEST_PARALLEL. `watch` is then called
@@ -56,11 +62,15 @@ def run_experiment(
     folder = folder.resolve()
     places = places or chosen_places(folder, on, parallel)
     check_folder(folder, resume, experiment)
-    with TemporaryDirectory(prefix="palimpsest-") as aside:
-        tokens = SharedResults(Path(aside), elsewhere=folder / SHARED)  # where it has results already
+    with TemporaryDirectory(prefix="palimpsest-") as aside, ExitStack() as stack:
+        tokens = SharedResults(Path(aside) / "tokens", elsewhere=folder / SHARED)  # where it has results already
+        add = None
+        if continue_from is not None:
+            continuation = stack.enter_context(continuation_of(continue_from, experiment, Path(aside) / "records"))
+            add = partial(_continue, continuation=continuation, only=number, tell=on_remark)
         check_input(experiment, on_report, tokens)
         with opened(folder) as (lock, store):
-            experiment_id = begin(store, experiment, resume, number)
+            experiment_id = begin(store, experiment, resume, number, add)
         SharedResults(store.shared_folder).adopt(tokens)
     try:
         following = Following(store, places, experiment_id, number, control or Control(), watch, execute)
@@ -69,6 +79,13 @@ def run_experiment(
         places.close()
         store.close()
         lock.release()
+
+
+def _continue(store: Store, continuation: Continuation, only: int | None, tell: Callable[[str], None]) -> str:
+    experiment_id, damaged = begin_continuation(store, continuation, only)
+    for sentence in (*continuation.words, *damaged):
+        tell(sentence)
+    return experiment_id
 
 
 def check_input(

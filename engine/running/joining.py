@@ -1,11 +1,11 @@
 """Results folders of one experiment, made into one: what many machines executed run by run.
 
-The folders are only read. Their databases are opened as copies, since opening one may change it.
+The folders are only read.
 """
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,18 +15,15 @@ from engine.common.durable_files import flush, partial_of, remove_partials, writ
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
 from engine.common.paths import made
 from engine.driving.recorded_inputs import refuse_other_model, refuse_other_text_beside, refuse_other_texts
-from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.experiment import Experiment
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.results.export import write_results
-from engine.running.results_folder import DATABASE, RESULTS, differing_fields
-from engine.running.runner_lock import RunnerLock
+from engine.running.results_folder import RESULTS, differing_fields
+from engine.running.sources import opened_copy, records_bytes, without_places
 from engine.store import Store
 from engine.store.schema import ACTIVE
 from engine.store.writing import run_id_of
-
-_TRIES = 5
-"""Copies of a database that are tried while something else writes it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,9 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Any]:
         _check_experiments(sources)
         taken = _chosen_runs(sources)
         _check_texts(list(taken.values()))
-        check_copies(out, sum(copied_bytes(each.files, out) for each in taken.values()) + _records_bytes(folders))
+        check_copies(
+            out, sum(copied_bytes(each.files, out) for each in taken.values()) + sum(map(records_bytes, folders))
+        )
         return _write(taken, out)
 
 
@@ -104,53 +103,9 @@ def _check_places(folders: Sequence[Path], out: Path) -> None:
 
 @contextmanager
 def _opened(folder: Path, aside: Path) -> Iterator[_Source]:
-    """A folder of results, in which no run is executed meanwhile, with a copy of its records `aside`. Raises
-    ConfigError, StoreError."""
-    if not (folder / DATABASE).is_file():
-        raise ConfigError(f"{folder}: this is no folder of results; name one that `run` was given with --out.")
-    lock = RunnerLock(folder)
-    if not lock.hold_off():
-        raise StoreUnavailableError(
-            f"{folder}: another process is working in this folder; wait for its run to end, and join then."
-        )
-    try:
-        with writing(aside):
-            _copy_records(folder, aside)
-        with closing(_store_of(folder, aside)) as store:
-            yield _Source(folder, store, _only_experiment(folder, store))
-    finally:
-        lock.release()
-
-
-def _store_of(folder: Path, aside: Path) -> Store:
-    """The copy of a folder's records. Raises StoreError."""
-    try:
-        return Store(aside)
-    except StoreError as error:  # it names the copy, which nobody knows
-        raise type(error)(str(error).replace(str(aside.resolve()), str(folder))) from error
-
-
-def _copy_records(folder: Path, aside: Path) -> None:
-    """Copy a database with the changes beside it that it has not taken up. Raises OSError, StoreUnavailableError."""
-    for _ in range(_TRIES):
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        before = _stamps(folder)
-        for name in before:
-            shutil.copyfile(folder / name, aside / name)
-        if _stamps(folder) == before:
-            return
-    raise StoreUnavailableError(f"{folder / DATABASE}: another program is writing it; join once that has ended.")
-
-
-def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of the files of a database."""
-    files = [folder / name for name in (DATABASE, f"{DATABASE}-wal")]
-    return {file.name: (file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()}
-
-
-def _records_bytes(folders: Sequence[Path]) -> int:
-    return sum(size for folder in folders for size, _ in _stamps(folder).values())
+    """A folder of results with a copy of its records `aside`. Raises ConfigError, StoreError."""
+    with opened_copy(folder, aside) as store:
+        yield _Source(folder, store, _only_experiment(folder, store))
 
 
 def _only_experiment(folder: Path, store: Store) -> str:
@@ -177,16 +132,7 @@ def _check_experiments(sources: Sequence[_Source]) -> None:
 
 
 def _without_places(source: _Source) -> dict[str, Any]:
-    """An experiment's configuration with the names of its files and its model, without the folders that they lie in."""
-    data = to_data(source.experiment)
-    if source.store.joined_as_before(source.experiment_id):
-        data["tasks"] = [{"joined_as_before": True} | task for task in data["tasks"]]
-    for text in (*data["tasks"], data.get("reference"), data["general"]):
-        if isinstance(text, dict):
-            text |= {side: [Path(name).name for name in text.get(side, ())] for side in ("train", "test")}
-    if Path(data["model"]).is_absolute():
-        data["model"] = Path(data["model"]).name
-    return data
+    return without_places(source.experiment, source.store.joined_as_before(source.experiment_id))
 
 
 def _chosen_runs(sources: Sequence[_Source]) -> dict[int, _Taken]:

@@ -1,7 +1,7 @@
 """The folder in which a run without a page keeps its results: what is in it already, and who may write to it."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,18 @@ def check_folder(folder: Path, resume: bool, experiment: Experiment) -> None:
         )
 
 
-def begin(store: Store, experiment: Experiment, resume: bool, only: int | None = None) -> str:
+def begin(
+    store: Store,
+    experiment: Experiment,
+    resume: bool,
+    only: int | None = None,
+    add: Callable[[Store], str] | None = None,
+) -> str:
     """The experiment's id in the folder's store, with everything that is not finished in the queue, runs that the
     folder lacks too; or with `only` the run of that number from 0, and the others as they are.
 
-    An experiment that failed before it trained anything makes way for another. Raises ConfigError as `check_folder`.
+    An experiment that failed before it trained anything makes way for another. `add` stands in for how a new one is
+    put there. Raises ConfigError as `check_folder`.
     """
     _check_store(store, resume, experiment)
     store.mark_interrupted()
@@ -44,7 +51,7 @@ def begin(store: Store, experiment: Experiment, resume: bool, only: int | None =
     if experiment_id is None:
         for other in store.experiments()["experiment_id"]:
             store.delete_experiment(other)
-        return store.add_experiment(experiment, only=only)
+        return store.add_experiment(experiment, only=only) if add is None else add(store)
     store.add_missing_runs(experiment_id, store.experiment(experiment_id), only)
     runs = store.runs(experiment_id)
     for run_id in runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
 
 from engine import strategies
 from engine.events.scores import ANSWER_SCORES, GENERAL, SCORE_NAMES, AnswerSums, DocumentSums, Score
@@ -117,6 +117,23 @@ class CurveReader(Database):
         ]
         rows.sort(key=_order)
         return pd.DataFrame(rows, columns=[*_SCORED, *ANSWER_SCORES, "questions"])
+
+    def recorded_counts(self, run_id: str) -> tuple[int, ...]:
+        """How many scores, drifts, answers, guard outcomes and stages a run has recorded, how many of its stages are
+        finished and how many have a checkpoint: while these are the same, so are all of them."""
+        stages = schema.stages
+        counts = [
+            select(column).where(table.c.run_id == run_id).scalar_subquery()
+            for table, column in (
+                *((table, func.count()) for table in (schema.scores, schema.drift, schema.answers)),
+                (schema.guard_outcomes, func.count()),
+                (stages, func.count()),
+                (stages, func.count().filter(stages.c.finished)),
+                (stages, func.count(stages.c.checkpoint)),
+            )
+        ]
+        with self._reading() as connection:
+            return tuple(connection.execute(select(*counts)).one())
 
     def guard_outcomes(self, run_ids: Sequence[str] | str) -> pd.DataFrame:
         """What became of each guard: one row per run, stage (0 is the base model) and guard, by its number in the

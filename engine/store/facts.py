@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, String, select, type_coerce
 
 from engine.common.errors import StoreError
+from engine.experiments.origin import Origin, origin_of
 from engine.store import schema
 from engine.store.curves import CurveReader
-from engine.store.schema import runs
+from engine.store.schema import experiments, runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,9 @@ Ids = str | Sequence[str]
 """One id or several."""
 _JSON_NULL = "null"
 """What a run that reads no such text keeps in the place of its facts."""
+
+
+_IS_KEPT = experiments.c.deleted_at.is_(None)
 
 
 class FactReader(CurveReader):
@@ -100,6 +104,19 @@ class FactReader(CurveReader):
         with self._reading() as connection:
             return {run_id: found or {} for run_id, found in connection.execute(query)}
 
+    def origins(self, run_ids: Ids) -> dict[str, Origin]:
+        """Where those of these runs come from that were made from others."""
+        query = select(runs.c.run_id, runs.c.origin).where(runs.c.run_id.in_(listed_ids(run_ids)))
+        with self._reading() as connection:
+            found = {run_id: origin_of(data) for run_id, data in connection.execute(query)}
+        return {run_id: origin for run_id, origin in found.items() if origin is not None}
+
+    def experiment_origin(self, experiment_id: str) -> Origin | None:
+        """Where an experiment comes from, where it was made from another one."""
+        query = select(schema.experiments.c.origin).where(schema.experiments.c.experiment_id == experiment_id)
+        with self._reading() as connection:
+            return origin_of(connection.execute(query).scalar())
+
     def nodes(self, experiment_id: str) -> dict[str, str]:
         """The name of the machine that each run of the experiment last began on, by run id, without runs that recorded
         none."""
@@ -131,6 +148,24 @@ class FactReader(CurveReader):
                 if len(found) == len(names):
                     break
         return found
+
+    def kept_experiments(self) -> set[str]:
+        """The ids of all experiments but those in the bin."""
+        with self._reading() as connection:
+            return set(connection.execute(select(experiments.c.experiment_id).where(_IS_KEPT)).scalars())
+
+    def kept_runs(self, experiment_id: str) -> set[str]:
+        """The ids of an experiment's runs but those in the bin."""
+        own = runs.c.experiment_id == experiment_id, runs.c.deleted_at.is_(None)
+        with self._reading() as connection:
+            return set(connection.execute(select(runs.c.run_id).where(*own)).scalars())
+
+    def experiment_of(self, run_id: str) -> str | None:
+        """The id of a run's experiment; None where there is no such run, or one of the two lies in the bin."""
+        query = select(runs.c.experiment_id).join_from(runs, experiments)
+        with self._reading() as connection:
+            found = query.where(runs.c.run_id == run_id, runs.c.deleted_at.is_(None), _IS_KEPT)
+            return connection.execute(found).scalar_one_or_none()
 
     def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
         with self._reading() as connection:

@@ -51,7 +51,7 @@ def _kept_by_people() -> tuple[Column[Any], ...]:
         Column("notes", String, nullable=False, default="", server_default=""),
         Column("archived_at", Float),
         Column("deleted_at", Float),  # it is in the bin
-        Column("origin", JSON),  # `store.lineage.Origin` as plain data; NULL where it comes from nothing
+        Column("origin", JSON),  # an `Origin` as plain data; NULL where it comes from nothing
     )
 
 

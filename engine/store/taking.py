@@ -1,13 +1,19 @@
-"""Whole runs that are taken from other stores: joined results say what the folders said that they come from."""
+"""Whole runs that are taken from other stores: joined results say what the folders said that they come from. And the
+stages of runs, with which the runs of an experiment with more tasks begin."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Row, Table, exists, insert, or_, select
+from sqlalchemy import Connection, Row, Table, exists, insert, or_, select, update
 
+from engine.events.run_events import ARITHMETIC, NODE, NUMBERS
+from engine.experiments.experiment import Experiment
+from engine.experiments.origin import Origin
 from engine.store import schema
-from engine.store.schema import ACTIVE, GONE, Database, experiments, runs
+from engine.store.schema import ACTIVE, GONE, Database, experiments, now, runs
+from engine.store.writing import drop_after_stage, experiment_row, new_runs
 
 _AT_ONCE = 5_000
 """Rows that are read and written together."""
@@ -17,8 +23,44 @@ _MADE = (
 """Tables in which equal runs have equal rows: none holds a time or a path."""
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """The first stages of a run, with which another one begins."""
+
+    run_id: str
+    stages: int
+
+
 class Taker(Database):
-    """The part of the store that takes runs over from others."""
+    """The part of the store that takes runs over from others, and the experiments that continue others."""
+
+    def add_continued(
+        self,
+        experiment: Experiment,
+        experiment_id: str,
+        source: Database,
+        beginnings: Mapping[int, Beginning],
+        origin: Origin,
+        expected: Mapping[str, float] | None = None,
+        only: int | None = None,
+    ) -> None:
+        """Keep an experiment that continues one of `source`, which may be this store, and queue its runs as
+        `Writer.add_experiment` does. The runs of `beginnings`, by their numbers from 0, begin with what was recorded of
+        these stages; their checkpoints must lie in the new runs' folders already."""
+        created_at = now()
+        rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
+        with source._reading() as reading, self._writing() as writing:
+            row = experiment_row(experiment, experiment_id, created_at) | {"origin": origin.data}
+            writing.execute(insert(experiments), [row])
+            for row in rows:
+                beginning = beginnings.get(row["number"])
+                own = {} if beginning is None else _begun(reading, beginning, origin)
+                writing.execute(insert(runs), [row | own])
+                if beginning is not None:
+                    _take_rows(reading, writing, beginning.run_id, row["run_id"], beginning.stages)
+                    drop_after_stage(writing, row["run_id"], beginning.stages)  # which sets its counters
+                    kept = update(runs).where(runs.c.run_id == row["run_id"])
+                    writing.execute(kept.values(kept_step=runs.c.step))
 
     def begun_runs(self, experiment_id: str) -> dict[int, tuple[str, bool]]:
         """The runs of an experiment that were ever begun, by their numbers from 0: each one's id, and whether it
@@ -57,10 +99,7 @@ class Taker(Database):
                 ended = row["finished_at"] or row["heartbeat_at"]
                 row |= {"status": "interrupted", "reason": row["reason"] or GONE, "finished_at": ended}
             writing.execute(insert(runs), [row])
-            for table in schema.OF_STAGES:
-                rows = reading.execute(select(table).where(table.c.run_id == run_id))
-                for part in rows.partitions(_AT_ONCE):
-                    writing.execute(insert(table), [_renamed(each, run_id, as_id) for each in part])
+            _take_rows(reading, writing, run_id, as_id)
 
     def made_the_same(self, run_id: str, other: Database, of_other: str) -> bool:
         """Whether a run recorded the same losses and scores as a run of another store, row for row."""
@@ -72,6 +111,27 @@ class Taker(Database):
                     _rows(mine.execute(_ordered(table, run_id))), _rows(theirs.execute(_ordered(table, of_other)))
                 )
             )
+
+
+def _begun(reading: Connection, beginning: Beginning, origin: Origin) -> dict[str, Any]:
+    """What a run that begins with these stages knows of them."""
+    recorded = ("environment", "task_facts", "reference_facts", "general_facts")
+    query = select(*(runs.c[name] for name in recorded)).where(runs.c.run_id == beginning.run_id)
+    row = dict(reading.execute(query).one()._mapping)
+    facts = row["environment"] or {}
+    environment = {name: facts[name] for name in (*ARITHMETIC, NUMBERS, NODE) if name in facts}
+    own = replace(origin, run_id=beginning.run_id, stages=beginning.stages, environment=environment)
+    return row | {"origin": own.data}
+
+
+def _take_rows(reading: Connection, writing: Connection, run_id: str, as_id: str, stages: int | None = None) -> None:
+    """Copy what was recorded of a run, of its first `stages` where the number is given."""
+    for table in schema.OF_STAGES:
+        query = select(table).where(table.c.run_id == run_id)
+        if stages is not None:
+            query = query.where(table.c.stage <= stages)
+        for part in reading.execute(query).partitions(_AT_ONCE):
+            writing.execute(insert(table), [_renamed(each, run_id, as_id) for each in part])
 
 
 def _renamed(row: Row[Any], run_id: str, as_id: str) -> dict[str, Any]:

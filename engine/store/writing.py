@@ -38,16 +38,11 @@ class Writer(ProgressWriter):
     ) -> str:
         """Keep an experiment and queue its runs, in order, or `only` the run of that number from 0; returns its id.
         `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that."""
-        experiment_id = secrets.token_hex(4)
+        experiment_id = new_experiment_id()
         created_at = now()
-        rows = _new_runs(experiment, experiment_id, created_at, expected or {}, only)
+        rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with self._writing() as connection:
-            connection.execute(
-                insert(experiments).values(
-                    experiment_id=experiment_id, name=experiment.name, created_at=created_at, model=experiment.model,
-                    tasks=[task.label for task in experiment.tasks], configuration=to_data(experiment),
-                )
-            )  # fmt: skip
+            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at)])
             connection.execute(insert(runs), rows)
         return experiment_id
 
@@ -56,7 +51,7 @@ class Writer(ProgressWriter):
         there = select(runs.c.run_id).where(runs.c.experiment_id == experiment_id)
         with self._writing() as connection:
             known = set(connection.execute(there).scalars())
-            rows = _new_runs(experiment, experiment_id, now(), {}, only)
+            rows = new_runs(experiment, experiment_id, now(), {}, only)
             if missing := [row for row in rows if row["run_id"] not in known]:
                 connection.execute(insert(runs), missing)
 
@@ -208,7 +203,20 @@ def run_id_of(experiment_id: str, number: int) -> str:
     return f"{experiment_id}-{number:03d}"
 
 
-def _new_runs(
+def new_experiment_id() -> str:
+    """An id that no experiment has."""
+    return secrets.token_hex(4)
+
+
+def experiment_row(experiment: Experiment, experiment_id: str, created_at: float) -> dict[str, Any]:
+    """The row of a new experiment."""
+    return {
+        "experiment_id": experiment_id, "name": experiment.name, "created_at": created_at, "model": experiment.model,
+        "tasks": [task.label for task in experiment.tasks], "configuration": to_data(experiment),
+    }  # fmt: skip
+
+
+def new_runs(
     experiment: Experiment, experiment_id: str, queued_at: float, expected: Mapping[str, float], only: int | None
 ) -> list[dict[str, Any]]:
     """The rows of an experiment's runs before they begin, or of `only` one."""

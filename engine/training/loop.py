@@ -18,9 +18,10 @@ from engine.persistence.content_keys import content_key
 from engine.persistence.disk_wait import written
 from engine.strategies.base import State
 from engine.training.evaluation import evaluate, keep_scores
-from engine.training.opening import begin_run, data_of, open_stage, stage_end, steps_of
+from engine.training.opening import begin_run, data_of, loaded_for, open_stage, stage_end, steps_of
 from engine.training.resuming import save_point, stopped
 from engine.training.run_state import Progress, RunSetup
+from engine.training.scored_texts import Scored
 from engine.training.stage_data import StageData
 from engine.training.step import TakenStep, report, steps_in_flight, take_step
 
@@ -51,6 +52,7 @@ def train(setup: RunSetup) -> Iterator[events.Event]:
         )
         if setup.finished_stages == 0:
             yield from _score_base(setup, progress)
+        yield from _score_added_tasks(setup, progress)
         for stage in _stages(setup)[setup.finished_stages :]:
             yield from _run_stage(setup, progress, stage)
         yield events.RunFinished(setup.control.active_time() - started)
@@ -139,6 +141,31 @@ def _score_base(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | 
     yield scored
 
 
+def _score_added_tasks(setup: RunSetup, progress: Progress) -> Iterator[events.Phase | events.Evaluated]:
+    """Score the tasks that stages were not scored on when they were trained, for a run that has taken these stages: on
+    their checkpoints, as after their last steps. Runs that have taken the same stage share what was found."""
+    taken = setup.taken
+    if taken is None or setup.finished_stages > taken.stages:  # a stage has followed, before which it was done
+        return
+    added = Scored(tuple(task for task in setup.tasks if task.name not in taken.tasks))
+    step, trained = 0, (content_key(setup.content, "base model"), *setup.stage_keys)
+    for stage in range(setup.finished_stages + 1):
+        step += steps_of(setup, stage) if stage else 0
+        where = f"after {setup.tasks[stage - 1].name}" if stage else "on the base model"
+        yield events.Phase(f"scoring what was added {where}")
+        key = content_key(trained[stage], "added tasks", added.keys)
+        shared = setup.shared if progress.position.is_shareable else None
+        known = shared.recorded_events(key) if shared is not None else None
+        scored = next((event for event in known or () if isinstance(event, events.Evaluated)), None)
+        if scored is None:
+            folder = stage_folder(setup.folder, stage) if stage else None
+            base, _ = loaded_for(setup, max(stage, 1), folder, None)
+            scored = evaluate(setup, base, added, stage, step, whole=True)
+            if shared is not None:
+                shared.keep(key, [scored])
+        yield scored
+
+
 def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, object], reached: State) -> None:
     """Write the stage's checkpoint, and keep for other runs what depends on its training alone. `reached` is the
     strategy's state after the stage's last step."""
@@ -149,7 +176,8 @@ def _save(setup: RunSetup, progress: Progress, folder: Path, state: dict[str, ob
         base.tokenizer.chat_template = next(template for template in reversed(so_far) if template)
     has_state = setup.strategy.makes_state(progress.position.stage)
     more = partial(save_stage_state, state=reached) if has_state else None
-    files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more)
+    before = stage_folder(setup.folder, progress.position.stage - 1)
+    files = save_checkpoint(folder, base.model, base.tokenizer, state, optimizer_state, more, like=before)
     if setup.shared is not None and progress.journal is not None and progress.position.is_shareable:
         with writing(folder):
             recorded = list(progress.journal.recorded_events())

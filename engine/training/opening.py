@@ -66,9 +66,9 @@ def begin_run(setup: RunSetup) -> Progress:
     before = stage_folder(setup.folder, done) if done else None
     optimizer_at = before if setup.training.optimizer_state == "keep" else None
     if point is None:
-        base, optimizer = _loaded(setup, max(done, 1), before, optimizer_at)  # as the stage before has left them
+        base, optimizer = loaded_for(setup, max(done, 1), before, optimizer_at)  # as the stage before has left them
     else:
-        base, optimizer = _loaded(setup, done + 1, point.folder, point.folder)
+        base, optimizer = loaded_for(setup, done + 1, point.folder, point.folder)
     position = Position(stage=done, step=sum(steps_of(setup, t) for t in range(1, done + 1)))
     progress = Progress(base, optimizer, setup.strategy.initial_state(), points, position)
     if before is not None:
@@ -78,10 +78,11 @@ def begin_run(setup: RunSetup) -> Progress:
     return progress
 
 
-def _loaded(
+def loaded_for(
     setup: RunSetup, stage: int, folder: Path | None, optimizer_at: Path | None
 ) -> tuple[LoadedModel, torch.optim.AdamW]:
-    """The model in `folder`, the base model where it is None, as `stage` trains it, and its optimiser."""
+    """The model in `folder`, the base model where it is None, as `stage` trains it, and its optimiser, with its state
+    from `optimizer_at`."""
     base = setup.load_model(folder)
     setup.strategy.prepare(base.model, stage, Streams(setup.seed))
     optimizer = make_optimizer(base.model, setup.training)
@@ -92,7 +93,7 @@ def _loaded(
 
 def weights_after(setup: RunSetup, stage: int, finished: int) -> dict[str, Tensor]:
     """The weights that the stage `finished` has left, 0 for the base model: of those that `stage` trains."""
-    base, _ = _loaded(setup, stage, stage_folder(setup.folder, finished) if finished else None, None)
+    base, _ = loaded_for(setup, stage, stage_folder(setup.folder, finished) if finished else None, None)
     return {name: weight.detach() for name, weight in trainable_weights(base.model).items()}
 
 
@@ -104,11 +105,11 @@ def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:
     """
     saved = load_state(folder, progress.base.model.device)
     saved = with_weights(saved, partial(weights_after, setup, setup.finished_stages))
-    progress.position.is_shareable = saved.get("is_shareable", True)
+    progress.position.is_shareable = saved.get("is_shareable", True) and not setup.has_unlike_stages
     state = saved["strategy"] if isinstance(saved["strategy"], State) else State(fixed=saved["strategy"])
     if saved.get("ended", True) or setup.finished_stages == len(setup.tasks):
         return state
-    base, _ = _loaded(setup, setup.finished_stages, folder, None)
+    base, _ = loaded_for(setup, setup.finished_stages, folder, None)
     return stage_end(setup, progress, base, setup.finished_stages, state)
 
 
@@ -139,7 +140,7 @@ def _begin_stage(setup: RunSetup, progress: Progress) -> Iterator[events.Event]:
     the state that the strategy begins with."""
     stage, strategy, random = progress.position.stage, setup.strategy, Streams(setup.seed)
     if strategy.plan(stage).start == "base" and stage > 1:
-        progress.base, progress.optimizer = _loaded(setup, stage, None, None)
+        progress.base, progress.optimizer = loaded_for(setup, stage, None, None)
     else:
         strategy.prepare(progress.base.model, stage, random)
         if setup.training.optimizer_state == "reset":
@@ -174,7 +175,7 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     yield events.Phase(f"taking over {setup.tasks[at.stage - 1].name}, which another run has trained")
     folder = stage_folder(setup.folder, at.stage)
     keeps = setup.training.optimizer_state == "keep"
-    progress.base, progress.optimizer = _loaded(setup, at.stage, folder, folder if keeps else None)
+    progress.base, progress.optimizer = loaded_for(setup, at.stage, folder, folder if keeps else None)
     yield from written(setup.control, lambda: _call_base_as_here(folder, progress.base))
     reached = load_stage_state(folder)
     if reached is not None:  # only runs whose steps make the same state find each other's results

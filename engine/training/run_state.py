@@ -11,6 +11,7 @@ import torch
 from engine.common.overrides import Overrides
 from engine.events import StepDone
 from engine.events.control import Control
+from engine.events.run_events import unlike_arithmetic
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.experiments.training import Training
 from engine.guards.guard import Guard
@@ -19,6 +20,7 @@ from engine.persistence.content_keys import content_key, stage_key, stage_key_pa
 from engine.persistence.journal import Journal, Kept
 from engine.persistence.resume_points import SECONDS_APART, Position, ResumePoints
 from engine.persistence.shared_results import SharedResults
+from engine.persistence.taken_stages import TakenStages
 from engine.strategies.base import KeptWork, State, Strategy
 from engine.tokens.blocks import EncodedDocument
 from engine.tokens.packing import Rows
@@ -70,6 +72,8 @@ class RunSetup:
     overrides: Overrides = field(default_factory=Overrides)
     """The training settings that the strategy sets itself."""
     finished_stages: int = 0
+    taken: TakenStages | None = None
+    """The stages that the run has taken from one with fewer tasks."""
     shared: SharedResults | None = None
     """Where results lie that runs have in common; None shares nothing."""
     content: str = ""
@@ -78,6 +82,11 @@ class RunSetup:
     """At most so long apart are the points inside a stage that the run can go on from."""
     check_room: Callable[[], None] = lambda: None
     """Called before a stage; raises StoreUnavailableError while the disk has no room for what it will write."""
+
+    @property
+    def has_unlike_stages(self) -> bool:
+        """Whether stages were taken from a run whose numbers may differ from those that would be made here."""
+        return self.taken is not None and bool(unlike_arithmetic(self.taken.environment, self.environment))
 
     @cached_property
     def scored(self) -> Scored:

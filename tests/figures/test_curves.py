@@ -50,6 +50,15 @@ def test_a_curve_stands_in_its_interval_and_says_it() -> None:
     assert "interval" not in named(figure(curve=frames.curve(FORGOTTEN, half=0.0)), "held-out-bread").hovertext[1]
 
 
+def test_no_line_leads_through_looks_at_which_a_task_was_not_scored() -> None:
+    line = named(figure(), "held-out-tea")
+    seen = [(x, y) for x, y in zip(line.x, line.y, strict=True) if y == y]
+    assert seen == [(0, 4.0), (10, 4.1), (20, 2.0)]
+    assert [x for x, y in zip(line.x, line.y, strict=True) if y != y] == [5, 13, 16]
+    assert not any(y != y for y in named(figure(), "held-out-bread").y)
+    assert all(np.isfinite(named(figure(), "interval-tea").y))
+
+
 def test_a_curve_without_an_error_has_no_band() -> None:
     assert len(named(figure(curve=frames.curve(FORGOTTEN, half=float("nan"))), "interval-bread").x) == 0
 

@@ -20,7 +20,7 @@ from engine.execution.execute import execute_run
 from engine.experiments.experiment import Experiment
 from engine.insight import frames
 from engine.persistence import disk_space
-from engine.running import joining
+from engine.running import joining, sources
 from engine.running.headless import run_experiment
 from engine.running.joining import join
 from engine.running.runner_lock import RunnerLock
@@ -89,7 +89,7 @@ def rows_of(folder: Path, left_out: set[str]) -> dict[str, list[dict[str, Any]]]
     with closing(Store(folder)) as store, store._reading() as connection:
         (experiment_id,) = connection.execute(sqlalchemy.select(schema.experiments.c.experiment_id)).scalars()
         found = {}
-        for table in schema._metadata.sorted_tables:
+        for table in (schema.experiments, schema.runs, *schema.OF_STAGES):
             query = sqlalchemy.select(table).order_by(*table.primary_key.columns)
             found[table.name] = [
                 {
@@ -368,10 +368,10 @@ def test_a_store_that_is_written_meanwhile_is_never_taken_in_halves(
             copies.append(source)
             os.utime(source, ns=(len(copies), len(copies)))
 
-    monkeypatch.setattr(joining.shutil, "copyfile", copied)
+    monkeypatch.setattr(sources.shutil, "copyfile", copied)
     join(parts, tmp_path / "joined")
     assert statuses(tmp_path / "joined") == ["finished"] * 4
-    monkeypatch.setattr(joining, "_TRIES", 1)
+    monkeypatch.setattr(sources, "_TRIES", 1)
     copies.clear()
     refused(parts, tmp_path / "again", StoreUnavailableError, "another program is writing it")
 

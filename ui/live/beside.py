@@ -15,14 +15,8 @@ from ui.widgets.text import plain, plural
 _SIGNS = {True: "✓", False: "✕"}
 
 
-def show_beside(followed: Followed, tasks: Sequence[str], score: str) -> None:
-    """The general text in a sentence, and the guards with what held and no longer does."""
-    words = general_words(followed.general, score)
-    if words:
-        st.markdown(words, help=(
-            "A text that no task touches: what the model loses on it, it loses beside the tasks. KL from the base "
-            "model says how far its predictions have moved, mean over tokens; it rises before scores fall."
-        ))  # fmt: skip
+def show_beside(followed: Followed, tasks: Sequence[str]) -> None:
+    """The guards with what held and no longer does."""
     histories = followed.guards
     if not histories:
         return
@@ -37,7 +31,7 @@ def show_beside(followed: Followed, tasks: Sequence[str], score: str) -> None:
 
 
 def general_words(general: pd.DataFrame, score: str) -> str:
-    """The newest whole score of the general text against the base model's, in Markdown; empty before there is one."""
+    """The newest whole score of the general text against the base model's; empty before there is one."""
     whole = general[general["is_whole"].astype(bool)].sort_values("stage")
     if whole.empty:
         return ""
@@ -45,11 +39,11 @@ def general_words(general: pd.DataFrame, score: str) -> str:
     first, last = whole.iloc[0], whole.iloc[-1]
     drift = general.sort_values("step")["drift"].dropna()
     if int(last["stage"]) == 0:
-        return f"**General text.** {style.text(first[style.name])} {style.unit} for the base model."
+        return f"General text: {style.text(first[style.name])} {style.unit} for the base model."
     change = style.change(last[style.name] - first[style.name])
     moved = f" KL from the base model: {drift.iloc[-1]:.3f} nats per token." if len(drift) else ""
     return (
-        f"**General text.** {style.text(last[style.name])} {style.unit} after stage {int(last['stage'])}, {change} "
+        f"General text: {style.text(last[style.name])} {style.unit} after stage {int(last['stage'])}, {change} "
         f"against the base model.{moved}"
     )
 

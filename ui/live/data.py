@@ -3,6 +3,7 @@
 import heapq
 import secrets
 from collections.abc import Hashable, Iterable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import streamlit as st
 
 from engine.store import Store
 from figures.theme import brief_labels
-from ui.live.feed import Feed
+from ui.live.feed import Feed, Followed
 from ui.server import session
 from ui.widgets.text import duration
 
@@ -61,6 +62,11 @@ def feed() -> Feed:
     return _feed(store.folder, store)
 
 
+def feed_of(store: Store) -> Feed:
+    """The same for a route of the server, which has asked itself whether the visitor may see what the store has."""
+    return _feed(store.folder, store)
+
+
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _feed(folder: Path, _store: Store) -> Feed:
     return Feed(_store)
@@ -70,6 +76,19 @@ def outline(runs: pd.DataFrame) -> Hashable:
     """The facts that decide which controls there are and what they say; it stays the same while runs merely train."""
     columns = [runs[name].tolist() for name in ("run_id", "status", "attempt", "reason")]
     return tuple(zip(*columns, runs["position"].fillna(0).tolist(), strict=True))
+
+
+def structure(runs: pd.DataFrame, followed: Followed, trouble: str) -> str:
+    """A word for all that decides which parts the page has: another one when a run or a stage begins or ends, and the
+    same while runs merely train."""
+    facts = repr((outline(runs), trouble, parts_of_matrix(followed)))
+    return blake2b(facts.encode(), digest_size=9).hexdigest()
+
+
+def parts_of_matrix(followed: Followed) -> Hashable:
+    """The facts that decide what stands beside a matrix: stages begun and over, cells, checks of guards."""
+    stages, checks = followed.stages, sum(len(history.outcomes) for history in followed.guards)
+    return len(stages), int(stages["finished"].sum()), len(followed.matrix), checks, followed.has_answers
 
 
 def reached(experiment_ids: Iterable[str]) -> Hashable:

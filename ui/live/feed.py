@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from engine.store import Store
 from figures.curves import loss_figure
 from figures.lines import NO_LINE, Line, last_step
 from figures.matrix import matrix_figure
+from ui.live.growing import Growing
 from ui.widgets.live_chart import Drawn, drawn
 
 KEEP_SECONDS = 0.5
@@ -49,6 +50,8 @@ class Followed:
     general: pd.DataFrame
     guards: tuple[GuardHistory, ...]
     experiment: Experiment
+    counts: tuple[int, ...] = ()
+    """`Store.recorded_counts` as it was before all but the lines were read."""
 
     @cached_property
     def size(self) -> tuple[int, ...]:
@@ -95,6 +98,7 @@ class Feed:
         self._nodes: OrderedDict[str, _Read] = OrderedDict()
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
+        self._grown: OrderedDict[tuple[Any, ...], Growing] = OrderedDict()
         self._watchers: dict[str, float] = {}
 
     def runs(self, experiment_id: str) -> pd.DataFrame:
@@ -130,23 +134,25 @@ class Feed:
             found: Followed = self._fresh(self._followed, (run_id, attempt), _RUNS, read).value
             return found
 
-    def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
-        """The loss curves of a run, drawn once for every state of its data."""
+    def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Growing:
+        """The loss curves of a run: a figure drawn once for many states of its data, and what has come since."""
         run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
         ended = str(run["status"]) in ENDED
         expected = set(strategies.pull_names(str(run["strategy"])))
         with self._lock:
             followed = self.followed(run_id, attempt)
+            # A run of an earlier version reports its pull as "penalty".
+            terms = sorted(set(followed.lines) | (expected if "penalty" not in followed.lines else set()))
+            key = (run_id, attempt, score, steps, ended, tuple(terms), tuple(sorted(followed.lines)), followed.size[1:])
 
-            def draw() -> go.Figure:
-                # A run of an earlier version reports its pull as "penalty".
-                terms = sorted(set(followed.lines) | (expected if "penalty" not in followed.lines else set()))
-                return loss_figure(
+            def draw() -> Growing:
+                figure = loss_figure(
                     followed.lines, followed.curve_of(score), followed.stages, tasks, score, terms, steps, ended,
                     followed.general,
                 )  # fmt: skip
+                return Growing.begun(key, drawn(figure), followed.lines)
 
-            return self._drawn(("losses", run_id, attempt, score, steps, followed.size, ended), draw)
+            return self._growing(key, followed.lines, draw)
 
     def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The score matrix of a run, drawn once for every state of it."""
@@ -193,6 +199,12 @@ class Feed:
         _touch(self._pictures, key, _PICTURES)
         return self._pictures[key]
 
+    def _growing(self, key: tuple[Any, ...], lines: Mapping[str, Line], draw: Callable[[], Growing]) -> Growing:
+        known = self._grown.get(key)
+        self._grown[key] = known.grown(lines) if known and not known.is_outgrown(lines) else draw()
+        _touch(self._grown, key, _PICTURES)
+        return self._grown[key]
+
     def _read(self, run_id: str, before: Followed | None) -> Followed:
         store, lines = self._store, dict(before.lines) if before else {}
         known = last_step(lines)
@@ -201,22 +213,25 @@ class Feed:
             return self._read(run_id, None)  # the last known step is gone: a resumed run trains its stage again
         for term, line in found.items():
             lines[term] = lines.get(term, NO_LINE).followed_by(line.after(known))
+        experiment = before.experiment if before else store.experiment(store.run_spec(run_id)[0])
+        clip = experiment.training.gradient_clip
+        clipping = before.clipping if before else {}
+        if clip is not None:
+            counted = store.clipped_steps(run_id, clip, known, last_step(lines))
+            clipping = clipping_by_stage(counted, clip, clipping)
+        counts = store.recorded_counts(run_id)
+        if before and before.counts == counts:
+            return replace(before, lines=lines, clipping=clipping)
         curve = before.curve if before else None
         newer = store.curve([run_id], -1 if curve is None or curve.empty else int(curve["step"].max()))
         if curve is None or curve.empty:
             curve = newer
         elif len(newer):
             curve = pd.concat([curve, newer], ignore_index=True)
-        experiment = before.experiment if before else store.experiment(store.run_spec(run_id)[0])
-        clip = experiment.training.gradient_clip
-        clipping = before.clipping if before else {}
-        if clip is not None:
-            counts = store.clipped_steps(run_id, clip, known, last_step(lines))
-            clipping = clipping_by_stage(counts, clip, clipping)
         guards = guard_histories(store.guard_outcomes(run_id), experiment.guards)
         return Followed(
             lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip, store.general(run_id),
-            tuple(guards), experiment,
+            tuple(guards), experiment, counts,
         )  # fmt: skip
 
 

@@ -6,11 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from engine.events.scores import ANSWER_SCORES
-from figures.curves import cell_figure
 from figures.theme import SCORES
 from ui.live.feed import Followed
-from ui.server import entrance, session
-from ui.widgets.live_chart import live_chart
+from ui.server import addresses, entrance, session
+from ui.widgets.live_chart import polled_chart
 from ui.widgets.text import bytes_size, plain, plural
 
 
@@ -57,8 +56,8 @@ def show_cell(
     asked = int(cell["questions"])
     st.caption(f"{over}, and {plural(asked, 'held-out question')}." if asked else f"{over}.")
     if stage:
-        figure = cell_figure(followed.curve_of(score), tasks, stage, task, score)
-        live_chart(figure, "live_cell_chart", height=200, revision=f"{run_id} {stage} {task} {score}")
+        address = addresses.cell_of(run_id, stage, task, score)
+        polled_chart("live_cell_chart", address, height=200, revision=f"{run_id} {stage} {task} {score}")
         checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
         if checkpoint:
             session.experiment_link(

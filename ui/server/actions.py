@@ -48,6 +48,17 @@ def start(experiment: Experiment, expected: Mapping[str, float] | None = None) -
     return experiment_id
 
 
+@_change("continued experiment {0} as {result}")
+def continue_experiment(experiment_id: str, experiment: Experiment) -> str:
+    """Queue an experiment that continues another one, whose stages its runs begin with; gives its id. Raises
+    PalimpsestError."""
+    from engine.running.continuing import start_continuation  # loads torch
+
+    continued_id = start_continuation(session.store(), experiment_id, experiment)
+    session.runner()
+    return continued_id
+
+
 @_change("paused run {0}")
 def pause(run_id: str) -> None:
     """Hold a run after the current step. Raises PalimpsestError."""

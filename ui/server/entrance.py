@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,17 @@ def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
 
 def _visitor() -> Visitor:
     """Raises AccessError where nobody may use the server as it is set up."""
+    return visitor_with(lambda: st.user)
+
+
+def visitor_with(claims: Callable[[], Mapping[str, Any]]) -> Visitor:
+    """Tell who somebody is by what his log-in says, which is asked for only where there is a log-in. Raises AccessError
+    where nobody may use the server as it is set up."""
     rules = _rules()
-    if rules.log_in and not st.user.get("is_logged_in"):
+    said = claims() if rules.log_in else {}
+    if rules.log_in and not said.get("is_logged_in"):
         return Visitor("somebody", Role.NOTHING)
-    return access.visitor_of(rules, st.user if rules.log_in else {})
+    return access.visitor_of(rules, said)
 
 
 def _rules() -> Rules:

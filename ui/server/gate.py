@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.server import access
+from ui.server.addresses import API
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/\\@?#:\[\]]+)(:[0-9]+)?", re.IGNORECASE)
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
@@ -69,7 +70,7 @@ class Gate:
         if refusal and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal})
         elif refusal:
-            await PlainTextResponse(refusal, 403)(scope, receive, send)
+            await _refused(scope, refusal)(scope, receive, send)
         else:
             await self._app(scope, receive, _kept_apart(send))
 
@@ -87,6 +88,13 @@ class Gate:
         if upload and scope["method"] != "OPTIONS" and upload[1] not in _uploading:
             return "Only those who may change things here may upload."
         return ""
+
+
+def _refused(scope: Scope, refusal: str) -> Response:
+    """In the form in which the place that was asked for answers."""
+    if f"/{API}/" in scope["path"]:
+        return JSONResponse({"error": refusal}, 403)
+    return PlainTextResponse(refusal, 403)
 
 
 def _kept_apart(send: Send) -> Send:

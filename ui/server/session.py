@@ -64,6 +64,11 @@ def store() -> Store:
     return _store(data_folder())
 
 
+def store_of_routes() -> Store:
+    """The same for a route of the server, which has asked itself who the visitor is (`ui/server/route_visitors.py`)."""
+    return _store(data_folder())
+
+
 def runner() -> Runner:
     """The thread that trains, started beside the server or by the first page that asks; it outlives every cache."""
     _admit()

@@ -16,6 +16,7 @@ _OF_PAGES = (
     "scipy.special",
     "ui.live.feed",
     "ui.live.data",
+    "ui.api.pictures",
     "ui.compare.sections",
     "ui.compare.parts.section_tabs",
     "ui.compare.parts.download_buttons",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine.common.errors import TaskError
 from engine.common.quoting import listed, shortened
@@ -98,12 +99,20 @@ def take_uploads(uploader_key: str, side: str) -> None:
     """Move what the upload widget holds into the draft. A file of the same name and content is taken once."""
     draft = current()
     files = draft.side(side)
-    for uploaded in st.session_state.get(uploader_key) or ():
-        data = uploaded.getvalue()
-        file_id = hashlib.sha256(uploaded.name.encode("utf-8", "surrogatepass") + b"\0" + data).hexdigest()[:16]
-        if all(file.file_id != file_id for file in files):
-            files.append(DraftFile(file_id, uploaded.name, data))
+    for found in uploaded_files(st.session_state.get(uploader_key) or ()):
+        if all(file.file_id != found.file_id for file in files):
+            files.append(found)
     draft.uploads += 1  # a new key empties the widget
+
+
+def uploaded_files(uploads: Iterable[UploadedFile]) -> list[DraftFile]:
+    """What an upload widget holds, each file by its name and content."""
+    found = []
+    for each in uploads:
+        data = each.getvalue()
+        file_id = hashlib.sha256(each.name.encode("utf-8", "surrogatepass") + b"\0" + data).hexdigest()[:16]
+        found.append(DraftFile(file_id, each.name, data))
+    return found
 
 
 def remove(side: str, file_id: str) -> None:

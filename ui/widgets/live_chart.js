@@ -1,25 +1,67 @@
 // One chart for as long as its place on the page exists: every new figure goes to Plotly.react on the same node.
 // What must outlive a refresh hangs on that node: the waiting figure, the pointer, the latest trigger function.
+// The figure comes with the page, or from a route of the server that is asked again and again.
 
 const NARROW_PX = 560;
 const LOAD_TIMEOUT_MS = 120000;
 const GONE_AFTER_MS = 1000;
+const LOOK_AT_THEME_MS = 500;
+const NUMBERS = {
+  i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array,
+  f8: Float64Array,
+};
 
 export default function (component) {
   const node = component.parentElement.querySelector(".palimpsest-chart");
   const chart = (node.palimpsest ??= mount(node));
   chart.data = component.data;
   chart.trigger = component.setTriggerValue;
-  node.setAttribute("aria-label", component.data.alt);
-  chart.ready.then(() => draw(node), (error) => { node.textContent = error.message; });
+  if (component.data.url !== chart.url) {
+    chart.leave?.();
+    chart.url = component.data.url;
+    chart.leave = chart.url ? follow(chart.url, (news) => takeNews(node, news)) : null;
+  }
+  if (!chart.url) show(node, component.data);
   // Streamlit also calls this for a refresh that the next one has overtaken, while the chart goes on living: whether it
   // is over shows in the page.
   return () => setTimeout(() => { if (!node.isConnected) end(node, chart); }, GONE_AFTER_MS);
 }
 
+function takeNews(node, { answer, trouble }) {
+  const chart = node.palimpsest;
+  if (!chart) return;
+  const said = node.parentElement.querySelector(".palimpsest-chart-trouble");
+  if (said.textContent !== trouble) said.textContent = trouble;
+  if (answer && answer !== chart.answer) {
+    chart.answer = answer;
+    show(node, answer);
+  }
+}
+
+// `shown` has the figure as Plotly's JSON, its alternative text, notes to stand below it, and as `tail` the points that
+// have come since it was drawn, by the traces' uids.
+function show(node, shown) {
+  const chart = node.palimpsest;
+  chart.shown = shown;
+  node.setAttribute("aria-label", shown.alt);
+  const notes = node.parentElement.querySelector(".palimpsest-chart-notes");
+  const sentences = shown.notes ?? [];
+  if (JSON.stringify(sentences) !== chart.noted) {
+    chart.noted = JSON.stringify(sentences);
+    notes.replaceChildren(...sentences.map((sentence) => {
+      const line = document.createElement("p");
+      line.textContent = sentence;
+      return line;
+    }));
+  }
+  chart.ready.then(() => draw(node), (error) => { node.textContent = error.message; });
+}
+
 function end(node, chart) {
   if (node.palimpsest !== chart) return;
+  chart.leave?.();
   chart.observer.disconnect();
+  clearInterval(chart.themed);
   clearTimeout(chart.waiting);
   window.removeEventListener("pointerup", chart.release);
   if (window.palimpsestPlotly) window.palimpsestPlotly.purge(node);
@@ -30,9 +72,13 @@ function mount(node) {
   const chart = { held: false, drawing: false, again: false, listening: false, rested: 0 };
   chart.ready = library();
   chart.observer = new ResizeObserver(() => {
-    if (node.clientWidth && node.clientWidth !== chart.width && chart.data) chart.ready.then(() => draw(node), () => {});
+    if (node.clientWidth && node.clientWidth !== chart.width && chart.shown) chart.ready.then(() => draw(node), () => {});
   });
   chart.observer.observe(node);
+  // A change of the page's theme is no event: the colours are looked at.
+  chart.themed = setInterval(() => {
+    if (!document.hidden && chart.theme && themeOf(node) !== chart.theme) draw(node);
+  }, LOOK_AT_THEME_MS);
   // A refresh in the middle of a drag would drop the zoom box that is being drawn.
   node.addEventListener("pointerdown", () => { chart.held = true; });
   chart.release = () => {
@@ -76,10 +122,12 @@ async function draw(node) {
     const height = narrow ? chart.data.narrow_height : chart.data.height;
     // Held from the first moment on, so that nothing below the chart moves while it is drawn.
     node.style.height = `${height}px`;
-    if (!chart.width) return;
-    const figure = JSON.parse(chart.data.figure);
+    if (!chart.width || !chart.shown) return;
+    const figure = JSON.parse(chart.shown.figure);
+    for (const trace of figure.data) lengthen(trace, chart.shown.tail?.[trace.uid]);
     const layout = { ...figure.layout, ...chart.data.layout, width: chart.width, height, autosize: false };
     for (const trace of figure.data) trace.uid = plainName(trace.uid);
+    chart.theme = themeOf(node);
     dress(layout, figure.data, getComputedStyle(node), narrow);
     await window.palimpsestPlotly.react(node, figure.data, layout, options());
     listen(node, chart);
@@ -88,6 +136,23 @@ async function draw(node) {
     chart.rested = 2 * performance.now() - began;
     if (chart.again && !chart.held) setTimeout(() => draw(node), 0);
   }
+}
+
+function lengthen(trace, more) {
+  if (!more) return;
+  for (const axis of ["x", "y"]) trace[axis] = [...numbers(trace[axis] ?? []), ...numbers(more[axis])];
+}
+
+function numbers(values) {
+  if (!values.bdata) return values;
+  const bytes = Uint8Array.from(atob(values.bdata), (letter) => letter.charCodeAt(0));
+  return new NUMBERS[values.dtype](bytes.buffer);
+}
+
+function themeOf(node) {
+  const style = getComputedStyle(node);
+  return ["--st-text-color", "--st-secondary-background-color", "--st-font"].map((name) => style.getPropertyValue(name))
+    .join();
 }
 
 // Plotly looks for what a trace leaves behind by a selector made of its uid, which may hold a user's names.

@@ -4,6 +4,9 @@
 choices and hover are lost. This component hands each new figure to `Plotly.react` on one DOM node instead. The
 library (5 MB, from the plotly wheel) goes to the browser once, in an element of its own: a component's code is part
 of each of its messages, and Streamlit replaces only messages that didn't change by a reference.
+
+A figure that is shown once comes with the page. One that grows comes from a route of the server, which the chart asks
+itself: no script runs for a new point.
 """
 
 from collections.abc import Callable
@@ -18,16 +21,26 @@ import streamlit as st
 
 from figures.theme import alt_text
 
-_SCRIPT = Path(__file__).with_name("live_chart.js")
+_SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "live_chart.js")]
 # A page that draws itself again every second is never out of date for long: fading it at each turn is flicker.
 _LOADER_CSS = """
 .stElementContainer:has(.palimpsest-plotly) { display: none; }
 .stElementContainer[data-stale="true"] { opacity: 1 !important; transition: none !important; }
 """
+_CHART_HTML = """
+<div class="palimpsest-chart" role="img" tabindex="0"></div>
+<div class="palimpsest-chart-notes"></div>
+<p class="palimpsest-chart-trouble" role="status"></p>
+"""
 _CHART_CSS = """
 .palimpsest-chart { width: 100%; overflow: hidden; }
 .palimpsest-chart .modebar { opacity: 0.7; }
 .palimpsest-chart:focus-visible { outline: 2px solid var(--st-primary-color); }
+.palimpsest-chart-notes p, .palimpsest-chart-trouble {
+  margin: 0.25rem 0 0; font-family: var(--st-font); font-size: 0.875rem; color: var(--st-text-color);
+}
+.palimpsest-chart-notes p { opacity: 0.75; }
+.palimpsest-chart-trouble:empty { display: none; }
 """
 
 
@@ -66,12 +79,39 @@ def live_chart(
     `st.session_state[key].click`.
     """
     written = figure if isinstance(figure, Drawn) else drawn(figure)
-    data = {
-        "figure": written.figure,
+    data = {"figure": written.figure, "alt": written.alt}
+    return _mounted(key, data, height, narrow_height, on_click, revision)
+
+
+def polled_chart(
+    key: str,
+    url: str,
+    height: int = 420,
+    narrow_height: int | None = None,
+    on_click: Callable[[], None] | None = None,
+    revision: str = "",
+) -> dict[str, Any] | None:
+    """Show the figure that the route `url` of this server gives (`ui/server/addresses.py` has them), and go on asking
+    it for what is new without a run of the page's script; all else is as in `live_chart`.
+
+    The chart asks once a second while the run trains, seldom once it has ended and never in a tab that nobody looks at.
+    It follows the page's theme, says when the server does not answer, and goes on when it does.
+    """
+    return _mounted(key, {"url": url}, height, narrow_height, on_click, revision)
+
+
+def _mounted(
+    key: str,
+    source: dict[str, str],
+    height: int,
+    narrow_height: int | None,
+    on_click: Callable[[], None] | None,
+    revision: str,
+) -> dict[str, Any] | None:
+    data = source | {
         "layout": {"uirevision": f"{key} {revision}"},
         "height": height,
         "narrow_height": narrow_height or height,
-        "alt": written.alt,
     }
     result = _chart()(key=key, data=data, on_click_change=on_click or _nothing)
     return result.click if isinstance(result.click, dict) else None
@@ -100,8 +140,8 @@ def _loader() -> Callable[..., Any]:
 def _chart() -> Callable[..., Any]:
     return st.components.v2.component(
         "palimpsest_live_chart",
-        html='<div class="palimpsest-chart" role="img" tabindex="0"></div>',
+        html=_CHART_HTML,
         css=_CHART_CSS,
-        js=_SCRIPT.read_text(encoding="utf-8"),
+        js="".join(script.read_text(encoding="utf-8") for script in _SCRIPTS),
         isolate_styles=False,
     )

@@ -1,0 +1,39 @@
+"""The task that is added: one of the library, or files that are read as they are recognised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from engine.common.errors import TaskError
+from engine.common.quoting import clean_name
+from engine.tasks.columns import Columns
+from engine.tasks.documents import Task
+from engine.tasks.library import MAX_NAME
+from engine.tasks.load import documents_of
+from ui.tasks.upload_draft import Reading
+
+_SHARE = 0.1
+"""The share of the documents that is held out."""
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """A task that was read from files, and the names of these."""
+
+    task: Task
+    sources: tuple[str, ...]
+
+
+def read_as_recognised(readings: Sequence[Reading]) -> ReadTask:
+    """One task of all files, without a choice being asked for. Raises TaskError where one is needed, or where a file
+    can't be used."""
+    for reading in readings:
+        if reading.error or not reading.usable:
+            raise TaskError(reading.error or f"{reading.file.name}: nothing in this file can be used.")
+    contents = [content for reading in readings for content in reading.usable]
+    sources = tuple(reading.file.name for reading in readings)
+    name = sources[0] if len(sources) == 1 else f"these {len(sources)} files"
+    divided = documents_of(name, contents, None, "auto", Columns(), _SHARE)
+    division = divided.division
+    stem = clean_name(PurePath(sources[0]).name.split(".")[0].replace("_", " ")[:MAX_NAME])
+    return ReadTask(Task(stem, division.train, division.held_out, divided.reading), sources)

@@ -1,0 +1,78 @@
+"""The figures and words that pages show of runs, as the widgets of `ui/widgets` take them."""
+
+from typing import Any
+
+from engine.results.clipping_words import in_words
+from figures.curves import cell_figure
+from ui.api.request_errors import RequestError
+from ui.api.sources import Sources, Values
+from ui.live import data
+from ui.live.beside import general_words
+from ui.live.feed import ENDED, Followed
+from ui.live.glance import overview_table, progress_of, run_numbers
+from ui.widgets.live_chart import Drawn, drawn
+
+
+def losses(sources: Sources, values: Values) -> dict[str, Any]:
+    """The losses over steps: the figure, or for who has it what has come since."""
+    run = sources.run(values["run_id"])
+    followed = sources.followed(run)
+    growing = sources.feed.losses(run, _tasks(followed), values["score"])
+    clipped = [in_words(followed.clipping)] if followed.clipping else []
+    remarks = [
+        f"Stage {stage.stage}: {remark}" for stage in followed.stages.itertuples() for remark in stage.remarks
+    ]  # fmt: skip
+    known = {
+        "base": growing.base, "newest_step": growing.newest, "tail": growing.tail, "notes": clipped + remarks,
+        "may_change": _may_change(run),
+    }  # fmt: skip
+    return known if values["base"] == growing.base else known | _figure(growing.drawn)
+
+
+def matrix(sources: Sources, values: Values) -> dict[str, Any]:
+    """The score matrix."""
+    run = sources.run(values["run_id"])
+    followed = sources.followed(run)
+    picture = sources.feed.matrix(run, _tasks(followed), values["score"])
+    words = general_words(followed.general, values["score"])
+    return _figure(picture) | {"notes": [words] if words else [], "may_change": _may_change(run)}
+
+
+def cell(sources: Sources, values: Values) -> dict[str, Any]:
+    """The held-out curve behind one cell of the matrix."""
+    run = sources.run(values["run_id"])
+    followed = sources.followed(run)
+    tasks, task, stage = _tasks(followed), values["task"], values["stage"]
+    if task not in tasks or stage > len(tasks):
+        raise RequestError(404, f"There is no cell of stage {stage} and task {task!r} in this matrix.")
+    figure = cell_figure(followed.curve_of(values["score"]), tasks, stage, task, values["score"])
+    return _figure(drawn(figure)) | {"may_change": _may_change(run)}
+
+
+def glance(sources: Sources, values: Values) -> dict[str, Any]:
+    """How far a run and its experiment are, in words, and the word for what their page is made of."""
+    from engine.common.paths import data_folder
+    from engine.running.queue import get_runner
+
+    run = sources.run(values["run_id"])
+    runs = sources.runs(str(run["experiment_id"]))
+    trouble = get_runner(data_folder()).trouble
+    return {
+        "may_change": data.is_active(runs) or bool(trouble),
+        "structure": data.structure(runs, sources.followed(run), trouble),
+        "progress": progress_of(run),
+        "numbers": run_numbers(run),
+        "overview": overview_table(runs),
+    }
+
+
+def _may_change(run: Any) -> bool:
+    return run["status"] not in ENDED
+
+
+def _figure(shown: Drawn) -> dict[str, Any]:
+    return {"figure": shown.figure, "alt": shown.alt}
+
+
+def _tasks(followed: Followed) -> list[str]:
+    return [task.name for task in followed.experiment.tasks]

@@ -1,0 +1,41 @@
+"""The page's script runs when the page is made of other parts than it shows, and never because time has passed.
+
+A route of the server says in a word, its answer's `structure`, what the page is made of; the browser compares it with
+the word that the page was drawn with.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "change_watch.js")]
+_CSS = ".stElementContainer:has(.palimpsest-change-watch) { display: none; }"
+
+
+def change_watch(key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None]) -> None:
+    """Call `on_change` when the answer of the route `url` has another `structure` than `seen()`, the one that the page
+    was drawn with, or when there is nothing any more at `url`.
+
+    `key` is also the key of the fragment that is to be named with those to draw: it must be drawn with them, so that
+    `seen` is asked again.
+    """
+    st.fragment(_draw, key=key)(key, url, seen, on_change)
+
+
+def _draw(key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None]) -> None:
+    turn = st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
+    _component()(key=f"{key}_watch", data={"url": url, "seen": seen(), "turn": turn}, on_change_change=on_change)
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    return st.components.v2.component(
+        "palimpsest_change_watch",
+        html='<span class="palimpsest-change-watch"></span>',
+        css=_CSS,
+        js="".join(script.read_text(encoding="utf-8") for script in _SCRIPTS),
+        isolate_styles=False,
+    )
