@@ -27,7 +27,7 @@ from figures.theme import (
 
 HEIGHT = 430
 _MARGIN = {"l": 62, "r": 14, "t": 10, "b": 50}
-_ROOM = Room(HEIGHT - _MARGIN["t"] - _MARGIN["b"], 250, 1300)
+_ROOM = Room(HEIGHT - _MARGIN["t"] - _MARGIN["b"], 270, 1300)
 """The plot between a phone's and a wide screen's."""
 _LONGEST = 26
 _PAD = 0.12
@@ -199,7 +199,7 @@ def _names(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], frame: _
 
 def _annotation(row: Mapping[str, Any], name: str, point: Point, place: Place) -> dict[str, Any]:
     right, up = place.right + point.width / 2, place.up + LINE / 2
-    is_away = max(abs(up), abs(right) - point.width / 2) > 1.5 * LINE
+    is_away = max(abs(up) - LINE / 2, abs(right) - point.width / 2) > LINE
     return {
         "x": row[X], "y": row[Y], "ax": right, "ay": -up, "text": name, "showarrow": True, "arrowhead": 0,
         "arrowwidth": 1, "arrowcolor": GREY if is_away else "rgba(0,0,0,0)", "standoff": 8, "borderpad": 0,

@@ -1,17 +1,20 @@
 """What the value of a parameter does: what is learnt and what is kept, at each value that was tried."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from figures.numbers import setting
 from figures.theme import AXIS, GREY, SCORES, LineStyle, ScoreStyle, base_layout, empty_figure, escaped, short
 
 MEASURES = {"backward_transfer": "kept", "learning_accuracy": "learnt"}
 """The rows of the figure, each with the word that it goes by."""
 _ROW, _GAP, _BETWEEN = 190, 34, 0.06
 _TOP, _BOTTOM = 34, 56
+_MOST_TICKS = 8
+"""Beyond so many values, the axis is marked at powers of ten."""
 
 
 def varied_figure(points: pd.DataFrame, references: pd.DataFrame, score: str = "nats_per_token") -> go.Figure:
@@ -26,7 +29,7 @@ def varied_figure(points: pd.DataFrame, references: pd.DataFrame, score: str = "
         return empty_figure("This appears once a strategy has finished with two values of a parameter.")
     style = SCORES[score]
     panels = list(dict.fromkeys(shown["panel"]))
-    layout = _layout(panels, style)
+    layout = _layout({panel: sorted(set(shown.loc[shown["panel"] == panel, "value"])) for panel in panels}, style)
     traces: list[go.Scatter] = []
     for column, panel in enumerate(panels):
         for row, measure in enumerate(MEASURES):
@@ -35,12 +38,12 @@ def varied_figure(points: pd.DataFrame, references: pd.DataFrame, score: str = "
             for name, part in own.groupby("line", sort=False):
                 traces.append(_line(part.sort_values("value"), str(name), measure, style, axis))
             layout["shapes"] += _references(references, measure, axis)
-            if not column:
+            if not column and not row:  # once: below, where all learn alike, they would lie on each other
                 layout["annotations"] += _reference_names(references, measure, axis)
     return go.Figure({"data": traces, "layout": layout})
 
 
-def _layout(panels: Sequence[str], style: ScoreStyle) -> dict[str, Any]:
+def _layout(panels: Mapping[str, Sequence[float]], style: ScoreStyle) -> dict[str, Any]:
     """A column for each panel, a row for each measure; rows share their vertical range."""
     height = _TOP + 2 * _ROW + _GAP + _BOTTOM
     inner = height - _TOP - _BOTTOM
@@ -48,13 +51,15 @@ def _layout(panels: Sequence[str], style: ScoreStyle) -> dict[str, Any]:
     layout |= {"height": height, "margin": {"l": 64, "r": 16, "t": _TOP, "b": _BOTTOM}, "showlegend": False}
     layout |= {"shapes": [], "annotations": []}
     width = (1 - _BETWEEN * (len(panels) - 1)) / len(panels)
-    for column, panel in enumerate(panels):
+    for column, (panel, values) in enumerate(panels.items()):
         left = column * (width + _BETWEEN)
         for row, (measure, word) in enumerate(MEASURES.items()):
             number = column * len(MEASURES) + row + 1
             key = "" if number == 1 else str(number)
             top = 1 - row * (_ROW + _GAP) / inner
             across = AXIS | {"type": "log", "domain": [left, left + width], "anchor": f"y{key}", "dtick": 1}
+            if len(values) <= _MOST_TICKS:
+                across |= {"tickvals": list(values), "ticktext": [setting(value) for value in values]}
             across |= {"title": {"text": escaped(panel) if row else "", "standoff": 8}, "showticklabels": bool(row)}
             down = AXIS | {"domain": [top - _ROW / inner, top], "anchor": f"x{key}", "nticks": 5}
             down |= {"title": {"text": "" if column else f"{word}, {_unit(measure, style)}", "standoff": 8}}

@@ -24,6 +24,7 @@ from ui.report.offer import offer_passages
 from ui.report.sections import sections_of
 from ui.report.told_runs import told_runs
 from ui.server import session
+from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
 
 REFRESH_SECONDS = 4
@@ -40,6 +41,7 @@ def choose_experiments(experiments: pd.DataFrame) -> list[str]:
         format_func=lambda each: names[each],
         key="compare_experiments",
         help=words.EXPERIMENTS_HELP,
+        width=380,
     )
     return list(chosen)
 
@@ -96,16 +98,16 @@ def main() -> None:
     store = session.store()
     experiments = store.experiments()
     if experiments.empty:
-        st.title(words.TITLE)
+        page_head(words.TITLE)
         st.info(words.NOTHING_YET, icon=":material/compare_arrows:")
         with st.container(horizontal=True):
             session.experiment_link(session.EXPERIMENT, None, words.SET_UP, ":material/science:")
             session.experiment_link(session.START, None, words.DEMO, ":material/play_circle:")
         return
-    head = st.container(horizontal=True, vertical_alignment="bottom", key="compare_head")
+    with page_head(words.TITLE):
+        head = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom", gap="small")
     show_missing(experiments)
     with head:
-        st.title(words.TITLE, width="content")
         chosen = choose_experiments(experiments)
         score = choose_score(store, chosen)
     session.remember_in_url(*chosen)

@@ -12,7 +12,7 @@ from figures.numbers import NOTHING, count, duration, percent
 from figures.theme import LineStyle, brief_labels
 from ui.compare import words
 from ui.compare.compared_runs import Comparison
-from ui.compare.tables import with_interval
+from ui.compare.tables import number, with_interval
 from ui.widgets.html_table import Cell, Heading
 
 
@@ -65,18 +65,22 @@ def _columns(score: str, behind: Mapping[str, tuple[str, str]]) -> list[_Column]
         return lambda row: float("nan") if pd.isna(row[name]) else factor * float(row[name])
 
     return [
+        _Column(
+            Heading(words.AT_THE_END), lambda row: number(row["earlier_tasks"], "earlier_tasks", score),
+            value("earlier_tasks", sign(score)),
+        ),
         _Column(Heading(words.KEPT), lambda row: _text(row[KEPT], percent), value(KEPT)),
         _Column(
             Heading(words.LEARNT), lambda row: with_interval(row, "learning_accuracy", score),
             value("learning_accuracy", sign(score)),
         ),
-        _Column(Heading(words.BEHIND), lambda row: behind.get(row["configuration"], (NOTHING, ""))[0]),
-        _Column(Heading("p", is_wide_only=True), lambda row: behind.get(row["configuration"], ("", ""))[1]),
+        _Column(Heading(words.BEHIND, narrowest=400), lambda row: behind.get(row["configuration"], (NOTHING, ""))[0]),
+        _Column(Heading("p", narrowest=640), lambda row: behind.get(row["configuration"], ("", ""))[1]),
         _Column(
-            Heading("Tokens", is_wide_only=True), lambda row: _text(row["target_tokens"], count),
+            Heading("Tokens", narrowest=640), lambda row: _text(row["target_tokens"], count),
             value("target_tokens", -1.0),
         ),
-        _Column(Heading("Time", is_wide_only=True), lambda row: _text(row["seconds"], duration)),
+        _Column(Heading("Time", narrowest=640), lambda row: _text(row["seconds"], duration)),
     ]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ FIGURE_TEXT = (
     "Right: learns the new task better. Up: keeps more of the earlier ones. Small dots are seeds, bars 95% intervals; "
     "no strategy beats those on the dotted line in both. Dashed lines lead to naive and joint."
 )
-BEHIND, BEST, REFERENCE = "Behind the best", "best", "reference"
+AT_THE_END, BEHIND, BEST, REFERENCE = "Earlier tasks", "Behind the best", "best", "reference"
 TABLE_ALT = "The strategies, the one that kept most first"
 ALL_MEASURES = "All measures"
 MATRICES_TEXT = (
@@ -128,9 +128,9 @@ def means(score: str) -> str:
     )
 
 
-def learnt_in(unit: str, lower_is_better: bool) -> str:
-    better = "lower" if lower_is_better else "higher"
+def about_the_table(unit: str, lower_is_better: bool) -> str:
     return (
-        f"Learnt is in {unit}, {better} is better; ± is half the width of its 95% interval over seeds. Behind the "
-        "best: how much less was kept, with the p of the paired test."
+        f"In {unit}, {'lower' if lower_is_better else 'higher'} is better. Earlier tasks: the score of the final model "
+        "on them; the best kept most, and by it the others are behind, whatever share of little they may have kept. ± "
+        "is half the width of a 95% interval over seeds."
     )

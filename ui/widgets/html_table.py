@@ -17,7 +17,8 @@ STYLE = """<style>
 .palimpsest-table .best { font-weight: 700; }
 .palimpsest-table .mark { display: inline-block; width: 0.6rem; height: 0.6rem; border-radius: 50%;
   margin-right: 0.45rem; }
-@container (max-width: 560px) { .palimpsest-table .wide { display: none; } }
+@container (max-width: 400px) { .palimpsest-table .from-400 { display: none; } }
+@container (max-width: 640px) { .palimpsest-table .from-640 { display: none; } }
 </style>"""
 
 
@@ -28,8 +29,8 @@ class Heading:
     title: str
     help: str = ""
     is_number: bool = True
-    is_wide_only: bool = False
-    """Left out where the table is narrow."""
+    narrowest: int = 0
+    """Left out where the table is narrower, in pixels: 0 (never), 400 or 640."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _cell(cell: Cell, heading: Heading, names_row: bool) -> str:
 
 
 def _class(heading: Heading, is_best: bool = False) -> str:
-    chosen = ("number" * heading.is_number, "wide" * heading.is_wide_only, "best" * is_best)
+    chosen = ("number" * heading.is_number, f"from-{heading.narrowest}" * bool(heading.narrowest), "best" * is_best)
     names = " ".join(name for name in chosen if name)
     return f' class="{names}"' if names else ""
 

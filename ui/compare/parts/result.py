@@ -21,19 +21,16 @@ from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain
 
 _STYLE = """<style>
-.compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.75rem; margin: 0;
-  padding: 0; }
-.compare-figures > div { margin: 0; border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem;
-  padding: 0.6rem 0.9rem; }
-.compare-figures dt { font-size: 0.875rem; opacity: 0.75; font-weight: 400; }
-.compare-figures dd { margin: 0; overflow-wrap: anywhere; font-size: 0.875rem; line-height: 1.35; opacity: 0.85; }
-.compare-figures dd.value { font-size: 1.75rem; line-height: 1.25; font-weight: 600; opacity: 1;
-  font-variant-numeric: tabular-nums; }
-.compare-figures small { font-size: 0.875rem; font-weight: 400; opacity: 0.85; }
+.compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.6rem; }
+.compare-figures > div { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.5rem 0.8rem;
+  font-size: 0.875rem; line-height: 1.35; overflow-wrap: anywhere; }
+.compare-figures .name, .compare-figures .note { opacity: 0.8; }
+.compare-figures .value { font-size: 1.75rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
+.compare-figures .unit { font-size: 0.875rem; font-weight: 400; opacity: 0.8; }
 @media (max-width: 900px) {
-  .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem; }
-  .compare-figures > div { padding: 0.5rem 0.7rem; }
-  .compare-figures dd.value { font-size: 1.35rem; }
+  .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .compare-figures > div { padding: 0.4rem 0.6rem; }
+  .compare-figures .value { font-size: 1.3rem; }
 }
 </style>"""
 
@@ -52,15 +49,17 @@ def show_headline(comparison: Comparison, link: Callable[[], None]) -> None:
 
 
 def figures_html(figures: Sequence[Figure]) -> str:
-    """The four figures as a list of terms."""
-    parts = [
-        f'<div title="{escape(each.help)}"><dt>{escape(each.name)}</dt>'
-        f'<dd class="value">{escape(each.value)}{f" <small>{escape(each.unit)}</small>" if each.unit else ""}</dd>'
-        + "".join(f"<dd>{escape(note)}</dd>" for note in each.notes)
-        + "</div>"
-        for each in figures
-    ]
-    return f'{_STYLE}<dl class="compare-figures">{"".join(parts)}</dl>'
+    """The four figures side by side, two by two on a phone."""
+    return f'{_STYLE}<div class="compare-figures" role="list">{"".join(map(_figure_html, figures))}</div>'
+
+
+def _figure_html(figure: Figure) -> str:
+    unit = f' <span class="unit">{escape(figure.unit)}</span>' if figure.unit else ""
+    notes = "".join(f'<div class="note">{escape(note)}</div>' for note in figure.notes)
+    return (
+        f'<div role="listitem" title="{escape(figure.help)}"><div class="name">{escape(figure.name)}</div>'
+        f'<div class="value">{escape(figure.value)}{unit}</div>{notes}</div>'
+    )
 
 
 def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
@@ -75,7 +74,8 @@ def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
         styles = styles_of(comparison, drawn)
         headings, rows = strategy_headings(comparison.score), strategy_rows(comparison, styles)
         st.html(table_html(headings, rows, words.TABLE_ALT))
-        st.caption(words.learnt_in(SCORES[comparison.score].unit, SCORES[comparison.score].lower_is_better))
+        style = SCORES[comparison.score]
+        st.caption(words.about_the_table(style.unit, style.lower_is_better))
     measures = st.expander(words.ALL_MEASURES, key="compare_all_measures", on_change="rerun")
     if measures.open:
         with measures:
