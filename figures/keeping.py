@@ -59,8 +59,8 @@ def keeping_figure(
 
     `summaries` has a row per label: label, learning_accuracy, backward_transfer, and the ends `_low` and `_high` of
     their intervals (may be missing); `runs` a row per run: label, seed and both measures. Lines lead from the
-    `references` to both axes. Names stand beside the points, none over another; labels whose style is faded are small,
-    grey and named on hover alone.
+    `references` to both axes. Names stand beside the points, none over another; labels whose style is faded are small
+    and grey, without seeds, and named on hover alone.
     """
     style = SCORES[score]
     points = summaries.dropna(subset=[X, Y])
@@ -74,7 +74,7 @@ def keeping_figure(
     traces = [_front(points, style)]
     for row in rows:
         own, line = seeds[seeds["label"] == row["label"]], styles[row["label"]]
-        if len(own) > 1:
+        if len(own) > 1 and not line.faded:
             traces.append(_seeds(row["label"], own, line, style))
         traces.append(_mean(row, len(own), line, style))
     best = ", ".join(str(label) for label in _on_the_front(points, style)["label"])
@@ -90,14 +90,12 @@ def keeping_figure(
 def _frame(points: pd.DataFrame, seeds: pd.DataFrame, style: ScoreStyle) -> _Frame:
     """Ranges that hold every mean and seed, 0 of what was kept, and of the intervals as much as leaves room to read:
     with two seeds one may be twelve times as wide as all else."""
-    x = _range(points, seeds, X)
-    low, high = _range(points, seeds, Y)
-    pad = _PAD * ((high - low) or 1.0)
-    return _Frame((x[1], x[0]) if style.lower_is_better else x, (low, max(high, pad / 2)))
+    x, y = _range(points, seeds, X), _range(points, seeds, Y, 0.0)
+    return _Frame((x[1], x[0]) if style.lower_is_better else x, y)
 
 
-def _range(points: pd.DataFrame, seeds: pd.DataFrame, name: str) -> tuple[float, float]:
-    values = np.concatenate([points[name].to_numpy(float), seeds[name].to_numpy(float)])
+def _range(points: pd.DataFrame, seeds: pd.DataFrame, name: str, *others: float) -> tuple[float, float]:
+    values = np.concatenate([points[name].to_numpy(float), seeds[name].to_numpy(float), others])
     low, high = float(values.min()), float(values.max())
     spread = (high - low) or abs(high) / 10 or 1.0
     ends = points.reindex(columns=[f"{name}_low", f"{name}_high"]).to_numpy(float)
@@ -132,9 +130,9 @@ def _seeds(label: str, own: pd.DataFrame, line: LineStyle, style: ScoreStyle) ->
         f"<b>{escaped(label)}</b>, seed {seed}<br>{_told(x, y, style)}"
         for seed, x, y in zip(own["seed"], own[X], own[Y], strict=True)
     ]
-    marker = {"color": line.color, "size": 5 if line.faded else 6, "symbol": "circle"}
+    marker = {"color": line.color, "size": 6, "symbol": "circle"}
     return go.Scatter(
-        x=own[X], y=own[Y], mode="markers", marker=marker, opacity=0.25 if line.faded else 0.6, hoverinfo="text",
+        x=own[X], y=own[Y], mode="markers", marker=marker, opacity=0.6, hoverinfo="text",
         hovertext=hovers, uid=f"seeds-{label}", name=short(label, 48),
     )  # fmt: skip
 

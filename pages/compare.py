@@ -80,8 +80,10 @@ def show_findings(comparison: Comparison) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if comparison.findings:
             left_out = len(comparison.runs) - len(comparison.judged)
-            lines = "\n".join(f"- {plain(finding.text)}" for finding in comparison.findings)
-            st.warning(f"{words.unfair(left_out)}:\n{lines}", icon=":material/balance:", width="stretch")
+            st.markdown(f":material/balance: {words.unfair(left_out)}")
+            with st.popover(words.WHY, type="tertiary"):
+                for finding in comparison.findings:
+                    st.markdown(plain(finding.text))
         st.toggle(words.USE_ALL, key="compare_judge_all", help=words.USE_ALL_HELP)
 
 
@@ -105,7 +107,9 @@ def main() -> None:
             session.experiment_link(session.START, None, words.DEMO, ":material/play_circle:")
         return
     with page_head(words.TITLE):
-        head = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom", gap="small")
+        head = st.container(
+            horizontal=True, horizontal_alignment="right", vertical_alignment="bottom", gap="small", key="compare_head"
+        )
     show_missing(experiments)
     with head:
         chosen = choose_experiments(experiments)
@@ -128,7 +132,8 @@ def show_comparison(store: Store, key: str, every: Everything, head: Any) -> Non
     key, comparison = compared(key, every, run_ids, bool(st.session_state.get("compare_judge_all")))
     # Every part has a place of its own: what comes or goes above would move the controls below, which stand in both
     # places until all of the page is drawn again.
-    state, result, findings, tabs = (st.container() for _ in range(4))
+    state, result, findings = (st.container() for _ in range(3))
+    tabs = st.container(key="compare_tabs")
     with state:
         show_state(every)
     if not run_ids:

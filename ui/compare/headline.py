@@ -89,7 +89,10 @@ def _learnt(
 
 
 def _against(name: str, worse: float, score: str) -> str:
-    return f"{difference(abs(worse), score)} {'less' if worse > 0 else 'more'} than {name}"
+    apart = difference(abs(worse), score)
+    if apart == difference(0.0, score):
+        return f"as well as {name}"
+    return f"{apart} {'worse' if worse > 0 else 'better'} than {name}"
 
 
 def _cost(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None") -> Figure:
@@ -98,8 +101,9 @@ def _cost(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None") -> Figure:
         return Figure(words.PRICE, count(tokens), words.TOKENS, (f"{duration(seconds)} a run",), words.PRICE_HELP)
     notes = [f"{amount(tokens, 'token')} a run"]
     if pd.notna(seconds) and pd.notna(naive["seconds"]):
-        more = seconds - naive["seconds"]
-        notes.append(f"{duration(seconds)}, {duration(abs(more))} {'more' if more >= 0 else 'less'} than naive")
+        more = round(seconds - naive["seconds"])
+        against = f"{duration(abs(more))} {'more' if more > 0 else 'less'} than" if more else "as long as"
+        notes.append(f"{duration(seconds)}, {against} naive")
     times = decimal(round(tokens / naive["target_tokens"], 2))
     return Figure(words.PRICE, f"{times}×", words.NAIVES_TOKENS, tuple(notes), words.PRICE_HELP)
 

@@ -16,7 +16,7 @@ from ui.compare.beside import HELPS, TITLE, beside_view
 from ui.compare.compared_runs import Comparison
 from ui.compare.drawn import best_few, styles_of
 from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
-from ui.compare.varied import varied_parameters
+from ui.compare.varied_parameters import varied_parameters
 
 
 def front(comparison: Comparison) -> pd.Series:

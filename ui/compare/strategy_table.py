@@ -12,7 +12,7 @@ from figures.numbers import NOTHING, count, duration, percent
 from figures.theme import LineStyle, brief_labels
 from ui.compare import words
 from ui.compare.compared_runs import Comparison
-from ui.compare.tables import number, with_interval
+from ui.compare.tables import with_interval
 from ui.widgets.html_table import Cell, Heading
 
 
@@ -38,18 +38,23 @@ def strategy_rows(comparison: Comparison, styles: Mapping[str, LineStyle]) -> li
     brief = brief_labels(comparison.table["configuration"])
     behind = _behind(comparison)
     columns = _columns(comparison.score, behind)
-    rivals = [row for row in rows if not trains_on_all(row["strategy"]) and row["complete"]]
+    rivals = [row for row in rows if row["configuration"] in ranked]
     best = [_best(column, rivals) for column in columns]
     return [
         [
             Cell(brief[row["configuration"]], mark=styles[row["configuration"]].color),
             *(
-                Cell(column.text(row), is_best=top is not None and row in rivals and column.goodness(row) == top)
+                _cell(column, row, is_best=top is not None and row in rivals and column.goodness(row) == top)
                 for column, top in zip(columns, best, strict=True)
             ),
         ]
         for row in rows
     ]
+
+
+def _cell(column: _Column, row: Mapping[Any, Any], is_best: bool) -> Cell:
+    text, spread, width = column.text(row).partition(" ± ")
+    return Cell(text, more=f"{spread}{width}".strip(), is_best=is_best)
 
 
 def _best(column: _Column, rivals: list[dict[Any, Any]]) -> float | None:
@@ -66,7 +71,7 @@ def _columns(score: str, behind: Mapping[str, tuple[str, str]]) -> list[_Column]
 
     return [
         _Column(
-            Heading(words.AT_THE_END), lambda row: number(row["earlier_tasks"], "earlier_tasks", score),
+            Heading(words.AT_THE_END), lambda row: with_interval(row, "earlier_tasks", score),
             value("earlier_tasks", sign(score)),
         ),
         _Column(Heading(words.KEPT), lambda row: _text(row[KEPT], percent), value(KEPT)),
@@ -74,7 +79,7 @@ def _columns(score: str, behind: Mapping[str, tuple[str, str]]) -> list[_Column]
             Heading(words.LEARNT), lambda row: with_interval(row, "learning_accuracy", score),
             value("learning_accuracy", sign(score)),
         ),
-        _Column(Heading(words.BEHIND, narrowest=400), lambda row: behind.get(row["configuration"], (NOTHING, ""))[0]),
+        _Column(Heading(words.BEHIND), lambda row: behind.get(row["configuration"], (NOTHING, ""))[0]),
         _Column(Heading("p", narrowest=640), lambda row: behind.get(row["configuration"], ("", ""))[1]),
         _Column(
             Heading("Tokens", narrowest=640), lambda row: _text(row["target_tokens"], count),

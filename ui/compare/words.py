@@ -37,6 +37,7 @@ ASK, ASK_HELP = (
 IN_FULL = "In full"
 USE_ALL = "Let the verdict use them all the same"
 USE_ALL_HELP = "Off: runs that differ in more than their strategy are shown, but the verdict leaves them out."
+WHY = "Why"
 UNFAIR_HEAD = "Not all of these runs can be compared fairly"
 
 RESULT, MATRICES, LOSSES, VARIED, COST, SETTINGS, RUNS, DOWNLOADS = (
@@ -118,7 +119,7 @@ def not_found(names: str) -> str:
 
 def unfair(left_out: int) -> str:
     use = f"leaves {plural(left_out, 'run')} out" if left_out else "uses them all the same"
-    return f"{UNFAIR_HEAD}; the verdict {use}"
+    return f"{UNFAIR_HEAD}; the verdict {use}."
 
 
 def means(score: str) -> str:

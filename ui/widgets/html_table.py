@@ -30,7 +30,7 @@ class Heading:
     help: str = ""
     is_number: bool = True
     narrowest: int = 0
-    """Left out where the table is narrower, in pixels: 0 (never), 400 or 640."""
+    """Left out where the table is narrower, in pixels: 0 (never) or 640."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Cell:
     """The text of a cell, whatever it holds printed as it is."""
 
     text: str
+    more: str = ""
+    """Follows the text where the table is wide enough, such as an interval."""
     is_best: bool = False
     mark: str = ""
     """The colour of a dot before the text, as CSS writes it; none where it is empty."""
@@ -60,8 +62,9 @@ def _row(row: Sequence[Cell], headings: Sequence[Heading]) -> str:
 
 def _cell(cell: Cell, heading: Heading, names_row: bool) -> str:
     mark = f'<span class="mark" style="background: {escape(cell.mark)}"></span>' if cell.mark else ""
+    more = f'<span class="from-400"> {escape(cell.more)}</span>' if cell.more else ""
     tag, scope = ("th", ' scope="row"') if names_row else ("td", "")
-    return f"<{tag}{scope}{_class(heading, cell.is_best)}>{mark}{escape(cell.text)}</{tag}>"
+    return f"<{tag}{scope}{_class(heading, cell.is_best)}>{mark}{escape(cell.text)}{more}</{tag}>"
 
 
 def _class(heading: Heading, is_best: bool = False) -> str:

@@ -27,20 +27,26 @@ _STYLE = """<style>
 .compare-figures .name, .compare-figures .note { opacity: 0.8; }
 .compare-figures .value { font-size: 1.75rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
 .compare-figures .unit { font-size: 0.875rem; font-weight: 400; opacity: 0.8; }
+.st-key-compare_verdict h2 { font-size: 1.2rem; padding: 0.2rem 0; }
+.st-key-compare_tabs h3 { font-size: 1rem; padding: 0.2rem 0; }
 @media (max-width: 900px) {
   .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .compare-figures > div { padding: 0.4rem 0.6rem; }
   .compare-figures .value { font-size: 1.3rem; }
+}
+@media (max-width: 640px) {
+  .st-key-page_head:has(.st-key-compare_head) { flex-direction: column; align-items: stretch; }
+  .st-key-compare_head { justify-content: flex-start !important; }
 }
 </style>"""
 
 
 def show_headline(comparison: Comparison, link: Callable[[], None]) -> None:
     """Draw the four figures and the sentence; `link` leads to the models."""
-    if figures := four_figures(comparison):
-        st.html(figures_html(figures))
+    figures = four_figures(comparison)
+    st.html(figures_html(figures))
     with st.container(key="compare_verdict", horizontal=True, vertical_alignment="center", gap="medium"):
-        st.markdown(f"##### {plain(headline(comparison))}", width="stretch")
+        st.markdown(f"## {plain(headline(comparison))}", width="stretch")
         if figures:
             with st.popover(words.IN_FULL, icon=":material/notes:", type="tertiary"):
                 for sentence in comparison.verdict.sentences:
@@ -68,7 +74,7 @@ def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
     with left, st.container(key="compare_figures"):
         what = f"keeping {sorted(drawn)}"
         for section in drawn_sections(key, what, lambda: [keeping_section(comparison, drawn)]):
-            st.markdown(f"##### {plain(section.title)}", help=section.text)
+            st.markdown(f"### {plain(section.title)}", help=section.text)
             live_chart(section.figure, "compare_chart_keeping", section.height)
     with right:
         styles = styles_of(comparison, drawn)
@@ -93,7 +99,7 @@ def _show_measures(comparison: Comparison) -> None:
     _show_table(view, helps, "compare_summary", "All measures of each strategy over its seeds")
     kept = beside_view(comparison.runs, comparison.beside.general, comparison.beside.guards, score)
     if len(kept):
-        st.markdown(f"##### {TITLE}", help=words.BESIDE_HELP)
+        st.markdown(f"### {TITLE}", help=words.BESIDE_HELP)
         kept["Strategy"] = kept["Strategy"].map(brief)
         _show_table(kept, HELPS, "compare_beside", "The general text and the guards of each strategy")
 

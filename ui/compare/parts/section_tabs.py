@@ -91,7 +91,7 @@ def _show_figures(shown: Compared, what: str, make: Callable[[], Iterable[Sectio
     st.html(_WIDE)
     for number, section in enumerate(found):
         if len(found) > 1:
-            st.markdown(f"##### {plain(section.title)}")
+            st.markdown(f"### {plain(section.title)}")
         if not number:
             st.caption(plain(section.text))
         with st.container(key=f"compare_wide_{number}" if number else "compare_wide"):
