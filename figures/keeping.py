@@ -201,5 +201,5 @@ def _annotation(row: Mapping[str, Any], name: str, point: Point, place: Place) -
     return {
         "x": row[X], "y": row[Y], "ax": right, "ay": -up, "text": name, "showarrow": True, "arrowhead": 0,
         "arrowwidth": 1, "arrowcolor": GREY if is_away else "rgba(0,0,0,0)", "standoff": 8, "borderpad": 0,
-        "font": {"size": 12}, "name": row["label"], "captureevents": False,
+        "font": {"size": 12}, "captureevents": False,
     }  # fmt: skip
