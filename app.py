@@ -7,8 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.server import entrance, process_memory, warm_up
+from ui.server import entrance, process_memory, tab_title, warm_up
 from ui.server.navigation import APP_RAN, WITH_CHARTS, navigation
+from ui.widgets import words
 from ui.widgets.error_notes import with_error_notes
 from ui.widgets.live_chart import load_plotly
 
@@ -17,15 +18,17 @@ ICON = (Path(__file__).parent / "ui" / "icon.svg").read_text(encoding="utf-8")
 FRAME = (Path(__file__).parent / "ui" / "widgets" / "frame.css").read_text(encoding="utf-8")
 
 if __name__ == "__main__":
-    st.set_page_config(page_title="Palimpsest", page_icon=ICON, layout="wide")
+    st.set_page_config(page_title=words.PRODUCT, page_icon=ICON, layout="wide")  # before Streamlit takes a page's icon
+    page = navigation()
+    st.set_page_config(page_title=words.tab(page.title))
     st.html(FRAME)
     st.session_state[APP_RAN] = True
-    page = navigation()
     entrance.enter()
     entrance.show_visitor()
     if page.url_path in WITH_CHARTS:
         load_plotly()
     with_error_notes(page.run)()
+    tab_title.follow(page.title)
     warm_up.begin()
 else:
     from starlette.middleware import Middleware

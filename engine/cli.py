@@ -123,7 +123,8 @@ def _report_json(report: "Report") -> str:
     tasks = task_data(map(vars, report.tasks))
     for each, task in zip(tasks, report.tasks, strict=True):
         each["first"] = list(task.first)
-    data = {"tasks": tasks, **_beside_json(report), "remarks": list(report.remarks)}
+    disk = {} if report.disk is None else {"disk": {"kept_bytes": report.disk.kept, "most_bytes": report.disk.most}}
+    data = {"tasks": tasks, **_beside_json(report), "remarks": list(report.remarks), **disk}
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
@@ -159,6 +160,9 @@ def _print_tasks(report: "Report", err: bool = False) -> None:
         typer.echo("\n".join(map(visible, [*lines, *(f"  {remark}" for remark in found.remarks)])), err=err)
     for remark in report.remarks:
         typer.echo(visible(remark), err=err)
+    if report.disk is not None:
+        kept, most = (f"{size / 10**6:,.0f} MB" for size in (report.disk.kept, report.disk.most))
+        typer.echo(f"disk: about {kept} once all runs have finished, at most {most} while they go on", err=err)
 
 
 def _tell(report: "Report") -> None:
@@ -270,6 +274,22 @@ def sbatch(
 
     try:
         cluster_commands.sbatch(experiment, out)
+    except PalimpsestError as error:
+        _fail(str(error), FAILED)
+
+
+@app.command()
+def keep(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as `run` made it.", show_default=False)],
+    checkpoints: Annotated[
+        str, typer.Option(help="Which stay of each run: all, last, best or none.", show_default=False)
+    ],
+) -> None:
+    """Keep fewer checkpoints, of the runs that have finished and of those to come. What goes does not come back."""
+    from engine import keep_command
+
+    try:
+        keep_command.keep(folder, checkpoints)
     except PalimpsestError as error:
         _fail(str(error), FAILED)
 

@@ -16,7 +16,7 @@ GREY = "#808790"
 DIVERGING = (
     (0.0, "#a84300"),
     (0.25, "#ef9a4d"),
-    (0.5, "#f2f0ec"),
+    (0.5, "#dad6cc"),  # no brighter than the words of a dark page
     (0.75, "#74a9e6"),
     (1.0, "#1b4fa8"),
 )

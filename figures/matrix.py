@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from engine.common.numerals import written
+from figures.score_colours import COLOUR_SCALE, colour_key, colour_places
 from figures.theme import (
     DISTANCE,
-    DIVERGING,
     EMPTY,
     GREY,
     SCORES,
@@ -24,6 +25,10 @@ from figures.theme import (
 Grid = npt.NDArray[np.float64]
 _APART = 1.3
 """How far the general text's column stands from the last task's."""
+_WITH_CHANGES, _IN_FULL, _WITH_NUMBERS = 5, 6, 12
+"""So many tasks have cells that are wide enough for the change below the score, for the score in full, for a number."""
+_BRIEF = {".3f": ".2f", ".4g": ".3g", ".1%": ".0%"}
+"""Formats of scores in full, and in narrow cells."""
 
 
 def score_grid(matrix: pd.DataFrame, tasks: Sequence[str], score: str) -> Grid:
@@ -53,22 +58,20 @@ def matrix_figure(
     matrix: pd.DataFrame,
     tasks: Sequence[str],
     score: str = "nats_per_token",
-    limit: float | None = None,
     ended: bool = False,
     general: pd.DataFrame | None = None,
 ) -> go.Figure:
     """Rows are stages (0, the base model, on top), columns tasks in training order; set apart from them the general
     text, where `general`, rows of `Store.general`, has any.
 
-    Colour is the change against the base model: blue better, orange worse. The outlined diagonal is each stage's
-    new task; cells left of it are past tasks and carry, as a second line, the change since their own stage. Of a run
-    that has `ended`, what is not scored is not promised.
+    Colour is the change against the base model on a fixed scale (`figures.score_colours`): blue better, orange worse.
+    The outlined diagonal is each stage's new task; cells left of it are past tasks and carry, as a second line, the
+    change since their own stage. Of a run that has `ended`, what is not scored is not promised.
     """
     style = SCORES[score]
     grid, beside = score_grid(matrix, tasks, score), general_grid(general, tasks, score)
-    limit = limit or color_limit([gain_grid(each, style) for each in (grid, beside)])
     last, layout = len(tasks), base_layout(describe(grid, tasks, style))
-    rows = ["base model"] + [f"after stage {t}<br>{short(task, 14)}" for t, task in enumerate(tasks, 1)]
+    rows = ["base model", *(f"{t} · {short(task, 13)}" for t, task in enumerate(tasks, 1))]
     columns = [wrapped(task, max(6, 44 // last)) for task in tasks]
     is_beside = bool(np.isfinite(beside).any())
     places, end = [float(place) for place in range(1, last + 1)], last + 0.5 + (_APART if is_beside else 0)
@@ -78,11 +81,25 @@ def matrix_figure(
     down = {"tickvals": list(range(last + 1)), "ticktext": rows, "range": [last + 0.5, -0.5]}
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False, "automargin": True} | DISTANCE
     layout |= {"xaxis": across | plain, "yaxis": down | plain, "shapes": [diagonal(tasks)], "showlegend": False}
-    layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}
-    traces = matrix_traces(grid, tasks, style, limit, counts(matrix, style), ended=ended)
+    layout |= {"margin": {"l": 8, "r": 8, "t": 30, "b": 52}}
+    size = 13 if last <= _WITH_CHANGES else 11 if last <= _IN_FULL else 10
+    traces = matrix_traces(grid, tasks, style, None, counts(matrix, style), size, ended)
+    traces[1].update(showscale=True, colorbar=colour_key(style))
     if is_beside:
-        traces += _general_traces(beside[:, 0], last + _APART, tasks, style, limit)
+        traces += _general_traces(beside[:, 0], last + _APART, tasks, style, size)
     return go.Figure({"data": traces, "layout": layout})
+
+
+def matrix_pixels(tasks: int, most: int) -> int:
+    """The height of a matrix of so many tasks: rows of 58 pixels, or as low as `most` pixels make them."""
+    return min(most, 100 + 58 * (tasks + 1))
+
+
+def cell_mark(stage: int, column: int) -> dict[str, object]:
+    """A frame around the cell of a stage and a task's index from 1. Pages draw what is named "accent" in their main
+    colour."""
+    ends = {"x0": column - 0.44, "x1": column + 0.44, "y0": stage - 0.42, "y1": stage + 0.42}
+    return ends | {"type": "rect", "line": {"color": GREY, "width": 3, "dash": "dot"}, "name": "accent"}
 
 
 def general_grid(general: pd.DataFrame | None, tasks: Sequence[str], score: str) -> Grid:
@@ -98,46 +115,43 @@ def general_grid(general: pd.DataFrame | None, tasks: Sequence[str], score: str)
 
 
 def _general_traces(
-    values: npt.NDArray[np.float64], place: float, tasks: Sequence[str], style: ScoreStyle, limit: float
+    values: npt.NDArray[np.float64], place: float, tasks: Sequence[str], style: ScoreStyle, size: int
 ) -> list[go.Heatmap | go.Scatter]:
     """The general text's column: its scores as colours, and as numbers with the change against the base model."""
     stages = np.flatnonzero(np.isfinite(values))
-    gains = gain_grid(values[:, None], style)
+    colours = colour_places(values[:, None], style)
     after = ["base model", *(f"after stage {t} ({escaped(task)})" for t, task in enumerate(tasks, 1))]
     hovers = [
         f"<b>general text</b>, {after[s]}<br>{style.text(values[s])} {style.unit}<br>"
         f"{style.change(values[s] - values[0])} against the base model"
         for s in stages
     ]
-    colours = go.Heatmap(
-        x=[place], y=stages, z=gains[stages], zmin=-limit, zmax=limit, colorscale=[list(c) for c in DIVERGING],
+    scores = go.Heatmap(
+        x=[place], y=stages, z=colours[stages], zmin=-1, zmax=1, colorscale=COLOUR_SCALE,
         hovertext=[[hover] for hover in hovers], hoverinfo="text", xgap=3, ygap=3, showscale=False, uid="general",
     )  # fmt: skip
-    texts = [
-        style.text(values[s])
-        + (f"<br>{style.change(values[s] - values[0]).removesuffix(' points')}" if s and len(values) <= 8 else "")
-        for s in stages
-    ]
+    texts = [_in_cell(values[s], values[0] if s else None, style, len(tasks)) for s in stages]
     numbers = go.Scatter(
         x=[place] * len(stages), y=stages, mode="text", text=texts, uid="general-numbers", hoverinfo="skip",
         showlegend=False, cliponaxis=False,
-        textfont={"size": 13, "color": [ink_on(float(gains[s, 0]) / limit) for s in stages]},
+        textfont={"size": size, "color": [ink_on(float(colours[s, 0])) for s in stages]},
     )  # fmt: skip
-    return [colours, numbers]
+    return [scores, numbers]
 
 
 def matrix_traces(
     grid: Grid,
     tasks: Sequence[str],
     style: ScoreStyle,
-    limit: float,
+    limit: float | None,
     counted: dict[int, int] | None = None,
     size: int = 13,
     ended: bool = False,
 ) -> list[go.Heatmap | go.Scatter]:
     """Three layers: a faint one that shows cells not reached yet, the scores as colours, and as numbers of `size` px.
 
-    The colours' `customdata` is [stage, task index].
+    Colours are on the fixed scale, or with a `limit` even in the gain over the base model up to it. Their `customdata`
+    is [stage, task index].
     """
     stages, columns = list(range(len(tasks) + 1)), list(range(1, len(tasks) + 1))
     known = counted or {}
@@ -149,17 +163,18 @@ def matrix_traces(
     background = go.Heatmap(
         z=np.zeros(grid.shape), colorscale=[[0, EMPTY], [1, EMPTY]], hovertext=waiting, uid="empty", **common
     )
-    gains = gain_grid(grid, style)
+    colours = colour_places(grid, style) if limit is None else gain_grid(grid, style)
+    end = limit or 1.0
     hovers = [[_hover(grid, stage, j, tasks, style, known, ended) for j in range(len(tasks))] for stage in stages]
     scores = go.Heatmap(
-        z=gains, zmin=-limit, zmax=limit, colorscale=[list(c) for c in DIVERGING], hovertext=hovers, uid="scores",
+        z=colours, zmin=-end, zmax=end, colorscale=COLOUR_SCALE, hovertext=hovers, uid="scores",
         customdata=[[[stage, j] for j in columns] for stage in stages], **common,
     )  # fmt: skip
     cells = [(stage, j) for stage in stages for j in range(len(tasks)) if not np.isnan(grid[stage, j])]
     numbers = go.Scatter(
         x=[j + 1 for _, j in cells], y=[stage for stage, _ in cells], mode="text", uid="numbers", hoverinfo="skip",
         text=[_cell(grid, stage, j, style) for stage, j in cells], showlegend=False, cliponaxis=False,
-        textfont={"size": size, "color": [ink_on(gains[cell] / limit) for cell in cells]},
+        textfont={"size": size, "color": [ink_on(colours[cell] / end) for cell in cells]},
     )  # fmt: skip
     return [background, scores, numbers]
 
@@ -199,13 +214,19 @@ def describe(grid: Grid, tasks: Sequence[str], style: ScoreStyle) -> str:
 
 
 def _cell(grid: Grid, stage: int, column: int, style: ScoreStyle) -> str:
-    value = grid[stage, column]
-    if np.isnan(value):
-        return ""
-    text = style.text(value)
     own = grid[column + 1, column]
-    if stage > column + 1 and len(grid) <= 8 and not np.isnan(own):
-        text += f"<br>{style.change(value - own).removesuffix(' points')}"
+    return _in_cell(grid[stage, column], own if stage > column + 1 else None, style, len(grid) - 1)
+
+
+def _in_cell(value: float, reference: float | None, style: ScoreStyle, tasks: int) -> str:
+    """A score, and below it the change against `reference`, as far as cells of so many tasks have room."""
+    if np.isnan(value) or tasks > _WITH_NUMBERS:
+        return ""
+    if tasks > _IN_FULL:
+        return written(value, _BRIEF[style.format])
+    text = style.text(value)
+    if reference is not None and tasks <= _WITH_CHANGES and not np.isnan(reference):
+        text += f"<br>{style.change(value - reference).removesuffix(' points')}"
     return text
 
 

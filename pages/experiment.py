@@ -54,7 +54,9 @@ def adopt_experiment_of_url(known: dict[str, TaskSpec]) -> None:
         return
     st.session_state[_LOADED] = experiment_id
     try:
-        drafts.replace(drafts.draft_of(session.store().experiment(experiment_id), known))
+        experiment = session.store().experiment(experiment_id)
+        drafts.replace(drafts.draft_of(experiment, known))
+        drafts.current().made_from = (experiment_id, experiment.name)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
 
@@ -260,7 +262,7 @@ def start_section(draft: ExperimentDraft, experiment: Experiment | None, problem
     with st.container(horizontal=True):
         start_button(experiment, f"Start {plural(runs, 'run')}" if runs else "Start")
         save_buttons(experiment)
-    start_answer(experiment, go_to_live)
+    start_answer(experiment, go_to_live, draft.origin)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         name = f"{safe_name(experiment.name, 120)}.yaml" if experiment else "experiment.yaml"
         st.code(f"python -m engine run {shlex.quote(name)} --out results", language="bash")

@@ -4,32 +4,13 @@ import streamlit as st
 
 from engine.common.errors import PalimpsestError
 from engine.tasks import Sample, load_task, samples
-from engine.tasks.library import LibraryTask
 from ui.server import actions, session
 from ui.server.entrance import for_editors
+from ui.tasks import words
 from ui.tasks.form import task_form
 from ui.tasks.library_list import task_list
 from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
-
-
-def mine(tasks: tuple[LibraryTask, ...]) -> None:
-    st.subheader("Your tasks")
-    if not tasks:
-        st.info(
-            "There are no tasks yet. Take two or more of the samples, or add texts of your own; "
-            "then set up an experiment that learns them one after the other.",
-            icon=":material/library_books:",
-        )
-        return
-    task_list(tasks)
-    if len(tasks) == 1:
-        st.caption("Add at least one more task: forgetting shows when a second one is learnt.")
-    else:
-        st.page_link(
-            session.EXPERIMENT, label="Set up an experiment with them", icon=":material/science:",
-            help="Choose model, strategies and seeds.", query_params={session.WITH_LIBRARY: "yes"},
-        )  # fmt: skip
 
 
 def sample_cards(taken: set[str]) -> None:
@@ -42,17 +23,16 @@ def sample_cards(taken: set[str]) -> None:
             st.space("stretch")
             is_taken = sample.spec.name.casefold() in taken
             if st.button(
-                "In the library" if is_taken else "Add",
+                words.SAMPLE_TAKEN if is_taken else words.SAMPLE_ADD,
                 key=f"tasks_sample_{sample.name}",
                 icon=":material/check:" if is_taken else ":material/add:",
-                **for_editors("Put this sample into the library.", disabled=is_taken),
+                **for_editors(words.SAMPLE_HELP, disabled=is_taken),
             ):
                 add_samples([sample])
     missing = [sample for sample in offered if sample.spec.name.casefold() not in taken]
     if len(missing) > 1 and st.button(
-        f"Add all {len(missing)}" if len(missing) == len(offered) else f"Add the other {len(missing)}",
-        key="tasks_sample_all", icon=":material/library_add:",
-        **for_editors("Put all samples into the library."),
+        words.add_all(len(missing), len(offered)), key="tasks_sample_all", icon=":material/library_add:",
+        **for_editors(words.SAMPLES_HELP),
     ):  # fmt: skip
         add_samples(missing)
 
@@ -60,31 +40,44 @@ def sample_cards(taken: set[str]) -> None:
 def add_samples(chosen: list[Sample]) -> None:
     try:
         for sample in chosen:
-            actions.add_task(load_task(sample.spec), ["a sample of the project"])
+            actions.add_task(load_task(sample.spec), [words.FROM_SAMPLES])
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    st.session_state["tasks_notice"] = f"'{chosen[0].title}' is in the library." if len(chosen) == 1 else "Added."
+    st.session_state["tasks_notice"] = words.in_library(chosen[0].title) if len(chosen) == 1 else words.ADDED
     st.rerun()
 
 
+def set_up() -> None:
+    st.page_link(
+        session.EXPERIMENT, label=words.SET_UP, icon=":material/science:", help=words.SET_UP_HELP,
+        query_params={session.WITH_LIBRARY: "yes"},
+    )  # fmt: skip
+
+
 def page() -> None:
-    page_head("Tasks")
-    st.markdown("A task is a body of text that the model learns in one go, with a part held out to measure it by.")
+    tasks = session.library().tasks()
+    with page_head(words.TITLE, help=words.TITLE_HELP):
+        if len(tasks) > 1:
+            set_up()
     notice = st.session_state.pop("tasks_notice", "")
     if notice:
         st.toast(plain(notice), icon=":material/check:")
-    tasks = session.library().tasks()
     taken = {task.name.casefold() for task in tasks}
-    mine(tasks)
-    if tasks:
-        with st.expander("Samples to start from", icon=":material/auto_stories:"):
-            sample_cards(taken)
-    else:
-        st.subheader("Samples to start from")
+    if not tasks:
+        st.info(words.NO_TASKS, icon=":material/library_books:")
+        st.header(words.SAMPLES, anchor=False)
         sample_cards(taken)
-    st.subheader("Add a task")
+    st.header(words.ADD, anchor=False)
     task_form()
+    if not tasks:
+        return
+    st.header(words.YOURS, anchor=False, help=words.ORDER_HELP)
+    task_list(tasks)
+    if len(tasks) == 1:
+        st.caption(words.ONE_TASK)
+    with st.expander(words.SAMPLES, icon=":material/auto_stories:"):
+        sample_cards(taken)
 
 
 page()

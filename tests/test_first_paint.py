@@ -21,7 +21,7 @@ HEAVY = (
     "torch", "transformers", "tokenizers", "scipy.stats", "scipy.optimize", "sklearn", "safetensors.torch",
     "huggingface_hub",
 )  # fmt: skip
-PAGES = ("start", "tasks", "experiment", "live", "compare", "understand")
+PAGES = ("start", "tasks", "experiment", "runs", "live", "compare", "understand")
 
 VISIT = """
 import json, sys
@@ -82,7 +82,7 @@ def test_no_page_loads_what_trains_before_it_is_asked_for(
     folder = request.getfixturevalue("filled") if is_filled else tmp_path
     arguments = (json.dumps([*HEAVY, "scipy"]), json.dumps(PAGES), str(ROOT / "app.py"))
     found = json.loads(python(VISIT, *arguments, PALIMPSEST_DATA=str(folder)).stdout)
-    titles = ["before the warm-up", "Palimpsest", "Tasks", "Experiment", "Live", "Compare", "Understand"]
+    titles = ["before the warm-up", "Palimpsest", "Tasks", "Experiment", "Runs", "Live", "Compare", "Understand"]
     with_intervals = {key: ["scipy"] for key in ("Live", "Compare", "Understand")} if is_filled else {}
     assert found == {title: [] for title in titles} | with_intervals
 

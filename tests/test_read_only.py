@@ -15,7 +15,7 @@ from engine.store import Store
 from tests.fake_runs import experiment
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("start", "tasks", "experiment", "live", "compare", "understand")
+PAGES = ("start", "tasks", "experiment", "runs", "live", "compare", "understand")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
 
 

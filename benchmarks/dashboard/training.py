@@ -56,6 +56,11 @@ class Window:
     """Taken by what has nothing to do with the measurement."""
     late_seconds: list[float]
 
+    @property
+    def cpu_seconds_per_token(self) -> float:
+        """Of the server, which trains and answers: it says what watchers take where others work on the machine too."""
+        return self.server_cores / self.tokens_per_second
+
 
 def long_run() -> Experiment:
     """Plain fine-tuning of the embedded model that outlasts any measurement."""
@@ -133,6 +138,10 @@ def summary(windows: Sequence[Window], quiet_cores: float) -> str:
     quiet = [window for window in windows if window.other_cores <= quiet_cores]
     lines = [f"{len(quiet)} of {len(windows)} measurements count."]
     alone = [window.tokens_per_second for window in quiet if window.watchers == 0]
+    costs = {
+        count: statistics.median(window.cpu_seconds_per_token for window in windows if window.watchers == count)
+        for count in sorted({window.watchers for window in windows})
+    }
     for count in sorted({window.watchers for window in quiet}):
         own = [window for window in quiet if window.watchers == count]
         rate = statistics.median(window.tokens_per_second for window in own)
@@ -143,6 +152,10 @@ def summary(windows: Sequence[Window], quiet_cores: float) -> str:
         if late:
             text += f"; a point is there after {statistics.median(late):.0f} ms, 95 % after {_quantile(late, 0.95):.0f}"
         lines.append(text + ".")
+    for count in costs:
+        if count and 0 in costs:
+            more = 100 * (costs[count] / costs[0] - 1)
+            lines.append(f"{count} watching: {more:+.1f} % processor time for a token, over all measurements.")
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from engine.driving.pulse import join, leave
 from engine.driving.recorded_inputs import as_begun, refuse_other_model, refuse_other_text_beside, refuse_other_texts
 from engine.driving.recorder import Recorder
 from engine.driving.run_log import log
+from engine.driving.thinning import keep_as_set
 from engine.events import Event, RunFinished, RunStarted, RunStopped, StageFinished
 from engine.events.control import Control
 from engine.execution.worker_process import Execute, chosen_worker
@@ -66,6 +67,8 @@ def drive(
                 elif status not in ("finished", "stopped") or not recorder.ended:  # these two the last event has set
                     recorder.insist(lambda: store.set_status(run_id, status, reason))
         log(store, run_id, f"{status}. {reason}".strip(), anew=False)  # a run that has ended may be deleted already
+    if status == "finished" and not recorder.lost:
+        keep_as_set(store, run_id)
 
 
 def _after_loss(store: Store, run_id: str, control: Control, closes: bool, reason: str) -> tuple[str, str]:
@@ -89,7 +92,8 @@ def _follow(
     experiment_id, spec = store.run_spec(run_id)
     experiment, model = store.experiment(experiment_id), store.model_facts(experiment_id)
     experiment = as_begun(experiment, model)
-    finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id))
+    with_optimizer = experiment.training.optimizer_state == "keep"
+    finished_stages = last_whole_stage(store.run_folder(run_id), store.finished_stages(run_id), with_optimizer)
     own = store.run_task_facts(run_id) if finished_stages else []
     others = store.compared_task_facts(run_id)
     reference, general = store.reference_facts(experiment_id), store.general_facts(experiment_id)

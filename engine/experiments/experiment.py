@@ -21,6 +21,7 @@ from engine.common.errors import ConfigError
 from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES
 from engine.common.parameters import no_boolean, parameters_of
+from engine.experiments.kept_checkpoints import Keep
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.guards.guard import MOST_GUARDS, Guard, check_titles
@@ -107,6 +108,8 @@ class Experiment(BaseModel):
     training: Training = Training()
     resources: Resources = Resources()
     """What each run computes with."""
+    checkpoints: Keep = "all"
+    """Those that stay once a run has finished."""
     strategies: tuple[StrategySpec, ...] = Field(min_length=1, max_length=100)
     seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
         (0,), min_length=1, max_length=1000
@@ -127,6 +130,11 @@ class Experiment(BaseModel):
     @classmethod
     def _empty_is_the_default(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("checkpoints", mode="before")
+    @classmethod
+    def _all_unless_said(cls, value: Any) -> Any:
+        return "all" if value is None else value
 
     @field_validator("tasks", "strategies", "seeds", "guards", mode="before")
     @classmethod
@@ -291,11 +299,12 @@ def to_data(experiment: Experiment) -> dict[str, Any]:
         general = SHIPPED
     guards = [guard.model_dump(mode="json", exclude_defaults=True) for guard in experiment.guards]
     resources = experiment.resources.model_dump(mode="json", exclude_defaults=True)
+    keeps = {} if experiment.checkpoints == "all" else {"checkpoints": experiment.checkpoints}
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
     return {
         "name": data["name"], "model": data["model"], "tasks": [_text_data(task) for task in experiment.tasks],
         **reference, "general": general, **({"guards": guards} if guards else {}),
-        "training": data["training"], **({"resources": resources} if resources else {}),
+        "training": data["training"], **({"resources": resources} if resources else {}), **keeps,
         "strategies": specs, "seeds": data["seeds"],
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ from engine import strategies
 from engine.experiments.experiment import Experiment, StrategySpec
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.experiments.training import Training
+from engine.forecast.disk import DiskUse, disk_use
 from engine.forecast.sizes import EvaluationTokens, TaskSize, evaluation_tokens
 from engine.forecast.trained_weights import weights_of
 from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
@@ -68,6 +69,7 @@ class RunCost:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    """Of the checkpoints that stay; what an earlier run holds already costs it nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Estimate:
     seeds: int
     seconds: float
     """The time of all runs, one after the other."""
+    disk: DiskUse
 
     @property
     def memory_bytes(self) -> int:
@@ -87,8 +90,8 @@ class Estimate:
 
     @property
     def disk_bytes(self) -> int:
-        """The size of every run's checkpoints together."""
-        return self.seeds * sum(run.disk_bytes for run in self.runs)
+        """What stays on the disk of all runs."""
+        return self.disk.kept
 
 
 IsKnown = Callable[[int, Hashable], bool]
@@ -108,14 +111,15 @@ def estimate(
     stages that read it."""
     labels = [run.label for run in experiment.runs()]
     specs = experiment.runs_of_one_seed()
+    disk = disk_use(experiment, speed.parameters, reference)
     by_seed = []
     for seed in experiment.seeds:
         costs, seen = [], _Seen(partial(is_known, seed), reference)
-        for label, spec in zip(labels, specs, strict=False):
-            costs.append(_run_cost(label, spec, experiment, sizes, general, speed, seen, seed))
+        for label, spec, on_disk in zip(labels, specs, disk.of_runs, strict=False):
+            costs.append(_run_cost(label, spec, experiment, sizes, general, speed, seen, seed, on_disk))
         by_seed.append(costs)
     seconds = sum(run.seconds for costs in by_seed for run in costs)
-    return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds)
+    return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds, disk)
 
 
 class _Seen:
@@ -142,6 +146,7 @@ def _run_cost(
     speed: Speed,
     seen: _Seen,
     seed: int,
+    on_disk: int,
 ) -> RunCost:
     training, strategy = experiment.training, strategies.build(spec.name, spec.parameters)
     of_strategy, of_tasks = strategies.overrides_of(spec.name, spec.parameters), [t.overrides for t in experiment.tasks]
@@ -159,11 +164,6 @@ def _run_cost(
         own.whole + 3 * own.trained + cost.tensors * own.remembered + cost.copies * own.trained + numbers + compared
         for own, cost, numbers in zip(weights, costs, stored, strict=True)
     ]
-    moments = 2 if training.optimizer_state == "keep" else 0
-    kept = [
-        own.saved + moments * own.trained + cost.tensors * own.remembered + numbers
-        for own, cost, numbers in zip(weights, costs, stored, strict=True)
-    ]
     return RunCost(
         label,
         training_tokens=sum(tokens.trained for tokens in read),
@@ -173,7 +173,7 @@ def _run_cost(
         scoring_tokens=sum(tokens.scored for tokens in read),
         seconds=seconds,
         memory_bytes=_PROCESS_BYTES + _BYTES * max(held) + speed.activation_bytes,
-        disk_bytes=_BYTES * sum(kept),
+        disk_bytes=on_disk,
     )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import filecmp
 import importlib
+import json
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.common.durable_files import (
+    PARTIAL,
     SUMS,
     files_of,
     is_whole,
     link_or_copy,
+    partial_of,
     seal,
     sealed_sums,
     take_out,
@@ -31,11 +35,15 @@ if TYPE_CHECKING:
 STATE_FILE = "palimpsest-state.pt"
 OPTIMIZER_FILE = "palimpsest-optimizer.pt"
 STAGE_STATE_FILE = "palimpsest-stage-state.pt"
-_STATES = (STATE_FILE, OPTIMIZER_FILE, STAGE_STATE_FILE)
+ABOUT_FILE = "palimpsest-stage.json"
+_STATES = (STATE_FILE, OPTIMIZER_FILE, STAGE_STATE_FILE, ABOUT_FILE)
 RESUME_FILES = (*_STATES, SUMS)
 """What only resuming needs; nobody takes it home."""
+_OF_THE_RUN = (STATE_FILE, ABOUT_FILE, SUMS)
+"""Files that an equal stage of another run has others of."""
 _LITTLE_BYTES = 2**20
-"""The states of a stage that take no more are kept when later stages have made them unnecessary."""
+"""A state that takes no more is kept where it could be made again."""
+_SHAREABLE = "is_shareable"
 _TYPE, _WEIGHTS = "__dataclass__", ".safetensors"
 _BEFORE_ROOMS = {
     "Memory": "engine.strategies.tools.memory:Memory",
@@ -82,7 +90,7 @@ def save_checkpoint(
             more(partial)
 
     write_folder(folder, fill)
-    return [file for file in folder.iterdir() if file.is_file() and file.name not in (STATE_FILE, SUMS)]
+    return [file for file in folder.iterdir() if file.is_file() and file.name not in _OF_THE_RUN]
 
 
 def _link_equal(folder: Path, other: Path) -> None:
@@ -95,10 +103,27 @@ def _link_equal(folder: Path, other: Path) -> None:
 
 
 def save_state(folder: Path, strategy_state: dict[str, Any]) -> None:
-    """Write the strategy's state beside a model."""
+    """Write the strategy's state beside a model, and whether the stage can be shared in a file that stays where the
+    state goes."""
     import torch
 
     torch.save(to_plain(strategy_state), folder / STATE_FILE)
+    if _SHAREABLE in strategy_state:
+        about = {_SHAREABLE: strategy_state[_SHAREABLE]}
+        (folder / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
+
+
+def has_state(folder: Path) -> bool:
+    """Whether the strategy's state lies in a checkpoint; otherwise it is to be made again."""
+    return (folder / STATE_FILE).exists()
+
+
+def is_shareable(folder: Path) -> bool:
+    """Whether a checkpoint without the strategy's state is what an equal run would make; not where nothing says so."""
+    try:
+        return json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))[_SHAREABLE] is True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def save_stage_state(folder: Path, state: Any) -> None:
@@ -119,7 +144,7 @@ def complete(folder: Path, strategy_state: dict[str, Any]) -> None:
     Raises StoreError as `save_checkpoint` does.
     """
     with writing(folder):
-        for name in (STATE_FILE, SUMS):  # of an earlier try, which may be linked to a file elsewhere
+        for name in _OF_THE_RUN:  # of an earlier try, which may be linked to a file elsewhere
             (folder / name).unlink(missing_ok=True)
         save_state(folder, strategy_state)
         seal(folder)
@@ -132,14 +157,19 @@ def model_sums(folder: Path) -> dict[str, str] | None:
     return own if any(name.endswith(_WEIGHTS) for name in own) else None
 
 
-def last_whole_stage(run_folder: Path, finished: int) -> int:
-    """The last of a run's `finished` stages that it can go on from, its checkpoint being sound and with its state; 0
-    for the beginning."""
-    return next((stage for stage in range(finished, 0, -1) if _is_resumable(stage_folder(run_folder, stage))), 0)
+def last_whole_stage(run_folder: Path, finished: int, with_optimizer: bool = False) -> int:
+    """The last of a run's `finished` stages that it can go on from, 0 for the beginning: its checkpoint is sound, and
+    so are all before it where the strategy's state must be made again. `with_optimizer`: the optimiser's state is
+    needed as well."""
 
+    def is_enough(stage: int) -> bool:
+        folder = stage_folder(run_folder, stage)
+        sums = sealed_sums(folder) or {}
+        if not is_whole(folder) or (with_optimizer and OPTIMIZER_FILE not in sums):
+            return False
+        return STATE_FILE in sums or all(is_whole(stage_folder(run_folder, each)) for each in range(1, stage))
 
-def _is_resumable(folder: Path) -> bool:
-    return STATE_FILE in (sealed_sums(folder) or {}) and is_whole(folder)
+    return next((stage for stage in range(finished, 0, -1) if is_enough(stage)), 0)
 
 
 def drop_states(folder: Path) -> None:
@@ -147,16 +177,29 @@ def drop_states(folder: Path) -> None:
     take_out(folder, _STATES)
 
 
-def drop_large_states(run_folder: Path, finished: int) -> None:
-    """Remove what only resuming needs from a run's stages before the last of its `finished` ones. They serve nothing
-    but a run whose later checkpoints are damaged, which then begins anew; those of a stage that take little room stay,
-    so that it goes on from there. Raises OSError."""
-    for stage in range(1, finished):
+def drop_large_states(run_folder: Path, finished: int, is_over: bool = False) -> None:
+    """Remove large states from a run's checkpoints that it does not go on from: from those before the last of its
+    `finished` stages, and where the run `is_over` from that one too. Should the run go on from one of them after all,
+    the strategy's state is made again from the checkpoints; without an optimiser's state that is kept between stages
+    it goes on from an earlier stage. Raises OSError."""
+    for stage in range(1, finished + is_over):
+        names = (STATE_FILE, OPTIMIZER_FILE) if stage < finished else (STATE_FILE,)
         folder = stage_folder(run_folder, stage)
-        there = [folder / name for name in _STATES if (folder / name).is_file()]
-        is_begun = bool(there) and STATE_FILE not in (sealed_sums(folder) or {})
-        if is_begun or sum(file.stat().st_size for file in there) > _LITTLE_BYTES:
-            drop_states(folder)
+        sums = sealed_sums(folder) or {}
+        for name in names:
+            file = folder / name
+            if file.is_file() and (name not in sums or file.stat().st_size > _LITTLE_BYTES):
+                take_out(folder, (name,))
+
+
+def remove_stages(run_folder: Path, but: Collection[int]) -> None:
+    """Remove the checkpoints of a run, `but` those of these stages. Raises OSError."""
+    kept = {stage_folder(run_folder, stage) for stage in but}
+    for folder in run_folder.glob("stage-*"):
+        if folder.suffix != PARTIAL and folder not in kept:
+            folder.rename(partial_of(folder))  # all of its files at once
+    for gone in run_folder.glob(f"stage-*{PARTIAL}"):
+        shutil.rmtree(gone)
 
 
 def load_optimizer(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from engine.common.errors import ConfigError, StoreError, StoreUnavailableError
@@ -25,7 +26,7 @@ class Room:
 
 def room(folder: Path) -> Room:
     """The room of a data folder. Raises ConfigError where the limit is not a number."""
-    limit, used = _limit(), _used(folder)
+    limit, used = _limit(), used_bytes(folder)
     free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     return Room(used, free if limit is None else max(0, min(free, limit - used)), limit)
 
@@ -75,10 +76,10 @@ def _limit() -> int | None:
     return int(limit * _GB)
 
 
-def _used(folder: Path) -> int:
-    """The bytes that files under `folder` take; one that is linked under several names counts once."""
+def used_bytes(*folders: Path) -> int:
+    """The bytes that files under `folders` take; one that is linked under several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
-    for place, _, names in os.walk(folder):
+    for place, _, names in chain.from_iterable(map(os.walk, folders)):
         for name in names:
             try:
                 about = Path(place, name).lstat()

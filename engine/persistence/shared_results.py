@@ -116,6 +116,15 @@ class SharedResults:
     def total_bytes(self) -> int:
         return sum(size for _, size, _ in self._entries())
 
+    def drop_unheld(self) -> None:
+        """Remove the results of stages whose weights no run holds any more, since none is linked to them. Where the
+        disk has no hard links all are copies, and go."""
+        for folder in self.folder.glob("*/"):
+            weights = [file for file in folder.glob("*.safetensors") if file.name != _TENSORS]
+            with contextlib.suppress(OSError):
+                if folder.suffix != PARTIAL and weights and all(file.stat().st_nlink == 1 for file in weights):
+                    shutil.rmtree(folder, ignore_errors=True)
+
     def clear(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -20,7 +20,7 @@ from engine.common.quoting import listed
 from engine.driving.run_log import log
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.origin import Origin
-from engine.persistence.checkpoints import STATE_FILE, stage_folder
+from engine.persistence.checkpoints import stage_folder
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.persistence.shared_results import SharedResults
@@ -99,14 +99,14 @@ def continuation_of(folder: Path, experiment: Experiment, aside: Path) -> Iterat
         yield found
 
 
-def start_continuation(store: Store, experiment_id: str, experiment: Experiment) -> str:
+def start_continuation(store: Store, experiment_id: str, experiment: Experiment, owner: str = "") -> str:
     """Read everything that `experiment` reads, and queue its runs as the continuation of one of the same store; returns
-    its id. Raises PalimpsestError where anything is refused: then nothing is queued."""
+    its id. `owner` is whose it is. Raises PalimpsestError where anything is refused: then nothing is queued."""
     from engine.running.experiment_check import check  # loads torch, which a plan does not need
 
     continuation = plan_continuation(Earlier(store, experiment_id, store.folder), experiment)
     check(experiment, SharedResults(store.shared_folder)).raise_refusal()
-    return begin_continuation(store, continuation)[0]
+    return begin_continuation(store, continuation, owner=owner)[0]
 
 
 def plan_continuation(earlier: Earlier, experiment: Experiment) -> Continuation:
@@ -142,7 +142,7 @@ def plan_continuation(earlier: Earlier, experiment: Experiment) -> Continuation:
 
 
 def begin_continuation(
-    store: Store, continuation: Continuation, only: int | None = None
+    store: Store, continuation: Continuation, only: int | None = None, owner: str = ""
 ) -> tuple[str, tuple[str, ...]]:
     """Take the stages into `store`'s data folder and queue the runs, or `only` the one of that number from 0.
 
@@ -160,7 +160,7 @@ def begin_continuation(
             damaged.append(_trained(experiment.runs()[number], "from the start", "an earlier checkpoint is damaged"))
     origin = Origin("continued", earlier.experiment_id, earlier.experiment.name, stages=len(earlier.experiment.tasks),
                     folder="" if earlier.folder == store.folder else str(earlier.folder))  # fmt: skip
-    store.add_continued(experiment, experiment_id, earlier.store, taken, origin, only=only)
+    store.add_continued(experiment, experiment_id, earlier.store, taken, origin, only=only, owner=owner)
     for number, beginning in taken.items():
         where = f"{beginning.run_id} of {earlier.experiment.name!r}"
         log(store, run_id_of(experiment_id, number), f"continues {where} after stage {beginning.stages}")
@@ -189,11 +189,12 @@ def _identity(spec: RunSpec) -> str:
 
 
 def _stages_at_hand(run_folder: Path, finished: int) -> int:
-    """The number of stages from the first whose checkpoints are there, the last of them with its strategy's state."""
+    """The number of stages from the first whose checkpoints are there: the strategy's state lies in the last one, or is
+    made again from all of them."""
     there = 0
     while there < finished and stage_folder(run_folder, there + 1).is_dir():
         there += 1
-    return there if there and (stage_folder(run_folder, there) / STATE_FILE).is_file() else 0
+    return there
 
 
 def _copied_bytes(earlier: Earlier, beginnings: Mapping[int, Beginning], target: Path) -> int:

@@ -11,7 +11,7 @@ from engine.common.errors import PalimpsestError, PlacesError, StoreUnavailableE
 from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.execution.places import Place, Places
-from engine.running.schedule import StagedRun, next_run, stage_names
+from engine.running.schedule import StagedRun, next_run, stage_names, until_wanted
 from engine.store import Store
 from engine.store.writing import RunInPlay
 
@@ -77,7 +77,7 @@ class Dispatcher:
         found = None
         under_way = self._driven.copy()  # one that was taken for dead may wait already while it still ends
         waiting = [row for row in in_play if row.status == "queued" and row.run_id not in under_way]
-        for experiment_id, rows in groupby(waiting, key=lambda row: row.experiment_id):
+        for experiment_id, rows in groupby(self._until_wanted(waiting, in_play), key=lambda row: row.experiment_id):
             if experiment_id in refused:
                 continue
             first = next(rows)
@@ -128,6 +128,15 @@ class Dispatcher:
             if run is None:
                 self._places.give_back(place)
         return run
+
+    def _until_wanted(self, waiting: list[RunInPlay], in_play: list[RunInPlay]) -> list[RunInPlay]:
+        """The waiting runs that may begin before one that a user wants next and that must wait for a stage."""
+        wanted = {row.run_id for row in waiting if row.goes_next}
+        if not wanted:
+            return waiting
+        staged = list(self._staged(waiting))
+        allowed = {run.run_id for run in staged[: until_wanted(staged, self._running(in_play), wanted)]}
+        return [row for row in waiting if row.run_id in allowed]
 
     def _running(self, in_play: list[RunInPlay]) -> Iterator[StagedRun]:
         """The runs that are under way and not paused."""

@@ -17,6 +17,7 @@ from engine.execution.model_check import look_at_model, remarks_on_overrides, re
 from engine.execution.task_tokens import TaskTokens, TokensOf, task_tokens
 from engine.execution.text_beside_tokens import named, tokens_beside
 from engine.experiments.experiment import Experiment
+from engine.forecast.disk import DiskUse, disk_use
 from engine.insight.measures.guard_checks import check_fits
 from engine.tasks import open_task
 from engine.tasks.spec import TaskSpec
@@ -74,6 +75,8 @@ class Report:
     """The general text, where one is scored."""
     remarks: tuple[str, ...] = field(default=())
     """About the experiment as a whole: what may be meant, but should be looked at."""
+    disk: DiskUse | None = None
+    """What it will take on the disk, where the model's size is known."""
 
     def raise_refusal(self) -> None:
         """Raises TaskError with every refusal where there are any."""
@@ -130,7 +133,10 @@ def check(
     left_out = [_LEFT_OUT for _ in unread]
     touched = _touched(experiment, tokens, shared, trained) if general is not None else ()
     remarks = (*model.remarks, *on_training, *on_strategies, *left_out, *touched)
-    return Report(tuple(tasks), tuple(refused), reference, general, remarks)
+    disk = None
+    if model.parameters is not None and not refused:
+        disk = disk_use(experiment, model.parameters, reference.fingerprint if reference is not None else "")
+    return Report(tuple(tasks), tuple(refused), reference, general, remarks, disk)
 
 
 def _touched(

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.cards.writing import write_cards
 from engine.common.errors import ConfigError
+from engine.driving.thinning import keep_all_as_set
 from engine.events.control import Control
 from engine.execution.places import Places
 from engine.execution.worker_process import Execute
@@ -113,6 +114,7 @@ def _numbered(experiment: Experiment, only: int) -> int:
 
 def _work(store: Store, experiment_id: str, following: Following, on_end: Callable[[str], None]) -> dict[str, Any]:
     path = store.folder / RESULTS
+    keep_all_as_set(store)  # of runs whose process was killed
     found = write_results(store, experiment_id, path)
     for run_id in store.runs(experiment_id)["run_id"]:  # of runs whose process was killed
         write_cards(store, run_id, missing_only=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from engine.common.errors import ConfigError, PalimpsestError, StoreUnavailableError
 from engine.events import Event, StageFinished
+from engine.housekeeping.wastebin import tidy
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.store.progress import Request
@@ -33,6 +34,8 @@ LOOK_SECONDS = 0.25
 """The time between two looks at an empty queue; between two at one of which no run can begin, and between two tries to
 take over from another process, it is four times as long."""
 CLOSE_SECONDS = 5.0
+TIDY_SECONDS = 60.0
+"""The time between two looks for what has been in the bin for a day."""
 RESUME_VARIABLE = "PALIMPSEST_RESUME"
 """Set to 1, runs that the end of a server cut short go on by themselves when it is started again."""
 
@@ -47,6 +50,8 @@ class Runner:
         self._lock = RunnerLock(store.folder)
         self._dispatcher: Dispatcher | None = None
         self._drives: list[threading.Thread] = []
+        self._tidying: threading.Thread | None = None
+        self._tidied = -TIDY_SECONDS
         self._closing, self._wake, self._decided = threading.Event(), threading.Event(), threading.Event()
         self._watching: str | None = None
         self._trouble = ""
@@ -131,7 +136,7 @@ class Runner:
         """Wait for what still runs, however long it takes, before another process may take over."""
         if self._dispatcher is not None:
             self._dispatcher.stop_all()
-        for drive in self._drives:
+        for drive in (*self._drives, *filter(None, [self._tidying])):
             drive.join()
         if self._places is not None:
             self._places.close()
@@ -149,6 +154,7 @@ class Runner:
             self._watching = None
             self._decided.set()
         self._drives = [drive for drive in self._drives if drive.is_alive()]
+        self._tidy()
         if not self.store.has_waiting():
             return LOOK_SECONDS
         try:
@@ -166,6 +172,21 @@ class Runner:
         self._start(dispatcher, run)
         return 0.0
 
+    def _tidy(self) -> None:
+        """Once in a while, have removed for good what has been in the bin for a day, beside the queue: many checkpoints
+        take a disk its time."""
+        if time.monotonic() - self._tidied < TIDY_SECONDS or (self._tidying and self._tidying.is_alive()):
+            return
+        self._tidied = time.monotonic()
+        self._tidying = threading.Thread(target=self._empty_old, name="palimpsest-bin", daemon=True)
+        self._tidying.start()
+
+    def _empty_old(self) -> None:
+        try:
+            tidy(self.store)
+        except Exception:  # the next look tries again
+            _log(self.store.folder, traceback.format_exc())
+
     def _loaded(self) -> Dispatcher:
         """What claims and drives runs, with torch and the places, which are chosen anew as long as that fails."""
         if self._dispatcher is None:
@@ -178,10 +199,11 @@ class Runner:
     def _recover(self) -> None:
         """Runs that say they run do not: whoever ran them is gone, or the lock were not free."""
         cut_short = self.store.mark_interrupted()
+        importlib.import_module("engine.driving.thinning").keep_all_as_set(self.store)
         if os.environ.get(RESUME_VARIABLE, "").strip() in ("", "0"):
             return
         attempts = self.store.runs(run_ids=cut_short).set_index("run_id")["attempt"]
-        for run_id in cut_short:
+        for run_id in reversed(cut_short):  # each goes to the front of its experiment
             if attempts[run_id] < MOST_ATTEMPTS:  # one that takes the process with it must not do so for ever
                 self.store.requeue(run_id)
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.errors import ConfigError
+from engine.driving.thinning import thin
 from engine.experiments.experiment import NONE, Experiment, to_data
+from engine.experiments.kept_checkpoints import Keep
 from engine.experiments.training import Training
+from engine.results.export import write_results
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
 from engine.store.migrations import as_before_4, sampled_as_before_6
@@ -40,7 +43,8 @@ def begin(
     add: Callable[[Store], str] | None = None,
 ) -> str:
     """The experiment's id in the folder's store, with everything that is not finished in the queue, runs that the
-    folder lacks too; or with `only` the run of that number from 0, and the others as they are.
+    folder lacks too; or with `only` the run of that number from 0, and the others as they are. The checkpoints to keep
+    may have changed; they count for the runs that are still to finish.
 
     An experiment that failed before it trained anything makes way for another. `add` stands in for how a new one is
     put there. Raises ConfigError as `check_folder`.
@@ -52,12 +56,29 @@ def begin(
         for other in store.experiments()["experiment_id"]:
             store.delete_experiment(other)
         return store.add_experiment(experiment, only=only) if add is None else add(store)
+    store.set_kept_checkpoints(experiment_id, experiment.checkpoints)
     store.add_missing_runs(experiment_id, store.experiment(experiment_id), only)
     runs = store.runs(experiment_id)
-    for run_id in runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]:
+    ended_early = runs.loc[runs["status"].isin(["interrupted", "stopped", "failed"]), "run_id"]
+    for run_id in ended_early[::-1]:  # each goes to the front of the queue
         if only is None or run_id == run_id_of(experiment_id, only):
             store.requeue(run_id)
     return experiment_id
+
+
+def keep_checkpoints(folder: Path, keep: Keep) -> int:
+    """Keep no more checkpoints than `keep` says of all runs in a folder that have finished, and of those that are still
+    to finish; returns the bytes that became free. Raises ConfigError where the folder holds no runs, StoreError."""
+    if not (folder / DATABASE).is_file():
+        raise ConfigError(f"{folder}: holds no runs ({DATABASE} is not there); give a folder of results.")
+    with closing(Store(folder)) as store:
+        experiments = list(map(str, store.experiments()["experiment_id"]))
+        for experiment_id in experiments:
+            store.set_kept_checkpoints(experiment_id, keep)
+        freed = thin(store, map(str, store.runs()["run_id"]), keep)
+        if (folder / RESULTS).exists() and len(experiments) == 1:
+            write_results(store, experiments[0], folder / RESULTS)
+    return freed
 
 
 def _check_store(store: Store, resume: bool, experiment: Experiment) -> None:
@@ -82,11 +103,12 @@ def differing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
 
 def _same(store: Store, experiment: Experiment) -> str | None:
+    experiment = experiment.model_copy(update={"checkpoints": "all"})  # they make no other experiment
     wanted = to_data(experiment)
     before = wanted | {"tasks": _tasks_of_before(experiment)}
     sampled = _sampled_as_before(experiment)
     for experiment_id in map(str, store.experiments()["experiment_id"]):
-        kept = to_data(store.experiment(experiment_id))
+        kept = to_data(store.experiment(experiment_id).model_copy(update={"checkpoints": "all"}))
         if not Path(kept["model"]).is_absolute() and str(Path(kept["model"]).resolve()) == wanted["model"]:
             kept["model"] = wanted["model"]  # of before, when folders of models were kept as they were written
         kept |= _unscored_as_before(kept, experiment)

@@ -1,11 +1,11 @@
 """Which waiting run may begin beside those that are running: none that would train a stage twice.
 
 Runs of one seed have stages in common, and whoever comes to such a stage first trains it for all others. A run that
-would begin meanwhile waits until it can take the stage over; runs behind it that share nothing go before it. Running
-runs wait for nobody, so that no queue can stand still.
+would begin meanwhile waits until it can take the stage over; runs behind it that share nothing go before it, unless a
+user wants it next. Running runs wait for nobody, so that no queue can stand still.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from engine import strategies
@@ -58,6 +58,14 @@ def trains_for(run: StagedRun, running: Iterable[StagedRun]) -> StagedRun | None
     """
     ahead = run.ahead
     return next((other for other in running if not ahead.isdisjoint(other.ahead)), None)
+
+
+def until_wanted(waiting: Sequence[StagedRun], running: Iterable[StagedRun], wanted: Collection[str]) -> int:
+    """The number of waiting runs that may begin: those before the first that a user wants next (`wanted`, by id) and
+    that must wait for a stage. What is behind it would take its place."""
+    running = list(running)
+    held = (n for n, run in enumerate(waiting) if run.run_id in wanted and trains_for(run, running) is not None)
+    return next(held, len(waiting))
 
 
 def next_run(waiting: Iterable[StagedRun], running: Iterable[StagedRun]) -> StagedRun | None:

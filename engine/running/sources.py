@@ -72,7 +72,7 @@ def records_bytes(folder: Path) -> int:
 def without_places(experiment: Experiment, joined_as_before: bool = False) -> dict[str, Any]:
     """An experiment's configuration with the names of its files and its model, without the folders that they lie in:
     on another machine they may lie elsewhere. What was read of them is compared by its content."""
-    data = to_data(experiment)
+    data = to_data(experiment.model_copy(update={"checkpoints": "all"}))  # which stay makes no other experiment
     if joined_as_before:
         data["tasks"] = [{"joined_as_before": True} | task for task in data["tasks"]]
     for text in (*data["tasks"], data.get("reference"), data["general"]):

@@ -3,12 +3,13 @@
 It imports `experiments`, `persistence`, `strategies`, `events` and `common`.
 """
 
+from engine.store.outlines import OutlineKeeper
 from engine.store.reading import Reader
 from engine.store.taking import Taker
 from engine.store.writing import Writer
 
 
-class Store(Reader, Writer, Taker):
+class Store(Reader, OutlineKeeper, Writer, Taker):
     """Experiments, runs and the events of runs, under one folder. Safe to use from several threads and processes."""
 
 

@@ -11,7 +11,7 @@ from engine.common.errors import StoreError
 from engine.experiments.origin import Origin, origin_of
 from engine.store import schema
 from engine.store.curves import CurveReader
-from engine.store.schema import experiments, runs
+from engine.store.schema import runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +20,6 @@ Ids = str | Sequence[str]
 """One id or several."""
 _JSON_NULL = "null"
 """What a run that reads no such text keeps in the place of its facts."""
-
-
-_IS_KEPT = experiments.c.deleted_at.is_(None)
 
 
 class FactReader(CurveReader):
@@ -149,24 +146,6 @@ class FactReader(CurveReader):
                     break
         return found
 
-    def kept_experiments(self) -> set[str]:
-        """The ids of all experiments but those in the bin."""
-        with self._reading() as connection:
-            return set(connection.execute(select(experiments.c.experiment_id).where(_IS_KEPT)).scalars())
-
-    def kept_runs(self, experiment_id: str) -> set[str]:
-        """The ids of an experiment's runs but those in the bin."""
-        own = runs.c.experiment_id == experiment_id, runs.c.deleted_at.is_(None)
-        with self._reading() as connection:
-            return set(connection.execute(select(runs.c.run_id).where(*own)).scalars())
-
-    def experiment_of(self, run_id: str) -> str | None:
-        """The id of a run's experiment; None where there is no such run, or one of the two lies in the bin."""
-        query = select(runs.c.experiment_id).join_from(runs, experiments)
-        with self._reading() as connection:
-            found = query.where(runs.c.run_id == run_id, runs.c.deleted_at.is_(None), _IS_KEPT)
-            return connection.execute(found).scalar_one_or_none()
-
     def _run_value(self, run_id: str, column: ColumnElement[Any]) -> Any:
         with self._reading() as connection:
             row = connection.execute(select(column).where(runs.c.run_id == run_id)).one_or_none()
@@ -178,6 +157,14 @@ class FactReader(CurveReader):
 def listed_ids(ids: Ids) -> list[str]:
     """Them as a list."""
     return [ids] if isinstance(ids, str) else list(ids)
+
+
+def no_experiment(experiment_id: str) -> str:
+    return f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted."
+
+
+def in_bin(what: str) -> str:
+    return f"{what} is in the bin; restore it there, on the Runs page, to use it again."
 
 
 def no_run(run_id: str) -> str:

@@ -132,8 +132,8 @@ def _to_10(operations: Any) -> None:
 
 
 def _to_11(operations: Any) -> None:
-    """Users tag, describe, put away and delete experiments and runs, and these say what they come from. The tables
-    of changes and of drafts are made with those that are missing."""
+    """Users tag, describe, put away and delete experiments and runs, and these say what they come from; a
+    waiting run may be wanted next. The tables of changes and of drafts are made with those that are missing."""
     for table, own in (("experiments", "owner"), ("runs", "title")):
         for name in ("notes", own):
             _add_missing(operations, table, sa.Column(name, sa.String, nullable=False, server_default=""))
@@ -141,6 +141,7 @@ def _to_11(operations: Any) -> None:
             _add_missing(operations, table, sa.Column(name, sa.Float))
         for name in ("tags", "origin"):
             _add_missing(operations, table, sa.Column(name, sa.JSON))
+    _add_missing(operations, "runs", sa.Column("goes_next", sa.Boolean, nullable=False, server_default="0"))
 
 
 def _joined_as_before() -> sa.Column[bool]:

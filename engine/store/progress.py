@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from engine.common.errors import StoreError
 from engine.events import Event, StepDone
+from engine.store import schema
 from engine.store.recording import record_event
 from engine.store.schema import ACTIVE, ENDED, Database, now, runs
 from engine.store.step_rows import advance_runs, insert_steps, pace_runs
@@ -76,6 +77,17 @@ class ProgressWriter(Database):
                 continue
             for event in events:
                 record_event(connection, batch.run_id, event, self.folder)
+
+    def forget_checkpoints(self, run_id: str, but: Collection[int]) -> None:
+        """Say that the checkpoints of a finished run are gone, `but` those of these stages. Raises StoreError where the
+        run has not finished: it would need them."""
+        table = schema.stages
+        others = (table.c.run_id == run_id) & table.c.stage.not_in(but)
+        with self._writing() as connection:
+            status = connection.execute(select(runs.c.status).where(runs.c.run_id == run_id)).scalar_one_or_none()
+            if status != "finished":
+                raise StoreError(f"This run is {status or 'gone'}; only a finished one does without its checkpoints.")
+            connection.execute(update(table).where(others).values(checkpoint=None))
 
     def beat(self, attempts: Collection[Attempt]) -> set[Attempt]:
         """Say that these attempts of runs are alive; returns those that their runs were taken from.

@@ -11,7 +11,8 @@ from sqlalchemy import Row, Select, Table, case, func, select
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, RunSpec, experiment_from
 from engine.store import schema
-from engine.store.facts import FactReader, Ids, listed_ids, no_run
+from engine.store.facts import FactReader, Ids, in_bin, listed_ids, no_experiment, no_run
+from engine.store.queue_order import IN_ORDER
 from engine.store.schema import ACTIVE, GONE, experiments, runs
 from engine.store.waiting import estimate_waiting, settings_in
 from engine.store.writing import effective_status
@@ -24,13 +25,17 @@ if TYPE_CHECKING:  # the list of experiments needs no frame
     LossArrays = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
     """Stages, steps, nats per token of one term."""
 
-_EXPERIMENT_COLUMNS = ("experiment_id", "name", "created_at", "model", "tasks", "runs", "finished", "status")
+_EXPERIMENT_COLUMNS = (
+    "experiment_id", "name", "created_at", "model", "tasks", "runs", "finished", "status", "archived",
+)  # fmt: skip
+_KEPT = ("experiment_id", "name", "created_at", "model", "tasks")
 _RUN_COLUMNS = (
     "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
     "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
     "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
-    "interruptions",
+    "interruptions", "goes_next",
 )  # fmt: skip
+_STATE = ("run_id", "experiment_id", "strategy", "status", "step", "steps", "attempt")
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "heartbeat_at")
 _FEW_STEPS, _FEW_SHARE, _MANY_STEPS = 4, 0.05, 50
 """Without an estimate a run says how long it will take once it has measured so many of its steps, or such a share."""
@@ -44,15 +49,20 @@ class Reader(FactReader):
     """The reading half of the store."""
 
     def experiments(self) -> pd.DataFrame:
-        """One row per experiment, the newest first; `runs` and `finished` count its runs."""
+        """One row per experiment that is not in the bin, the newest first; `runs` and `finished` count its runs,
+        `archived` says whether it was put away."""
         return _frame(self.experiment_rows(), _EXPERIMENT_COLUMNS)
 
     def experiment_rows(self) -> list[dict[str, Any]]:
         """The rows of `experiments` as plain data; `created_at` in seconds since 1970."""
+        described = [experiments.c[name] for name in (*_KEPT, "archived_at")]
         with self._reading() as connection:
-            found = connection.execute(select(experiments).order_by(experiments.c.created_at.desc())).all()
+            here = experiments.c.deleted_at.is_(None)
+            found = connection.execute(select(*described).where(here).order_by(experiments.c.created_at.desc())).all()
             own = connection.execute(
-                select(runs.c.experiment_id, runs.c.run_id, runs.c.status, runs.c.heartbeat_at)
+                select(runs.c.experiment_id, runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(
+                    runs.c.deleted_at.is_(None)
+                )
             ).all()
         statuses: dict[str, list[str]] = {}
         for run in own:
@@ -61,12 +71,12 @@ class Reader(FactReader):
         for row in found:
             mine = statuses.get(row.experiment_id, [])
             status = next((s for s in _STATUS_ORDER if s in mine), "finished")
-            kept = {name: getattr(row, name) for name in ("experiment_id", "name", "created_at", "model", "tasks")}
+            kept = {name: getattr(row, name) for name in _KEPT} | {"archived": row.archived_at is not None}
             rows.append(kept | {"runs": len(mine), "finished": mine.count("finished"), "status": status})
         return rows
 
     def runs(self, experiment_ids: Ids | None = None, run_ids: Ids | None = None) -> pd.DataFrame:
-        """One row per run in the order of their experiments and numbers.
+        """One row per run that is not in the bin, in the order of their experiments and numbers.
 
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
         `seconds_left` begins with the estimate and goes over to the measured pace; that of waiting runs is their
@@ -75,13 +85,14 @@ class Reader(FactReader):
         query = (
             select(runs, experiments.c.name.label("experiment"))
             .join_from(runs, experiments)
+            .where(runs.c.deleted_at.is_(None))
             .order_by(experiments.c.created_at, runs.c.experiment_id, runs.c.number)
         )
         if experiment_ids is not None:
             query = query.where(runs.c.experiment_id.in_(listed_ids(experiment_ids)))
         if run_ids is not None:
             query = query.where(runs.c.run_id.in_(listed_ids(run_ids)))
-        queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(runs.c.queued_at, runs.c.number)
+        queue = select(runs.c.run_id).where(runs.c.status == "queued").order_by(*IN_ORDER)
         with self._reading() as connection:
             found = connection.execute(query).all()
             positions = {run_id: place for place, run_id in enumerate(connection.execute(queue).scalars(), start=1)}
@@ -95,6 +106,19 @@ class Reader(FactReader):
         frame = _frame(rows, _RUN_COLUMNS)
         frame["position"] = frame["position"].astype("Int64")
         return frame
+
+    def run_state(self, run_id: str) -> dict[str, Any] | None:
+        """What decides how the points of a run are shown: some columns of its row in `runs`, read in a tenth of the
+        time. None where there is no such run, or it or its experiment is in the bin."""
+        columns = [runs.c[name] for name in (*_STATE, "heartbeat_at")]
+        here = runs.c.deleted_at.is_(None), experiments.c.deleted_at.is_(None)
+        query = select(*columns).join_from(runs, experiments).where(runs.c.run_id == run_id, *here)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        status = effective_status(row.run_id, row.status, row.heartbeat_at)
+        return {name: getattr(row, name) for name in _STATE} | {"status": status}
 
     def losses(self, run_ids: Ids, after_step: int = 0) -> pd.DataFrame:
         """Training losses by term, long: one row per run, step and term ("new", "replay", "ewc pull", "total").
@@ -177,14 +201,15 @@ class Reader(FactReader):
         return int(self._run_value(run_id, runs.c.attempt))
 
     def experiment(self, experiment_id: str) -> Experiment:
-        """The experiment as configured. Raises StoreError when there is none of this id."""
-        query = select(experiments.c.configuration, experiments.c.name).where(
-            experiments.c.experiment_id == experiment_id
-        )
+        """The experiment as configured. Raises StoreError when there is none of this id, or it is in the bin."""
+        columns = (experiments.c.configuration, experiments.c.name, experiments.c.deleted_at)
+        query = select(*columns).where(experiments.c.experiment_id == experiment_id)
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
-            raise StoreError(f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted.")
+            raise StoreError(no_experiment(experiment_id))
+        if row.deleted_at is not None:
+            raise StoreError(in_bin(f"Experiment {row.name!r}"))
         return experiment_from(row.configuration | {"name": row.name}, f"experiment {row.name!r}")
 
     def joined_as_before(self, experiment_id: str) -> bool:
@@ -194,12 +219,17 @@ class Reader(FactReader):
             return bool(connection.execute(query).scalar())
 
     def run_spec(self, run_id: str) -> tuple[str, RunSpec]:
-        """A run's experiment id and what it shall do. Raises StoreError when there is none of this id."""
-        columns = (runs.c.experiment_id, runs.c.strategy, runs.c.parameters, runs.c.seed, runs.c.label)
+        """A run's experiment id and what it shall do. Raises StoreError when there is none of this id, or it is in the
+        bin."""
+        columns = (
+            runs.c.experiment_id, runs.c.strategy, runs.c.parameters, runs.c.seed, runs.c.label, runs.c.deleted_at,
+        )  # fmt: skip
         with self._reading() as connection:
             row = connection.execute(select(*columns).where(runs.c.run_id == run_id)).one_or_none()
         if row is None:
             raise StoreError(no_run(run_id))
+        if row.deleted_at is not None:
+            raise StoreError(in_bin(f"Run {row.label!r} with seed {row.seed}"))
         spec = RunSpec(strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label)
         return row.experiment_id, spec
 

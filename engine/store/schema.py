@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from engine.store import migrations
 
 STALE_AFTER_SECONDS = 10.0
 """A run that says 'running' or 'paused' without a heartbeat for so long reads as 'interrupted'."""
+RUNS = "runs"
+"""The folder in a store for the checkpoints of each run."""
 SHARED = "shared"
 """The folder in a store for results that runs have in common."""
 MOST_ATTEMPTS = 20
@@ -94,6 +96,7 @@ runs = Table(
     Column("steps_measured", Integer, nullable=False, default=0, server_default="0"),  # that it was measured over
     Column("expected_seconds", Float),  # the estimate before the start
     Column("queued_at", Float),
+    Column("goes_next", Boolean, nullable=False, default=False, server_default="0"),  # a user wants it to begin first
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("heartbeat_at", Float),
@@ -242,7 +245,7 @@ class Database:
 
     def run_folder(self, run_id: str) -> Path:
         """The folder in which a run keeps its checkpoints."""
-        return self.folder / "runs" / run_id
+        return self.folder / RUNS / run_id
 
     @property
     def shared_folder(self) -> Path:
@@ -268,6 +271,14 @@ class Database:
                 self._onlooker.close()
                 self._onlooker = None
         self._engine.dispose()
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A connection that reads, for rooms above this one."""
+        return self._reading()
+
+    def writing(self) -> AbstractContextManager[sa.Connection]:
+        """One transaction that may write, for rooms above this one. Raises StoreError."""
+        return self._writing()
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

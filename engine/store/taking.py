@@ -43,6 +43,7 @@ class Taker(Database):
         origin: Origin,
         expected: Mapping[str, float] | None = None,
         only: int | None = None,
+        owner: str = "",
     ) -> None:
         """Keep an experiment that continues one of `source`, which may be this store, and queue its runs as
         `Writer.add_experiment` does. The runs of `beginnings`, by their numbers from 0, begin with what was recorded of
@@ -50,7 +51,7 @@ class Taker(Database):
         created_at = now()
         rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with source._reading() as reading, self._writing() as writing:
-            row = experiment_row(experiment, experiment_id, created_at) | {"origin": origin.data}
+            row = experiment_row(experiment, experiment_id, created_at) | {"origin": origin.data, "owner": owner}
             writing.execute(insert(experiments), [row])
             for row in rows:
                 beginning = beginnings.get(row["number"])
@@ -66,7 +67,7 @@ class Taker(Database):
         """The runs of an experiment that were ever begun, by their numbers from 0: each one's id, and whether it
         recorded anything before it ended."""
         recorded = or_(*(exists().where(table.c.run_id == runs.c.run_id) for table in (schema.stages, schema.scores)))
-        begun = (runs.c.experiment_id == experiment_id) & runs.c.started_at.is_not(None)
+        begun = (runs.c.experiment_id == experiment_id) & runs.c.started_at.is_not(None) & runs.c.deleted_at.is_(None)
         with self._reading() as connection:
             found = connection.execute(select(runs.c.number, runs.c.run_id, recorded).where(begun)).all()
         return {number: (run_id, bool(has_rows)) for number, run_id, has_rows in found}

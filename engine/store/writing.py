@@ -11,8 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 
 from engine.common.errors import StoreError
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.kept_checkpoints import Keep
+from engine.experiments.origin import Origin
 from engine.store import schema
-from engine.store.progress import ProgressWriter, Request
+from engine.store.facts import in_bin, no_experiment
+from engine.store.progress import Request
+from engine.store.queue_order import IN_ORDER, QueueWriter, put_in_front
 from engine.store.schema import ACTIVE, GONE, RESUMABLE, STALE_AFTER_SECONDS, experiments, now, runs
 
 DRIVEN_RUNS = "palimpsest_driven_runs"
@@ -27,22 +31,31 @@ class RunInPlay:
     experiment_id: str
     status: str
     """As it was written, whether there is a heartbeat or not."""
+    goes_next: bool
+    """Whether a user wants it to begin before all others."""
     finished_stages: int
 
 
-class Writer(ProgressWriter):
+class Writer(QueueWriter):
     """The writing half of the store."""
 
     def add_experiment(
-        self, experiment: Experiment, expected: Mapping[str, float] | None = None, only: int | None = None
+        self,
+        experiment: Experiment,
+        expected: Mapping[str, float] | None = None,
+        only: int | None = None,
+        owner: str = "",
+        origin: Origin | None = None,
     ) -> str:
         """Keep an experiment and queue its runs, in order, or `only` the run of that number from 0; returns its id.
-        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that."""
+        `expected` holds the seconds that runs were estimated to take, by label: their time left begins with that.
+        `owner` is whose it is, "" where nobody logs in, `origin` what it was made from."""
         experiment_id = new_experiment_id()
         created_at = now()
         rows = new_runs(experiment, experiment_id, created_at, expected or {}, only)
         with self._writing() as connection:
-            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at)])
+            said = {"owner": owner} | ({"origin": origin.data} if origin is not None else {})
+            connection.execute(insert(experiments), [experiment_row(experiment, experiment_id, created_at) | said])
             connection.execute(insert(runs), rows)
         return experiment_id
 
@@ -65,7 +78,19 @@ class Writer(ProgressWriter):
                 update(experiments).where(experiments.c.experiment_id == experiment_id).values(name=name)
             )
             if not found.rowcount:
-                raise StoreError(_no_experiment(experiment_id))
+                raise StoreError(no_experiment(experiment_id))
+
+    def set_kept_checkpoints(self, experiment_id: str, keep: Keep) -> None:
+        """Change which checkpoints stay of the experiment's runs that are still to finish."""
+        own = experiments.c.experiment_id == experiment_id
+        with self._writing() as connection:
+            kept = connection.execute(select(experiments.c.configuration).where(own)).scalar_one_or_none()
+            if kept is None:
+                raise StoreError(no_experiment(experiment_id))
+            changed = {name: value for name, value in kept.items() if name != "checkpoints"}
+            changed |= {} if keep == "all" else {"checkpoints": keep}
+            if changed != kept:
+                connection.execute(update(experiments).where(own).values(configuration=changed))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Remove an experiment, its records and checkpoints. Raises StoreError while one of its runs is running."""
@@ -114,22 +139,25 @@ class Writer(ProgressWriter):
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
     def requeue(self, run_id: str) -> None:
-        """Put an interrupted, stopped or failed run at the end of the queue, to go on from the last point that it kept.
+        """Put an interrupted, stopped or failed run before the waiting runs of its experiment, to go on from the last
+        point that it kept.
 
-        Raises StoreError for a run in any other state.
+        Raises StoreError for a run in any other state, and for one in the bin.
         """
         with self._writing() as connection:
             run = connection.execute(
-                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at).where(runs.c.run_id == run_id)
+                select(runs.c.run_id, runs.c.status, runs.c.heartbeat_at, runs.c.deleted_at).where(
+                    runs.c.run_id == run_id
+                )
             ).one_or_none()
-            status = effective_status(*run) if run else "gone"
+            status = effective_status(*run[:3]) if run else "gone"
+            if run is not None and run.deleted_at is not None:
+                raise StoreError(in_bin("This run"))
             if status not in RESUMABLE:
                 raise StoreError(f"This run is {status}; only interrupted, stopped and failed runs can be resumed.")
-            connection.execute(
-                update(runs).where(runs.c.run_id == run_id).values(
-                    status="queued", reason="", request=None, phase="", queued_at=now(), finished_at=None
-                )
-            )  # fmt: skip
+            put_in_front(connection, run_id)
+            waits = {"status": "queued", "reason": "", "request": None, "phase": "", "finished_at": None}
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(**waits))
 
     def requeue_lost(self, run_id: str, reason: str) -> None:
         """Put a run that was cut short elsewhere back to its old place in the queue, and keep the reason with it."""
@@ -155,7 +183,8 @@ class Writer(ProgressWriter):
         done = schema.stages
         last = select(done.c.run_id, func.max(done.c.stage).label("finished")).group_by(done.c.run_id)
         last = last.where(done.c.finished, done.c.run_id.in_(select(runs.c.run_id).where(*chosen)))
-        found = select(runs.c.run_id, runs.c.experiment_id, runs.c.status).where(*chosen).order_by(*_IN_ORDER)
+        columns = (runs.c.run_id, runs.c.experiment_id, runs.c.status, runs.c.goes_next)
+        found = select(*columns).where(*chosen).order_by(*IN_ORDER)
         with self._reading() as connection:
             finished = {row.run_id: row.finished for row in connection.execute(last)}
             return [RunInPlay(*row, finished.get(row.run_id, 0)) for row in connection.execute(found)]
@@ -180,10 +209,11 @@ class Writer(ProgressWriter):
             return _claim(connection, run_id)
 
     def mark_interrupted(self, reason: str = GONE) -> list[str]:
-        """Set runs that say they run to interrupted; returns their ids. Only for where no other process runs any."""
+        """Set runs that say they run to interrupted; returns their ids in the order in which they were queued. Only for
+        where no other process runs any."""
         active = runs.c.status.in_(ACTIVE)
         with self._writing() as connection:
-            found = list(connection.execute(select(runs.c.run_id).where(active)).scalars())
+            found = list(connection.execute(select(runs.c.run_id).where(active).order_by(*IN_ORDER)).scalars())
             values = {"status": "interrupted", "reason": reason, "phase": "", "request": None}
             connection.execute(update(runs).where(active).values(finished_at=runs.c.heartbeat_at, **values))
         return found
@@ -192,10 +222,6 @@ class Writer(ProgressWriter):
         """Remove what was recorded after stage `stage` was finished; 0 removes everything."""
         with self._writing() as connection:
             drop_after_stage(connection, run_id, stage)
-
-
-_IN_ORDER = (runs.c.queued_at, runs.c.number)
-"""The order of the queue."""
 
 
 def run_id_of(experiment_id: str, number: int) -> str:
@@ -233,14 +259,14 @@ def new_runs(
 
 
 def _first_waiting() -> Select[Any]:
-    return select(runs.c.run_id).where(runs.c.status == "queued").order_by(*_IN_ORDER).limit(1)
+    return select(runs.c.run_id).where(runs.c.status == "queued").order_by(*IN_ORDER).limit(1)
 
 
 def _claim(connection: Connection, run_id: str) -> bool:
     waiting = update(runs).where(runs.c.run_id == run_id, runs.c.status == "queued")
     claimed = connection.execute(
         waiting.values(
-            status="running", reason="", request=None, phase="starting", heartbeat_at=now(),
+            status="running", reason="", request=None, phase="starting", heartbeat_at=now(), goes_next=False,
             started_at=func.coalesce(runs.c.started_at, now()), attempt=runs.c.attempt + 1,
         )
     )  # fmt: skip
@@ -279,7 +305,3 @@ def _is_driven_here(run_id: str) -> bool:
     """Whether a thread of this process says that it beats for the run. Threads are asked since modules may be loaded
     anew, and would forget."""
     return any(run_id in getattr(thread, DRIVEN_RUNS, ()) for thread in threading.enumerate())
-
-
-def _no_experiment(experiment_id: str) -> str:
-    return f"There is no experiment {experiment_id!r} in this data folder; it may have been deleted."

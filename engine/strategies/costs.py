@@ -21,8 +21,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Remembered:
-    """What is remembered of each target token of kept documents, in memory and in the stage's checkpoint: numbers, each
-    but the last beside the token that it is of."""
+    """What is remembered of each target token of kept documents, in memory and in what a run is resumed from: numbers,
+    each but the last beside the token that it is of."""
 
     documents: int
     """At most, of all past tasks together."""
@@ -53,7 +53,7 @@ class Cost:
     """At the end of the stage, unless it is the last."""
     remembered: tuple[Remembered, ...] = ()
     tensors: int = 0
-    """Tensors of the weights' size that are remembered beside the weights, in memory and in the stage's checkpoint."""
+    """Tensors of the weights' size that are remembered beside the weights, in memory and in what a run resumes from."""
     copies: int = 0
     """Tensors of the weights' size that the stage's steps hold in memory alone."""
     documents: int = 0

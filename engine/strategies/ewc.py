@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 UNIT = 0.02
 """λF̄ at a strength of 1, F̄ the mean of the first task's Fisher: the penalty's mean curvature. On the embedded model and
-its sample tasks that is a λ of about 30, near where EWC ends best (README.md)."""
+its sample tasks that is a λ of about 30, near where EWC ends best (docs/measurements.md)."""
 
 
 @plain_dataclass(frozen=True)

@@ -17,6 +17,8 @@ from engine.models.adapters import call_base_as
 from engine.models.loading import LoadedModel
 from engine.models.parts import trainable_weights
 from engine.persistence.checkpoints import (
+    has_state,
+    is_shareable,
     load_optimizer,
     load_stage_state,
     load_state,
@@ -101,16 +103,38 @@ def _state_after(setup: RunSetup, progress: Progress, folder: Path) -> State:
     """The strategy's state after the finished stage whose checkpoint is in `folder`.
 
     The last stage of a run leaves it as its steps have left it, since nothing came after it: where a task has been
-    added since, the stage is ended now, from its checkpoint.
+    added since, the stage is ended now, from its checkpoint. One that was not kept is made again.
     """
+    done, is_over = setup.finished_stages, setup.finished_stages == len(setup.tasks)
+    if not has_state(folder):
+        progress.position.is_shareable = is_shareable(folder) and not setup.has_unlike_stages
+        return progress.state if is_over else _state_made_again(setup, progress)
     saved = load_state(folder, progress.base.model.device)
-    saved = with_weights(saved, partial(weights_after, setup, setup.finished_stages))
+    saved = with_weights(saved, partial(weights_after, setup, done))
     progress.position.is_shareable = saved.get("is_shareable", True) and not setup.has_unlike_stages
     state = saved["strategy"] if isinstance(saved["strategy"], State) else State(fixed=saved["strategy"])
-    if saved.get("ended", True) or setup.finished_stages == len(setup.tasks):
+    if saved.get("ended", True) or is_over:
         return state
-    base, _ = loaded_for(setup, setup.finished_stages, folder, None)
-    return stage_end(setup, progress, base, setup.finished_stages, state)
+    base, _ = loaded_for(setup, done, folder, None)
+    return stage_end(setup, progress, base, done, state)
+
+
+def _state_made_again(setup: RunSetup, progress: Progress) -> State:
+    """The same from the checkpoints of all finished stages: as a run has it that takes each of them over."""
+    state = setup.strategy.initial_state()
+    for stage in range(1, setup.finished_stages + 1):
+        folder = stage_folder(setup.folder, stage)
+        base, _ = loaded_for(setup, stage, folder, None)
+        state = stage_end(setup, progress, base, stage, _reached(setup, stage, base, state))
+    return state
+
+
+def _reached(setup: RunSetup, stage: int, base: LoadedModel, before: State) -> State:
+    """The state after a stage's last step, as its checkpoint says where the steps have changed it."""
+    reached = load_stage_state(stage_folder(setup.folder, stage))
+    if reached is None:
+        return before
+    return cast(State, moved(with_weights(reached, partial(weights_after, setup, stage)), base.model.device))
 
 
 def open_stage(setup: RunSetup, progress: Progress, stage: int) -> Generator[events.Event, None, bool]:
@@ -177,10 +201,8 @@ def _take_over(setup: RunSetup, progress: Progress, recorded: Iterator[Kept]) ->
     keeps = setup.training.optimizer_state == "keep"
     progress.base, progress.optimizer = loaded_for(setup, at.stage, folder, folder if keeps else None)
     yield from written(setup.control, lambda: _call_base_as_here(folder, progress.base))
-    reached = load_stage_state(folder)
-    if reached is not None:  # only runs whose steps make the same state find each other's results
-        whole = with_weights(reached, partial(weights_after, setup, at.stage))
-        progress.state = moved(whole, progress.base.model.device)
+    # only runs whose steps make the same state find each other's results
+    progress.state = _reached(setup, at.stage, progress.base, progress.state)
     if setup.strategy.makes_state(at.stage):
         yield from written(setup.control, lambda: progress.points.keep_fixed(at.stage, progress.state.fixed))
     steps, step, last = 0, at.step, None

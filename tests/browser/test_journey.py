@@ -138,8 +138,7 @@ def set_up_experiment(page: Any, tasks: tuple[str, ...]) -> None:
 
 def wait_for_step(page: Any) -> None:
     page.wait_for_function(
-        "() => [...document.querySelectorAll('[data-testid=stMetric]')].some((metric) =>"
-        " /^Step\\s*[1-9]/.test(metric.innerText))"
+        "() => /step [1-9]/.test(document.querySelector('.palimpsest-status .facts')?.innerText ?? '')"
     )
 
 
@@ -154,7 +153,8 @@ def watch(page: Any) -> None:
     page.reload()
     wait_for_step(page)
     assert page.url == address
-    expect(page.locator("p", has_text="Shop, then sea")).to_contain_text(re.compile("running|finished"))
+    expect(page.locator("p", has_text="Shop, then sea")).to_be_visible()
+    expect(page.locator(".palimpsest-status .badge")).to_contain_text(re.compile("Running|Finished"))
 
     page.get_by_text(re.compile(f"{len(FIRST_ON)} finished")).wait_for(timeout=3 * PATIENCE)
     matrix = page.get_by_role("img", name="Score matrix")
@@ -176,7 +176,7 @@ def test_own_files_become_tasks_strategies_train_and_a_model_is_taken_home(page:
     page.get_by_role("button", name=f"Start {len(FIRST_ON)} runs").click()
     watch(page)
 
-    link = page.get_by_role("link", name="Compare what is finished")
+    link = page.get_by_test_id("stMain").get_by_role("link", name="Compare", exact=True)
     expect(link).to_have_count(1)  # while the page is drawn anew, what it was may stand beside what it becomes
     link.click()
     page.get_by_role("heading", name="Compare", exact=True, level=1).wait_for()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures.matrix import color_limit, gain_grid, matrix_figure, score_grid
+from figures.matrix import cell_mark, color_limit, gain_grid, matrix_figure, matrix_pixels, score_grid
 from figures.theme import SCORES, alt_text
 from tests.figures import frames
 from tests.figures.frames import TASKS
@@ -98,7 +98,7 @@ def test_the_general_text_stands_apart_with_its_change_against_the_base_model() 
     column, numbers = layer(drawn, "general"), layer(drawn, "general-numbers")
     assert column.x[0] - layer(drawn, "scores").x[-1] > 1
     assert list(numbers.text) == ["3.000", "3.500<br>+0.500"]
-    assert list(column.z[:, 0]) == [0.0, -0.5]
+    assert list(column.z[:, 0]) == [0.0, pytest.approx(-math.sqrt(0.5 / 3.0))]
     assert column.zmax == layer(drawn, "scores").zmax
     assert not [trace for trace in matrix_figure(HALF, TASKS).data if trace.uid == "general"]
     without = general_of(3.0, 3.5).drop(columns="exact_match")
@@ -115,3 +115,38 @@ def test_marks_of_answers_are_over_questions_and_plain_text_has_none() -> None:
     assert layer(drawn, "empty").hovertext[2][1].startswith("tea: no held-out question of it is answered")
     assert "waits for stage 3" in layer(drawn, "empty").hovertext[3][0]
     assert matrix_figure(marked, TASKS).data[1].hovertext[1][1].endswith("over 50 held-out tokens")
+
+
+def test_a_cell_keeps_its_hue_when_others_come() -> None:
+    first = layer(matrix_figure(HALF[HALF["stage"] < 2], TASKS), "scores")
+    later = layer(matrix_figure(HALF, TASKS), "scores")
+    assert (first.zmin, first.zmax) == (later.zmin, later.zmax) == (-1, 1)
+    assert np.array_equal(first.z[:2], later.z[:2])
+    assert later.showscale
+    assert "change from the base model, % of its loss" in later.colorbar.title.text
+
+
+def test_narrow_cells_leave_out_first_the_change_and_then_digits_and_numbers() -> None:
+    def texts(tasks: int) -> set[str]:
+        names = [f"task {n}" for n in range(tasks)]
+        rows = [
+            {"stage": s, "task": name, "task_index": j, "target_tokens": 50, **frames.scores(4.0 - 0.1 * s)}
+            for s in range(tasks + 1) for j, name in enumerate(names, 1)
+        ]  # fmt: skip
+        return set(layer(matrix_figure(pd.DataFrame(rows), names), "numbers").text)
+
+    assert "3.800<br>−0.100" in texts(5)
+    assert texts(6) == {f"{4.0 - 0.1 * s:.3f}" for s in range(7)}
+    assert "3.80" in texts(12)
+    assert texts(13) == {""}
+
+
+def test_rows_are_as_high_as_the_screen_allows() -> None:
+    assert matrix_pixels(3, 600) == 100 + 4 * 58
+    assert matrix_pixels(20, 600) == 600
+
+
+def test_the_mark_of_a_cell_lies_within_it() -> None:
+    mark = cell_mark(2, 3)
+    assert 2.5 < mark["x0"] < 3 < mark["x1"] < 3.5
+    assert 1.5 < mark["y0"] < 2 < mark["y1"] < 2.5

@@ -129,7 +129,7 @@ def test_a_strategy_that_nobody_knows_costs_what_it_declares(thorough: str) -> N
     # A quarter of the first task and half of the second, once each; twice a tenth and twice a fifth, shared by nobody.
     assert run.fisher_tokens == (250 + 2 * 100) + (250 + 2 * 100)
     assert run.memory_bytes - naive.memory_bytes == 3 * 4 * 1_000
-    assert run.disk_bytes - naive.disk_bytes == (1 + 2 + 3) * 4 * 1_000
+    assert run.disk_bytes == naive.disk_bytes  # what it remembers can be made again from its checkpoints
 
 
 def test_strategies_side_by_side_cost_what_they_cost_together(thorough: str) -> None:
@@ -162,11 +162,6 @@ def test_ewc_needs_two_tensors_of_the_weights_size_more() -> None:
 def test_weights_that_a_checkpoint_holds_already_take_memory_and_no_disk(name: str) -> None:
     assert only_run(name).memory_bytes - only_run("naive").memory_bytes == 4 * 1_000
     assert only_run(name).disk_bytes == only_run("naive").disk_bytes
-
-
-def test_every_stage_of_every_run_keeps_a_checkpoint_on_disk() -> None:
-    two_seeds = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED)
-    assert two_seeds.disk_bytes == 2 * 3 * 4 * 1_000
 
 
 def test_the_whole_is_the_sum_over_runs_and_seeds() -> None:
@@ -223,12 +218,11 @@ def test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less(m
     monkeypatch.setattr(trained_weights, "_of_shapes", lambda name, strategy, stages, seed: trained)
     own = only_run("freeze", optimizer_state="keep")
     assert plain.memory_bytes - own.memory_bytes == 4 * 3 * (1_000 - 400)
-    assert plain.disk_bytes - own.disk_bytes == 4 * 2 * (3 * 1_000 - 300 - 400 - 200)
+    assert plain.disk_bytes - own.disk_bytes == 4 * 2 * (3 * 1_000 - 300 - 400 - 200)  # moments
     scored = own.scoring_tokens / 300
     assert own.seconds == pytest.approx((0.5 * 2000 + 0.75 * 1000 + 0.25 * 600) / 100 + scored)
     # Its A and μ are those of all weights that have trained so far.
     both, none_frozen = only_run({"freeze+ewc": {"fisher_documents": 1000}}), only_run("ewc")
-    assert both.disk_bytes - only_run("freeze").disk_bytes == 4 * 2 * (300 + 600 + 700)
     assert both.seconds - only_run("freeze").seconds == pytest.approx((0.5 * 1000 + 0.75 * 500) / 50)
     assert both.memory_bytes < none_frozen.memory_bytes
 
@@ -297,11 +291,10 @@ def test_written_texts_are_as_long_as_the_documents_before_them_and_no_longer_th
     assert only_run(from_first, block_size=64).written_tokens == 3 * (64 + 10 + 10)
 
 
-def test_distributions_that_are_kept_take_memory_and_disk_by_the_tokens_of_the_kept_documents() -> None:
+def test_distributions_that_are_kept_take_memory_by_the_tokens_of_the_kept_documents() -> None:
     run, naive = only_run({"der": {"memory_size": 40, "top_k": 4}}), only_run("naive")
     # 40 documents of 10 tokens after the first stage, then 20 and 20; of each token 4 ids and 5 log-probabilities.
     assert run.memory_bytes - naive.memory_bytes == 4 * 400 * 9
-    assert run.disk_bytes - naive.disk_bytes == 3 * 4 * 400 * 9
     every = only_run({"der": {"memory_size": 10_000, "top_k": 10_000}})
     assert every.memory_bytes - naive.memory_bytes == 4 * 1500 * (40 + 41)  # the whole vocabulary, and no more
 

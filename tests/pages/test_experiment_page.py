@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine import strategies
 from engine.experiments.demo import demo_experiment
+from engine.experiments.origin import Origin
 from engine.experiments.portable import portable
 from engine.experiments.presets import PRESETS
 from engine.experiments.yaml_file import load_experiment, parse_experiment, to_yaml
@@ -308,6 +309,7 @@ def test_start_queues_the_runs_and_goes_to_the_live_page(store: Store) -> None:
     app = started(with_tasks("tea", "bread"))
     (experiment_id,) = store.experiments()["experiment_id"]
     assert len(store.runs(experiment_id)) == len(FIRST_ON)
+    assert store.experiment_origin(experiment_id) is None
     assert app.query_params["experiment"] in (experiment_id, [experiment_id])
 
 
@@ -417,6 +419,16 @@ def test_an_experiment_in_the_address_is_the_starting_point(store: Store, tmp_pa
     assert saved(app).seeds == (5,)
     assert saved(app).name == "kitchen"
     assert [spec.name for spec in saved(app).strategies] == ["naive", "replay"]
+
+
+@pytest.mark.usefixtures("library")
+def test_a_duplicate_says_what_it_is_one_of(store: Store, tmp_path: Path) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path, name="kitchen"))
+    app = page(experiment=experiment_id)
+    field(app.text_input, "_name").input("larder").run()
+    started(app)
+    (duplicate,) = store.experiments().query("name == 'larder'")["experiment_id"]
+    assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen")
 
 
 @pytest.mark.usefixtures("library")

@@ -6,16 +6,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from engine import events
 from engine.common.errors import PlacesError, StoreUnavailableError
 from engine.events.control import Control
+from engine.experiments.origin import Origin
 from engine.running.queue import Runner
-from engine.store import Store
+from engine.store import Store, schema
 from tests.fake_places import FakePlaces
 from tests.fake_runs import FakeRun, experiment, wait_until
+from ui.api import pictures
+from ui.api.sources import Sources
 from ui.live import data, feed
+from ui.live.queue_view import queue_rows
 from ui.server import entrance, session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "live.py")
@@ -50,6 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     runner = SimpleNamespace(
         watching=None,
         trouble="",
+        wake=lambda: None,
         request=lambda run_id, what: asked.append((run_id, what)),
         resume=lambda run_id: asked.append((run_id, "resume")),
     )
@@ -84,17 +90,36 @@ def in_stage_two(event: events.Event) -> bool:
     return isinstance(event, events.Evaluated) and event.stage == 2
 
 
-def show(experiment_id: str | None = None) -> AppTest:
+def show(experiment_id: str | None = None, run_id: str = "", unfolded: str = "") -> AppTest:
+    """The page, with this run chosen in the list, and this part unfolded."""
     page = AppTest.from_file(PAGE, default_timeout=300)
     if experiment_id is not None:
         page.query_params["experiment"] = experiment_id
+    if run_id:
+        page.session_state[f"live_chosen_{run_id.partition('-')[0]}"] = run_id
+    if unfolded:
+        page.session_state[f"live_{unfolded}_fold"] = True
     page.run()
     assert not page.exception
     return page
 
 
+def glance(run_id: str) -> dict[str, Any]:
+    """What the browser asks the server for."""
+    store = session.store()
+    return pictures.glance(Sources(store, data.feed_of(store)), {"run_id": run_id})
+
+
+def statuses(run_id: str) -> list[str]:
+    return [row["status"] for row in glance(run_id)["runs"]["rows"]]
+
+
 def labels(page: AppTest) -> list[str]:
-    return [button.label for button in page.button]
+    return [button.label for button in page.button if button.label]
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    return next(button for button in page.button if button.label == label).click().run()
 
 
 def test_without_experiments_the_page_says_what_to_do_next() -> None:
@@ -103,10 +128,10 @@ def test_without_experiments_the_page_says_what_to_do_next() -> None:
     assert [target for target, _ in links] == [session.EXPERIMENT, session.START]
 
 
-@pytest.mark.usefixtures("added")
-def test_a_waiting_run_shows_its_place_and_can_be_taken_out_of_the_queue() -> None:
+def test_a_waiting_run_shows_its_place_and_can_be_taken_out_of_the_queue(added: tuple[str, list[str]]) -> None:
     page = show()
-    assert page.dataframe[0].value["Status"].tolist() == ["… waiting (1)", "… waiting (2)"]
+    assert statuses(added[1][0]) == ["waiting", "waiting"]
+    assert [glance(run_id)["status"]["facts"] for run_id in added[1]] == [["it is the next"], ["behind 1 other run"]]
     assert "Pause" not in labels(page)
     assert "Stop this run" in labels(page)
 
@@ -116,18 +141,21 @@ def test_a_running_run_shows_progress_and_can_be_paused(
 ) -> None:
     play(in_stage_two)
     page = show()
-    assert page.dataframe[0].value["Status"].tolist() == ["▶ running", "… waiting (1)"]
-    assert [metric.value for metric in page.metric][:2] == ["2 of 2", "6 of 8"]
+    assert statuses(added[1][0]) == ["running", "waiting"]
+    assert glance(added[1][0])["status"]["facts"][:2] == ["stage 2 of 2: tea", "step 6 of 8"]
     next(button for button in page.button if button.label == "Pause").click().run()
     assert asked == [(added[1][0], "pause")]
 
 
-def test_what_is_shown_unless_a_run_is_chosen_is_followed_only_while_something_runs(
-    added: tuple[str, list[str]], play: Callable[..., None]
+def test_what_is_shown_unless_a_run_is_chosen_is_what_runs_and_then_what_came_last(
+    added: tuple[str, list[str]], play: Callable[..., None], asked: list[tuple[str, str]]
 ) -> None:
-    play(in_stage_two)
-    assert show().selectbox[0].format_func("").startswith("Follow what runs (")
     play()
+    play(in_stage_two)
+    press(show(), "Pause")
+    press(show(run_id="gone-000"), "Pause")
+    assert asked == [(added[1][1], "pause")] * 2
+    assert labels(show(run_id=added[1][0])) == [], "this one has finished"
 
 
 def test_two_runs_at_once_are_counted_timed_and_reached_each(
@@ -137,12 +165,10 @@ def test_two_runs_at_once_are_counted_timed_and_reached_each(
     play(in_stage_two)
     for run_id, pace in zip(added[1], (30.0, 90.0), strict=True):
         store.record(run_id, seconds_per_step=pace, steps_measured=6)
-    page = show()
-    assert page.dataframe[0].value["Status"].tolist() == ["▶ running", "▶ running"]
-    words = next(each.value for each in page.markdown if "running" in each.value)
-    assert "2 running, about 3\u202fmin left in all" in words  # two steps of 90 s, beside two of 30 s
-    page.selectbox[0].select(added[1][1]).run()
-    next(button for button in page.button if button.label == "Pause").click().run()
+    assert statuses(added[1][0]) == ["running", "running"]
+    words = glance(added[1][0])["runs"]["note"]
+    assert words == "2 running; about 3\u202fmin left in all"  # two steps of 90 s, beside two of 30 s
+    press(show(run_id=added[1][1]), "Pause")
     assert asked == [(added[1][1], "pause")]
 
 
@@ -178,7 +204,7 @@ def test_a_run_that_failed_before_its_first_step_is_promised_no_points(
     assert "was not scored here: the run ended before" in text
     figures = data.feed()
     run = store.runs(added[0]).iloc[0]
-    assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").alt
+    assert "there are no points" in figures.losses(run, ["bread", "tea"], "nats_per_token").drawn.alt
     assert "waits for" not in figures.matrix(run, ["bread", "tea"], "nats_per_token").figure
 
 
@@ -188,8 +214,21 @@ def test_a_finished_run_shows_neither_stop_nor_pause(
     play()
     play()
     page = show()
-    assert labels(page) == []
+    assert labels(page) == ["Add a task"]
     assert [target for target, _ in links] == [session.COMPARE, session.UNDERSTAND]
+
+
+def test_whose_stages_a_run_began_with_is_said(
+    store: Store, added: tuple[str, list[str]], play: Callable[..., None]
+) -> None:
+    play()
+    origin = Origin("continued", "before", "kit*chen", run_id="before-000", stages=1, environment={"device": "cuda"})
+    with store.writing() as connection:
+        connection.execute(update(schema.runs).where(schema.runs.c.run_id == added[1][0]).values(origin=origin.data))
+    said = [caption.value for caption in show(added[0], run_id=added[1][0]).caption if "trained in" in caption.value]
+    assert len(said) == 1
+    assert said[0].startswith("Stage 1 was trained in “kit\\*chen”\\.")
+    assert "another arithmetic \\(device\\)" in said[0]
 
 
 def test_a_paused_run_can_be_resumed(
@@ -208,10 +247,14 @@ def test_a_failed_run_says_why_and_can_be_resumed(
 ) -> None:
     play(in_stage_two)
     store.set_status(added[1][0], "failed", "The memory of this machine ran out; choose a smaller block size.")
-    page = show()
-    page.selectbox[0].select(added[1][0]).run()
+    page = show(run_id=added[1][0])
     assert "choose a smaller block size" in page.error[0].value
     assert "Resume" in labels(page)
+    assert (session.EXPERIMENT, added[0]) in links
+    edit = chosen[links.index((session.EXPERIMENT, added[0]))]
+    assert edit["run"] == added[1][0]
+    assert "Stage 1 is trained and is taken over" in str(edit["help"])
+    assert "it goes on with stage 2" in str(edit["help"])
 
 
 def test_a_run_that_waits_says_for_what_and_then_no_longer(
@@ -238,20 +281,21 @@ def test_a_run_says_how_often_it_was_cut_short_elsewhere_and_why(
 ) -> None:
     play(in_stage_two)
     run_id = added[1][0]
-    assert of_elsewhere(show()) == []
+    details = partial(show, run_id=run_id, unfolded="details")
+    assert of_elsewhere(details()) == []
     store.requeue_lost(run_id, "The node *a* is gone.")
     data.feed().look_again()
-    assert of_elsewhere(page := show()) == [
-        ":material/moving: Cut short 1 time, and waits to go on. The node *a* is gone."
-    ]
-    assert "\\*a\\*" in page.caption[0].value
-    assert not page.info
+    page = details()
+    assert of_elsewhere(page) == [":material/moving: Cut short 1 time, and waits to go on. The node *a* is gone."]
+    assert page.info[0].value == "The node \\*a\\* is gone\\."
     assert store.claim(run_id)
-    assert of_elsewhere(show()) == [":material/moving: Went on elsewhere 1 time. The node *a* is gone."]
+    assert of_elsewhere(details()) == [":material/moving: Went on elsewhere 1 time. The node *a* is gone."]
     store.requeue_lost(run_id, "The node b is gone.")
     assert store.claim(run_id)
-    assert of_elsewhere(page := show()) == [":material/moving: Went on elsewhere 2 times. Last: The node b is gone."]
-    assert page.caption[0].help.endswith("\n\n1. The node \\*a\\* is gone\\.\n2. The node b is gone\\.")
+    page = details()
+    assert of_elsewhere(page) == [":material/moving: Went on elsewhere 2 times. Last: The node b is gone."]
+    said = next(each for each in page.caption if each.value.startswith(":material/moving:"))
+    assert said.help.endswith("\n\n1. The node \\*a\\* is gone\\.\n2. The node b is gone\\.")
 
 
 def test_a_run_that_is_resumed_by_hand_still_says_how_often_it_had_gone_on_elsewhere(
@@ -265,14 +309,14 @@ def test_a_run_that_is_resumed_by_hand_still_says_how_often_it_had_gone_on_elsew
     store.requeue(run_id)
     store.set_status(added[1][1], "finished")
     said = [":material/moving: Went on elsewhere 1 time. The node a is gone."]
-    assert of_elsewhere(show()) == said
+    assert of_elsewhere(show(unfolded="details")) == said
     store.set_status(run_id, "failed", "The node a is gone.")  # which waits no more
-    assert of_elsewhere(show()) == said
+    assert of_elsewhere(show(unfolded="details")) == said
 
 
 def test_a_queued_run_with_a_reason_of_another_kind_says_it(store: Store, added: tuple[str, list[str]]) -> None:
     store.set_status(added[1][0], "queued", "The *disk* was full.")
-    page = show()
+    page = show(unfolded="details")
     assert page.info[0].value == "The \\*disk\\* was full\\."
     assert of_elsewhere(page) == []
 
@@ -292,7 +336,7 @@ def test_the_node_is_named_where_there_are_several_or_it_is_another_machine(
         assert store.claim(run_id)
         facts: dict[str, Any] = {"device": "cpu"} | ({"node": nodes[str(number)]} if str(number) in nodes else {})
         store.record(run_id, events.RunStarted(10, 2, 0, facts, ()))
-    page = show()
+    page = show(run_id=added[1][0], unfolded="details")
     assert of_elsewhere(page) == ([f":material/dns: Node: {said}"] if said else [])
 
 
@@ -316,6 +360,49 @@ def test_while_a_run_is_queued_the_page_says_why_no_machine_takes_it(
         runner.close()
 
 
+@pytest.fixture
+def queue(store: Store, tmp_path: Path) -> list[str]:
+    """The waiting runs of two experiments."""
+    ids = [store.add_experiment(experiment(tmp_path, name=name)) for name in ("first", "a *second*")]
+    return [run_id for each in ids for run_id in store.runs(each)["run_id"]]
+
+
+def waiting(store: Store) -> list[str]:
+    return [run.run_id for run in store.runs_in_play() if run.status == "queued"]
+
+
+def test_waiting_runs_of_all_experiments_are_put_into_another_order(store: Store, queue: list[str]) -> None:
+    page = show(unfolded="queue")
+    assert [each.label for each in page.expander if each.label.startswith("Queue")] == ["Queue: 4 runs waiting"]
+    assert page.button(key="live_queue_arrow_upward").disabled, "the first one is chosen"
+    page.button(key="live_queue_arrow_downward").click().run()
+    assert waiting(store) == [queue[1], queue[0], *queue[2:]]
+    page.session_state["live_queue_chosen"] = queue[3]
+    page.run()
+    assert page.button(key="live_queue_arrow_downward").disabled
+    page.button(key="live_queue_arrow_upward").click().run()
+    assert waiting(store) == [queue[1], queue[0], queue[3], queue[2]]
+    page.button(key="live_queue_first_page").click().run()
+    assert waiting(store) == [queue[3], queue[1], queue[0], queue[2]]
+    rows = queue_rows(data.feed().queue())
+    assert [(row.id, row.detail, row.sign) for row in rows[:2]] == [(queue[3], "next", "1"), (queue[1], "", "2")]
+    assert rows[0].name.endswith("seed 0 · a *second*"), "the list prints it as it is"
+
+
+def test_a_run_is_taken_out_of_the_queue_or_run_next_and_a_late_click_is_told_so(
+    store: Store, queue: list[str], asked: list[tuple[str, str]]
+) -> None:
+    page = show(unfolded="queue")
+    page.button(key="live_queue_remove").click().run()
+    assert asked == [(queue[0], "stop")]
+    assert store.claim(queue[0])
+    page.button(key="live_queue_first_page").click().run()
+    assert "no longer waiting" in page.toast[0].value
+    press(show(queue[3].partition("-")[0], queue[3]), "Run next")
+    assert waiting(store) == [queue[3], queue[1], queue[2]]
+    assert glance(queue[3])["status"]["facts"] == ["it is wanted next, and begins as soon as it can"]
+
+
 def test_interrupted_runs_can_all_be_resumed_at_once(
     added: tuple[str, list[str]], store: Store, asked: list[tuple[str, str]]
 ) -> None:
@@ -324,20 +411,22 @@ def test_interrupted_runs_can_all_be_resumed_at_once(
     page = show()
     assert "interrupted" in page.warning[0].value
     next(button for button in page.button if button.label == "Resume all 2").click().run()
-    assert asked == [(run_id, "resume") for run_id in added[1]]
+    assert asked == [(run_id, "resume") for run_id in added[1][::-1]], "each goes to the front of the queue"
 
 
-def test_a_finished_run_has_no_buttons_and_leads_to_the_comparison(
+def test_a_finished_run_can_learn_one_more_task_and_leads_to_the_comparison(
     added: tuple[str, list[str]], play: Callable[..., None]
 ) -> None:
     play()
     play()
     page = show()
-    assert labels(page) == []
-    assert page.dataframe[0].value["Progress"].tolist() == [100, 100]
+    assert labels(page) == ["Add a task"]
+    assert glance(added[1][0])["status"]["share"] == 1.0
     assert (session.COMPARE, added[0]) in links
+    page = show(unfolded="details")
     remarks = [caption.value for caption in page.caption if caption.value.startswith("Stage 2")]
     assert remarks == ["Stage 2\\: A sentence with \\<b\\>a mark\\<\\/b\\>\\."], "what a strategy says is no markup"
+    assert page.dataframe[0].value["Is"].tolist() == ["trained", "trained"]
 
 
 @pytest.mark.usefixtures("added")
@@ -367,13 +456,16 @@ def test_a_cell_opens_its_exact_numbers_its_curve_and_its_checkpoint(
     added: tuple[str, list[str]], store: Store, play: Callable[..., None]
 ) -> None:
     play()
-    page = show()
-    page.selectbox[0].select(added[1][0])
+    page = show(run_id=added[1][0])
     page.selectbox(key=f"live_stage_{added[0]}").select(2)
     page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
     assert not page.exception
-    numbers = page.dataframe[1].value.set_index("Score")
+    numbers = page.dataframe[0].value.set_index("Score")
     assert numbers.loc["Loss (nats per token)"].tolist() == ["3.000", "−1.000", "+1.000"]
+    line = (
+        "**bread, after stage 2:** 3.000 nats per token, +1.000 since the end of its own stage, −1.000 against the base"
+    )
+    assert [each.value for each in page.markdown if each.value.startswith("**bread")] == [f"{line} model"]
     assert page.code[0].value == f"runs/{added[1][0]}/stage-2"
     way = {"view": "passages", "run": added[1][0], "task": "bread", "stage": "2"}
     assert links[-1] == (session.UNDERSTAND, added[0])
@@ -389,8 +481,7 @@ def test_a_visitor_of_a_shared_server_sees_none_of_its_paths_behind_a_cell(
     monkeypatch.setattr(entrance, "is_private", lambda: False)
     monkeypatch.setenv("PALIMPSEST_OPEN_TO_ALL", "1")
     play()
-    page = show()
-    page.selectbox[0].select(added[1][0])
+    page = show(run_id=added[1][0])
     page.selectbox(key=f"live_stage_{added[0]}").select(2)
     page.selectbox(key=f"live_task_{added[0]}").select("bread").run()
     said = [page.code[0].value, *(f"{caption.value} {caption.help}" for caption in page.caption)]
@@ -421,56 +512,55 @@ def seen(page: AppTest) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("added")
-def test_pages_of_many_sessions_share_one_drawing(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_draws_no_chart_itself(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     drawings: list[str] = []
     for name in ("loss_figure", "matrix_figure"):
-        draw = getattr(feed, name)
-        monkeypatch.setattr(
-            feed, name, lambda *a, _name=name, _draw=draw, **k: drawings.append(_name) or _draw(*a, **k)
-        )
+        monkeypatch.setattr(feed, name, lambda *a, _name=name, **k: drawings.append(_name))
     play(in_stage_two)
-    pages = [show() for _ in range(5)]
-    assert sorted(drawings) == ["loss_figure", "matrix_figure"]
-    assert len({page.session_state["live_seen"]["live_losses"] for page in pages}) == 1
+    show()
+    assert drawings == []
 
 
-def test_a_beat_has_only_those_parts_drawn_again_that_have_changed(
+def test_a_change_has_only_those_parts_drawn_again_that_are_made_of_others(
     added: tuple[str, list[str]], store: Store, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "KEEP_SECONDS", 0.0)  # what beats that follow each other at once would see
+    monkeypatch.setattr(feed, "KEEP_SECONDS", 0.0)  # what looks that follow each other at once would see
     play(in_stage_two)
     page = show()
-    watched = data.feed()
+    run_id, watched = added[1][0], data.feed()
+    word = glance(run_id)["structure"]
 
     def changed() -> list[str]:
         view = partial(watched.view, added[0])
-        run = view(data.by_id)[added[1][0]]
-        followed = watched.followed(run["run_id"], 1)
-        now = {
-            "live_whole": (view(data.outline), ""), "live_run": data.state(run),
-            "live_overview": view(data.overview_rows), "live_losses": followed.size, "live_past": followed.size[1:],
-        }  # fmt: skip
+        parts = data.parts_of_matrix(watched.followed(run_id, 1))
+        now = {"live_whole": (view(data.outline), "", watched.followed(run_id, 1).has_answers)}
+        now |= dict.fromkeys(("live_past", "live_cell", "live_details"), parts)
+        now["live_queue"] = data.queue_facts(watched.queue())
         assert set(now) == set(seen(page))
         return [part for part, what in now.items() if seen(page)[part] != what]
 
     assert changed() == []
-    store.beat([(added[1][0], 1)])
+    store.record(run_id, events.StepDone(2, 7, {"new": 1.0, "total": 1.0}, 100, 0.01, 1e-3, 1.0))
     assert changed() == []
-    store.record(added[1][0], events.StepDone(2, 7, {"new": 1.0, "total": 1.0}, 100, 0.01, 1e-3, 1.0))
-    assert changed() == ["live_run", "live_overview", "live_losses"]
+    assert glance(run_id)["structure"] == word
+    store.set_pause(run_id, True)
+    assert changed() == ["live_whole"]
+    assert glance(run_id)["structure"] != word
     page.run()
     assert changed() == []
-    store.set_pause(added[1][0], True)
-    assert "live_whole" in changed()
+    word = glance(run_id)["structure"]
+    assert store.claim(added[1][1])  # so that nothing waits any more
+    assert changed() == ["live_whole", "live_queue"]
+    assert glance(run_id)["structure"] != word
 
 
-def test_a_page_beats_while_there_is_something_to_follow_and_no_longer(
+def test_a_page_looks_for_changes_while_there_is_something_to_follow_and_no_longer(
     added: tuple[str, list[str]], store: Store, play: Callable[..., None]
 ) -> None:
     play()
-    assert "live_pulse_turn" in show().session_state
+    assert "live_watch_turn" in show().session_state
     store.request(added[1][1], "stop")
-    assert "live_pulse_turn" not in show().session_state
+    assert "live_watch_turn" not in show().session_state
 
 
 class Gone:
@@ -528,21 +618,3 @@ def test_what_one_run_refuses_keeps_the_others_from_nothing(
     next(button for button in page.button if button.label == "Stop all runs of this experiment").click().run()
     assert reached == [added[1][0]]
     assert "the disk is full" in page.toast[0].value
-
-
-@pytest.mark.parametrize(
-    ("clip", "said"),
-    [
-        (0.5, "100\u202f% of the steps were clipped at 0.5; on average 50\u202f% of a step's gradient was left"),
-        (1.0, "No step was clipped at 1."),
-        (None, None),
-    ],
-)
-def test_the_share_of_clipped_steps_stands_below_the_losses_where_there_is_a_limit(
-    store: Store, tmp_path: Path, play: Callable[..., None], clip: float | None, said: str | None
-) -> None:
-    experiment_id = store.add_experiment(experiment(tmp_path, training={"gradient_clip": clip}))
-    play(in_stage_two)
-    told = [each.value.replace("\\", "") for each in show(experiment_id).caption if "clipped" in each.value]
-    assert len(told) == (said is not None)
-    assert all(each.startswith(said or "") for each in told)

@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import events
+from engine.experiments.origin import Origin
+from engine.housekeeping import Chosen, changes, labels, wastebin
 from engine.store import Store
 from engine.strategies import registry
 from engine.tasks import Document, Task
@@ -102,9 +104,35 @@ def test_the_live_page_shows_names_and_reasons_as_they_are(store: Store, tmp_pat
     app = opened("live", experiment=experiment_id)
     assert check(app) >= 1
     failed = store.runs(experiment_id).query("status == 'failed'")["run_id"].iloc[0]
-    picker = next(box for box in app.selectbox if box.label == "Run shown")
-    assert check(picker.set_value(failed).run()) >= 2
+    app.session_state[f"live_chosen_{experiment_id}"] = failed
+    for part in ("details", "queue", "log"):
+        app.session_state[f"live_{part}_fold"] = True
+    assert check(app.run()) >= 2
     assert NASTY.split()[0] in app.error[0].value.replace("\\", "")
+
+
+def test_the_runs_page_shows_names_tags_and_notes_as_they_are(store: Store, tmp_path: Path) -> None:
+    experiment_id = run_them(store, tmp_path)
+    origin = Origin("duplicated", experiment_id, f"once {NASTY}", folder=NASTY)
+    other = store.add_experiment(experiment(tmp_path, name=f"other {NASTY}"), origin=origin)
+    chosen = Chosen((other,))
+    labels.change_tags(store, chosen, ["*x* <b> [l](b) :smile: $y$"])
+    labels.set_notes(store, chosen, f"{NASTY}\n# {NASTY}")
+    changes.record(store, NASTY, f"renamed to “{NASTY}”", labels.named(store, chosen))
+
+    def ticked(row: str, button: str = "") -> AppTest:
+        app = AppTest.from_file(APP, default_timeout=300)
+        app.session_state["runs_ticked"] = frozenset([row])
+        app = app.run().switch_page("pages/runs.py").run()
+        return app.button(key=f"runs_do_{button}").click().run() if button else app
+
+    assert check(ticked(other)) >= 5
+    assert check(ticked(experiment_id)) >= 2  # the other one comes from it
+    for button in ("Rename", "Tags", "Notes", "Move to bin"):
+        assert check(ticked(other, button)) >= 5
+    wastebin.put(store, chosen)
+    assert check(opened("runs", runs_view="Bin")) == 0
+    assert check(opened("runs", runs_view="Log")) == 0  # tables print every character as it is
 
 
 def test_the_understand_page_shows_names_and_texts_as_they_are(

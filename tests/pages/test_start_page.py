@@ -1,13 +1,18 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
+from engine.experiments.demo import demo_experiment
 from engine.store import Store
+from engine.store.schema import runs
 from tests.fake_runs import experiment
 from ui.server import session
+from ui.start import newcomer, words
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -34,8 +39,9 @@ def test_a_newcomer_sees_what_this_is_and_what_to_do_first() -> None:
     app = page()
     assert not app.exception
     assert app.title[0].value == "Palimpsest"
-    assert "None yet" in app.info[0].value
     assert app.button(key="start_demo").label == "Run the demo"
+    assert [link.label for link in app.get("page_link")] == [f"**{title}**" for title, _ in words.STEPS.values()]
+    assert "What you will see" in [each.value for each in app.header]
 
 
 def test_the_demo_button_queues_every_strategy_and_opens_the_live_page(store: Store) -> None:
@@ -43,25 +49,70 @@ def test_the_demo_button_queues_every_strategy_and_opens_the_live_page(store: St
     app.button(key="start_demo").click().run()
     (experiment_id,) = store.experiments()["experiment_id"]
     assert app.query_params["experiment"] in (experiment_id, [experiment_id])
-    runs = store.runs(experiment_id)
-    assert runs["strategy"].tolist() == ["naive", "replay", "kl", "ewc", "joint"]
-    assert set(runs["status"]) == {"queued"}
+    queued = store.runs(experiment_id)
+    assert queued["strategy"].tolist() == ["naive", "replay", "kl", "ewc", "joint"]
+    assert set(queued["status"]) == {"queued"}
 
 
-def test_experiments_are_listed_newest_first_with_status_and_progress(store: Store, tmp_path: Path) -> None:
+def test_what_goes_on_stands_first_with_its_progress(store: Store, tmp_path: Path) -> None:
     store.add_experiment(experiment(tmp_path, name="first"))
     store.add_experiment(experiment(tmp_path, name="second *bold*"))
-    shown = texts(page())
+    app = page()
+    shown = texts(app)
     assert shown.index(r"second \*bold\*") < shown.index("first")
-    assert r"0 of 2 runs finished" in shown
+    assert "0 of 2 runs ended" in shown
     assert "Waiting" in shown
+    assert "4 runs to go" in shown
+    assert [button.label for button in app.button] == ["New experiment"]
 
 
-def test_a_failed_run_shows_in_the_list(store: Store, tmp_path: Path) -> None:
+def test_a_failed_run_is_named_with_its_reason(store: Store, tmp_path: Path) -> None:
     experiment_id = store.add_experiment(experiment(tmp_path))
     for run_id in store.runs(experiment_id)["run_id"]:
         store.set_status(run_id, "failed", "The loss is no longer a finite number.")
-    assert "Failed" in texts(page())
+    shown = texts(page())
+    assert "Failed" in shown
+    assert "Naive, seed 0: The loss is no longer a finite number\\." in shown.replace("\\,", ",")
+
+
+def test_what_ended_since_the_last_visit_stands_apart_from_what_came_before(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, at in (("old", 1_000.0), ("fresh", 9_000.0)):
+        ended = store.add_experiment(experiment(tmp_path, name=name))
+        for run_id in store.runs(ended)["run_id"]:
+            store.set_status(run_id, "finished")
+        with store._writing() as connection:
+            connection.execute(update(runs).where(runs.c.experiment_id == ended).values(finished_at=at))
+    monkeypatch.setattr(store, "last_visit", lambda visitor: 5_000.0)
+    app = page()
+    assert [each.value for each in app.header][:3] == [
+        "Running and waiting", "Ended since your last visit, 1\u00a0Jan,\u00a001:23", "Earlier",
+    ]  # fmt: skip
+    shown = texts(app)
+    assert shown.index("fresh") < shown.index("old")
+    assert "2 of 2 runs finished" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [("finished", "See the demo's result"), ("queued", "Watch the demo"), ("failed", "Run the demo again")],
+)
+def test_the_demo_is_offered_once_and_then_the_way_to_it(store: Store, status: str, label: str) -> None:
+    for run_id in store.runs(store.add_experiment(demo_experiment()))["run_id"]:
+        store.set_status(run_id, status)
+    labels = [button.label for button in page().button]
+    assert labels == [label, "New experiment", *(["Add a task"] if status == "finished" else [])]
+
+
+def test_the_picture_is_of_the_demo_as_it_is() -> None:
+    kept = json.loads(newcomer.MEASURED.read_text(encoding="utf-8"))
+    demo = demo_experiment()
+    assert kept["tasks"] == [task.name for task in demo.tasks]
+    assert {run["label"] for run in kept["runs"]} <= {run.label for run in demo.runs()}
+    assert len(kept["matrix"]) == len(kept["runs"]) * len(kept["tasks"]) * (len(kept["tasks"]) + 1)
+    titles = [note.text for note in newcomer._figure().layout.annotations if note.text]
+    assert titles[:2] == ["Naive", "Replay λ 1"]
 
 
 def test_a_second_server_says_that_it_only_watches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_the_preview_says_which_conversations_the_template_refuses(
     talk = [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "Yes."}]
     rows = [{"messages": [{"role": "system", "content": f"Be {n}."}, *talk]} for n in range(9)]
     page = upload(opened(), ("chat.jsonl", "\n".join(map(json.dumps, rows)).encode()))
-    assert "Of the documents shown here: 3 conversations are left out" in shown(page)
+    assert "Of the documents shown here: 5 conversations are left out" in shown(page)
 
 
 def test_a_separator_that_is_too_long_is_said_and_does_not_reach_the_library(

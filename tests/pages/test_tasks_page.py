@@ -344,6 +344,6 @@ def test_the_preview_of_a_kept_task_opens_and_closes(library: Library) -> None:
     page.button(key=f"tasks_preview_{task.task_id}").click().run()
     assert not page.exception
     assert [metric.value for metric in page.metric] == ["2", "6\u202fbytes", "2"]
-    assert "**Scripts seen:** Latin 100%" in shown(page)
+    assert "**Scripts seen:** Latin 100\u202f%" in shown(page)
     press(page, "Close")
     assert not page.metric

@@ -15,7 +15,6 @@ from engine.common.errors import ConfigError
 from engine.events import StageStarted
 from engine.experiments.experiment import Experiment, experiment_from, to_data
 from engine.experiments.yaml_file import to_yaml
-from engine.persistence.checkpoints import STATE_FILE
 from engine.running.continuing import Earlier, begin_continuation, plan_continuation
 from engine.running.headless import run_experiment
 from engine.running.queue import get_runner
@@ -158,14 +157,7 @@ def ended(tmp_path: Path) -> Iterator[tuple[Store, str, Experiment]]:
     """A store with an experiment of two tasks whose runs seem to have ended, without a model."""
     described = experiment(tmp_path)
     folder = tmp_path / "data"
-
-    def stated(*given: Any) -> Iterator[Any]:
-        for event in FakeRun()(*given):
-            yield event
-            for stage in given[2].glob("stage-*"):
-                (stage / STATE_FILE).write_bytes(b"state")
-
-    run_experiment(described, folder, execute=stated)
+    run_experiment(described, folder, execute=FakeRun())
     with closing(Store(folder)) as store:
         yield store, str(store.experiments()["experiment_id"].item()), described
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.experiments.experiment import Experiment
-from engine.running.schedule import StagedRun, next_run, stage_names, trains_for
+from engine.running.schedule import StagedRun, next_run, stage_names, trains_for, until_wanted
 from tests.fake_runs import experiment
 
 
@@ -104,3 +104,11 @@ def test_no_queue_stands_still_and_no_stage_is_trained_twice_in_any_order() -> N
             running = [run(each.run_id, each.run_id, each.finished + 1) for each in running]
             running = [each for each in running if each.ahead]
         assert len(trained) == len(set(trained)) == len({name for stages in everything for name in stages.split()})
+
+
+def test_none_begins_before_a_run_that_is_wanted_next_and_waits_for_a_stage() -> None:
+    naive, replay, ewc, other = run("n", "1 2"), run("r", "1 2r"), run("e", "1 2e"), run("o", "1' 2'")
+    assert until_wanted([replay, ewc, other], [naive], {"e"}) == 1
+    assert until_wanted([replay, ewc, other], [naive], {"o"}) == 3  # it can begin
+    assert until_wanted([replay, ewc, other], [naive], set()) == 3
+    assert until_wanted([ewc, other], [], {"e"}) == 2

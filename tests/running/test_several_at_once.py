@@ -12,6 +12,7 @@ from engine.common.errors import ConfigError, StoreUnavailableError, TrainingErr
 from engine.events.control import Control
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.running.chosen_places import chosen_places
+from engine.running.dispatch import Dispatcher
 from engine.running.queue import Runner, get_runner
 from engine.running.runner_lock import RunnerLock
 from engine.store import Store
@@ -141,6 +142,23 @@ def test_a_run_waits_for_the_stage_that_it_will_take_over_and_those_that_share_n
     for strategy, seed in (("naive", 0), ("replay", 0), ("naive", 1), ("replay", 1)):
         gated.let_go(strategy, seed)
     wait_until(lambda: statuses(store, ids) == ["finished"] * 4)
+
+
+def test_none_overtakes_a_run_that_is_wanted_next_while_it_waits_for_a_stage(store: Store, tmp_path: Path) -> None:
+    naive, replay, other, _ = add(store, tmp_path, strategies=["naive", "replay"], seeds=[0, 1])
+    dispatcher = Dispatcher(store, FakePlaces(3, FakeRun()))
+
+    def claimed() -> str | None:
+        run = dispatcher.claim()
+        return run and run.run_id
+
+    assert claimed() == naive
+    store.run_next(replay)
+    assert claimed() is None, "naive trains its first stage, and the other seed would take the place"
+    assert dispatcher.has_waiting
+    store.set_status(naive, "paused")
+    assert claimed() == replay
+    assert claimed() == other, "it is wanted no more"
 
 
 def test_a_paused_run_keeps_nobody_waiting_and_neither_does_one_that_ended_early(

@@ -442,3 +442,30 @@ def test_the_facts_of_many_runs_are_those_of_each(store: Store, tmp_path: Path) 
     _, run_ids = add(store, tmp_path)
     play(store, run_ids[0])
     assert store.task_facts_by_run(run_ids) == {run_id: store.run_task_facts(run_id) for run_id in run_ids}
+
+
+def test_counts_of_what_a_run_recorded_change_with_all_of_it_but_its_steps(store: Store, tmp_path: Path) -> None:
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    run_id = store.claim_next() or ""
+    _, spec = store.run_spec(run_id)
+    folder, seen = store.run_folder(run_id), [store.recorded_counts(run_id)]
+    for event in FakeRun(beside=True)(store.experiment(experiment_id), spec, folder, Control(), 0):
+        store.record(run_id, event)
+        same = store.recorded_counts(run_id) == seen[-1]
+        changes = events.Evaluated, events.StageStarted, events.StageFinished
+        assert same != isinstance(event, changes), event
+        seen.append(store.recorded_counts(run_id))
+
+
+def test_the_state_of_a_run_is_that_of_its_row_and_none_in_the_bin(store: Store, tmp_path: Path) -> None:
+    (first, second), (third, _) = (add(store, tmp_path)[1] for _ in range(2))
+    play(store, store.claim_next() or "", events.StageFinished)
+    row, state = store.runs(run_ids=first).iloc[0], store.run_state(first)
+    assert state == {name: row[name] for name in state or {}}
+    assert (state or {})["step"] == STEPS
+    set_heartbeat(store, first, 60.0)
+    assert (store.run_state(first) or {})["status"] == "interrupted"
+    with store._writing() as connection:
+        for table, key, value in ((schema.runs, "run_id", second), (schema.experiments, "experiment_id", third[:8])):
+            connection.execute(sqlalchemy.update(table).where(table.c[key] == value).values(deleted_at=1.0))
+    assert [store.run_state(run_id) for run_id in (second, third, "nobody")] == [None, None, None]

@@ -18,6 +18,7 @@ from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.execution.worker_process import Execute
 from engine.experiments.experiment import experiment_from
+from engine.housekeeping import Chosen, changes, overview, wastebin
 from engine.running.results_folder import begin
 from engine.store import Store, migrations, schema, writing
 from engine.store.progress import Batch
@@ -252,6 +253,35 @@ def test_an_older_schema_is_brought_forward_with_all_that_it_holds(store: Store,
     assert opened.stages(run_id)["new_tokens"].isna().all()
     with opened._reading() as connection:
         assert connection.exec_driver_sql("PRAGMA user_version").scalar() == migrations.VERSION
+    opened.close()
+
+
+def test_what_was_made_before_there_were_tags_and_a_bin_is_there_untagged_and_in_no_bin(
+    store: Store, tmp_path: Path
+) -> None:
+    run_id = claimed(store, tmp_path)
+    drive(store, run_id, Control(), FakeRun())
+    before = store.runs(), store.losses(run_id)
+    store.close()
+    connection = sqlite3.connect(store.folder / "palimpsest.db")
+    for table, own in (("experiments", "owner"), ("runs", "title")):
+        for column in ("tags", "notes", "archived_at", "deleted_at", "origin", own):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    for table in ("changes", "drafts"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 10")
+    connection.commit()
+    connection.close()
+    opened = Store(store.folder)
+    assert opened.runs().equals(before[0])
+    assert opened.losses(run_id).equals(before[1])
+    (row, *_) = overview.read(opened).runs.to_dict("records")
+    assert (row["tags"], row["notes"], row["archived"], row["owner"], row["title"], row["origin"]) == (
+        [], "", False, "", "", None,
+    )  # fmt: skip
+    assert wastebin.contents(opened) == changes.history(opened) == []
+    wastebin.put(opened, Chosen(runs=(run_id,)))
+    assert [each.run_ids for each in wastebin.contents(opened)] == [(run_id,)]
     opened.close()
 
 

@@ -30,6 +30,9 @@ PLACES = {
     "in scoring": ("engine.training.scoring", "predictions", "after"),
     "between stages": ("engine.persistence.resume_points", "ResumePoints.clear", "before"),
     "while points are removed": ("engine.persistence.resume_points", "ResumePoints.clear", "after"),
+    "before a state is dropped": ("engine.persistence.checkpoints", "take_out", "before"),
+    "while a state is dropped": ("engine.common.durable_files", "write_text", "after"),
+    "after a state was dropped": ("engine.persistence.checkpoints", "take_out", "after"),
     "keeping what is shared": ("engine.persistence.shared_results", "SharedResults.keep", "before"),
 }
 ANY_TIME = "at any time"

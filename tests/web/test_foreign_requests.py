@@ -1,5 +1,6 @@
 """Requests that name another host, or come from another site's page, against the real server: all refused."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ FOREIGN: tuple[Mapping[str, str], ...] = (
 PATHS = (
     "/", "/live", "/index.html", "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/component/a/b.js",
     "/_stcore/bidi-components/a/b.js", "/_stcore/agent/interact", "/auth/login", "/auth/logout", "/oauth2callback",
+    "/api/v1/experiments", "/api/v1/openapi.json", "/api/v1/nothing",
 )  # fmt: skip
 
 
@@ -43,7 +45,7 @@ def test_nothing_is_answered_to_a_foreign_request(address: str, headers: Mapping
         assert ask(address, path).status != 403, path
         answer = ask(address, path, headers=headers)
         assert (answer.status, "set-cookie" in answer.headers) == (403, False), path
-        assert answer.body.startswith(b"This server "), path
+        assert b"This server " in answer.body[:30], path
 
 
 def test_a_media_file_is_given_to_the_app_s_own_pages_only(address: str, opened: Session) -> None:
@@ -90,3 +92,12 @@ def test_a_server_of_another_name_answers_to_that_name(tmp_path: Path) -> None:
         assert handshake(server.address, {**host, "Origin": "https://gpu.lab.example"}) == 101
         assert handshake(server.address, {**host, "Origin": "https://other.lab.example"}) == 403
         assert ask(server.address, "/", headers={"Host": "lab.example"}).status == 403
+
+
+def test_a_route_answers_in_json_refusals_too_and_nothing_but_itself(address: str) -> None:
+    answer = ask(address, "/api/v1/experiments")
+    assert (answer.status, json.loads(answer.body)) == (200, {"experiments": []})
+    assert json.loads(ask(address, "/api/v1/openapi.json").body)["openapi"] == "3.1.0"
+    assert ask(address, "/api/v1/nothing").status == 404, "not the page, which Streamlit gives for every address"
+    refused = ask(address, "/api/v1/experiments", headers=FOREIGN[0])
+    assert (refused.status, "error" in json.loads(refused.body)) == (403, True)

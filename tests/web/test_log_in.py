@@ -138,6 +138,27 @@ def test_those_not_on_the_lists_are_told_so_and_can_log_out(
         assert "Log in to see its experiments" in visitor.text()
 
 
+def test_routes_answer_readers_and_editors_and_nobody_else(shared: tuple[Server, Path]) -> None:
+    address, route = shared[0].address, "/api/v1/experiments"
+
+    def asked(cookies: str, **headers: str) -> tuple[int, bool]:
+        answer = ask(address, route, headers={"Cookie": cookies, **headers})
+        return answer.status, b"unpublished" in answer.body
+
+    assert asked("") == (401, False)
+    assert {user: asked(log_in(address, user)) for user in (EDITOR, READER, STRANGER, IMPOSTOR)} == {
+        EDITOR: (200, True), READER: (200, True), STRANGER: (403, False), IMPOSTOR: (403, False),
+    }  # fmt: skip
+    cookies = log_in(address, READER)
+    name, _, value = cookies.partition("=")
+    middle = len(value) // 8
+    forged = f"{name}={value[:middle]}{'A' if value[middle] != 'A' else 'B'}{value[middle + 1 :]}"
+    assert asked(forged) == (401, False)
+    assert asked(cookies, Host=address.removeprefix("http://").replace("127.0.0.1", "localhost")) == (401, False), (
+        "a log-in counts for the address that it was given to, as on pages"
+    )
+
+
 def test_a_log_in_s_cookie_counts_only_for_its_own_pages_and_only_unchanged(shared: tuple[Server, Path]) -> None:
     server = shared[0]
     cookies = log_in(server.address, EDITOR)

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 _UPLOADS = "adding_uploads"
 
 
-def add_task_button(experiment_id: str, key: str, run_id: str | None = None) -> None:
-    """A button that opens the dialog; with `run_id` this run is chosen there."""
-    if st.button(words.ADD, key=key, icon=":material/playlist_add:", **for_editors(words.ADD_HELP)):
+def add_task_button(experiment_id: str, key: str, run_id: str | None = None, is_quiet: bool = False) -> None:
+    """A button that opens the dialog; with `run_id` this run is chosen there. A quiet one looks like a link."""
+    if st.button(
+        words.ADD, key=key, icon=":material/playlist_add:", type="tertiary" if is_quiet else "secondary",
+        **for_editors(words.ADD_HELP),
+    ):  # fmt: skip
         st.dialog(words.TITLE, width="medium")(add_task_form)(experiment_id, run_id)
 
 

@@ -9,13 +9,13 @@ from ui.api.sources import Sources, Values
 from ui.live import data
 from ui.live.beside import general_words
 from ui.live.feed import ENDED, Followed
-from ui.live.glance import overview_table, progress_of, run_numbers
+from ui.live.glance import rail_of, status_of
 from ui.widgets.live_chart import Drawn, drawn
 
 
 def losses(sources: Sources, values: Values) -> dict[str, Any]:
     """The losses over steps: the figure, or for who has it what has come since."""
-    run = sources.run(values["run_id"])
+    run = sources.state(values["run_id"])
     followed = sources.followed(run)
     growing = sources.feed.losses(run, _tasks(followed), values["score"])
     clipped = [in_words(followed.clipping)] if followed.clipping else []
@@ -31,7 +31,7 @@ def losses(sources: Sources, values: Values) -> dict[str, Any]:
 
 def matrix(sources: Sources, values: Values) -> dict[str, Any]:
     """The score matrix."""
-    run = sources.run(values["run_id"])
+    run = sources.state(values["run_id"])
     followed = sources.followed(run)
     picture = sources.feed.matrix(run, _tasks(followed), values["score"])
     words = general_words(followed.general, values["score"])
@@ -40,7 +40,7 @@ def matrix(sources: Sources, values: Values) -> dict[str, Any]:
 
 def cell(sources: Sources, values: Values) -> dict[str, Any]:
     """The held-out curve behind one cell of the matrix."""
-    run = sources.run(values["run_id"])
+    run = sources.state(values["run_id"])
     followed = sources.followed(run)
     tasks, task, stage = _tasks(followed), values["task"], values["stage"]
     if task not in tasks or stage > len(tasks):
@@ -51,18 +51,14 @@ def cell(sources: Sources, values: Values) -> dict[str, Any]:
 
 def glance(sources: Sources, values: Values) -> dict[str, Any]:
     """How far a run and its experiment are, in words, and the word for what their page is made of."""
-    from engine.common.paths import data_folder
-    from engine.running.queue import get_runner
-
     run = sources.run(values["run_id"])
-    runs = sources.runs(str(run["experiment_id"]))
-    trouble = get_runner(data_folder()).trouble
+    runs = sources.feed.runs(str(run["experiment_id"]))
+    followed, trouble = sources.followed(run), sources.trouble()
     return {
         "may_change": data.is_active(runs) or bool(trouble),
-        "structure": data.structure(runs, sources.followed(run), trouble),
-        "progress": progress_of(run),
-        "numbers": run_numbers(run),
-        "overview": overview_table(runs),
+        "structure": data.structure(runs, followed, trouble, sources.feed.queue()),
+        "status": status_of(run, runs, _tasks(followed)),
+        "runs": rail_of(runs),
     }
 
 

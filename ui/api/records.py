@@ -22,9 +22,7 @@ _STAGE = ("stage", "task", "first_step", "last_step", "steps", "finished", "seco
 
 def experiments(sources: Sources, _: Values) -> dict[str, Any]:
     """All experiments, the newest first."""
-    kept = sources.store.kept_experiments()
-    rows = [_experiment(row) for row in sources.store.experiment_rows() if row["experiment_id"] in kept]
-    return {"experiments": rows}
+    return {"experiments": [_experiment(row) for row in sources.store.experiment_rows()]}
 
 
 def experiment(sources: Sources, values: Values) -> dict[str, Any]:
@@ -52,7 +50,7 @@ def run(sources: Sources, values: Values) -> dict[str, Any]:
 
 def points(sources: Sources, values: Values) -> dict[str, Any]:
     """The losses, held-out scores and stages of a run."""
-    row = sources.run(values["run_id"])
+    row = sources.state(values["run_id"])
     followed, after = sources.followed(row), values["after"]
     tasks = [task.name for task in followed.experiment.tasks]
     newer = followed.curve[followed.curve["step"] >= after]
@@ -72,7 +70,7 @@ def points(sources: Sources, values: Values) -> dict[str, Any]:
 
 def matrix(sources: Sources, values: Values) -> dict[str, Any]:
     """The score matrix of a run: a table of stages by tasks for every score."""
-    row = sources.run(values["run_id"])
+    row = sources.state(values["run_id"])
     followed = sources.followed(row)
     tasks = [task.name for task in followed.experiment.tasks]
     cells = followed.matrix.set_index(["stage", "task"])

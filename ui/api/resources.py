@@ -81,5 +81,5 @@ RESOURCES = (
         (_SCORE, Whole("stage", None, 0, 1000, "The stage."), Text("task", None, "The task.")), 2.0,
     ),
     Resource("/runs/{run_id}/glance", "How far a run and its experiment are, in words", "pictures:glance",
-             named("Glance")),
+             named("Glance"), seconds=2.0),
 )  # fmt: skip

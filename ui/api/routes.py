@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from engine.common.errors import AccessError, PalimpsestError, StoreError
-from ui.api.answers import Answer, Answers
 from ui.api.openapi import document
 from ui.api.parameters import values_of
 from ui.api.request_errors import RequestError
 from ui.api.resources import RESOURCES, Resource
+from ui.api.shared_answers import Answer, Answers
 from ui.api.sources import Sources
 from ui.server.access import Role, Visitor
 from ui.server.addresses import API
@@ -38,11 +38,13 @@ def mounted() -> Mount:
 
 def server_sources() -> Sources:
     """Those of the server's data folder."""
+    from engine.common.paths import data_folder
+    from engine.running.queue import get_runner
     from ui.live.data import feed_of
     from ui.server.session import store_of_routes
 
     store = store_of_routes()
-    return Sources(store, feed_of(store))
+    return Sources(store, feed_of(store), lambda: get_runner(data_folder()).trouble)
 
 
 def api(sources: Callable[[], Sources], visitor: Callable[[Request], Visitor]) -> Starlette:

@@ -55,7 +55,7 @@ _FIGURE = {
 }
 _EXPERIMENT = {
     "experiment_id": TEXT, "name": TEXT, "created_at": _MOMENT, "model": TEXT, "tasks": listed(TEXT), "runs": COUNT,
-    "finished": COUNT, "status": _STATUS,
+    "finished": COUNT, "status": _STATUS, "archived": TRUTH,
 }  # fmt: skip
 
 COMPONENTS: dict[str, Schema] = {
@@ -125,12 +125,11 @@ COMPONENTS: dict[str, Schema] = {
     "Glance": record(
         "How far a run is, in words. `structure` changes when a run or a stage begins or ends; "
         "`may_change` says whether anything can change by itself.",
-        structure=TEXT, may_change=TRUTH, progress=record("", share=SHARE, text=TEXT),
-        numbers=listed(record("", label=TEXT, value=TEXT)),
-        overview=record(
-            "A table of the experiment's runs.", caption=TEXT,
-            columns=listed(record("", name=TEXT, kind={"enum": ["text", "number", "share"]})),
-            rows=listed(listed(ANYTHING)),
+        structure=TEXT, may_change=TRUTH,
+        status=record("", share=SHARE, status=TEXT, sign=TEXT, word=TEXT, name=TEXT, facts=listed(TEXT)),
+        runs=record(
+            "The experiment's runs: how many are where, and one row each.", note=TEXT,
+            rows=listed(record("", id=TEXT, name=TEXT, detail=TEXT, sign=TEXT, status=TEXT, share=ANYTHING)),
         ),
     ),
 }  # fmt: skip

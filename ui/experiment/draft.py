@@ -13,6 +13,7 @@ from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
+from engine.experiments.origin import Origin
 from engine.experiments.presets import PRESETS
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
@@ -99,10 +100,17 @@ class ExperimentDraft:
     training: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=Resources().model_dump)
     """What each run computes with."""
+    made_from: tuple[str, str] | None = None
+    """The id and the name of the experiment that it began with, where it began with one of the data folder."""
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
     """The number of times that a preset was taken."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the experiment that is started from it comes from."""
+        return Origin("duplicated", *self.made_from) if self.made_from else None
 
     def key(self, name: str) -> str:
         """A widget's key."""

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from ui.server import actions, entrance, session, warm_up
 from ui.widgets.text import plain
 
 if TYPE_CHECKING:
+    from engine.experiments.origin import Origin
     from engine.running.experiment_check import Report
 
 _WANTED = "experiment_check_wanted"
@@ -87,12 +89,13 @@ def start_button(experiment: Experiment | None, label: str) -> None:
         _check(*key).over.wait(_AT_ONCE_SECONDS)
 
 
-def start_answer(experiment: Experiment | None, started: Started) -> None:
-    """Answer a click on Start: how far the reading is, why it can't start, what to confirm; or start it."""
+def start_answer(experiment: Experiment | None, started: Started, origin: Origin | None = None) -> None:
+    """Answer a click on Start: how far the reading is, why it can't start, what to confirm; or start it. `origin` is
+    what it was made from."""
     key = _key(experiment) if experiment is not None else None
     wanted = st.session_state.get(_WANTED)
     if wanted == key and key is not None and experiment is not None:
-        _answer(experiment, key, started)
+        _answer(experiment, key, partial(_start, experiment, started, origin))
     else:  # something was changed since
         st.session_state.pop(_WANTED, None)
         if wanted and key and wanted[0] == key[0]:
@@ -104,7 +107,7 @@ def start_answer(experiment: Experiment | None, started: Started) -> None:
             st.error(plain(in_words_of_the_page(sentence)), icon=":material/error:")
 
 
-def _answer(experiment: Experiment, key: Key, started: Started) -> None:
+def _answer(experiment: Experiment, key: Key, start: Callable[[], None]) -> None:
     check = _check(*key)
     if not check.over.is_set():
         _progress(check)
@@ -125,7 +128,7 @@ def _answer(experiment: Experiment, key: Key, started: Started) -> None:
         **entrance.for_editors("It is meant as it stands."),
     ):  # fmt: skip
         _check.clear(*key)  # the model's folder may be another one by the next start
-        _start(experiment, started)
+        start()
 
 
 def _to_ask_about(report: Report) -> list[str]:
@@ -156,10 +159,10 @@ def _progress(check: Check) -> None:
     st.progress(check.done / max(1, check.total), text=plain(text))
 
 
-def _start(experiment: Experiment, started: Started) -> None:
+def _start(experiment: Experiment, started: Started, origin: Origin | None) -> None:
     st.session_state.pop(_WANTED, None)
     try:
-        experiment_id = actions.start(experiment, expected_seconds(experiment))
+        experiment_id = actions.start(experiment, expected_seconds(experiment), origin)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

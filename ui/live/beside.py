@@ -16,18 +16,9 @@ _SIGNS = {True: "✓", False: "✕"}
 
 
 def show_beside(followed: Followed, tasks: Sequence[str]) -> None:
-    """The guards with what held and no longer does."""
-    histories = followed.guards
-    if not histories:
-        return
-    st.markdown(f"**Guards.** {guards_words(histories, tasks)}")
-    with st.expander("Guards by stage", icon=":material/shield:", expanded=any(not each.holds for each in histories)):
-        st.dataframe(
-            guards_table(histories, tasks),
-            hide_index=True,
-            key="live_guards",
-            alt="Which guard holds after which stage",
-        )
+    """How many guards hold."""
+    if followed.guards:
+        st.caption(f"**Guards.** {guards_words(followed.guards, tasks)}")
 
 
 def general_words(general: pd.DataFrame, score: str) -> str:

@@ -9,98 +9,101 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.common.errors import PalimpsestError, StoreError
-from ui.live import data
-from ui.live.elsewhere import waits_to_go_on
+from ui.live import data, words
 from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.widgets.text import plain
 
 
-def show_controls(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]", controls: bool) -> None:
-    """Draw the controls of a run and of all of them.
+def show_buttons(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]", controls: bool) -> None:
+    """Draw the controls of a run and of all of them; those that change something where there are `controls`.
 
     Every control has a place of its own, which is emptied where there is none: a control that took the place of another
     one would stand twice, here and where it was before, until all of the page is drawn.
     """
-    with st.container(horizontal=True, vertical_alignment="center"):
-        places = [st.empty() for _ in range(6)]
-    if controls:
-        show_buttons(run, places[:3])
-        show_resume_all(runs, places[3])
-    if (runs["status"] == "finished").any():
-        with places[4]:
-            session.experiment_link(
-                session.COMPARE, experiment_id, "Compare what is finished", icon=":material/compare_arrows:"
-            )
-    if (runs["stage"] > 1).any() or (runs["status"] == "finished").any():
+    places = [st.empty() for _ in range(6)]
+    if not controls:
+        return
+    _of_run(run, places[:4])
+    _resume_all(runs, places[4])
+    if run["status"] in data.RESUMABLE:
+        finished = session.store().finished_stages(str(run["run_id"]))
         with places[5]:
             session.experiment_link(
-                session.UNDERSTAND, experiment_id, "Ask the models", icon=":material/forum:",
-                help="What they say to a prompt, and what they forgot.",
+                session.EXPERIMENT, experiment_id, words.EDIT, icon=":material/edit:",
+                help=words.edit_help(finished, int(run["stages"])), run=str(run["run_id"]),
             )  # fmt: skip
-    with st.empty():
-        show_reason(run)
 
 
-def show_resume_all(runs: pd.DataFrame, place: DeltaGenerator) -> None:
-    """Take up all that ended early."""
-    resumable = runs[runs["status"].isin(data.RESUMABLE)]
-    if len(resumable) > 1:
-        place.button(
-            f"Resume all {len(resumable)}", key="live_resume_all", icon=":material/restart_alt:",
-            on_click=_ask, args=(resumable["run_id"].tolist(), "resume"),
-            **for_editors("Put every interrupted, failed or stopped run into the queue again."),
-        )  # fmt: skip
-
-
-def show_buttons(run: "pd.Series[Any]", places: Sequence[DeltaGenerator]) -> None:
-    """Pause, resume and stop, as far as the run's status allows, each in its place."""
-    pause, resume, stop = places
-    run_id, status = run["run_id"], run["status"]
-    if status == "running":
-        pause.button("Pause", key=f"live_pause_{run_id}", icon=":material/pause:",
-                     on_click=_ask, args=([run_id], "pause"),
-                     **for_editors("Hold the run after the current step; nothing is lost."))  # fmt: skip
-    if status == "paused" or status in data.RESUMABLE:
-        resume.button("Resume", key=f"live_resume_{run_id}", icon=":material/play_arrow:", type="primary",
-                  on_click=_ask, args=([run_id], "resume"),
-                  **for_editors("Go on: a paused run at once, any other from the last point it kept."))  # fmt: skip
-    if status in (*data.ACTIVE, "queued"):
-        with stop.popover(
-            "Stop", icon=":material/stop:", key=f"live_stop_{run_id}", **for_editors("End this run; asks first.")
-        ):
-            st.markdown("What it reached is kept, and the run can be resumed from there.")
-            st.button("Stop this run", key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
-                      args=([run_id], "stop"), **for_editors("Ends within two seconds."))  # fmt: skip
-            st.button("Stop all runs of this experiment", key=f"live_stop_all_{run_id}",
-                      on_click=_stop_all, args=(run["experiment_id"],),
-                      **for_editors("Also takes every waiting run out of the queue."))  # fmt: skip
+def show_ways_on(experiment_id: str, runs: pd.DataFrame) -> None:
+    """Links to what can be done with what is trained, each in a place of its own."""
+    compare, ask = st.empty(), st.empty()
+    if (runs["status"] == "finished").any():
+        with compare:
+            session.experiment_link(
+                session.COMPARE, experiment_id, words.COMPARE, icon=":material/compare_arrows:", help=words.COMPARE_HELP
+            )
+    if (runs["stage"] > 1).any() or (runs["status"] == "finished").any():
+        with ask:
+            session.experiment_link(
+                session.UNDERSTAND, experiment_id, words.ASK, icon=":material/forum:", help=words.ASK_HELP
+            )
 
 
 def show_reason(run: "pd.Series[Any]") -> None:
     """Why a run does not train, in words."""
     reason, status = plain(str(run["reason"] or "")), run["status"]
-    kept = f" It kept everything up to step {run['kept_step']:,}." if run["kept_step"] else ""
+    kept = words.kept_up_to(int(run["kept_step"]))
     if status == "running" and reason:
         st.warning(reason, icon=":material/hourglass_pause:")
-    elif status == data.WAITING and reason and not waits_to_go_on(run):
+    elif status == data.WAITING and reason:
         st.info(reason, icon=":material/hourglass_empty:")
     elif status == "failed":
-        st.error(f"This run failed. {reason}{kept}", icon=":material/error:")
+        st.error(words.failed(reason, kept), icon=":material/error:")
     elif status == "interrupted":
-        st.warning(f"This run was interrupted. {reason}{kept}", icon=":material/power_off:")
+        st.warning(words.interrupted(reason, kept), icon=":material/power_off:")
     elif status == "stopped":
-        stopped = reason or f"This run was stopped at step {run['step']:,}."
-        st.info(f"{stopped}{kept}", icon=":material/stop_circle:")
+        st.info(words.stopped(reason, int(run["step"]), kept), icon=":material/stop_circle:")
 
 
-def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
-    """Pass a wish on to the runner, and say what comes of it."""
-    act, notice = {
-        "pause": (actions.pause, "Pausing after the current step."),
-        "stop": (actions.stop, "Stopping."),
-        "resume": (actions.resume, "Going on."),
-    }[what]
+def _of_run(run: "pd.Series[Any]", places: Sequence[DeltaGenerator]) -> None:
+    """Pause, resume, run next and stop, as far as the run's status allows, each in its place."""
+    pause, resume, first, stop = places
+    run_id, status = run["run_id"], run["status"]
+    if status == "running":
+        pause.button(words.PAUSE, key=f"live_pause_{run_id}", icon=":material/pause:", on_click=_ask,
+                     args=([run_id], "pause"), **for_editors(words.PAUSE_HELP))  # fmt: skip
+    if status == "paused" or status in data.RESUMABLE:
+        resume.button(words.RESUME, key=f"live_resume_{run_id}", icon=":material/play_arrow:", type="primary",
+                      on_click=_ask, args=([run_id], "resume"), **for_editors(words.RESUME_HELP))  # fmt: skip
+    if status == data.WAITING:
+        first.button(words.RUN_NEXT, key=f"live_next_{run_id}", icon=":material/first_page:", on_click=_ask,
+                     args=([run_id], "next"), **for_editors(words.RUN_NEXT_HELP))  # fmt: skip
+    if status in (*data.ACTIVE, data.WAITING):
+        with stop.popover(
+            words.STOP, icon=":material/stop:", key=f"live_stop_{run_id}", **for_editors(words.STOP_HELP)
+        ):
+            st.markdown(words.STOP_KEEPS)
+            st.button(words.STOP_ONE, key=f"live_stop_one_{run_id}", type="primary", on_click=_ask,
+                      args=([run_id], "stop"), **for_editors(words.STOP_ONE_HELP))  # fmt: skip
+            st.button(words.STOP_ALL, key=f"live_stop_all_{run_id}", on_click=_stop_all,
+                      args=(run["experiment_id"],), **for_editors(words.STOP_ALL_HELP))  # fmt: skip
+
+
+def _resume_all(runs: pd.DataFrame, place: DeltaGenerator) -> None:
+    """Take up all that ended early."""
+    resumable = runs[runs["status"].isin(data.RESUMABLE)]
+    if len(resumable) > 1:
+        place.button(
+            words.resume_all(len(resumable)), key="live_resume_all", icon=":material/restart_alt:",
+            # each goes to the front of the queue of its experiment
+            on_click=_ask, args=(resumable["run_id"].tolist()[::-1], "resume"), **for_editors(words.RESUME_ALL_HELP),
+        )  # fmt: skip
+
+
+def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop", "next"]) -> None:
+    """Pass a wish on to the runner or the queue, and say what comes of it."""
+    act = {"pause": actions.pause, "stop": actions.stop, "resume": actions.resume, "next": actions.run_next}[what]
     refused = ""
     for run_id in run_ids:
         try:
@@ -110,7 +113,7 @@ def _ask(run_ids: list[str], what: Literal["pause", "resume", "stop"]) -> None:
     if refused:
         st.toast(plain(refused), icon=":material/error:")
     else:
-        st.toast(notice)
+        st.toast(words.ASKED[what])
     with suppress(StoreError):
         data.feed().look_again()
 

@@ -1,7 +1,6 @@
 """The data of the Live page unless the user chooses, and what has changed since a browser was sent it."""
 
 import heapq
-import secrets
 from collections.abc import Hashable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -13,17 +12,13 @@ import streamlit as st
 from engine.store import Store
 from figures.theme import brief_labels
 from ui.live.feed import Feed, Followed
+from ui.live.words import STATUSES
 from ui.server import session
-from ui.widgets.text import duration
+from ui.widgets.choice_list import Row
 
 ACTIVE = ("running", "paused")
 WAITING = "queued"
 RESUMABLE = ("interrupted", "failed", "stopped")
-SIGNS = {
-    "running": "▶ running", "paused": "❚❚ paused", "queued": "… waiting", "finished": "✓ finished",
-    "failed": "✕ failed", "interrupted": "↯ interrupted", "stopped": "■ stopped",
-}  # fmt: skip
-_STATE = ("status", "phase", "stage", "stages", "step", "steps", "position", "seconds_left", "tokens_per_second")
 _FOLLOWED = ("running", "paused", "queued", "failed", "interrupted", "stopped")
 
 
@@ -44,11 +39,6 @@ def followed(runs: pd.DataFrame) -> str:
             return str(found.sort_values("position")["run_id"].iloc[0])
     touched = runs.sort_values("heartbeat_at", na_position="first")
     return str(touched["run_id"].iloc[-1])
-
-
-def watchers() -> int:
-    """The number of browsers that look on, this one among them."""
-    return feed().watched_by(st.session_state.setdefault("live_watcher", secrets.token_hex(8)))
 
 
 def is_active(runs: pd.DataFrame) -> bool:
@@ -75,14 +65,19 @@ def _feed(folder: Path, _store: Store) -> Feed:
 def outline(runs: pd.DataFrame) -> Hashable:
     """The facts that decide which controls there are and what they say; it stays the same while runs merely train."""
     columns = [runs[name].tolist() for name in ("run_id", "status", "attempt", "reason")]
-    return tuple(zip(*columns, runs["position"].fillna(0).tolist(), strict=True))
+    return tuple(zip(*columns, strict=True))
 
 
-def structure(runs: pd.DataFrame, followed: Followed, trouble: str) -> str:
-    """A word for all that decides which parts the page has: another one when a run or a stage begins or ends, and the
-    same while runs merely train."""
-    facts = repr((outline(runs), trouble, parts_of_matrix(followed)))
+def structure(runs: pd.DataFrame, followed: Followed, trouble: str, queue: pd.DataFrame) -> str:
+    """A word for all that decides which parts the page has: another one when a run or a stage begins or ends, or the
+    queue changes, and the same while runs merely train."""
+    facts = repr((outline(runs), trouble, parts_of_matrix(followed), queue_facts(queue)))
     return blake2b(facts.encode(), digest_size=9).hexdigest()
+
+
+def queue_facts(queue: pd.DataFrame) -> Hashable:
+    """The facts that the list of waiting runs shows."""
+    return tuple(queue["run_id"]), tuple(queue["goes_next"])
 
 
 def parts_of_matrix(followed: Followed) -> Hashable:
@@ -105,27 +100,27 @@ def by_id(runs: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
     return {str(run["run_id"]): run for _, run in runs.iterrows()}
 
 
-def overview(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per run: what it is and how far it is."""
-    records = runs.to_dict("records")
-    shown = pd.DataFrame(
-        {
-            "Run": runs["label"].map(brief_labels(runs["label"])).to_numpy(),
-            "Seed": runs["seed"].to_numpy(),
-            "Status": [_status(row) for row in records],
-            "Progress": [int(100 * share(row)) for row in records],
-        }
-    )
-    if runs["seed"].nunique() == 1:
-        shown = shown.drop(columns="Seed")
-    if is_active(runs):
-        shown["Left"] = [duration(s) if s == s and s > 0 else "" for s in runs["seconds_left"]]
-    return shown
+def names(runs: pd.DataFrame) -> dict[str, str]:
+    """The names of runs by run id, with their seeds where these differ."""
+    labels = brief_labels(runs["label"])
+    several = runs["seed"].nunique() > 1
+    return {
+        str(run_id): f"{labels[label]}, seed {seed}" if several else labels[label]
+        for run_id, label, seed in zip(runs["run_id"], runs["label"], runs["seed"], strict=True)
+    }
 
 
-def overview_rows(runs: pd.DataFrame) -> Hashable:
-    """The facts that the overview shows."""
-    return tuple(overview(runs).itertuples(index=False, name=None)), left_in_all(runs) // 10
+def rail(runs: pd.DataFrame) -> tuple[Row, ...]:
+    """One row a run: what it is and how far it is."""
+    labels, several = brief_labels(runs["label"]), runs["seed"].nunique() > 1
+    rows = []
+    for run in runs.to_dict("records"):
+        sign, word = STATUSES[run["status"]]
+        done = share(run)
+        detail = f"seed {run['seed']}" if several else ""
+        bar = done if 0 < done < 1 else None
+        rows.append(Row(str(run["run_id"]), labels[run["label"]], detail, sign, word, bar and round(bar, 3)))
+    return tuple(rows)
 
 
 def left_in_all(runs: pd.DataFrame) -> float:
@@ -145,16 +140,6 @@ def share(run: Any) -> float:
     if run["status"] == "finished":
         return 1.0
     return min(1.0, run["step"] / run["steps"]) if run["steps"] else 0.0
-
-
-def _status(row: dict[str, Any]) -> str:
-    place = f" ({row['position']})" if row["status"] == "queued" and pd.notna(row["position"]) else ""
-    return SIGNS[row["status"]] + place
-
-
-def state(run: "pd.Series[Any]") -> Hashable:
-    """The facts that the numbers of a run show."""
-    return tuple(None if pd.isna(run[name]) else run[name] for name in _STATE)
 
 
 def saw(part: str, what: Hashable) -> None:

@@ -1,4 +1,5 @@
-"""What the Live page says of a run that computes on another machine, or was cut short on one."""
+"""What the Live page says of a run that computes on another machine, was cut short on one, or began with stages of
+another run."""
 
 import socket
 from collections.abc import Mapping
@@ -7,7 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.live import data
+from engine.experiments.origin import Origin
+from ui.live import data, words
 from ui.widgets.text import plain, plural
 
 
@@ -26,7 +28,15 @@ def show_elsewhere(run: "pd.Series[Any]", nodes: Mapping[str, str]) -> None:
             st.caption(f":material/dns: Node: {plain(node)}")
 
 
-def waits_to_go_on(run: "pd.Series[Any]") -> bool:
+def show_taken_stages(origin: Origin | None, environment: Mapping[str, Any]) -> None:
+    """Say whose stages a run began with, and what that means for its curves and its numbers."""
+    if origin is not None and origin.stages:
+        said = words.taken_stages(origin.stages, origin.name)
+        unlike = origin.unlike(environment)
+        st.caption(plain(f"{said} {words.unlike_stages(unlike)}" if unlike else said))
+
+
+def _waits_to_go_on(run: "pd.Series[Any]") -> bool:
     """Whether a run is in the queue because it was cut short elsewhere."""
     sentences = run["interruptions"]
     return run["status"] == data.WAITING and isinstance(sentences, list) and run["reason"] in sentences[-1:]
@@ -41,5 +51,5 @@ def node_to_name(run_id: str, nodes: Mapping[str, str]) -> str:
 
 def _how_often(run: "pd.Series[Any]", sentences: list[str]) -> str:
     times = plural(len(sentences), "time")
-    said = f"Cut short {times}, and waits to go on." if waits_to_go_on(run) else f"Went on elsewhere {times}."
+    said = f"Cut short {times}, and waits to go on." if _waits_to_go_on(run) else f"Went on elsewhere {times}."
     return f"{said} Last:" if len(sentences) > 1 else said

@@ -26,8 +26,6 @@ KEEP_SECONDS = 0.5
 """Data that was read is good for so long: a browser looks every second or two, many must not look many times."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
-LOOKS_ON_SECONDS = 30.0
-"""A browser that has not looked for so long has left."""
 ENDED = ("finished", "failed", "interrupted", "stopped")
 """Runs with these statuses record nothing more by themselves."""
 _EXPERIMENTS, _RUNS, _PICTURES = 16, 8, 32
@@ -96,10 +94,10 @@ class Feed:
         self._lock = threading.RLock()
         self._runs: OrderedDict[str, _Read] = OrderedDict()
         self._nodes: OrderedDict[str, _Read] = OrderedDict()
+        self._queue: OrderedDict[str, _Read] = OrderedDict()
         self._followed: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._pictures: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
         self._grown: OrderedDict[tuple[Any, ...], Growing] = OrderedDict()
-        self._watchers: dict[str, float] = {}
 
     def runs(self, experiment_id: str) -> pd.DataFrame:
         """The runs of an experiment, at most half a second old."""
@@ -124,6 +122,20 @@ class Feed:
             ).value
             return nodes
 
+    def queue(self) -> pd.DataFrame:
+        """The waiting runs of all experiments, in the order in which they begin."""
+
+        def read(before: pd.DataFrame | None) -> pd.DataFrame:
+            waiting = {run.run_id: run.goes_next for run in self._store.runs_in_play() if run.status == "queued"}
+            known = [] if before is None else list(zip(before["run_id"], before["goes_next"], strict=True))
+            if before is not None and known == list(waiting.items()):
+                return before
+            return self._store.runs(run_ids=list(waiting)).sort_values("position")
+
+        with self._lock:
+            queue: pd.DataFrame = self._fresh(self._queue, "", 1, read).value
+            return queue
+
     def followed(self, run_id: str, attempt: int) -> Followed:
         """All that a run has recorded; what is new is read. A new attempt may train a stage again: it starts afresh."""
 
@@ -134,7 +146,7 @@ class Feed:
             found: Followed = self._fresh(self._followed, (run_id, attempt), _RUNS, read).value
             return found
 
-    def losses(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Growing:
+    def losses(self, run: "Mapping[str, Any] | pd.Series[Any]", tasks: Sequence[str], score: str) -> Growing:
         """The loss curves of a run: a figure drawn once for many states of its data, and what has come since."""
         run_id, attempt, steps = str(run["run_id"]), int(run["attempt"]), int(run["steps"]) or None
         ended = str(run["status"]) in ENDED
@@ -154,7 +166,7 @@ class Feed:
 
             return self._growing(key, followed.lines, draw)
 
-    def matrix(self, run: "pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
+    def matrix(self, run: "Mapping[str, Any] | pd.Series[Any]", tasks: Sequence[str], score: str) -> Drawn:
         """The score matrix of a run, drawn once for every state of it."""
         run_id, attempt = str(run["run_id"]), int(run["attempt"])
         with self._lock:
@@ -164,18 +176,10 @@ class Feed:
             key = ("matrix", run_id, attempt, score, len(cells), int(general["is_whole"].sum()), ended)
             return self._drawn(key, lambda: matrix_figure(cells, tasks, score, ended=ended, general=general))
 
-    def watched_by(self, who: str) -> int:
-        """Note that somebody looks on; returns how many have lately."""
-        with self._lock:
-            now = time.monotonic()
-            self._watchers[who] = now
-            self._watchers = {each: at for each, at in self._watchers.items() if now - at < LOOKS_ON_SECONDS}
-            return len(self._watchers)
-
     def look_again(self) -> None:
         """Look at the store at the next question, however young the last look is: the user has done something."""
         with self._lock:
-            for reads in (self._runs, self._nodes, self._followed):
+            for reads in (self._runs, self._nodes, self._queue, self._followed):
                 for read in reads.values():
                     read.looked_at = 0.0
 

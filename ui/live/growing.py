@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-from figures.growing import Tail, longest_tail, loss_tail
 from figures.lines import Line, last_step
+from figures.loss_tail import Tail, longest_tail, loss_tail
 from ui.widgets.live_chart import Drawn
 
 

@@ -1,5 +1,6 @@
 """The details of one cell of a run's score matrix."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,14 +8,15 @@ import streamlit as st
 
 from engine.events.scores import ANSWER_SCORES
 from figures.theme import SCORES
+from ui.live import words
 from ui.live.feed import Followed
 from ui.server import addresses, entrance, session
 from ui.widgets.live_chart import polled_chart
 from ui.widgets.text import bytes_size, plain, plural
 
 
-def open_cell(experiment_id: str, tasks: list[str]) -> None:
-    """Choose the cell of the matrix that was clicked."""
+def open_cell(experiment_id: str, tasks: list[str], keys: list[str]) -> None:
+    """Choose the cell of the matrix that was clicked, and have the fragments `keys` drawn again."""
     click = st.session_state["live_matrix"].click
     data = click.get("customdata") if isinstance(click, dict) else None
     if not data:
@@ -22,32 +24,68 @@ def open_cell(experiment_id: str, tasks: list[str]) -> None:
     stage, index = data
     st.session_state[f"live_stage_{experiment_id}"] = int(stage)
     st.session_state[f"live_task_{experiment_id}"] = tasks[int(index) - 1]
+    st.rerun(keys)
+
+
+def chosen_cell(experiment_id: str) -> tuple[int | None, str | None]:
+    """The stage and the task of the chosen cell."""
+    stage, task = (st.session_state.get(f"live_{part}_{experiment_id}") for part in ("stage", "task"))
+    return stage, task
+
+
+def cell_in_a_line(matrix: pd.DataFrame, tasks: Sequence[str], stage: int, task: str, score: str) -> str:
+    """The score of one cell and what it has changed by, in Markdown; empty where there is none."""
+    of_task = matrix[matrix["task"] == task].set_index("stage")[score]
+    if pd.isna(value := of_task.get(stage)):
+        return ""
+    own = tasks.index(task) + 1
+    references = {words.AGAINST_OWN: own, words.AGAINST_BASE: 0}
+    changes = {name: of_task.get(at) for name, at in references.items() if at < stage}
+    style = SCORES[score]
+    parts = [f"{style.change(value - before)} {name}" for name, before in changes.items() if not pd.isna(before)]
+    return words.cell_line(task, stage, f"{style.text(value)} {style.unit}", parts)
 
 
 def show_cell(
-    experiment_id: str, followed: Followed, tasks: list[str], score: str, run_id: str, ended: bool = False
+    experiment_id: str,
+    followed: Followed,
+    tasks: list[str],
+    score: str,
+    run_id: str,
+    keys: list[str],
+    ended: bool = False,
 ) -> None:
-    """Numbers, curve and checkpoint behind one cell of a run's matrix. Of a run that has `ended` no further score is
-    promised."""
-    rows = st.columns(2)
-    stage = rows[0].selectbox(
-        "After stage", list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}", placeholder="Stage",
-        format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else "base model", help="Row of the matrix.",
-    )  # fmt: skip
-    task = rows[1].selectbox(
-        "Task", tasks, index=None, key=f"live_task_{experiment_id}", placeholder="Task", help="Column of the matrix."
-    )
-    if stage is None or task is None:
-        st.caption("Nothing chosen yet. Click a cell, or choose its stage and task here.")
-        return
-    own = tasks.index(task) + 1
-    of_task = followed.matrix[followed.matrix["task"] == task].set_index("stage")
-    if stage not in of_task.index and ended:
-        st.info(f"{plain(task)} was not scored here: the run ended before.")
-        return
-    if stage not in of_task.index:
-        st.info(f"{plain(task)} is scored once stage {stage} is over." if stage else "The base model is scored first.")
-        return
+    """Numbers, curve and checkpoint behind one cell of a run's matrix, in a fold. Of a run that has `ended` no further
+    score is promised. `keys` are the fragments that show which cell is chosen."""
+    stage, task = chosen_cell(experiment_id)
+    fold = st.expander(words.cell_title(task, stage), icon=":material/grid_on:", expanded=stage is not None)
+    with fold:
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            rows = st.columns(2)
+            rows[0].selectbox(
+                words.AFTER_STAGE, list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}",
+                format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else words.BASE_MODEL, placeholder="Stage",
+                help=words.AFTER_STAGE_HELP, on_change=lambda: st.rerun(keys),
+            )  # fmt: skip
+            rows[1].selectbox(
+                words.TASK, tasks, index=None, key=f"live_task_{experiment_id}", placeholder="Task",
+                help=words.TASK_HELP, on_change=lambda: st.rerun(keys),
+            )  # fmt: skip
+            if stage is None or task is None:
+                st.caption(words.CELL_NONE)
+                return
+            of_task = followed.matrix[followed.matrix["task"] == task].set_index("stage")
+            if stage not in of_task.index:
+                st.info(words.not_scored(task, stage, ended))
+                return
+            _show_numbers(of_task, stage, tasks.index(task) + 1)
+        if stage:
+            with right:
+                _show_way(experiment_id, followed, score, run_id, stage, task)
+
+
+def _show_numbers(of_task: pd.DataFrame, stage: int, own: int) -> None:
     helps = {"Δ base": "Change against the base model.", "Δ own stage": "Change since the end of the task's own stage."}
     config = {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
     st.dataframe(_numbers(of_task, stage, own), hide_index=True, column_config=config, key="live_cell_numbers")
@@ -55,17 +93,20 @@ def show_cell(
     over = f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text)"
     asked = int(cell["questions"])
     st.caption(f"{over}, and {plural(asked, 'held-out question')}." if asked else f"{over}.")
-    if stage:
-        address = addresses.cell_of(run_id, stage, task, score)
-        polled_chart("live_cell_chart", address, height=200, revision=f"{run_id} {stage} {task} {score}")
-        checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
-        if checkpoint:
-            session.experiment_link(
-                session.UNDERSTAND, experiment_id, "Read what was lost", icon=":material/forum:",
-                help="Which held-out documents lost most, token by token.",
-                view="passages", run=run_id, task=task, stage=str(stage),
-            )  # fmt: skip
-            _show_checkpoint(Path(checkpoint), stage)
+
+
+def _show_way(experiment_id: str, followed: Followed, score: str, run_id: str, stage: int, task: str) -> None:
+    """The curve inside the cell's stage, and the checkpoint after it."""
+    address = addresses.cell_of(run_id, stage, task, score)
+    polled_chart("live_cell_chart", address, height=240, revision=f"{run_id} {stage} {task} {score}")
+    checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
+    if checkpoint:
+        session.experiment_link(
+            session.UNDERSTAND, experiment_id, "Read what was lost", icon=":material/forum:",
+            help="Which held-out documents lost most, token by token.",
+            view="passages", run=run_id, task=task, stage=str(stage),
+        )  # fmt: skip
+        _show_checkpoint(Path(checkpoint), stage)
 
 
 def _show_checkpoint(checkpoint: Path, stage: int) -> None:

@@ -23,7 +23,7 @@ _NEEDED = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "serve
 _LISTS = ("editors", "readers")
 _UNGUARDED = (
     "Palimpsest does not start: other machines can reach this server, and nothing says who may use it. Set up a log-in "
-    "([auth] and [palimpsest.access] in .streamlit/secrets.toml, see 'Sharing a server' in the README), "
+    "([auth] and [palimpsest.access] in .streamlit/secrets.toml, see docs/sharing.md), "
     "let it listen on 127.0.0.1 only with no other name among server.allowedHosts, "
     f"or set {OPEN_TO_ALL}=1 if everybody who reaches it may start, change and delete everything."
 )

@@ -10,9 +10,12 @@ from ui.server import entrance, session
 
 if TYPE_CHECKING:  # a page waits for what it uses alone
     from engine.experiments.experiment import Experiment
+    from engine.experiments.kept_checkpoints import Keep
+    from engine.experiments.origin import Origin
     from engine.guards.guard import Guard
     from engine.guards.guard_sets import GuardSet
     from engine.harness.kept_results import Kept
+    from engine.housekeeping import Chosen, Thing
     from engine.insight.prompt_sets import PromptSet
     from engine.insight.requests import Request, Source
     from engine.persistence.shared_results import SharedResults
@@ -23,15 +26,23 @@ _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
-def _change(words: str) -> Callable[[Callable[_Given, _Result]], Callable[_Given, _Result]]:
-    """Raise AccessError for those who may not change things; log `words`, about the arguments or `result`."""
+def _change(
+    words: str, kept: str = "", things: Callable[..., Sequence[Thing]] | None = None
+) -> Callable[[Callable[_Given, _Result]], Callable[_Given, _Result]]:
+    """Raise AccessError for those who may not change things; log `words`, about the arguments or `result`. With `kept`,
+    the store's log of changes says that it was done to these `things`, by the names that they had before."""
 
     def guard(action: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
         @wraps(action)
         def guarded(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
             name = entrance.require_change()
+            changed = things(*args, **kwargs) if things is not None else ()
             result = action(*args, **kwargs)
             entrance.LOG.info("%s %s", name, words.format(*args, result=result))
+            if changed:
+                from engine.housekeeping import changes
+
+                changes.record(session.store(), entrance.visitor_id(), kept.format(*args), changed)
             return result
 
         return guarded
@@ -39,11 +50,24 @@ def _change(words: str) -> Callable[[Callable[_Given, _Result]], Callable[_Given
     return guard
 
 
+def _thing(kind: str, about: str, name: str) -> list[Thing]:
+    from engine.housekeeping import Thing
+
+    return [Thing(kind, about, name)]
+
+
+def _named(chosen: Chosen) -> list[Thing]:
+    from engine.housekeeping import labels
+
+    return labels.named(session.store(), chosen)
+
+
 @_change("started experiment {result}")
-def start(experiment: Experiment, expected: Mapping[str, float] | None = None) -> str:
-    """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. Raises
-    PalimpsestError."""
-    experiment_id = session.store().add_experiment(experiment, expected)
+def start(experiment: Experiment, expected: Mapping[str, float] | None = None, origin: Origin | None = None) -> str:
+    """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. `origin` says what it
+    was made from. Raises PalimpsestError."""
+    owner = entrance.visitor_id()
+    experiment_id = session.store().add_experiment(experiment, expected, owner=owner, origin=origin)
     session.runner()
     return experiment_id
 
@@ -54,7 +78,7 @@ def continue_experiment(experiment_id: str, experiment: Experiment) -> str:
     PalimpsestError."""
     from engine.running.continuing import start_continuation  # loads torch
 
-    continued_id = start_continuation(session.store(), experiment_id, experiment)
+    continued_id = start_continuation(session.store(), experiment_id, experiment, entrance.visitor_id())
     session.runner()
     return continued_id
 
@@ -77,10 +101,39 @@ def stop(run_id: str) -> None:
     session.runner().request(run_id, "stop")
 
 
+@_change("put run {0} before all others in the queue")
+def run_next(run_id: str) -> None:
+    """Let a waiting run begin before all others. Raises PalimpsestError."""
+    session.store().run_next(run_id)
+    session.runner().wake()
+
+
+@_change("moved run {0} by {1} in the queue")
+def move_in_queue(run_id: str, by: int) -> None:
+    """Let a waiting run begin so many places later, or earlier. Raises PalimpsestError."""
+    session.store().move_in_queue(run_id, by)
+
+
+@_change(
+    "kept checkpoints '{1}' of runs {0}, which freed {result} bytes", "deleted checkpoints but “{1}”",
+    lambda run_ids, keep: _named(_runs(*run_ids)),
+)  # fmt: skip
+def keep_checkpoints(run_ids: Sequence[str], keep: Keep) -> int:
+    """Keep no more checkpoints than `keep` says of the runs among these that have finished; gives the bytes that
+    became free. What goes does not come back. Raises PalimpsestError."""
+    from engine.driving.thinning import thin
+
+    return thin(session.store(), run_ids, keep)
+
+
 @_change("added task {result.task_id}")
 def add_task(task: Task, sources: Sequence[str], rendering: Mapping[str, str] | None = None) -> LibraryTask:
     """Put a task into the library. Raises PalimpsestError."""
     return session.library().add(task, sources, rendering)
+
+
+def _task(task_id: str) -> list[Thing]:
+    return _thing("task", task_id, session.library().get(task_id).name)
 
 
 @_change("moved task {0}")
@@ -89,19 +142,22 @@ def move_task(task_id: str, place: int) -> None:
     session.library().move(task_id, place)
 
 
-@_change("renamed task {0}")
+@_change("renamed task {0}", "renamed to “{1}”", lambda task_id, name: _task(task_id))
 def rename_task(task_id: str, name: str) -> None:
     """Give a task of the library another name. Raises PalimpsestError."""
     session.library().rename(task_id, name)
 
 
-@_change("deleted task {0}")
+@_change("deleted task {0}", "deleted", lambda task_id, keep_files: _task(task_id))
 def delete_task(task_id: str, keep_files: bool) -> None:
     """Take a task out of the library. Raises PalimpsestError."""
     session.library().delete(task_id, keep_files=keep_files)
 
 
-@_change("deleted what runs have in common")
+@_change(
+    "deleted what runs have in common", "deleted",
+    lambda shared: _thing("results for later runs", "shared", "trained stages and encoded texts"),
+)  # fmt: skip
 def forget_shared(shared: SharedResults) -> None:
     """Delete the trained stages and encoded texts that later runs could take over."""
     shared.clear()
@@ -131,7 +187,12 @@ def keep_prompts(name: str, prompts: Sequence[str]) -> PromptSet:
     return session.prompt_sets().keep(name, prompts)
 
 
-@_change("deleted prompts {0}")
+def _prompts(set_id: str) -> list[Thing]:
+    name = next((each.name for each in session.prompt_sets().sets() if each.set_id == set_id), set_id)
+    return _thing("prompts", set_id, name)
+
+
+@_change("deleted prompts {0}", "deleted", _prompts)
 def delete_prompts(set_id: str) -> None:
     """Delete a set of prompts. Raises PalimpsestError."""
     session.prompt_sets().delete(set_id)
@@ -145,7 +206,10 @@ def keep_harness(source: Source, name: str, data: bytes) -> Kept:
     return keep_file(session.store(), source, name, data)
 
 
-@_change("deleted results of lm-evaluation-harness {1} of run {0}")
+@_change(
+    "deleted results of lm-evaluation-harness {1} of run {0}", "deleted",
+    lambda run_id, kept_id: _thing("results of lm-evaluation-harness", kept_id, f"of run {run_id}"),
+)  # fmt: skip
 def delete_harness(run_id: str, kept_id: str) -> None:
     """Delete a kept results file. Raises PalimpsestError."""
     from engine.insight.harness_evaluations import delete_file
@@ -159,20 +223,108 @@ def keep_guards(name: str, guards: Sequence[Guard]) -> GuardSet:
     return session.guard_sets().keep(name, guards)
 
 
-@_change("renamed guards {0}")
+def _guards(set_id: str) -> list[Thing]:
+    name = next((each.name for each in session.guard_sets().kept().sets if each.set_id == set_id), set_id)
+    return _thing("guards", set_id, name)
+
+
+@_change("renamed guards {0}", "renamed to “{1}”", lambda set_id, name: _guards(set_id))
 def rename_guards(set_id: str, name: str) -> None:
     """Give a set of guards another name. Raises PalimpsestError."""
     session.guard_sets().rename(set_id, name)
 
 
-@_change("deleted guards {0}")
+@_change("deleted guards {0}", "deleted", _guards)
 def delete_guards(set_id: str) -> None:
     """Delete a set of guards. Raises PalimpsestError."""
     session.guard_sets().delete(set_id)
 
 
-@_change("deleted kept scores and answers")
+@_change("deleted kept scores and answers", "deleted", lambda: _thing("answers", "insight", "kept scores and answers"))
 def clear_kept_results() -> None:
     """Delete the scores and answers of models that were kept."""
     session.desk().forget()
     session.kept_results().clear()
+
+
+@_change("renamed experiment {0}", "renamed to “{1}”", lambda experiment_id, name: _named(_experiment(experiment_id)))
+def rename_experiment(experiment_id: str, name: str) -> None:
+    """Give an experiment another name. Raises PalimpsestError."""
+    session.store().rename(experiment_id, name)
+
+
+@_change("named run {0}", "renamed to “{1}”", lambda run_id, title: _named(_runs(run_id)))
+def name_run(run_id: str, title: str) -> None:
+    """Give a run a name of its own, or take it away. Raises PalimpsestError."""
+    from engine.housekeeping import labels
+
+    labels.set_title(session.store(), run_id, title)
+
+
+@_change("tagged {0}", "changed the tags", lambda chosen, add, remove: _named(chosen))
+def change_tags(chosen: Chosen, add: Sequence[str], remove: Sequence[str]) -> None:
+    """Give experiments and runs tags, and take some away. Raises PalimpsestError."""
+    from engine.housekeeping import labels
+
+    labels.change_tags(session.store(), chosen, add, remove)
+
+
+@_change("wrote notes of {0}", "changed the notes", lambda chosen, notes: _named(chosen))
+def set_notes(chosen: Chosen, notes: str) -> None:
+    """Write the notes of experiments and runs. Raises PalimpsestError."""
+    from engine.housekeeping import labels
+
+    labels.set_notes(session.store(), chosen, notes)
+
+
+@_change("archived {0}", "archived", lambda chosen: _named(chosen))
+def archive(chosen: Chosen) -> None:
+    """Put experiments and runs away. Raises PalimpsestError."""
+    from engine.housekeeping import labels
+
+    labels.set_archived(session.store(), chosen, archived=True)
+
+
+@_change("took {0} out of the archive", "taken out of the archive", lambda chosen: _named(chosen))
+def unarchive(chosen: Chosen) -> None:
+    """Take experiments and runs out of the archive. Raises PalimpsestError."""
+    from engine.housekeeping import labels
+
+    labels.set_archived(session.store(), chosen, archived=False)
+
+
+@_change("moved {0} to the bin", "moved to the bin", lambda chosen: _named(chosen))
+def move_to_bin(chosen: Chosen) -> None:
+    """Move experiments and runs to the bin; a run that waits leaves the queue. Raises PalimpsestError."""
+    from engine.housekeeping import wastebin
+
+    wastebin.put(session.store(), chosen)
+
+
+@_change("restored {0}", "restored", lambda chosen: _named(chosen))
+def restore(chosen: Chosen) -> None:
+    """Take experiments and runs out of the bin. Raises PalimpsestError."""
+    from engine.housekeeping import wastebin
+
+    wastebin.restore(session.store(), chosen)
+
+
+@_change("emptied the bin, which freed {result} bytes")
+def empty_bin() -> int:
+    """Remove what is in the bin for good, which the log of changes says; gives the bytes that this freed. Raises
+    PalimpsestError."""
+    from engine.housekeeping import wastebin
+
+    return wastebin.empty(session.store(), entrance.visitor_id())[1]
+
+
+def _experiment(experiment_id: str) -> Chosen:
+    from engine.housekeeping import Chosen
+
+    return Chosen((experiment_id,))
+
+
+def _runs(*run_ids: str) -> Chosen:
+    from engine.housekeeping import Chosen
+
+    return Chosen(runs=run_ids)

@@ -92,6 +92,11 @@ def require_change() -> str:
     return visitor.name
 
 
+def visitor_id() -> str:
+    """The name of whoever is logged in; "" where nobody logs in, so that all who look are one visitor."""
+    return _visitor().name if _rules().log_in else ""
+
+
 def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
     """`help` and `disabled` of a control that changes something: `st.button("Delete", **for_editors("For good."))`."""
     return {"help": help, "disabled": disabled} if may_change() else {"help": ONLY_SEEING, "disabled": True}

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-START, TASKS, EXPERIMENT, LIVE, COMPARE, UNDERSTAND = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "live", "compare", "understand")
+START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (
+    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
 )
 
 WITH_CHARTS = ("live", "compare")
@@ -17,9 +17,11 @@ def navigation() -> "st.Page":
             st.Page(START, title="Start", icon=":material/home:", default=True),
             st.Page(TASKS, title="Tasks", icon=":material/library_books:"),
             st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
+            st.Page(RUNS, title="Runs", icon=":material/table_rows:"),
             st.Page(LIVE, title="Live", icon=":material/monitoring:"),
             st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
             st.Page(UNDERSTAND, title="Understand", icon=":material/forum:"),
+            st.Page(GLOSSARY, title="Glossary", icon=":material/menu_book:"),
         ]
     )
 

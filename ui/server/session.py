@@ -16,6 +16,7 @@ from ui.server.navigation import APP_RAN, navigation
 from ui.server.navigation import COMPARE as COMPARE
 from ui.server.navigation import EXPERIMENT as EXPERIMENT
 from ui.server.navigation import LIVE as LIVE
+from ui.server.navigation import RUNS as RUNS
 from ui.server.navigation import START as START
 from ui.server.navigation import TASKS as TASKS
 from ui.server.navigation import UNDERSTAND as UNDERSTAND

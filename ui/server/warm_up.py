@@ -17,6 +17,8 @@ _OF_PAGES = (
     "ui.live.feed",
     "ui.live.data",
     "ui.api.pictures",
+    "engine.housekeeping.overview",
+    "ui.runs.rows",
     "ui.compare.sections",
     "ui.compare.parts.section_tabs",
     "ui.compare.parts.download_buttons",

@@ -16,9 +16,10 @@ from engine.tasks.library import MAX_NAME, checked_spec, text_bytes
 from engine.tasks.load import Divided, documents_of, unused_remark
 from engine.tasks.spec import SPLITS
 from engine.tasks.splitting import Division, TooLittleError, resolve_split, split_text
+from figures.numbers import exact, plural
 from ui.server import actions
 from ui.server.entrance import for_editors
-from ui.tasks import upload_draft
+from ui.tasks import upload_draft, words
 from ui.tasks.columns import RenderingChoice, columns_form, rendering_form
 from ui.tasks.files import file_rows, upload_area
 from ui.tasks.preview import task_preview
@@ -125,8 +126,8 @@ def _split(draft: UploadDraft, texts: Sequence[Text]) -> str:
     meaning = " and ".join(_SPLIT_NAMES[split].lower() for split in used)
 
     def label(split: str) -> str:
-        words = f"Automatic ({meaning})" if split == "auto" else _SPLIT_NAMES[split]
-        return f"{words}: {counts[split]:,} {'document' if counts[split] == 1 else 'documents'}"
+        name = f"Automatic ({meaning})" if split == "auto" else _SPLIT_NAMES[split]
+        return f"{name}: {plural(counts[split], 'document')}"
 
     return st.selectbox(
         "Where documents end", [split for split in SPLITS if split in _SPLIT_NAMES], format_func=label,
@@ -217,6 +218,8 @@ def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.markdown(_outcome(division, reading.scored_on_training))
+    if not reading.scored_on_training and len(division.held_out) < words.FEW_HELD_OUT:
+        st.warning(words.few_held_out(len(division.held_out)), icon=":material/warning:")
     unused = reading.unused_columns
     for remark in reading.remarks:
         if remark not in (*upload_draft.shown_with_files(sources.train, sources.held_out), unused_remark(unused)):
@@ -243,7 +246,7 @@ def _keep(task: Task, sources: Sources, rendering: RenderingChoice) -> None:
         return
     upload_draft.start_afresh()
     st.session_state.pop(_DIVISION, None)
-    st.session_state["tasks_notice"] = f"'{kept.name}' is in the library."
+    st.session_state["tasks_notice"] = words.in_library(kept.name)
     st.rerun()
 
 
@@ -266,7 +269,7 @@ def _divided(sources: Sources, cutting: Cutting) -> Divided:
 
 
 def _outcome(division: Division, on_training: bool) -> str:
-    learnt = f"{len(division.train):,} {'document' if len(division.train) == 1 else 'documents'}"
+    learnt = plural(len(division.train), "document")
     if on_training:
         return f"**{learnt}** to train on, and to be scored on: **nothing is held out**."
-    return f"**{learnt}** to train on and **{len(division.held_out):,}** held out."
+    return f"**{learnt}** to train on and **{exact(len(division.held_out))}** held out."

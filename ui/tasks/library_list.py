@@ -9,10 +9,12 @@ from engine.tasks import load_task
 from engine.tasks.documents import Task
 from engine.tasks.library import MAX_NAME, LibraryTask
 from ui.server import actions
-from ui.server.entrance import for_editors
+from ui.server.entrance import for_editors, may_change
 from ui.server.session import store
+from ui.tasks import words
 from ui.tasks.preview import task_preview
-from ui.widgets.text import bytes_size, plain, plural
+from ui.widgets.drag_rows import GRIP, drag_rows
+from ui.widgets.text import plain
 
 _OPEN, _ERROR = "tasks_open", "tasks_list_error"
 
@@ -22,39 +24,58 @@ def task_list(tasks: tuple[LibraryTask, ...]) -> None:
     error = st.session_state.pop(_ERROR, "")
     if error:
         st.error(plain(error), icon=":material/error:")
-    for place, task in enumerate(tasks):
-        with st.container(border=True):
-            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                st.markdown(f"**{plain(task.name)}**  \n:gray[{plain(_facts(task))}]", width="stretch")
-                _order_buttons(task, place, len(tasks))
-                _preview_button(task)
+    may_move = may_change() and len(tasks) > 1
+    with st.container(gap="xxsmall", key="tasks_rows"):
+        for place, task in enumerate(tasks):
+            _row(task, place, len(tasks), may_move)
+    if may_move:
+        drag_rows("tasks_drag", "tasks_row_", [task.task_id for task in tasks], _move)
+
+
+def _row(task: LibraryTask, place: int, count: int, may_move: bool) -> None:
+    with st.container(key=f"tasks_row_{task.task_id}", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            if may_move:
+                st.html(GRIP, width="content")
+            st.markdown(f"**{plain(task.name)}**  \n:small[:gray[{plain(_facts(task))}]]", width="stretch")
+            if is_scored_on_few(task):
+                st.badge(
+                    words.FEW,
+                    icon=":material/warning:",
+                    color="orange",
+                    help=words.few_held_out(task.held_out_documents),
+                )
+            _order_buttons(task, place, count)
+            _preview_button(task)
+            with st.popover(words.MORE, type="tertiary", **for_editors(words.MORE_HELP)):
                 _rename(task)
                 _delete(task)
-            if st.session_state.get(_OPEN) == task.task_id:
-                _details(task)
+        if st.session_state.get(_OPEN) == task.task_id:
+            _details(task)
+
+
+def is_scored_on_few(task: LibraryTask) -> bool:
+    """Whether too few documents are held out for scores to say much; a task that is scored on its training text has
+    its own mark."""
+    return not task.scored_on_training and task.held_out_documents < words.FEW_HELD_OUT
 
 
 def _facts(task: LibraryTask) -> str:
-    kind = {"text": "text", "pairs": "prompt and completion", "chat": "conversations"}[task.kind]
-    scored = f"{task.held_out_documents:,} ({bytes_size(task.held_out_bytes)}) held out"
-    if task.scored_on_training:
-        scored = "scored on its training text"
-    return f"{plural(task.documents, 'document')} ({bytes_size(task.train_bytes)}) to train on, {scored} · {kind}"
+    return words.facts(
+        task.kind, task.documents, task.train_bytes, task.held_out_documents, task.held_out_bytes,
+        task.scored_on_training,
+    )  # fmt: skip
 
 
 def _order_buttons(task: LibraryTask, place: int, count: int) -> None:
-    st.button(
-        "Up", key=f"tasks_up_{task.task_id}", icon=":material/arrow_upward:", type="tertiary",
-        **for_editors("Move this task one place up; experiments offer tasks in this order.", disabled=place == 0),
-        on_click=_move, args=(task.task_id, place - 1),
-    )  # fmt: skip
-    st.button(
-        "Down", key=f"tasks_down_{task.task_id}", icon=":material/arrow_downward:", type="tertiary",
-        **for_editors(
-            "Move this task one place down; experiments offer tasks in this order.", disabled=place == count - 1
-        ),
-        on_click=_move, args=(task.task_id, place + 1),
-    )  # fmt: skip
+    for label, help, symbol, to in (
+        (words.UP, words.UP_HELP, ":material/arrow_upward:", place - 1),
+        (words.DOWN, words.DOWN_HELP, ":material/arrow_downward:", place + 1),
+    ):
+        st.button(
+            label, key=f"tasks_{label.lower()}_{task.task_id}", icon=symbol, type="tertiary",
+            **for_editors(help, disabled=not 0 <= to < count), on_click=_move, args=(task.task_id, to),
+        )  # fmt: skip
 
 
 def _move(task_id: str, place: int) -> None:
@@ -67,9 +88,9 @@ def _move(task_id: str, place: int) -> None:
 def _preview_button(task: LibraryTask) -> None:
     is_open = st.session_state.get(_OPEN) == task.task_id
     st.button(
-        "Close" if is_open else "Preview", key=f"tasks_preview_{task.task_id}", type="tertiary",
+        words.CLOSE if is_open else words.PREVIEW, key=f"tasks_preview_{task.task_id}", type="tertiary",
         icon=":material/visibility_off:" if is_open else ":material/visibility:",
-        help="Sizes, tokens, scripts, lengths and the first documents.", on_click=_toggle, args=(task.task_id,),
+        help=words.PREVIEW_HELP, on_click=_toggle, args=(task.task_id,),
     )  # fmt: skip
 
 
@@ -78,34 +99,32 @@ def _toggle(task_id: str) -> None:
 
 
 def _rename(task: LibraryTask) -> None:
-    with st.popover("Rename", type="tertiary", **for_editors("Give this task another name.")):
-        key = f"tasks_rename_{task.task_id}"
-        st.text_input("New name", value=task.name, key=key, max_chars=MAX_NAME, help="As figures shall call it.")
-        st.caption("Experiments made before keep the old name.")
-        if st.button("Rename", key=f"{key}_save", type="primary", **for_editors("Keep the new name.")):
-            try:
-                actions.rename_task(task.task_id, st.session_state[key] or "")
-            except PalimpsestError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-            else:
-                st.rerun()
+    key = f"tasks_rename_{task.task_id}"
+    st.text_input(words.NEW_NAME, value=task.name, key=key, max_chars=MAX_NAME, help=words.NEW_NAME_HELP)
+    st.caption(words.RENAME_NOTE)
+    if st.button(words.RENAME, key=f"{key}_save", **for_editors(words.RENAME_HELP)):
+        try:
+            actions.rename_task(task.task_id, st.session_state[key] or "")
+        except PalimpsestError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.rerun()
 
 
 def _delete(task: LibraryTask) -> None:
-    with st.popover("Delete", type="tertiary", **for_editors("Take this task out of the library.")):
-        st.markdown(f"Delete **{plain(task.name)}**? This can't be undone.")
-        st.caption("Experiments that already use it keep its text and can still be run again.")
-        if st.button(
-            "Delete", key=f"tasks_delete_{task.task_id}", type="primary", icon=":material/delete:",
-            **for_editors("Take the task out of the library for good."),
-        ):  # fmt: skip
-            try:
-                actions.delete_task(task.task_id, keep_files=_is_used(task))
-            except PalimpsestError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-            else:
-                st.session_state["tasks_notice"] = f"'{task.name}' is deleted."
-                st.rerun()
+    st.divider()
+    st.markdown(words.delete_question(task.name))
+    st.caption(words.DELETE_NOTE)
+    if st.button(
+        words.DELETE, key=f"tasks_delete_{task.task_id}", icon=":material/delete:", **for_editors(words.DELETE_HELP)
+    ):
+        try:
+            actions.delete_task(task.task_id, keep_files=_is_used(task))
+        except PalimpsestError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.session_state["tasks_notice"] = words.deleted(task.name)
+            st.rerun()
 
 
 def _is_used(task: LibraryTask) -> bool:
@@ -123,9 +142,7 @@ def _details(task: LibraryTask) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     made = datetime.fromisoformat(task.created_at).strftime("%d %b %Y")
-    sources = f" from {', '.join(task.sources[:5])}" if task.sources else ""
-    more = f" and {len(task.sources) - 5} more files" if len(task.sources) > 5 else ""
-    st.caption(plain(f"Added on {made}{sources}{more}."))
+    st.caption(plain(words.added_on(made, task.sources)))
     for note in task.notes:
         st.caption(plain(note))
     task_preview(loaded, task.spec(), task.train_bytes, task.held_out_bytes, f"tasks_{task.task_id}")

@@ -2,7 +2,8 @@
 // What must outlive a refresh hangs on that node: the waiting figure, the pointer, the latest trigger function.
 // The figure comes with the page, or from a route of the server that is asked again and again.
 
-const NARROW_PX = 560;
+const NARROW_SCREEN_PX = 700;
+const TALL_SCREEN_PX = 1000;
 const LOAD_TIMEOUT_MS = 120000;
 const GONE_AFTER_MS = 1000;
 const LOOK_AT_THEME_MS = 500;
@@ -45,7 +46,7 @@ function show(node, shown) {
   chart.shown = shown;
   node.setAttribute("aria-label", shown.alt);
   const notes = node.parentElement.querySelector(".palimpsest-chart-notes");
-  const sentences = shown.notes ?? [];
+  const sentences = (chart.data.with_notes ?? true) ? (shown.notes ?? []) : [];
   if (JSON.stringify(sentences) !== chart.noted) {
     chart.noted = JSON.stringify(sentences);
     notes.replaceChildren(...sentences.map((sentence) => {
@@ -118,14 +119,16 @@ async function draw(node) {
   const began = performance.now();
   try {
     chart.width = node.clientWidth;
-    const narrow = chart.width < NARROW_PX;
-    const height = narrow ? chart.data.narrow_height : chart.data.height;
+    const narrow = window.innerWidth < NARROW_SCREEN_PX;
+    const tall = window.innerHeight > TALL_SCREEN_PX;
+    const height = narrow ? chart.data.narrow_height : tall ? chart.data.tall_height : chart.data.height;
     // Held from the first moment on, so that nothing below the chart moves while it is drawn.
     node.style.height = `${height}px`;
     if (!chart.width || !chart.shown) return;
     const figure = JSON.parse(chart.shown.figure);
     for (const trace of figure.data) lengthen(trace, chart.shown.tail?.[trace.uid]);
     const layout = { ...figure.layout, ...chart.data.layout, width: chart.width, height, autosize: false };
+    layout.shapes = [...(layout.shapes ?? []), ...chart.data.shapes];
     for (const trace of figure.data) trace.uid = plainName(trace.uid);
     chart.theme = themeOf(node);
     dress(layout, figure.data, getComputedStyle(node), narrow);
@@ -183,6 +186,7 @@ function dress(layout, traces, style, narrow) {
   layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.8)", activecolor: ink, ...layout.modebar };
   for (const shape of layout.shapes ?? []) {
     if (shape.name === "ink") shape.line = { ...shape.line, color: ink };
+    if (shape.name === "accent") shape.line = { ...shape.line, color: value("--st-primary-color", ink) };
   }
   if (!narrow) return;
   layout.legend = { ...layout.legend, font: { size: 10 } };

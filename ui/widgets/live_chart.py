@@ -9,7 +9,7 @@ A figure that is shown once comes with the page. One that grows comes from a rou
 itself: no script runs for a new point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,8 +71,11 @@ def live_chart(
     narrow_height: int | None = None,
     on_click: Callable[[], None] | None = None,
     revision: str = "",
+    tall_height: int | None = None,
+    shapes: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, Any] | None:
-    """Show `figure` at `height` pixels (`narrow_height` on narrow screens); its alternative text comes from `styled`.
+    """Show `figure` at `height` pixels, `narrow_height` where it is narrow and `tall_height` on screens of more than a
+    thousand pixels; its alternative text comes from `styled`. `shapes` are this visitor's own, on top of the figure's.
 
     Zoom and legend choices are kept until `revision` changes, the latter by the traces' uids. Returns the point that
     was clicked just now: x, y and customdata; `on_click` runs before, and finds it in
@@ -80,7 +83,7 @@ def live_chart(
     """
     written = figure if isinstance(figure, Drawn) else drawn(figure)
     data = {"figure": written.figure, "alt": written.alt}
-    return _mounted(key, data, height, narrow_height, on_click, revision)
+    return _mounted(key, data, height, narrow_height, on_click, revision, tall_height, shapes)
 
 
 def polled_chart(
@@ -90,28 +93,37 @@ def polled_chart(
     narrow_height: int | None = None,
     on_click: Callable[[], None] | None = None,
     revision: str = "",
+    tall_height: int | None = None,
+    shapes: Sequence[Mapping[str, object]] = (),
+    with_notes: bool = True,
 ) -> dict[str, Any] | None:
     """Show the figure that the route `url` of this server gives (`ui/server/addresses.py` has them), and go on asking
-    it for what is new without a run of the page's script; all else is as in `live_chart`.
+    it for what is new without a run of the page's script; all else is as in `live_chart`. Its notes stand below it
+    `with_notes`.
 
     The chart asks once a second while the run trains, seldom once it has ended and never in a tab that nobody looks at.
     It follows the page's theme, says when the server does not answer, and goes on when it does.
     """
-    return _mounted(key, {"url": url}, height, narrow_height, on_click, revision)
+    source = {"url": url, "with_notes": with_notes}
+    return _mounted(key, source, height, narrow_height, on_click, revision, tall_height, shapes)
 
 
 def _mounted(
     key: str,
-    source: dict[str, str],
+    source: dict[str, Any],
     height: int,
     narrow_height: int | None,
     on_click: Callable[[], None] | None,
     revision: str,
+    tall_height: int | None,
+    shapes: Sequence[Mapping[str, object]],
 ) -> dict[str, Any] | None:
     data = source | {
         "layout": {"uirevision": f"{key} {revision}"},
         "height": height,
         "narrow_height": narrow_height or height,
+        "tall_height": tall_height or height,
+        "shapes": [dict(shape) for shape in shapes],
     }
     result = _chart()(key=key, data=data, on_click_change=on_click or _nothing)
     return result.click if isinstance(result.click, dict) else None

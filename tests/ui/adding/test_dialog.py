@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.persistence.checkpoints import STATE_FILE
 from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.tasks.documents import Document, Task
@@ -34,14 +33,7 @@ def form(experiment_id: str, run_id: str | None) -> None:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store with an experiment of two tasks whose runs seem to have ended."""
     folder = tmp_path / "data"
-
-    def stated(*given: Any) -> Iterator[Any]:
-        for event in FakeRun()(*given):
-            yield event
-            for stage in given[2].glob("stage-*"):
-                (stage / STATE_FILE).write_bytes(b"state")
-
-    run_experiment(experiment(tmp_path, training={"device": "cpu"}), folder, execute=stated)
+    run_experiment(experiment(tmp_path, training={"device": "cpu"}), folder, execute=FakeRun())
     made = Store(folder)
     monkeypatch.setattr(session, "store", lambda: made)
     monkeypatch.setattr(session, "library", lambda: Library(folder))

@@ -31,12 +31,12 @@ def followed(store: Store, tmp_path: Path) -> Followed:
 def test_the_general_text_is_said_against_the_base_model(followed: Followed) -> None:
     words = general_words(followed.general, "nats_per_token")
     assert words == (
-        "**General text.** 3.000 nats per token after stage 2, +1.000 against the base model. KL from the base model: "
+        "General text: 3.000 nats per token after stage 2, +1.000 against the base model. KL from the base model: "
         "0.500 nats per token."
     )
     assert "bits per byte" in general_words(followed.general, "exact_match"), "it has no questions"
     first = followed.general[followed.general["stage"] == 0]
-    assert general_words(first, "nats_per_token") == "**General text.** 2.000 nats per token for the base model."
+    assert general_words(first, "nats_per_token") == "General text: 2.000 nats per token for the base model."
     assert general_words(first[first["stage"] > 0], "nats_per_token") == ""
 
 

@@ -15,6 +15,7 @@ from engine.store import Store
 from tests.fake_runs import STEPS, FakeRun, experiment
 from ui.live import feed as feed_module
 from ui.live.feed import Feed
+from ui.live.growing import Growing
 
 TASKS = ["bread", "tea"]
 BROWSERS = 12
@@ -74,15 +75,15 @@ class Run:
                 return
 
 
-def look(feed: Feed, run: Run) -> tuple[str, str]:
+def look(feed: Feed, run: Run) -> tuple[Growing, str]:
     row = feed.runs(run.experiment_id).set_index("run_id", drop=False).loc[run.run_id]
-    return feed.losses(row, TASKS, "nats_per_token").figure, feed.matrix(row, TASKS, "nats_per_token").figure
+    return feed.losses(row, TASKS, "nats_per_token"), feed.matrix(row, TASKS, "nats_per_token").figure
 
 
-def look_from_all(feed: Feed, run: Run) -> list[tuple[str, str]]:
+def look_from_all(feed: Feed, run: Run) -> list[tuple[Growing, str]]:
     together = threading.Barrier(BROWSERS)
 
-    def browser() -> tuple[str, str]:
+    def browser() -> tuple[Growing, str]:
         together.wait()
         return look(feed, run)
 
@@ -103,15 +104,6 @@ def test_many_browsers_share_one_reading_and_one_drawing(store: Store, run: Run,
     assert len({id(losses) for losses, _ in pictures}) == 1
 
 
-def test_who_has_not_looked_for_a_while_no_longer_counts_as_watching(store: Store, clock: Clock) -> None:
-    feed = Feed(store)
-    assert [feed.watched_by(who) for who in ("ada", "ada", "grace")] == [1, 1, 2]
-    clock.seconds += 0.6 * feed_module.LOOKS_ON_SECONDS
-    feed.watched_by("ada")
-    clock.seconds += 0.6 * feed_module.LOOKS_ON_SECONDS
-    assert feed.watched_by("ada") == 1
-
-
 def test_nothing_new_is_neither_read_nor_drawn(store: Store, run: Run, counted: Counter[str], clock: Clock) -> None:
     run.says(events.StepDone)
     feed = Feed(store)
@@ -123,7 +115,7 @@ def test_nothing_new_is_neither_read_nor_drawn(store: Store, run: Run, counted: 
     assert not counted
 
 
-def test_a_new_point_is_read_and_drawn_once_for_all_and_the_matrix_is_left_alone(
+def test_a_new_point_is_read_once_for_all_and_put_after_a_figure_that_is_not_drawn_again(
     store: Store, run: Run, counted: Counter[str], clock: Clock
 ) -> None:
     run.says(events.StepDone)
@@ -133,10 +125,34 @@ def test_a_new_point_is_read_and_drawn_once_for_all_and_the_matrix_is_left_alone
     clock.seconds += 1
     counted.clear()
     after = look_from_all(feed, run)
-    assert counted["loss_figure"] == 1
-    assert counted["matrix_figure"] == 0
-    assert {losses for losses, _ in after}.isdisjoint([before[0]])
+    assert counted["loss_figure"] == counted["matrix_figure"] == 0
+    assert all(losses.drawn is before[0].drawn for losses, _ in after)
+    assert {(losses.base, losses.newest, *losses.tail) for losses, _ in after} == {(before[0].base, 2, "new", "total")}
     assert {matrix for _, matrix in after} == {before[1]}
+
+
+def test_scores_and_stages_have_the_figure_drawn_anew(store: Store, run: Run, clock: Clock) -> None:
+    feed, seen = Feed(store), []
+    for kind in (events.StepDone, events.Evaluated, events.StageFinished, events.StageStarted):
+        run.says(kind)
+        clock.seconds += 1
+        seen.append(look(feed, run)[0].base)
+    assert len(set(seen)) == 4
+
+
+def test_only_losses_are_read_again_while_nothing_else_was_recorded(
+    store: Store, run: Run, counted: Counter[str], clock: Clock
+) -> None:
+    run.says(events.StepDone)
+    feed = Feed(store)
+    before = feed.followed(run.run_id, 1)
+    run.says(events.StepDone)
+    clock.seconds += 1
+    after = feed.followed(run.run_id, 1)
+    assert after.matrix is before.matrix
+    assert after.curve is before.curve
+    assert after.stages is before.stages
+    assert len(after.lines["new"]) == 2
 
 
 def test_many_looks_within_half_a_second_see_the_same(store: Store, run: Run, clock: Clock) -> None:

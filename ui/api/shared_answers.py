@@ -81,4 +81,4 @@ class Answers:
         if kept is not None and kept.version == version and now - kept.made_at < STALE_SECONDS:
             return replace(kept, good_until=now + MOMENT_SECONDS)
         answer = make().finished(kept.answer if kept else None)
-        return _Kept(answer, version, now, now + MOMENT_SECONDS)
+        return _Kept(answer, version, now, self.clock() + MOMENT_SECONDS)  # from when it is there

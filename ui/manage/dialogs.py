@@ -1,0 +1,155 @@
+"""Dialogs about chosen experiments and runs, and what is done without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from engine.common.errors import PalimpsestError
+from ui.manage import words
+from ui.server import actions, entrance, session
+from ui.widgets.text import plain
+
+if TYPE_CHECKING:
+    from engine.housekeeping import Chosen
+    from engine.housekeeping.labels import Described
+
+Saved = Callable[[], None]
+"""What happens once a dialog has changed something; the page is drawn again after it."""
+
+
+_OPEN = "manage_open"
+"""Of a session: the key of what opened a dialog, the action, and what was chosen."""
+
+
+def do(key: str, action: str, chosen: Chosen, saved: Saved = lambda: None) -> None:
+    """Do what was asked for with all that is chosen, or open the dialog for it, which `show_dialog` then shows.
+    `action` is one of `words`, `key` that of the control by which it was asked for."""
+    if action == words.DUPLICATE:
+        session.go_to(session.EXPERIMENT, _experiment_of(chosen))
+    elif action in _DIALOGS:
+        st.session_state[_OPEN] = (key, action, chosen)
+    else:
+        try:
+            (actions.archive if action == words.ARCHIVE else actions.unarchive)(chosen)
+        except PalimpsestError as error:
+            st.toast(plain(str(error)), icon=":material/error:")
+        else:
+            saved()
+            st.rerun()
+
+
+def show_dialog(key: str, saved: Saved = lambda: None) -> None:
+    """Show the dialog that the control of this key has opened, until it is closed: a page that is drawn again meanwhile
+    does not close it."""
+    from engine.housekeeping import labels
+
+    opened, action, chosen = st.session_state.get(_OPEN, ("", "", None))
+    if opened != key:
+        return
+    try:
+        described = labels.described(session.store(), chosen)
+    except PalimpsestError as error:
+        _close()
+        st.toast(plain(str(error)), icon=":material/error:")
+        return
+    title = words.title(action, len(described), described[0].thing.name)
+    st.dialog(plain(title), on_dismiss=_close)(_DIALOGS[action])(chosen, described, saved)
+
+
+def _close() -> None:
+    st.session_state.pop(_OPEN, None)
+
+
+def _experiment_of(chosen: Chosen) -> str:
+    return chosen.experiments[0] if chosen.experiments else chosen.runs[0].rpartition("-")[0]
+
+
+def _save(change: Callable[[], None], saved: Saved) -> None:
+    """Change it and close the dialog, or say in it why not."""
+    try:
+        change()
+    except PalimpsestError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+    else:
+        _close()
+        saved()
+        st.rerun()
+
+
+def _rename(chosen: Chosen, described: list[Described], saved: Saved) -> None:
+    said = described[0]
+    is_run = said.thing.kind == "run"
+    with st.form("manage_rename", border=False):
+        name = st.text_input(
+            words.NAME, said.title, key="manage_name", max_chars=120,
+            help=words.NAME_HELP_OF_RUN if is_run else words.NAME_HELP_OF_EXPERIMENT,
+        )  # fmt: skip
+        pressed = _save_button()
+    if pressed:
+        change = actions.name_run if is_run else actions.rename_experiment
+        _save(lambda: change(said.thing.about, name), saved)
+
+
+def _tags(chosen: Chosen, described: list[Described], saved: Saved) -> None:
+    from engine.housekeeping import labels
+
+    store = session.store()
+    common = [tag for tag in described[0].tags if all(tag in each.tags for each in described)]
+    others = sorted({tag for each in described for tag in each.tags} - set(common), key=str.casefold)
+    with st.form("manage_tags", border=False):
+        given = st.multiselect(
+            words.TAGS, [*dict.fromkeys((*common, *labels.known_tags(store)))], common, key="manage_tags_given",
+            accept_new_options=True, help=words.TAGS_HELP, placeholder=words.TAGS_HELP,
+        )  # fmt: skip
+        if others:
+            st.caption(plain(words.some_have(others)))
+        pressed = _save_button()
+    if pressed:
+        add = [tag for tag in given if tag not in common]
+        _save(lambda: actions.change_tags(chosen, add, [tag for tag in common if tag not in given]), saved)
+
+
+def _notes(chosen: Chosen, described: list[Described], saved: Saved) -> None:
+    notes = {each.notes for each in described}
+    if len(notes) > 1:
+        st.warning(words.replaces(len(described)), icon=":material/info:")
+    with st.form("manage_notes", border=False):
+        written = st.text_area(
+            words.NOTES, notes.pop() if len(notes) == 1 else "", key="manage_notes_written", height=240,
+            help=words.NOTES_HELP,
+        )  # fmt: skip
+        pressed = _save_button()
+    if pressed:
+        _save(lambda: actions.set_notes(chosen, written), saved)
+
+
+def _bin(chosen: Chosen, described: list[Described], saved: Saved) -> None:
+    from engine.housekeeping import wastebin
+
+    store = session.store()
+    own = wastebin.runs_of(store, chosen)
+    what = words.goes(len(chosen.experiments), len(own))
+    there = [run_id for run_id in wastebin.runs_in(store) if run_id not in own]
+    taken, _ = wastebin.sizes(store, own)
+    frees = wastebin.sizes(store, [*there, *own])[1] - wastebin.sizes(store, there)[1]
+    st.markdown(words.to_bin(what, taken, frees))
+    if st.button(
+        words.BIN, key="manage_bin", type="primary", icon=words.ICONS[words.BIN],
+        **entrance.for_editors(words.HELPS[words.BIN]),
+    ):  # fmt: skip
+
+        def moved() -> None:
+            st.toast(words.moved(what), icon=words.ICONS[words.BIN])
+            saved()
+
+        _save(lambda: actions.move_to_bin(chosen), moved)
+
+
+def _save_button() -> bool:
+    return st.form_submit_button(words.SAVE, type="primary", **entrance.for_editors(words.SAVE_HELP))
+
+
+_DIALOGS = {words.RENAME: _rename, words.TAGS: _tags, words.NOTES: _notes, words.BIN: _bin}
