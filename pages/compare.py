@@ -20,6 +20,7 @@ from ui.compare.parts.score_choice import choose_score
 from ui.compare.parts.section_tabs import Compared, show_tabs
 from ui.compare.parts.shared import compared, everything
 from ui.live import data
+from ui.manage.menu import manage_menu
 from ui.report.offer import offer_passages
 from ui.report.sections import sections_of
 from ui.report.told_runs import told_runs
@@ -125,6 +126,10 @@ def main() -> None:
     with head:
         choose_runs(every)
     show_comparison(store, key, every, head)
+    if len(chosen) == 1:
+        archived = bool(experiments.set_index("experiment_id").at[chosen[0], "archived"])
+        with head:
+            manage_menu(chosen[0], "compare_menu", saved=data.feed().look_again, archived=archived)
 
 
 def show_comparison(store: Store, key: str, every: Everything, head: Any) -> None:
