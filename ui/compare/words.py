@@ -131,7 +131,7 @@ def means(score: str) -> str:
 
 def about_the_table(unit: str, lower_is_better: bool) -> str:
     return (
-        f"In {unit}, {'lower' if lower_is_better else 'higher'} is better. Earlier tasks: the score of the final model "
-        "on them; the best kept most, and by it the others are behind, whatever share of little they may have kept. ± "
-        "is half the width of a 95% interval over seeds."
+        f"In {unit}, {'lower' if lower_is_better else 'higher'} is better. The final score on the earlier tasks says which "
+        "strategy kept most, and orders the rows. Kept is the share of what a strategy has learnt itself. ± is half "
+        "the width of a 95% interval over seeds."
     )

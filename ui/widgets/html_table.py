@@ -17,7 +17,11 @@ STYLE = """<style>
 .palimpsest-table .best { font-weight: 700; }
 .palimpsest-table .mark { display: inline-block; width: 0.6rem; height: 0.6rem; border-radius: 50%;
   margin-right: 0.45rem; }
-@container (max-width: 400px) { .palimpsest-table .from-400 { display: none; } }
+@container (max-width: 400px) {
+  .palimpsest-table .from-400 { display: none; }
+  .palimpsest-table thead th.number, .palimpsest-table .number { white-space: normal; padding-left: 0.4rem; }
+  .palimpsest-table tbody th { min-width: 5rem; }
+}
 @container (max-width: 640px) { .palimpsest-table .from-640 { display: none; } }
 </style>"""
 
