@@ -132,7 +132,7 @@ def means(score: str) -> str:
 def about_the_table(unit: str, lower_is_better: bool) -> str:
     better = "lower" if lower_is_better else "higher"
     return (
-        f"In {unit}, {better} is better. The final score on the earlier tasks says which strategy kept most, and orders "
-        "the rows. Kept is the share of what a strategy has learnt itself. ± is half the width of a 95% interval over "
-        "seeds."
+        f"In {unit}, {better} is better. The final score on the earlier tasks says which strategy kept most, and gives "
+        "the rows their order. Kept is the share of what a strategy has learnt itself. ± is half the width of a 95% "
+        "interval over seeds."
     )
