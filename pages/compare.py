@@ -99,7 +99,7 @@ def follow(experiment_ids: Sequence[str], seen: Hashable) -> None:
 
 def main() -> None:
     store = session.store()
-    experiments = store.experiments()
+    experiments = session.experiments_to_choose()
     if experiments.empty:
         page_head(words.TITLE)
         st.info(words.NOTHING_YET, icon=":material/compare_arrows:")
@@ -127,9 +127,8 @@ def main() -> None:
         choose_runs(every)
     show_comparison(store, key, every, head)
     if len(chosen) == 1:
-        archived = bool(experiments.set_index("experiment_id").at[chosen[0], "archived"])
         with head:
-            manage_menu(chosen[0], "compare_menu", saved=data.feed().look_again, archived=archived)
+            manage_menu(chosen[0], "compare_menu", saved=data.feed().look_again)
 
 
 def show_comparison(store: Store, key: str, every: Everything, head: Any) -> None:

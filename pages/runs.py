@@ -9,14 +9,13 @@ from engine.common.errors import StoreError
 from engine.housekeeping import overview
 from engine.housekeeping.folder_sizes import FolderSizes
 from engine.housekeeping.overview import Overview
-from ui.runs import words
+from ui.runs import data, words
 from ui.runs.action_line import action_line
 from ui.runs.bin_view import show_bin, show_log
 from ui.runs.choices import fitting
 from ui.runs.detail import show_detail
 from ui.runs.filters import clear, filters
-from ui.runs.rows import column_config, columns_of, rows_of, view_of
-from ui.runs.sizes import by_row, folder_sizes, look
+from ui.runs.rows import column_config, columns_of, view_of
 from ui.runs.ticks import tick_table, ticked
 from ui.server import session
 from ui.widgets.page_head import page_head
@@ -44,13 +43,12 @@ def page() -> None:
 def show_table(of_runs: bool) -> None:
     store = session.store()
     seen = overview.outline(store)
-    found, sizes = overview.read(store), folder_sizes()
+    found, sizes = data.everything(seen), data.folder_sizes()
     if found.experiments.empty:
         show_empty()
         return
-    look(sizes, found.runs)
-    known = sizes.changes
-    rows = rows_of(found, of_runs, by_row(sizes, found.runs, of_runs))
+    data.look(sizes, found.runs)
+    rows, known = data.rows(seen, of_runs)
     columns = columns_of(rows, of_runs)
     choices, shown_columns = filters(rows, columns)
     shown = fitting(rows, choices)

@@ -59,7 +59,7 @@ class FakeRun:
         shared_folder: Path | None = None,
     ) -> Iterator[events.Event]:
         self.started.append((run.strategy, run.seed, finished_stages))
-        names = [task.name for task in experiment.tasks]
+        names = [task.name for task in experiment.in_order(run.order).tasks]
         prints = {"fingerprint": self.fingerprint, "held_out_fingerprint": self.held_out_fingerprint}
         guards = len(experiment.guards) if self.beside else None
         facts = tuple(

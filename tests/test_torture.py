@@ -13,6 +13,7 @@ KILLS = [
     ("before a commit", 3),
     ("in the Fisher estimate", 1),
     ("between stages", 1),
+    ("while a state is dropped", 1),
 ]
 
 _EXPERIMENT = """

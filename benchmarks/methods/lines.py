@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.methods.halves import CHOOSING, REPORTED
 from engine.results.comparison import trains_on_all
-from engine.results.paired_tests import PairedDifference, differences_to, holm, paired_p
+from engine.results.paired_tests import Draw, PairedDifference, differences_to, holm, paired_p
 from engine.results.summaries import mean_interval, summarize
 
 Run = Mapping[str, Any]
@@ -131,7 +131,7 @@ def tests(found: Sequence[Line]) -> Tests | None:
     if len(rivals) < 2 or not seeds:
         return None
 
-    def averages(half: str) -> dict[str, dict[int, float]]:
+    def averages(half: str) -> dict[str, dict[Draw, float]]:
         return {
             line.name: {run["seed"]: -scores(run, half)["average"] for run in line.chosen.runs if run["seed"] in seeds}
             for line in rivals
@@ -142,7 +142,7 @@ def tests(found: Sequence[Line]) -> Tests | None:
     return Tests(tuple(seeds), best, _against_naive(on_b), differences_to(best, on_b))
 
 
-def _against_naive(by_line: Mapping[str, Mapping[int, float]]) -> dict[str, AgainstNaive]:
+def _against_naive(by_line: Mapping[str, Mapping[Draw, float]]) -> dict[str, AgainstNaive]:
     """A family of its own: naive is what every line is there to beat, whatever the scores say."""
     if NAIVE not in by_line:
         return {}

@@ -49,7 +49,7 @@ class CardFacts:
 def card_facts(store: Store, run_id: str, stage: int) -> CardFacts:
     """Raises StoreError where the run, or its checkpoint of this stage, is not there."""
     experiment_id, run = store.run_spec(run_id)
-    experiment = store.experiment(experiment_id)
+    experiment = store.experiment(experiment_id).in_order(run.order)
     stages = store.stages(run_id)
     own = stages[stages["stage"] == stage]
     path = None if own.empty else own["checkpoint"].item()

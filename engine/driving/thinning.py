@@ -5,14 +5,16 @@ same files may lie among the shared results under other names: what no run holds
 waits that could take it over.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
-from engine.common.durable_files import writing
+from engine.common.durable_files import files_of, writing
 from engine.common.errors import PalimpsestError
 from engine.driving.run_log import log
 from engine.experiments.kept_checkpoints import Keep
-from engine.persistence.checkpoints import drop_large_states, drop_states, remove_stages, stage_folder
+from engine.persistence.checkpoints import RESUME_FILES, drop_large_states, drop_states, remove_stages, stage_folder
 from engine.persistence.disk_space import used_bytes
 from engine.persistence.shared_results import SharedResults
 from engine.store import Store
@@ -32,6 +34,28 @@ def thin(store: Store, run_ids: Iterable[str], keep: Keep) -> int:
     if keep != "all":
         _free_shared(store)
     return max(0, before - _bytes(store))
+
+
+def would_free(store: Store, run_ids: Iterable[str], keep: Keep) -> int:
+    """About how many bytes `thin` would free: of the files that would go those that nothing else holds."""
+    names, sizes, links = Counter[int](), dict[int, int](), dict[int, int]()
+    for file in _files_to_go(store, run_ids, keep):
+        about = file.stat()
+        names[about.st_ino] += 1
+        sizes[about.st_ino], links[about.st_ino] = about.st_size, about.st_nlink
+    if keep != "all" and not store.runs_in_play():
+        names.update(inode for file in files_of(store.shared_folder) if (inode := file.stat().st_ino) in sizes)
+    return sum(size for inode, size in sizes.items() if names[inode] >= links[inode])
+
+
+def _files_to_go(store: Store, run_ids: Iterable[str], keep: Keep) -> Iterator[Path]:
+    """The files of runs that `thin` would remove."""
+    runs = store.runs(run_ids=list(run_ids))
+    for run_id in map(str, runs.loc[runs["status"] == "finished", "run_id"]):
+        stay = kept_stages(store, run_id, keep)
+        for stage in range(1, len(store.stages(run_id)) + 1):
+            folder = stage_folder(store.run_folder(run_id), stage)
+            yield from (file for file in files_of(folder) if stage not in stay or file.name in RESUME_FILES)
 
 
 def keep_as_set(store: Store, run_id: str) -> None:

@@ -102,7 +102,7 @@ def execute_attempt(experiment: Experiment, run: RunSpec, attempt: Attempt) -> I
     """Do the same as `execute_run`, wherever files and shared results lie."""
     threads = choose_threads(experiment.resources.cpus)
     with computing_with(threads):
-        yield from _execute(experiment, run, attempt, threads)
+        yield from _execute(experiment.in_order(run.order), run, attempt, threads)
 
 
 def _execute(experiment: Experiment, run: RunSpec, attempt: Attempt, threads: int) -> Iterator[events.Event]:
@@ -188,17 +188,20 @@ def point_seconds() -> float:
     return seconds
 
 
-def is_known(experiment: Experiment, texts: Sequence[Texts], shared: SharedResults) -> Callable[[int, Hashable], bool]:
-    """Tell, by the seed and the parts of a stage's key, whether the result of the stage would be taken over."""
+def is_known(
+    experiment: Experiment, texts: Sequence[Texts], shared: SharedResults
+) -> Callable[[int, Hashable, Sequence[int]], bool]:
+    """Tell, by the seed, the parts of a stage's key and the places of its tasks so far among the experiment's, in the
+    order of training, whether the result of the stage would be taken over."""
     training, device = experiment.training, choose_device(experiment.training.device)
     threads = choose_threads(experiment.resources.cpus)
     machine = environment(device, choose_precision(training.precision, device), threads)
     content, trained = _content(experiment, machine), [train for _, train, _ in texts]
 
-    def known(seed: int, parts: Hashable) -> bool:
+    def known(seed: int, parts: Hashable, places: Sequence[int]) -> bool:
         if not (isinstance(parts, tuple) and len(parts) > 1 and isinstance(parts[1], int)):
             return False  # the parts of something else than a stage
-        return shared.has(stage_key(content, seed, parts, trained[: parts[1]]))
+        return shared.has(stage_key(content, seed, parts, [trained[place] for place in places]))
 
     return known
 

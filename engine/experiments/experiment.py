@@ -22,6 +22,8 @@ from engine.common.explanations import Location, explain
 from engine.common.overrides import OVERRIDES
 from engine.common.parameters import no_boolean, parameters_of
 from engine.experiments.kept_checkpoints import Keep
+from engine.experiments.orders import Order, Orders, as_orders, label_in_order
+from engine.experiments.orders import written_out as orders_written_out
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.guards.guard import MOST_GUARDS, Guard, check_titles
@@ -80,7 +82,7 @@ class StrategySpec(BaseModel):
 
 
 class RunSpec(BaseModel):
-    """One strategy with all its parameters resolved, and one seed."""
+    """One strategy with all its parameters resolved, one seed, and one order of the tasks."""
 
     model_config = _STRICT
 
@@ -88,7 +90,10 @@ class RunSpec(BaseModel):
     parameters: dict[str, Any]
     seed: int
     label: str
-    """Its name on pages: the strategy and the parameters that the experiment sets or varies, without the seed."""
+    """Its name on pages: the strategy and the parameters that the experiment sets or varies, and the number of the
+    order where it varies that, without the seed."""
+    order: Order | None = None
+    """The names of the tasks in the order of training; None as written, in experiments that don't vary it."""
 
 
 class Experiment(BaseModel):
@@ -114,6 +119,8 @@ class Experiment(BaseModel):
     seeds: tuple[Annotated[int, BeforeValidator(no_boolean), Field(lt=2**63)], ...] = Field(
         (0,), min_length=1, max_length=1000
     )
+    orders: Orders | None = None
+    """The orders of the tasks in which every strategy is trained with every seed; None for the one as written."""
 
     @field_validator("general", mode="before")
     @classmethod
@@ -125,6 +132,11 @@ class Experiment(BaseModel):
     def _guards_differ(cls, value: tuple[Guard, ...]) -> tuple[Guard, ...]:
         check_titles(value)
         return value
+
+    @field_validator("orders", mode="before")
+    @classmethod
+    def _orders_as_people_write_them(cls, value: Any) -> Any:
+        return as_orders(value)
 
     @field_validator("training", "resources", mode="before")
     @classmethod
@@ -156,11 +168,11 @@ class Experiment(BaseModel):
                 raise ValueError(f"each {what} may stand only once; {', '.join(doubled[:5])} stands more often")
         if any(seed < 0 for seed in self.seeds):
             raise ValueError("seeds must be 0 or above")
-        resolved = self.runs_of_one_seed()
-        if len(resolved) > MAX_VARIANTS or len(resolved) * len(self.seeds) > MAX_RUNS:
+        resolved, orders = self.runs_of_one_seed(), self.task_orders
+        if len(resolved) > MAX_VARIANTS or len(resolved) * len(self.seeds) * len(orders) > MAX_RUNS:
             raise ValueError(
-                f"this makes {len(resolved) * len(self.seeds):,} runs of {len(resolved):,} strategies and settings; "
-                f"at most {MAX_RUNS:,} and {MAX_VARIANTS:,} go into one experiment"
+                f"this makes {len(resolved) * len(self.seeds) * len(orders):,} runs of {len(resolved):,} strategies "
+                f"and settings; at most {MAX_RUNS:,} and {MAX_VARIANTS:,} go into one experiment"
             )
         specs = [(s.name, tuple(sorted(s.parameters.items()))) for s in resolved]
         if len({repr(s) for s in specs}) < len(specs):
@@ -171,6 +183,19 @@ class Experiment(BaseModel):
                 "its files beside the tasks, such as reference: {train: general.txt}"
             )
         return self
+
+    @property
+    def task_orders(self) -> tuple[Order | None, ...]:
+        """The orders that are trained, written out; None alone where the order does not vary."""
+        names = tuple(task.name for task in self.tasks)
+        return (None,) if self.orders is None else orders_written_out(self.orders, names)
+
+    def in_order(self, order: Order | None) -> "Experiment":
+        """The experiment as a run with this order trains it: its tasks in that order, which then does not vary."""
+        if order is None:
+            return self
+        named = {task.name: task for task in self.tasks}
+        return self.model_copy(update={"tasks": tuple(named[name] for name in order), "orders": None})
 
     @property
     def own_beside(self) -> dict[str, TextBeside]:
@@ -203,13 +228,17 @@ class Experiment(BaseModel):
         )
 
     def runs(self) -> tuple[RunSpec, ...]:
-        """All runs, seed by seed, so that a first whole comparison is there early."""
+        """All runs, seed by seed and order by order, so that a first whole comparison is there early."""
         labels = self._labels()
         return tuple(
-            RunSpec(strategy=spec.name, parameters=spec.parameters, seed=seed, label=label)
+            RunSpec(
+                strategy=spec.name, parameters=spec.parameters, seed=seed, order=order,
+                label=label if order is None else label_in_order(label, number),
+            )
             for seed in self.seeds
+            for number, order in enumerate(self.task_orders, start=1)
             for spec, label in zip(self.runs_of_one_seed(), labels, strict=True)
-        )
+        )  # fmt: skip
 
     def _labels(self) -> list[str]:
         """A run's strategy with what it is chosen by, and whatever else tells it from the experiment's other runs."""
@@ -301,11 +330,12 @@ def to_data(experiment: Experiment) -> dict[str, Any]:
     resources = experiment.resources.model_dump(mode="json", exclude_defaults=True)
     keeps = {} if experiment.checkpoints == "all" else {"checkpoints": experiment.checkpoints}
     specs = [{s.name: s.parameters} if s.parameters else s.name for s in experiment.strategies]
+    orders = experiment.model_dump(mode="json", include={"orders"}, exclude_none=True)
     return {
         "name": data["name"], "model": data["model"], "tasks": [_text_data(task) for task in experiment.tasks],
         **reference, "general": general, **({"guards": guards} if guards else {}),
         "training": data["training"], **({"resources": resources} if resources else {}), **keeps,
-        "strategies": specs, "seeds": data["seeds"],
+        "strategies": specs, "seeds": data["seeds"], **orders,
     }  # fmt: skip
 
 

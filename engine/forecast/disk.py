@@ -111,8 +111,9 @@ def _new(sizes: dict[Hashable, int], known: set[Hashable]) -> int:
 
 def _runs(experiment: Experiment, parameters: int, reference: str) -> list[_Run]:
     stages, found = range(1, len(experiment.tasks) + 1), list[_Run]()
-    of_tasks = [task.overrides for task in experiment.tasks]
     for run in experiment.runs():
+        tasks = experiment.in_order(run.order).tasks
+        of_tasks = [task.overrides for task in tasks]
         strategy = strategies.build(run.strategy, run.parameters)
         overrides = strategies.overrides_of(run.strategy, run.parameters)
         settings = settings_of_stages(strategy, experiment.training, overrides, of_tasks)
@@ -120,5 +121,7 @@ def _runs(experiment: Experiment, parameters: int, reference: str) -> list[_Run]
         weights = weights_of(experiment.model, parameters, strategy, len(stages), run.seed)
         costs = tuple(strategy.cost(stage) for stage in stages)
         moments = _MOMENTS if experiment.training.optimizer_state == "keep" else 0
-        found.append(_Run(tuple((run.seed, each) for each in parts), weights, costs, moments))
+        names = tuple(task.name for task in tasks)
+        keys = tuple((run.seed, names[:stage], each) for stage, each in zip(stages, parts, strict=True))
+        found.append(_Run(keys, weights, costs, moments))
     return found

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from engine import strategies
-from engine.experiments.experiment import Experiment, StrategySpec
+from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.experiments.training import Training
 from engine.forecast.disk import DiskUse, disk_use
@@ -94,66 +94,67 @@ class Estimate:
         return self.disk.kept
 
 
-IsKnown = Callable[[int, Hashable], bool]
-"""Whether the result of a stage is kept already, by seed and what the strategy had to do with it."""
+IsKnown = Callable[[int, Hashable, Sequence[int]], bool]
+"""Whether the result of a stage is kept already, by seed, what the strategy had to do with it, and the places of its
+tasks so far among the experiment's."""
 
 
 def estimate(
     experiment: Experiment,
     sizes: Sequence[TaskSize],
     speed: Speed,
-    is_known: IsKnown = lambda seed, key_parts: False,
+    is_known: IsKnown = lambda seed, key_parts, places: False,
     reference: str = "",
     general: TaskSize | None = None,
 ) -> Estimate:
     """Cost of every run of `experiment`; `sizes` has its tasks in order, `general` is the size of its general text.
-    Stages that runs share cost once. `reference` is the fingerprint of its reference text, by which `is_known` tells
-    stages that read it."""
-    labels = [run.label for run in experiment.runs()]
-    specs = experiment.runs_of_one_seed()
+    Stages that runs share cost once, in whatever order the tasks after them are trained. `reference` is the fingerprint
+    of its reference text, by which `is_known` tells stages that read it."""
+    place_of = {task.name: place for place, task in enumerate(experiment.tasks)}
     disk = disk_use(experiment, speed.parameters, reference)
-    by_seed = []
-    for seed in experiment.seeds:
-        costs, seen = [], _Seen(partial(is_known, seed), reference)
-        for label, spec, on_disk in zip(labels, specs, disk.of_runs, strict=False):
-            costs.append(_run_cost(label, spec, experiment, sizes, general, speed, seen, seed, on_disk))
-        by_seed.append(costs)
-    seconds = sum(run.seconds for costs in by_seed for run in costs)
-    return Estimate(tuple(by_seed[0]), len(experiment.seeds), seconds, disk)
+    seen = {seed: _Seen(partial(is_known, seed), reference) for seed in experiment.seeds}
+    by_seed: dict[int, list[RunCost]] = {seed: [] for seed in experiment.seeds}
+    for run, on_disk in zip(experiment.runs(), disk.of_runs, strict=True):
+        places = tuple(place_of[name] for name in run.order) if run.order else tuple(range(len(sizes)))
+        ordered = experiment.in_order(run.order)
+        by_seed[run.seed].append(_run_cost(run, ordered, places, sizes, general, speed, seen[run.seed], on_disk))
+    seconds = sum(run.seconds for costs in by_seed.values() for run in costs)
+    return Estimate(tuple(by_seed[experiment.seeds[0]]), len(experiment.seeds), seconds, disk)
 
 
 class _Seen:
     """The results that earlier runs of the same seed have made."""
 
-    def __init__(self, is_known: Callable[[Hashable], bool], reference: str) -> None:
+    def __init__(self, is_known: Callable[[Hashable, Sequence[int]], bool], reference: str) -> None:
         self._is_known, self._made = is_known, set[Hashable]()
         self.reference = reference
         """The fingerprint of the reference text, a part of what names them."""
 
-    def first(self, what: Hashable) -> bool:
-        """Whether it must be made now; from then on it is there."""
-        new = what not in self._made and not self._is_known(what)
-        self._made.add(what)
+    def first(self, what: Hashable, places: tuple[int, ...] = ()) -> bool:
+        """Whether it must be made now of the tasks in these places, in their order; from then on it is there."""
+        new = (what, places) not in self._made and not self._is_known(what, places)
+        self._made.add((what, places))
         return new
 
 
 def _run_cost(
-    label: str,
-    spec: StrategySpec,
+    run: RunSpec,
     experiment: Experiment,
+    places: tuple[int, ...],
     sizes: Sequence[TaskSize],
     general: TaskSize | None,
     speed: Speed,
     seen: _Seen,
-    seed: int,
     on_disk: int,
 ) -> RunCost:
-    training, strategy = experiment.training, strategies.build(spec.name, spec.parameters)
-    of_strategy, of_tasks = strategies.overrides_of(spec.name, spec.parameters), [t.overrides for t in experiment.tasks]
-    settings = settings_of_stages(strategy, training, of_strategy, of_tasks)
-    weights = weights_of(experiment.model, speed.parameters, strategy, len(sizes), seed)
+    """The cost of a run of `experiment`, whose tasks are in the run's order; `places` are theirs among the `sizes`."""
+    sizes = [sizes[place] for place in places]
+    training, strategy = experiment.training, strategies.build(run.strategy, run.parameters)
+    of_strategy = strategies.overrides_of(run.strategy, run.parameters)
+    settings = settings_of_stages(strategy, training, of_strategy, [task.overrides for task in experiment.tasks])
+    weights = weights_of(experiment.model, speed.parameters, strategy, len(sizes), run.seed)
     evaluations = evaluation_tokens(experiment, sizes, general)
-    read = _tokens(strategy, settings, training, sizes, evaluations, seen)
+    read = _tokens(strategy, settings, training, sizes, places, evaluations, seen)
     seconds = sum(tokens.seconds(own.operations, speed) for own, tokens in zip(weights, read, strict=True))
     costs = [strategy.cost(stage) for stage in range(1, len(sizes) + 1)]
     stored = [_stored_numbers(cost, sizes[: min(stage, len(sizes) - 1)], speed) for stage, cost in enumerate(costs, 1)]
@@ -165,7 +166,7 @@ def _run_cost(
         for own, cost, numbers in zip(weights, costs, stored, strict=True)
     ]
     return RunCost(
-        label,
+        run.label,
         training_tokens=sum(tokens.trained for tokens in read),
         fisher_tokens=sum(tokens.fisher for tokens in read),
         forward_tokens=sum(tokens.beside + tokens.looked_at for tokens in read),
@@ -212,6 +213,7 @@ def _tokens(
     settings: Sequence[StageSettings],
     training: Training,
     sizes: Sequence[TaskSize],
+    places: tuple[int, ...],
     evaluations: tuple[EvaluationTokens, EvaluationTokens],
     seen: _Seen,
 ) -> list[_StageTokens]:
@@ -223,7 +225,7 @@ def _tokens(
     for stage, (size, key_parts, own) in enumerate(zip(sizes, every_key_parts, settings, strict=True), start=1):
         cost, trained, beside = strategy.cost(stage), 0, 0
         scored, written = (of_base.read, of_base.written) if stage == 1 else (0, 0)
-        if seen.first(key_parts):
+        if seen.first(key_parts, places[:stage]):
             tasks = [
                 (sizes[task - 1], epochs) for epochs, task in zip(own.epochs, strategy.plan(stage).tasks, strict=True)
             ]
@@ -233,7 +235,7 @@ def _tokens(
             scored += at_end.read + (training.evaluations_per_stage - 1) * inside.read
         read = {True: 0, False: 0}
         for reading in cost.readings if stage < len(sizes) else ():
-            if reading.shared_as is None or seen.first((key_parts, *reading.shared_as)):
+            if reading.shared_as is None or seen.first((key_parts, *reading.shared_as), places[:stage]):
                 part = min(1.0, reading.documents / max(1, size.documents))
                 read[reading.backward] += round(part * size.train_tokens * size.reads_per_target)
         found.append(_StageTokens(trained, beside, written, read[True], read[False], scored))
@@ -312,7 +314,7 @@ def _measure(name: str, block_size: int, tokens_per_step: int, device: str, prec
     )
 
 
-def _fastest(work: Callable[[], None], repeats: int = 2) -> float:
+def _fastest(work: Callable[[], None], repeats: int = 4) -> float:
     """Seconds of the fastest of `repeats`, after one to warm up."""
     work()
     times = []

@@ -43,7 +43,8 @@ def run_ids(folder: Path) -> pd.DataFrame:
         for run in runs.itertuples():
             finished = last_stage(store, str(run.run_id))
             if finished:
-                tasks = [task.name for task in store.experiment(str(run.experiment_id)).tasks]
+                of_run = store.experiment(str(run.experiment_id)).in_order(run.task_order)
+                tasks = [task.name for task in of_run.tasks]
                 found.append(
                     {
                         "run_id": run.run_id, "experiment_id": run.experiment_id, "label": run.label,
@@ -184,8 +185,8 @@ def _store(folder: Path) -> Store:
 
 
 def _stages(store: Store, run_id: str, task: str, before: int | None, after: int | None) -> tuple[int, int]:
-    experiment_id, _ = store.run_spec(run_id)
-    tasks = [each.name for each in store.experiment(experiment_id).tasks]
+    experiment_id, run = store.run_spec(run_id)
+    tasks = [each.name for each in store.experiment(experiment_id).in_order(run.order).tasks]
     if task not in tasks:
         raise StoreError(f"{quoted(task)} is no task of this run; it has {listed(tasks)}.")
     last = last_stage(store, run_id) if after is None else after

@@ -23,7 +23,7 @@ def report_key(store: Store, wanted: ReportTask) -> str | None:
         if None in sums:
             return None
         experiment_id, run = store.run_spec(span.after.run_id)
-        experiment = store.experiment(experiment_id)
+        experiment = store.experiment(experiment_id).in_order(run.order)
         training = experiment.training
         own = [
             [spec.model_dump(mode="json"), fact.get("held_out_fingerprint")]

@@ -38,7 +38,8 @@ class Found:
         if not self.source.stage:
             return "the base model"
         others = [spec.name for spec in self.experiment.runs_of_one_seed()]
-        name = self.run.strategy if others.count(self.run.strategy) == 1 else self.run.label
+        is_alone = others.count(self.run.strategy) == 1 and self.run.order is None
+        name = self.run.strategy if is_alone else self.run.label
         return f"{name} after stage {self.source.stage}"
 
     def load(self) -> LoadedModel:
@@ -53,13 +54,13 @@ def find(store: Store, source: Source) -> Found:
     the experiment began from, ModelError for a base model that can't be found."""
     experiment_id, run = store.run_spec(source.run_id)
     facts = store.model_facts(experiment_id)
-    experiment = as_begun(store.experiment(experiment_id), facts)
+    experiment = as_begun(store.experiment(experiment_id).in_order(run.order), facts)
     if not 0 <= source.stage <= len(experiment.tasks):
         raise StoreError(f"{run.label} has {len(experiment.tasks)} stages; there is none of number {source.stage}.")
     checkpoint = stage_folder(store.run_folder(source.run_id), source.stage) if source.stage else None
     own = {} if checkpoint is None else model_sums(checkpoint)
     if own is None:
-        raise StoreError(_damaged(source.stage))
+        raise StoreError(_not_kept(source.stage) if _was_dropped(store, source) else _damaged(source.stage))
     base = ""
     if checkpoint is None or is_adapter(checkpoint):
         base = weights_hash(locate(experiment.model), experiment.model)
@@ -71,6 +72,20 @@ def last_stage(store: Store, run_id: str) -> int:
     """The last stage that a run has finished, whether its checkpoint is still there or not; 0 where there is none."""
     stages = store.stages(run_id)
     return max((int(row.stage) for row in stages.itertuples() if row.finished), default=0)
+
+
+def _was_dropped(store: Store, source: Source) -> bool:
+    """Whether the store has forgotten the checkpoint, which was there when the stage had finished."""
+    stages = store.stages(source.run_id)
+    own = stages[(stages["stage"] == source.stage) & stages["finished"].astype(bool)]
+    return not own.empty and not isinstance(own["checkpoint"].item(), str)
+
+
+def _not_kept(stage: int) -> str:
+    return (
+        f"The checkpoint of stage {stage} was not kept: fewer stay once a run has finished, as its experiment says or "
+        "somebody chose later. Choose another stage, or train the run again."
+    )
 
 
 def _damaged(stage: int) -> str:

@@ -31,7 +31,7 @@ def verify(
     PalimpsestError where a checkpoint is gone or a guard can't be checked.
     """
     experiment_id, run = store.run_spec(run_id)
-    experiment = store.experiment(experiment_id)
+    experiment = store.experiment(experiment_id).in_order(run.order)
     tasks = [task.name for task in experiment.tasks]
     if guards is None and not experiment.guards and most_forgetting is None:
         raise ConfigError(

@@ -1,4 +1,8 @@
-"""The results of runs as data frames: one row per run, one per configuration with 95% intervals over its seeds."""
+"""The results of runs as data frames: one row per run, one per configuration with 95% intervals over its draws.
+
+A draw is what two runs must share for their difference to be their strategies': the seed and, where the order of the
+tasks varies, the order. Runs of one configuration differ in their draws alone.
+"""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +17,7 @@ from engine.common.errors import ConfigError
 from engine.common.numerals import written
 from engine.events.scores import LOWER_IS_BETTER
 from engine.experiments.experiment import Experiment, to_data
+from engine.experiments.orders import without_order
 from engine.results.summaries import intransigence, mean_interval, retention, stability_gap, summarize
 from engine.strategies import overrides_of, parts_of
 
@@ -59,9 +64,10 @@ def sign(score: str) -> float:
 
 
 def with_configurations(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs with a column `configuration`: the label, and the experiment's name where several are compared."""
+    """The runs with a column `configuration`: the label without the order of the tasks, and the experiment's name where
+    several are compared."""
     named = runs.copy()
-    named["configuration"] = named["label"].astype(object)
+    named["configuration"] = named["label"].map(without_order).astype(object)
     if named["experiment_id"].nunique() > 1:
         names = named["experiment"].map(_cut)
         doubled = names.map(named["experiment_id"].groupby(names).nunique()) > 1
@@ -100,10 +106,11 @@ def run_frame(runs: pd.DataFrame, matrix: pd.DataFrame, curve: pd.DataFrame, sco
     """One row per run of `runs` (with `configuration`), in its order, with every measure and its `_reason`.
 
     Levels are in the score's own unit; losses are above 0 where something was lost, gains where something was gained.
-    `complete` says that every stage is scored; an incomplete run has no measures.
+    `complete` says that every stage is scored; an incomplete run has no measures. `draw` is the run's seed, and where
+    the order of the tasks varies among the runs (order, seed), the order as the run's scores call the tasks.
     """
-    scored = matrices(matrix, score)
-    dips = stability_gaps(curve, task_orders(matrix), score)
+    scored, orders = matrices(matrix, score), task_orders(matrix)
+    dips = stability_gaps(curve, orders, score)
     complete = {run.run_id: _is_complete(scored.get(run.run_id, []), run.stages) for run in runs.itertuples()}
     joint_runs = [run for run in runs.itertuples() if run.strategy == REFERENCE and complete[run.run_id]]
     records = []
@@ -127,13 +134,22 @@ def run_frame(runs: pd.DataFrame, matrix: pd.DataFrame, curve: pd.DataFrame, sco
     columns = ["complete", "stages_scored", *(f"{name}{end}" for name in MEASURES for end in ("", "_reason"))]
     measured_frame = pd.DataFrame(records, index=runs.index, columns=columns)
     measured_frame[list(MEASURES)] = measured_frame[list(MEASURES)].astype(float)
-    return pd.concat([runs, measured_frame], axis=1)
+    return pd.concat([runs.assign(draw=_draws(runs, orders)), measured_frame], axis=1)
+
+
+def _draws(runs: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.Series:
+    seeds = [int(seed) for seed in runs["seed"]]
+    if runs["task_order"].notna().any():
+        found = [(tuple(orders.get(run_id, ())), seed) for run_id, seed in zip(runs["run_id"], seeds, strict=True)]
+        return pd.Series(found, index=runs.index, dtype=object)
+    return pd.Series(seeds, index=runs.index, dtype=object)
 
 
 def joint_beside(run: Any, joint_runs: Sequence[Any]) -> Any | None:
-    """The joint run that a run is measured against: of its experiment and seed the one that overrides the same training
-    settings, else the first; None for a joint run."""
-    beside = [j for j in joint_runs if (j.experiment_id, j.seed) == (run.experiment_id, run.seed)]
+    """The joint run that a run is measured against: of its experiment, seed and order of the tasks the one that
+    overrides the same training settings, else the first; None for a joint run."""
+    own_draw = (run.experiment_id, run.seed, run.task_order)
+    beside = [j for j in joint_runs if (j.experiment_id, j.seed, j.task_order) == own_draw]
     if run.strategy == REFERENCE or not beside:
         return None
     own = overrides_of(run.strategy, run.parameters)
@@ -173,10 +189,11 @@ def _fall(looks: Sequence[tuple[int, float]], own_stage: int, score: str) -> flo
 
 
 def configuration_frame(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per configuration in order of appearance: means over the complete runs' seeds with 95% bounds.
+    """One row per configuration in order of appearance: means over the complete runs with 95% bounds.
 
     For each of `MEASURES` and `COSTS`: `X`, `X_low`, `X_high` (NaN where undefined), `X_reason`.
-    `seeds` holds the seeds that the means are over; `runs` counts all runs, `complete` those.
+    `seeds` holds the seeds that the means are over; `runs` counts all runs, `complete` those. Where the order of the
+    tasks varies, a seed was run in several.
     """
     records = []
     for configuration, group in rows.groupby("configuration", sort=False):
@@ -184,9 +201,9 @@ def configuration_frame(rows: pd.DataFrame) -> pd.DataFrame:
         first = group.iloc[0]
         record: dict[str, Any] = {name: first[name] for name in ("experiment_id", "experiment", "label", "strategy")}
         record |= {"configuration": configuration, "runs": len(group), "complete": len(done)}
-        record["seeds"] = tuple(sorted(int(seed) for seed in done["seed"]))
+        record["seeds"] = tuple(sorted({int(seed) for seed in done["seed"]}))
         for name in (*MEASURES, *COSTS):
-            record |= _over_seeds(name, group, done)
+            record |= _over_draws(name, group, done)
         records.append(record)
     return pd.DataFrame(records)
 
@@ -278,7 +295,7 @@ def _intransigence(rows: Rows, joint: Rows | None, score: str) -> Measured:
 _SUMMARIZED = ("average", "learning_accuracy", "forgetting", "backward_transfer", "forward_transfer")
 
 
-def _over_seeds(name: str, group: pd.DataFrame, done: pd.DataFrame) -> dict[str, Any]:
+def _over_draws(name: str, group: pd.DataFrame, done: pd.DataFrame) -> dict[str, Any]:
     values = [float(value) for value in done.get(name, ()) if pd.notna(value)]
     reason = ""
     if not values:

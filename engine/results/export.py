@@ -27,23 +27,20 @@ from engine.results.comparison import (
     Measured,
     joint_beside,
     matrices,
-    run_frame,
     stability_gaps,
     task_orders,
-    with_configurations,
 )
-from engine.results.fairness import Conditions, conditions_of_runs, unfair, unfair_runs
+from engine.results.fairness import conditions_of_runs
+from engine.results.kept_most import comparison_data
 from engine.results.operations import operations_of
-from engine.results.paired_tests import PairedDifference
 from engine.results.summaries import intransigence, summarize
-from engine.results.verdict import Verdict, verdict
 from engine.store import Store
 
 SCHEMA = "palimpsest/results/3"
 """3: `exact_match` and `token_f1` among the scores and summaries, `unscored`, `general`, a run's `general`, `guards`,
-`harness`, `interruptions`, `environment` and `continued_from` are new. 2: `checkpoints` are relative to the file's
-folder; before, they were whole paths of the machine. `curve`, `comparison`, `reference`, a run's `clipping` and its
-`remarks` are new."""
+`harness`, `interruptions`, `environment`, `continued_from` and `order` are new. 2: `checkpoints` are relative to the
+file's folder; before, they were whole paths of the machine. `curve`, `comparison`, `reference`, a run's `clipping` and
+its `remarks` are new."""
 SUMMARIZED = ("nats_per_token", "bits_per_byte", "accuracy")
 """Perplexity is left out: it is exp of a mean, and means of it over tasks say nothing."""
 
@@ -56,7 +53,6 @@ _CURVE = (
     "stage", "step", "task", *(f"{name}{end}" for name in SCORE_NAMES for end in ("", "_low", "_high")),
     "worse_by", "worse_by_half", "is_worse",
 )  # fmt: skip
-_TESTED = ("configuration", "mean", "half_width", "p", "corrected_p", "comparisons", "is_established")
 _CARD, _ADAPTER, _OF_MODELS = "README.md", "adapter_config.json", (".json", ".safetensors", ".txt", ".model", ".jinja")
 
 Matrix = Sequence[Sequence[float | None]]
@@ -66,17 +62,19 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     """Everything about an experiment as plain data without NaN: the content of `results.json`.
 
     `checkpoints` are relative to the folder `beside`, where the file is to lie: the store's unless another is named.
-    `scores` has a row per stage (0 is the base model) and a column per task; `summary` is in terms of a score
+    `scores` has a row per stage (0 is the base model) and a column per task in the order of training: that of a run's
+    `order` where the experiment varies it, else that of `tasks`; `training` likewise. `summary` is in terms of a score
     where higher is better, s = −nats_per_token, −bits_per_byte or accuracy. `curve` holds the looks inside stages and
     at their ends as the columns of a table, with both ends of each score's 95% interval (`Store.curve` says which).
     `exact_match` and `token_f1` are None for the tasks that `unscored` names, with the reason. `general` holds the
     general text's scores by stage with KL(base ‖ now), `guards` what became of each guard (`results.beside`).
-    `clipping` says which share of the steps was clipped, and what share of their gradients that left.
-    `comparison` holds by score the paired tests of the configuration that kept most. `harness` has a row for each value
-    that lm-evaluation-harness gave of a run's stage. `interruptions` are sentences on what cut a run short elsewhere
-    before it went on by itself. `continued_from` names the run whose first stages a run has taken: where `unlike` lists
-    facts, these stages were trained with another arithmetic. `environment` is that of the first run that began; a run's
-    own is None where it is the same, and before the run began. Raises StoreError for an unknown id.
+    `clipping` says which share of the steps was clipped, and what share of their gradients that left. `comparison`
+    holds by score the paired tests of the configuration that kept most, of runs of the same seed: `by_seed` the
+    differences, and where the order varies `by_order_and_seed`, of runs of the same order too. `harness` has a row for
+    each value that lm-evaluation-harness gave of a run's stage. `interruptions` are sentences on what cut a run short
+    elsewhere before it went on by itself. `continued_from` names the run whose first stages a run has taken: where
+    `unlike` lists facts, these stages were trained with another arithmetic. `environment` is that of the first run that
+    began; a run's own is None where it is the same, and before the run began. Raises StoreError for an unknown id.
     """
     experiment = store.experiment(experiment_id)
     runs = store.runs(experiment_id)
@@ -92,20 +90,20 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
     described, limit = [], experiment.training.gradient_clip
     clipped = store.clipped_steps(run_ids, limit or math.inf)
     for run in runs.itertuples():
-        joint = joint_beside(run, joint_runs)
+        order = {} if run.task_order is None else {"order": run.task_order}
+        joint, ordered = joint_beside(run, joint_runs), experiment.in_order(run.task_order)
         matrix_of = {name: _whole(found.get(run.run_id, []), len(experiment.tasks)) for name, found in scores.items()}
         against = {name: found.get(joint.run_id, []) if joint else [] for name, found in scores.items()}
         described.append(
             {
                 "run_id": run.run_id, "label": run.label, "strategy": run.strategy, "parameters": run.parameters,
-                "training": _training_of(experiment, run),
-                "seed": int(run.seed), "status": run.status, "reason": run.reason, "scores": matrix_of,
-                "interruptions": run.interruptions or [],
+                "training": _training_of(ordered, run), "seed": int(run.seed), **order, "status": run.status,
+                "reason": run.reason, "scores": matrix_of, "interruptions": run.interruptions or [],
                 **_of_machines(environments[run.run_id], first, origins.get(run.run_id)),
                 "summary": _summaries(matrix_of, against, {name: gap.get(run.run_id) for name, gap in gaps.items()}),
                 "curve": curves.get(run.run_id) or {name: [] for name in _CURVE},
                 "seconds": run.seconds, "tokens": int(run.target_tokens),
-                "operations": operations_of(run, experiment, environments[run.run_id], stages, facts[run.run_id]),
+                "operations": operations_of(run, ordered, environments[run.run_id], stages, facts[run.run_id]),
                 "clipping": clipping_data(clipped[clipped["run_id"] == run.run_id], limit),
                 **beside_tasks[run.run_id],
                 "harness": harness_values(store.run_folder(run.run_id)),
@@ -113,14 +111,10 @@ def results(store: Store, experiment_id: str, beside: Path | None = None) -> dic
             }
         )  # fmt: skip
     whole = {
-        "schema": SCHEMA,
-        "experiment": to_data(experiment),
-        "environment": first,
-        **_of_texts(store, experiment_id, experiment),
-        "unscored": unscored(matrix),
-        "runs": described,
-        "comparison": _comparison(runs, matrix, of_run),
-    }
+        "schema": SCHEMA, "experiment": to_data(experiment), "environment": first,
+        **_of_texts(store, experiment_id, experiment), "unscored": unscored(matrix), "runs": described,
+        "comparison": comparison_data(runs, matrix, of_run, SUMMARIZED),
+    }  # fmt: skip
     return dict(_plain(whole))
 
 
@@ -153,43 +147,6 @@ def _of_stages(stages: pd.DataFrame, folder: Path) -> dict[str, Any]:
         "remarks": [{"stage": int(stage), "text": text} for stage, found in remarks for text in found],
         "checkpoints": [_relative(path, folder) for path in stages["checkpoint"] if isinstance(path, str)],
     }
-
-
-def _comparison(runs: pd.DataFrame, matrix: pd.DataFrame, of_run: Mapping[str, Conditions]) -> dict[str, Any]:
-    """By score: what kept most and its paired differences to the others, above 0 where it kept more; and the runs that
-    are left out because they can't be compared fairly. The winner is None where no run can be compared."""
-    named = with_configurations(runs)
-    left_out = list(unfair_runs(unfair(named, of_run)))
-    judged = named[~named["run_id"].isin(left_out)]
-    no_curve = pd.DataFrame(columns=["run_id", "task", "stage", "step", *SUMMARIZED])
-    found: dict[str, Any] = {}
-    for name in SUMMARIZED:
-        said = verdict(run_frame(judged, matrix, no_curve, name), name)
-        found[name] = {
-            "winner": said.winner,
-            "measure": said.measure or None,
-            "differences": [_tested(each) | {"by_seed": each.by_seed} for each in said.differences],
-        }
-    return found | {"left_out": left_out}
-
-
-def differences_csv(found: Verdict, score: str) -> str:
-    """The paired differences of a verdict, long: one line per rival and seed, with the test of all its seeds."""
-    about = {"score": score, "measure": found.measure, "winner": found.winner}
-    lines = [
-        about | _tested(each) | {"seed": seed, "difference": difference}
-        for each in found.differences
-        for seed, difference in each.by_seed.items()
-    ]
-    columns = [*about, *_TESTED, "seed", "difference"]
-    return str(pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n"))
-
-
-def _tested(found: PairedDifference) -> dict[str, Any]:
-    values = (
-        found.rival, found.mean, found.half_width, found.p, found.corrected_p, found.comparisons, found.is_established,
-    )  # fmt: skip
-    return dict(zip(_TESTED, values, strict=True))
 
 
 def _curves(curve: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:

@@ -28,6 +28,9 @@ class Conditions:
 
     model: str
     tasks: tuple[str, ...]
+    """In the order of training."""
+    orders: frozenset[tuple[str, ...]]
+    """The orders of the tasks that the experiment varies, or its only one."""
     trained_on: Mapping[str, str]
     """Fingerprint of each task's training text by name; empty before the run has started."""
     held_out: Mapping[str, str]
@@ -58,18 +61,22 @@ def conditions(
     settings: StageSettings,
     facts: Iterable[Mapping[str, Any]],
     environment: Mapping[str, Any] | None = None,
+    order: Sequence[str] | None = None,
 ) -> Conditions:
     """The conditions of a run, from its experiment, its `settings` of every task and what it recorded of its tasks and
-    its environment (nothing before it began)."""
+    its environment (nothing before it began), and its `order` of the tasks where it is not the experiment's."""
     environment = environment or {}
     known = {str(fact["name"]): fact for fact in facts}
+    label_of = {task.name: task.label for task in experiment.tasks}
+    as_written = tuple(label_of)
     limit, budget = experiment.training.stage_tokens, {}
     for task, epochs in zip(experiment.tasks, settings.epochs, strict=True):
         if tokens := known.get(task.label, {}).get("target_tokens"):
             budget[task.label] = min(int(tokens) * epochs, limit) if limit else int(tokens) * epochs
     return Conditions(
         model=experiment.model,
-        tasks=tuple(task.label for task in experiment.tasks),
+        tasks=tuple(label_of[name] for name in order or as_written),
+        orders=frozenset(tuple(label_of[name] for name in each or as_written) for each in experiment.task_orders),
         trained_on={name: fact["fingerprint"] for name, fact in known.items() if fact.get("fingerprint")},
         held_out={
             name: fact["held_out_fingerprint"] for name, fact in known.items() if fact.get("held_out_fingerprint")
@@ -93,7 +100,9 @@ def conditions_of_runs(
     for run in runs.itertuples():
         experiment = experiments[run.experiment_id]
         settings = settings_of_run(experiment, run.strategy, run.parameters)
-        found[run.run_id] = conditions(experiment, settings, facts[run.run_id], environments[run.run_id])
+        found[run.run_id] = conditions(
+            experiment, settings, facts[run.run_id], environments[run.run_id], run.task_order
+        )
     return found
 
 
@@ -119,7 +128,17 @@ def unfair(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Finding
     like = runs[alike]
     of_machines = _unlike_machines(like, {run_id: of_run[run_id].machine for run_id in like["run_id"]})
     elsewhere = {run_id for finding in of_machines for run_id in finding.run_ids}
-    return findings + of_machines + _unlike_seeds(like[~like["run_id"].isin(elsewhere)])
+    rest = like[~like["run_id"].isin(elsewhere)]
+    return findings + of_machines + _unlike_seeds(rest.assign(draw=_draws(rest, of_run)))
+
+
+def _draws(runs: pd.DataFrame, of_run: Mapping[str, Conditions]) -> list[Any]:
+    """The seeds of runs, and where an experiment varies the order of its tasks the orders with them: a run stands
+    beside those of its own order."""
+    varies = any(len(of_run[run_id].orders) > 1 for run_id in runs["run_id"])
+    return [
+        (of_run[run.run_id].tasks, int(run.seed)) if varies else int(run.seed) for run in runs.itertuples()
+    ]  # fmt: skip
 
 
 def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str, str]]:
@@ -129,7 +148,7 @@ def differences(conditions: Conditions, reference: Conditions) -> list[tuple[str
         found.append(("model", f"the base model is {conditions.model}, not {reference.model}."))
     if set(conditions.tasks) != set(reference.tasks):
         found.append(("tasks", f"the tasks are {_listed(conditions.tasks)}, not {_listed(reference.tasks)}."))
-    elif conditions.tasks != reference.tasks:
+    elif conditions.tasks != reference.tasks and conditions.tasks not in reference.orders:
         found.append(("order", f"the order of tasks is {_arrows(conditions.tasks)}, not {_arrows(reference.tasks)}."))
     other = [t for t in conditions.tasks if _unlike(conditions.trained_on, reference.trained_on, t)]
     if other:
@@ -224,9 +243,9 @@ def _who(runs: pd.DataFrame, ids: Sequence[str]) -> str:
 
 
 def _unlike_seeds(runs: pd.DataFrame) -> list[Finding]:
-    """Configurations whose seeds, finished or still to come, are not those that cover most runs."""
+    """Configurations whose draws, finished or still to come, are not those that cover most runs."""
     usable = runs[(runs["status"] == "finished") | runs["status"].isin(PENDING)]
-    seeds = {str(name): frozenset(group["seed"]) for name, group in usable.groupby("configuration", sort=False)}
+    seeds = {str(name): frozenset(group["draw"]) for name, group in usable.groupby("configuration", sort=False)}
     if len(seeds) < 2:
         return []
     wanted = _wanted_seeds(list(seeds.values()))
@@ -236,9 +255,9 @@ def _unlike_seeds(runs: pd.DataFrame) -> list[Finding]:
             text = f"{name}: its seeds are {_seeds(seeds[str(name)])}, where most have {_seeds(wanted)}."
             findings.append(Finding("seeds", tuple(group["run_id"]), text))
             continue
-        extra = group[~group["seed"].isin(wanted)]
+        extra = group[[draw not in wanted for draw in group["draw"]]]
         if len(extra):
-            text = f"{name}: seeds {_seeds(frozenset(extra['seed']))} were not run by the other configurations."
+            text = f"{name}: seeds {_seeds(frozenset(extra['draw']))} were not run by the other configurations."
             findings.append(Finding("seeds", tuple(extra["run_id"]), text))
     return findings
 
@@ -282,5 +301,12 @@ def _rates(conditions: Conditions, reference: Conditions, tasks: Sequence[str]) 
     return f"another ({'; '.join(f'{task} {mine:g} and not {other:g}' for task, (mine, other) in pairs.items())})"
 
 
-def _seeds(seeds: frozenset[Any]) -> str:
-    return ", ".join(str(int(seed)) for seed in sorted(seeds)) or "none"
+def _seeds(draws: frozenset[Any]) -> str:
+    """Seeds as a sentence names them, with the orders that each set of them was run in."""
+    plain = sorted(draw for draw in draws if not isinstance(draw, tuple))
+    found = [", ".join(map(str, plain))] if plain else []
+    of_order: dict[tuple[str, ...], list[int]] = {}
+    for order, seed in sorted(draw for draw in draws if isinstance(draw, tuple)):
+        of_order.setdefault(order, []).append(seed)
+    found += [f"{', '.join(map(str, seeds))} in the order {_arrows(order)}" for order, seeds in of_order.items()]
+    return "; ".join(found) or "none"

@@ -1,12 +1,15 @@
-"""Paired tests over seeds: whether one strategy kept more than another, or chance may have made the difference.
+"""Paired tests over draws: whether one strategy kept more than another, or chance may have made the difference.
 
-Two runs of one seed see the same draws: the same order of the data, the same held-out documents. What the draws do to
-both cancels in the difference dₛ of their scores, so the test is that of the differences (Student 1908):
+Two runs of one seed see the same random numbers: the same order of the data, the same held-out documents. Where the
+order of the tasks varies, runs of one order see the same tasks before each. What these draws do to both runs cancels in
+the difference dₛ of their scores, so the test is that of the differences (Student 1908), s over seeds, or over pairs of
+an order and a seed:
 
     mean d = Σ dₛ / n,    t = mean d / (s / √n),    s² = Σ (dₛ − mean d)² / (n − 1),    p = P(|T| ≥ |t|),  T ~ t(n − 1)
 
-with the 95% interval mean d ± t₀.₉₇₅(n − 1) s / √n. Intervals of two means are no test: they hold what the seeds do to
-both, and overlap where every seed says the same.
+with the 95% interval mean d ± t₀.₉₇₅(n − 1) s / √n. Intervals of two means are no test: they hold what the draws do to
+both, and overlap where every seed says the same. The orders are taken as they are: what a strategy does more of in one
+than in another widens s, and nothing is said of orders that were not trained.
 
 The best strategy is found by the same scores, so all k(k − 1)/2 pairs of k strategies have been looked at. Their p are
 corrected together by Holm's step-down (Holm 1979, Scandinavian Journal of Statistics 6:65): the chance that any of
@@ -31,17 +34,20 @@ _ROUNDING = 1e-9
 """Differences that vary by less than this share of the scores are equal: the rest is rounding."""
 
 Array = NDArray[np.float64]
-Scores = Mapping[str, Mapping[int, float]]
-"""Each configuration's score by seed, where higher is better; all of the same seeds."""
+Draw = int | tuple[tuple[str, ...], int]
+"""A seed, or the order of the tasks and a seed."""
+Scores = Mapping[str, Mapping[Draw, float]]
+"""Each configuration's score by draw, where higher is better; all of the same draws."""
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much better `better` scores than `rival`, over the seeds of both."""
+    """How much better `better` scores than `rival`, over the draws of both."""
 
     better: str
     rival: str
-    by_seed: Mapping[int, float]
+    by_seed: Mapping[Draw, float]
+    """By seed, or by order and seed where the order of the tasks varies."""
     mean: float
     half_width: float | None
     """Half the width of the mean's 95% interval; None where there is nothing to take it from, as `p`."""
@@ -59,6 +65,12 @@ class PairedDifference:
     @property
     def seeds_better(self) -> int:
         return sum(difference > 0 for difference in self.by_seed.values())
+
+    @property
+    def draws(self) -> str:
+        """The word for what the differences are over, in the plural."""
+        varies = any(isinstance(draw, tuple) for draw in self.by_seed)
+        return "pairs of order and seed" if varies else "seeds"
 
     @property
     def is_nothing(self) -> bool:
@@ -90,7 +102,7 @@ def differences_to(best: str, scores: Scores) -> tuple[PairedDifference, ...]:
 
 
 def paired_p(one: Array, other: Array) -> Array:
-    """The p of the paired t-test with two sides, over the seeds on the last axis.
+    """The p of the paired t-test with two sides, over the draws on the last axis.
 
     NaN for one seed, where the difference is the same in every seed, and where a score is infinite.
     """

@@ -11,7 +11,7 @@ from engine.common.numerals import written
 from engine.events.scores import SHARES
 from engine.results.comparison import LOSSES, REFERENCE, configuration_frame, sign, trains_on_all
 from engine.results.fairness import PENDING
-from engine.results.paired_tests import PairedDifference, differences_to
+from engine.results.paired_tests import Draw, PairedDifference, differences_to
 
 UNITS = {
     "bits_per_byte": "bits per byte",
@@ -38,24 +38,28 @@ class Verdict:
     """The winner's paired differences to all but the reference, the next best first; above 0 it kept more."""
 
 
-def common_seeds(rows: pd.DataFrame) -> frozenset[int]:
-    """The seeds that every configuration with a complete run has completed."""
+def common_seeds(rows: pd.DataFrame) -> frozenset[Draw]:
+    """The seeds that every configuration with a complete run has completed; where the order of the tasks varies, the
+    orders with their seeds."""
     done = rows[rows["complete"].astype(bool)]
-    seeds = [frozenset(int(s) for s in group["seed"]) for _, group in done.groupby("configuration", sort=False)]
+    seeds = [frozenset(group["draw"]) for _, group in done.groupby("configuration", sort=False)]
     return frozenset.intersection(*seeds) if seeds else frozenset()
 
 
 def on_common_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of `common_seeds`, and those of runs that are not complete."""
-    return rows[rows["seed"].isin(common_seeds(rows)) | ~rows["complete"].astype(bool)]
+    common = common_seeds(rows)
+    is_common = pd.Series([draw in common for draw in rows["draw"]], index=rows.index, dtype=bool)
+    return rows[is_common | ~rows["complete"].astype(bool)]
 
 
 def verdict(rows: pd.DataFrame, score: str) -> Verdict:
-    """Judge the runs of `rows` (a run frame) over the seeds that all its configurations have completed.
+    """Judge the runs of `rows` (a run frame) over the seeds that all its configurations have completed, and where the
+    order of the tasks varies over the pairs of an order and a seed.
 
     "Kept most" is the best mean score of the final model on the earlier tasks, so that a model which never
     learned them can't win; with a single task it is the average. joint is the reference and can't win. Whether a
-    difference stands is said by the paired tests of `paired_tests`, over the same seeds.
+    difference stands is said by the paired tests of `paired_tests`, over the same draws.
     """
     judged = on_common_seeds(rows)
     table = configuration_frame(judged)
@@ -120,10 +124,10 @@ def _differences(judged: pd.DataFrame, ranked: pd.DataFrame, measure: str, score
     """The paired differences of the first of the `ranked` configurations to the others; above 0 it is better."""
     better = -1.0 if measure in LOSSES else sign(score)
     done = judged[judged["complete"].astype(bool) & judged[measure].notna()]
-    scores: dict[str, dict[int, float]] = {str(name): {} for name in ranked["configuration"]}
-    for name, seed, value in zip(done["configuration"], done["seed"], done[measure], strict=True):
+    scores: dict[str, dict[Draw, float]] = {str(name): {} for name in ranked["configuration"]}
+    for name, draw, value in zip(done["configuration"], done["draw"], done[measure], strict=True):
         if name in scores:
-            scores[name][int(seed)] = better * float(value)
+            scores[name][draw] = better * float(value)
     if not all(scores.values()):
         return ()  # with a single task nothing is forgotten
     return differences_to(str(ranked.iloc[0]["configuration"]), scores)
@@ -138,24 +142,28 @@ def _kept(winner: pd.Series, differences: Sequence[PairedDifference], score: str
     if not differences:
         return f"{winner['configuration']} kept most; no other strategy that can be compared with it is finished."
     nearest = differences[0]
-    name, rival, seeds = nearest.better, f"{nearest.rival}, the next best,", len(nearest.by_seed)
-    every = f"every one of {seeds} seeds"
-    where = every if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds} seeds"
+    name, rival, number = nearest.better, f"{nearest.rival}, the next best,", len(nearest.by_seed)
+    every = f"every one of {number} {nearest.draws}"
+    where = every if nearest.seeds_better == number else f"{nearest.seeds_better} of {number} {nearest.draws}"
     if nearest.is_established:
         return f"{name} kept most: more than {rival} in {where}, by {_tested(nearest, score)}."
     start = "It is not established which strategy kept most"
     if not isfinite(nearest.mean):
         return f"{start}: the score of {rival} has no finite value, so no test can set it against {name}'s."
     if nearest.is_nothing:
-        same = every if seeds > 1 else f"the one seed ({next(iter(nearest.by_seed))})"
+        same = every if number > 1 else f"the one seed ({_only_seed(nearest)})"
         return f"{start}: {name} and {nearest.rival} score the same in {same}."
     if nearest.p is not None:
         return f"{start}: {name} kept more than {rival} in {where}, by {_tested(nearest, score)}."
     ahead = f"{name} kept {margin(nearest, score)} more than {rival}"
-    if seeds > 1:
+    if number > 1:
         return f"{start}: {ahead} in every seed alike, and seeds that change nothing can't show what is chance."
-    seed = next(iter(nearest.by_seed))
-    return f"{start}: {ahead} but in one seed ({seed}) alone, which can't show what is chance."
+    return f"{start}: {ahead} but in one seed ({_only_seed(nearest)}) alone, which can't show what is chance."
+
+
+def _only_seed(found: PairedDifference) -> int:
+    draw = next(iter(found.by_seed))
+    return draw[1] if isinstance(draw, tuple) else draw
 
 
 def _tested(found: PairedDifference, score: str) -> str:

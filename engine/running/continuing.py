@@ -1,11 +1,13 @@
 """One more task for an experiment that has ended: a new experiment whose runs begin with the stages of its runs.
 
 The tasks so far come first and in their order, all that determines a stage is as it was, and each run begins with the
-stages of the earlier run of its strategy, parameters and seed. Its checkpoints and what was recorded of them are taken;
-the added tasks are scored on these checkpoints (`engine.training.loop`), and the new stages follow. On the machine
-that trained the earlier stages, all numbers are those of an experiment that had the tasks from the start.
+stages of the earlier run of its strategy, parameters, seed and order of the tasks so far. Its checkpoints and what was
+recorded of them are taken; the added tasks are scored on these checkpoints (`engine.training.loop`), and the new stages
+follow. On the machine that trained the earlier stages, all numbers are those of an experiment that had the tasks from
+the start.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from engine.common.errors import ConfigError
 from engine.common.quoting import listed
 from engine.driving.run_log import log
 from engine.experiments.experiment import Experiment, RunSpec
+from engine.experiments.orders import with_tasks
 from engine.experiments.origin import Origin
-from engine.persistence.checkpoints import stage_folder
+from engine.persistence.checkpoints import OPTIMIZER_FILE, stage_folder
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
 from engine.persistence.shared_results import SharedResults
@@ -32,7 +35,7 @@ from engine.store.schema import ACTIVE
 from engine.store.taking import Beginning
 from engine.store.writing import new_experiment_id, run_id_of
 
-_MAY_DIFFER = ("name", "tasks", "strategies", "seeds", "resources")
+_MAY_DIFFER = ("name", "tasks", "strategies", "seeds", "orders", "resources")
 _TRAINING_MAY_DIFFER = ("device",)
 
 
@@ -74,7 +77,7 @@ class Continuation:
             if stages < known:
                 start = f"after stage {stages}" if stages else "from the start"
                 why = (
-                    "its earlier checkpoints are not there"
+                    "its earlier checkpoints were not kept"
                     if number in self.beginnings
                     else "no earlier run is like it"
                 )
@@ -121,17 +124,22 @@ def plan_continuation(earlier: Earlier, experiment: Experiment) -> Continuation:
         raise ConfigError(
             f"{experiment.name}: has no task that {earlier.experiment.name!r} does not have; add one at its end."
         )
+    _refuse_other_draws(earlier.experiment, experiment)
     runs = earlier.store.runs(earlier.experiment_id)
     if runs["status"].isin([*ACTIVE, "queued"]).any():
         raise ConfigError(
             f"{earlier.experiment.name}: has runs that have not ended; wait for them or stop them, then add the task."
         )
-    known = {_identity(earlier.store.run_spec(run_id)[1]): run_id for run_id in map(str, runs["run_id"])}
+    before = earlier.experiment
+    known = {
+        _identity(earlier.store.run_spec(run_id)[1], before, before): run_id for run_id in map(str, runs["run_id"])
+    }
     beginnings = {}
     for number, spec in enumerate(experiment.runs()):
-        if (run_id := known.get(_identity(spec))) is not None:
+        if (run_id := known.get(_identity(spec, experiment, before))) is not None:
             finished = int(earlier.store.stages([run_id])["finished"].sum())
-            beginnings[number] = Beginning(run_id, _stages_at_hand(earlier.run_folder(run_id), finished))
+            keeps = experiment.training.optimizer_state == "keep"
+            beginnings[number] = Beginning(run_id, _stages_at_hand(earlier.run_folder(run_id), finished, keeps))
     if not any(beginning.stages for beginning in beginnings.values()):
         raise ConfigError(
             f"{earlier.experiment.name}: holds no checkpoint that one of these runs could begin with: none of its runs "
@@ -182,19 +190,35 @@ def _differing(earlier: Earlier, experiment: Experiment) -> list[str]:
     return found + (["tasks"] if first != before["tasks"] else [])
 
 
-def _identity(spec: RunSpec) -> str:
-    """What tells a run from the others of its experiment, with the defaults of parameters that are newer than it."""
+def _refuse_other_draws(before: Experiment, after: Experiment) -> None:
+    """Orders that are counted are drawn anew for more tasks, so that no run would begin as an earlier one. Raises
+    ConfigError."""
+    if before.orders is None or after.orders is None or isinstance(after.orders, tuple):
+        return
+    added = [task.name for task in after.tasks[len(before.tasks) :]]
+    wanted = [list(order) for order in with_tasks(filter(None, before.task_orders), added)]
+    raise ConfigError(
+        f"{after.name}: `orders: {after.orders}` stands for other orders now that there are more tasks; write out "
+        f"those so far with the added tasks at their ends: `orders: {json.dumps(wanted, ensure_ascii=False)}`."
+    )
+
+
+def _identity(spec: RunSpec, own: Experiment, before: Experiment) -> str:
+    """What tells a run of an experiment from the others, of its order the tasks that were there `before`; with the
+    defaults of parameters that are newer than it."""
     parameters: dict[str, Any] = strategies.resolved(spec.strategy, spec.parameters)
-    return repr((spec.strategy, sorted(parameters.items()), spec.seed))
+    order = [task.name for task in own.in_order(spec.order).tasks][: len(before.tasks)]
+    return repr((spec.strategy, sorted(parameters.items()), spec.seed, order))
 
 
-def _stages_at_hand(run_folder: Path, finished: int) -> int:
+def _stages_at_hand(run_folder: Path, finished: int, with_optimizer: bool) -> int:
     """The number of stages from the first whose checkpoints are there: the strategy's state lies in the last one, or is
-    made again from all of them."""
+    made again from all of them. None `with_optimizer` where the last one lacks the optimiser's state."""
     there = 0
     while there < finished and stage_folder(run_folder, there + 1).is_dir():
         there += 1
-    return there
+    is_enough = not with_optimizer or (stage_folder(run_folder, there) / OPTIMIZER_FILE).is_file()
+    return there if is_enough else 0
 
 
 def _copied_bytes(earlier: Earlier, beginnings: Mapping[int, Beginning], target: Path) -> int:

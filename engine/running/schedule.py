@@ -13,7 +13,7 @@ from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.settings_of_stage import settings_of_stages
 from engine.persistence.content_keys import content_key, stage_key_parts
 
-_NOT_OF_A_STAGE = {"name", "tasks", "reference", "general", "guards", "strategies", "seeds"}
+_NOT_OF_A_STAGE = {"name", "tasks", "reference", "general", "guards", "strategies", "seeds", "orders"}
 """The fields of an experiment that say nothing of how a stage is trained, or do so by the names of its stages."""
 
 
@@ -37,6 +37,7 @@ def stage_names(experiment: Experiment, run: RunSpec) -> tuple[str, ...]:
     It is made of what stands in the experiment, without reading a text or a model. So it may tell stages apart whose
     texts are equal by chance, which are then trained twice, and never takes different ones for the same.
     """
+    experiment = experiment.in_order(run.order)
     strategy = strategies.build(run.strategy, run.parameters)
     of_strategy = strategies.overrides_of(run.strategy, run.parameters)
     settings = settings_of_stages(

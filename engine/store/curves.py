@@ -31,6 +31,7 @@ class _RunScores:
     """The scores of one run; looks by (stage, task)."""
 
     tasks: Sequence[str]
+    """As scores call them, in the order of training."""
     strategy: Strategy
     evaluations: int
     """Planned in every stage."""
@@ -95,6 +96,7 @@ class CurveReader(Database):
 
     def matrix(self, run_ids: Sequence[str] | str) -> pd.DataFrame:
         """The score matrix, long: one row per run, stage (0 is the base model) and task, on all held-out text.
+        `task_index` is a task's place in the run's own order, from 1: that of the stage that trains it.
 
         `questions` counts the held-out questions that were answered, 0 of plain text, whose `exact_match` and
         `token_f1` are NaN.
@@ -103,7 +105,7 @@ class CurveReader(Database):
 
         ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
         with self._reading() as connection:
-            tasks = {run.run_id: run.tasks for run in _runs(connection, ids)}
+            tasks = {run.run_id: _tasks(run) for run in _runs(connection, ids)}
             of_tasks = schema.scores.c.whole.is_(True) & (schema.scores.c.task != GENERAL)
             found = _scores(connection, ids, of_tasks)
             marks = connection.execute(select(schema.answers).where(schema.answers.c.run_id.in_(ids))).all()
@@ -157,7 +159,7 @@ def _read(connection: Connection, ids: list[str], after_step: int, of: ColumnEle
     """Read what the looks after a step rest on: themselves, and those at the ends of stages."""
     found = {
         row.run_id: _RunScores(
-            row.tasks,
+            _tasks(row),
             strategies.build(row.strategy, row.parameters),
             int(row.configuration["training"].get("evaluations_per_stage", 1)),
         )
@@ -182,8 +184,17 @@ def _read(connection: Connection, ids: list[str], after_step: int, of: ColumnEle
 
 
 def _runs(connection: Connection, ids: list[str]) -> Sequence[Any]:
-    columns = (runs.c.run_id, runs.c.strategy, runs.c.parameters, experiments.c.tasks, experiments.c.configuration)
+    of_experiment = (experiments.c.tasks, experiments.c.configuration)
+    columns = (runs.c.run_id, runs.c.strategy, runs.c.parameters, runs.c.task_order, *of_experiment)
     return connection.execute(select(*columns).join_from(runs, experiments).where(runs.c.run_id.in_(ids))).all()
+
+
+def _tasks(row: Row[Any]) -> list[str]:
+    """The tasks of a run as scores call them, in the order of training."""
+    if row.task_order is None:
+        return list(row.tasks)
+    names = [task["name"] for task in row.configuration["tasks"]]
+    return [row.tasks[names.index(name)] for name in row.task_order]
 
 
 def _scores(connection: Connection, ids: list[str], which: ColumnElement[bool]) -> Sequence[Row[Any]]:

@@ -26,22 +26,23 @@ class FactReader(CurveReader):
     """The part of the reading half that knows of what runs recorded when they began."""
 
     def task_facts(self, experiment_id: str) -> pd.DataFrame:
-        """The facts of the tasks by the latest run that began, in order: documents, tokens, fingerprints. Empty
-        before."""
+        """The facts of the tasks by the latest run that began, in the experiment's order: documents, tokens,
+        fingerprints. Empty before."""
         import pandas as pd
 
         query = (
-            select(runs.c.task_facts)
+            select(runs.c.task_facts, runs.c.task_order, schema.experiments.c.configuration)
+            .join_from(runs, schema.experiments)
             .where(runs.c.experiment_id == experiment_id, runs.c.started_at.is_not(None))
             .order_by(runs.c.started_at.desc())
         )
         with self._reading() as connection:
-            kept: list[dict[str, Any]] = next((facts for facts in connection.execute(query).scalars() if facts), [])
+            kept = next((_as_written(*row) for row in connection.execute(query) if row.task_facts), [])
         rows = [{"task": fact["name"], "task_index": number} | fact for number, fact in enumerate(kept, start=1)]
         return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["task", "task_index", "name"])
 
     def run_task_facts(self, run_id: str) -> list[dict[str, Any]]:
-        """The facts that this run itself recorded of its tasks; empty before it began."""
+        """The facts that this run itself recorded of its tasks, in the order of training; empty before it began."""
         return self._run_value(run_id, runs.c.task_facts) or []
 
     def compared_task_facts(self, run_id: str) -> list[dict[str, Any]]:
@@ -57,7 +58,7 @@ class FactReader(CurveReader):
             return next((facts for facts in connection.execute(query).scalars() if facts), [])
 
     def task_facts_by_run(self, run_ids: Ids) -> dict[str, list[dict[str, Any]]]:
-        """The facts that each of these runs recorded of its tasks; empty before it began."""
+        """The facts that each of these runs recorded of its tasks, in the order of training; empty before it began."""
         query = select(runs.c.run_id, runs.c.task_facts).where(runs.c.run_id.in_(listed_ids(run_ids)))
         with self._reading() as connection:
             return {run_id: facts or [] for run_id, facts in connection.execute(query)}
@@ -152,6 +153,16 @@ class FactReader(CurveReader):
         if row is None:
             raise StoreError(no_run(run_id))
         return row[0]
+
+
+def _as_written(
+    facts: list[dict[str, Any]], order: Sequence[str] | None, configuration: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The facts that a run recorded in its order of the tasks, in the experiment's."""
+    if order is None:
+        return facts
+    by_name = dict(zip(order, facts, strict=False))  # of a run that continues another one, the tasks so far
+    return [by_name[task["name"]] for task in configuration["tasks"] if task["name"] in by_name]
 
 
 def listed_ids(ids: Ids) -> list[str]:

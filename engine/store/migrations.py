@@ -133,7 +133,9 @@ def _to_10(operations: Any) -> None:
 
 def _to_11(operations: Any) -> None:
     """Users tag, describe, put away and delete experiments and runs, and these say what they come from; a
-    waiting run may be wanted next. The tables of changes and of drafts are made with those that are missing."""
+    waiting run may be wanted next, and a run may train the tasks in an order of its own. The tables of changes and of
+    drafts are made with those that are missing."""
+    _add_missing(operations, "runs", sa.Column("task_order", sa.JSON))
     for table, own in (("experiments", "owner"), ("runs", "title")):
         for name in ("notes", own):
             _add_missing(operations, table, sa.Column(name, sa.String, nullable=False, server_default=""))

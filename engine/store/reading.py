@@ -30,9 +30,9 @@ _EXPERIMENT_COLUMNS = (
 )  # fmt: skip
 _KEPT = ("experiment_id", "name", "created_at", "model", "tasks")
 _RUN_COLUMNS = (
-    "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "status", "reason", "phase",
-    "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second", "queued_at", "started_at",
-    "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
+    "run_id", "experiment_id", "experiment", "label", "strategy", "parameters", "seed", "task_order", "status",
+    "reason", "phase", "stage", "stages", "step", "steps", "target_tokens", "seconds", "tokens_per_second",
+    "queued_at", "started_at", "finished_at", "heartbeat_at", "position", "seconds_left", "attempt", "kept_step",
     "interruptions", "goes_next",
 )  # fmt: skip
 _STATE = ("run_id", "experiment_id", "strategy", "status", "step", "steps", "attempt")
@@ -78,6 +78,7 @@ class Reader(FactReader):
     def runs(self, experiment_ids: Ids | None = None, run_ids: Ids | None = None) -> pd.DataFrame:
         """One row per run that is not in the bin, in the order of their experiments and numbers.
 
+        `task_order` holds the names of the tasks in the order of training, None where the experiment does not vary it.
         `status` is what is true now. `position` counts the waiting runs from 1, over all experiments.
         `seconds_left` begins with the estimate and goes over to the measured pace; that of waiting runs is their
         estimate, measured by what their finished likes took of theirs, or what these took where there is none.
@@ -221,16 +222,17 @@ class Reader(FactReader):
     def run_spec(self, run_id: str) -> tuple[str, RunSpec]:
         """A run's experiment id and what it shall do. Raises StoreError when there is none of this id, or it is in the
         bin."""
-        columns = (
-            runs.c.experiment_id, runs.c.strategy, runs.c.parameters, runs.c.seed, runs.c.label, runs.c.deleted_at,
-        )  # fmt: skip
+        names = ("experiment_id", "strategy", "parameters", "seed", "label", "task_order", "deleted_at")
+        columns = [runs.c[name] for name in names]
         with self._reading() as connection:
             row = connection.execute(select(*columns).where(runs.c.run_id == run_id)).one_or_none()
         if row is None:
             raise StoreError(no_run(run_id))
         if row.deleted_at is not None:
             raise StoreError(in_bin(f"Run {row.label!r} with seed {row.seed}"))
-        spec = RunSpec(strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label)
+        spec = RunSpec(
+            strategy=row.strategy, parameters=row.parameters, seed=row.seed, label=row.label, order=row.task_order
+        )
         return row.experiment_id, spec
 
     def finished_stages(self, run_id: str) -> int:
@@ -253,6 +255,7 @@ class Reader(FactReader):
 def _run_row(row: Row[Any], positions: dict[str, int]) -> dict[str, Any]:
     values = dict(row._mapping)
     values["status"] = effective_status(row.run_id, row.status, row.heartbeat_at)
+    values["task_order"] = None if row.task_order is None else tuple(row.task_order)
     if values["status"] != row.status:
         values |= {"reason": GONE, "phase": ""}
     running = values["status"] in ACTIVE

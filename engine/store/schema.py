@@ -82,6 +82,7 @@ runs = Table(
     Column("strategy", String, nullable=False),
     Column("parameters", JSON, nullable=False),
     Column("seed", Integer, nullable=False),
+    Column("task_order", JSON(none_as_null=True)),  # the names of the tasks; NULL as the experiment has them
     Column("status", String, nullable=False, index=True),
     Column("reason", String, nullable=False, default=""),
     Column("phase", String, nullable=False, default=""),

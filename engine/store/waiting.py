@@ -13,8 +13,9 @@ from engine.experiments.training import Training
 from engine.persistence.content_keys import stage_key_parts
 from engine.store.schema import ACTIVE
 
-Settings = tuple[Training, list[Overrides]]
-"""The epochs and learning rate of an experiment, and those that each of its tasks sets itself."""
+Settings = tuple[Training, dict[str, Overrides]]
+"""The epochs and learning rate of an experiment, and those that each of its tasks sets itself, by its name, in
+order."""
 Likes = dict[tuple[str, str], list[float]]
 """Numbers of runs that are done or on their way, by experiment and strategy, and by experiment alone ("")."""
 
@@ -25,7 +26,7 @@ def settings_in(configuration: Mapping[str, Any]) -> Settings:
     def overridable(data: Mapping[str, Any]) -> dict[str, Any]:
         return {name: data[name] for name in OVERRIDES if name in data}
 
-    tasks = [Overrides(**overridable(task)) for task in configuration["tasks"]]
+    tasks = {str(task["name"]): Overrides(**overridable(task)) for task in configuration["tasks"]}
     return Training(**overridable(configuration["training"])), tasks
 
 
@@ -68,8 +69,13 @@ def _mean(likes: Likes, row: Mapping[str, Any]) -> float | None:
 
 
 def _planned(row: Mapping[str, Any], settings: Settings) -> tuple[list[int], tuple[Hashable, ...]]:
-    """For each stage of a run, how many epochs of its tasks it trains on together, and its key parts."""
-    strategy, (training, of_tasks) = strategies.build(row["strategy"], row["parameters"]), settings
+    """For each stage of a run, how many epochs of its tasks it trains on together, and its key parts behind the
+    tasks so far."""
+    strategy, (training, by_name) = strategies.build(row["strategy"], row["parameters"]), settings
+    order = row["task_order"] or tuple(by_name)
+    of_tasks = [by_name[name] for name in order]
     of_strategy = strategies.overrides_of(row["strategy"], row["parameters"])
     stages = settings_of_stages(strategy, training, of_strategy, of_tasks)
-    return [sum(each.epochs) for each in stages], stage_key_parts(strategy, [each.key_parts for each in stages])
+    key_parts = stage_key_parts(strategy, [each.key_parts for each in stages])
+    trained = [(order[:stage], each) for stage, each in enumerate(key_parts, start=1)]
+    return [sum(each.epochs) for each in stages], tuple(trained)

@@ -250,6 +250,7 @@ def new_runs(
         {
             "run_id": run_id_of(experiment_id, number), "experiment_id": experiment_id, "number": number,
             "label": run.label, "strategy": run.strategy, "parameters": run.parameters, "seed": run.seed,
+            "task_order": run.order,
             "status": "queued", "stages": len(experiment.tasks), "queued_at": queued_at,
             "expected_seconds": expected.get(run.label),
         }

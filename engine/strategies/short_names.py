@@ -10,6 +10,8 @@ from engine.common.parameters import parameters_of as declared_by
 from engine.strategies import parameters_of, parts_of
 
 _WORDS = {"True": "yes", "False": "no"}
+ORDER = "order"
+"""The place of a setting in a label where the experiment varies the order of the tasks: the order's number, from 1."""
 _OVERRIDES = {declared.name: declared for declared in declared_by(Overrides)}
 
 
@@ -23,6 +25,8 @@ def short_name(label: str) -> str:
     'Replay λ 1, memory 200'
     >>> short_name("replay+ewc (replay_weight=0.5, ewc_strength=10, learning_rate=1e-05) · second try")
     'Replay λ 0.5 + EWC strength 10, rate 1e−5 · second try'
+    >>> short_name("naive (order=2)")
+    'Naive, order 2'
     >>> short_name("a strategy of nobody (x=1)")
     'a strategy of nobody (x=1)'
     """
@@ -54,6 +58,9 @@ def name_of(strategy: str, settings: Mapping[str, object]) -> str:
     own: list[list[str]] = [[] for _ in parts]
     of_all = []
     for key, value in settings.items():
+        if key == ORDER:
+            of_all.append(f"order {value}")
+            continue
         if key in _OVERRIDES:
             of_all.append(_named(_OVERRIDES[key], value))
             continue

@@ -113,7 +113,8 @@ def test_results_go_by_the_number_of_threads_and_the_estimate_knows_those_of_its
         of_strategy, of_tasks = strategies.overrides_of("naive", {}), [task.overrides for task in made[cpus].tasks]
         own = settings_of_stages(strategy, made[cpus].training, of_strategy, of_tasks)
         asked = is_known(made[cpus], texts, kept)
-        return [asked(0, parts) for parts in stage_key_parts(strategy, [each.key_parts for each in own])]
+        key_parts = stage_key_parts(strategy, [each.key_parts for each in own])
+        return [asked(0, parts, range(stage)) for stage, parts in enumerate(key_parts, start=1)]
 
     assert taken_over(OTHER, "first") == [False, False]
     assert {cpus: known(cpus) for cpus in made} == {None: [False] * 2, OTHER: [True] * 2, OTHER + 1: [False] * 2}

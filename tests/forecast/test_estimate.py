@@ -188,8 +188,29 @@ def test_what_runs_share_costs_once() -> None:
     assert runs[0].scoring_tokens - runs[1].scoring_tokens == 350 + (350 + 60 + 60 + 50)
 
 
+def test_orders_that_begin_with_the_same_tasks_share_their_stages() -> None:
+    described = experiment("naive", "replay")
+    orders = (("a", "b", "c"), ("a", "c", "b"), ("b", "a", "c"))
+    runs = estimate(described.model_copy(update={"orders": orders}), SIZES, SPEED).runs
+    assert [run.label for run in runs] == [f"{name} (order={n})" for n in (1, 2, 3) for name in ("naive", "replay")]
+    naive, replay = runs[::2], runs[1::2]
+    # epochs of two: 2000, 1000 and 600 tokens of a, b and c; replay shares the first stage of naive's of its order
+    assert [run.training_tokens for run in naive] == [2000 + 1000 + 600, 600 + 1000, 1000 + 2000 + 600]
+    alone = [
+        estimate(described.in_order(order), [SIZES["abc".index(n)] for n in order], SPEED).runs for order in orders
+    ]
+    assert [run.training_tokens for run in replay] == [of_order[1].training_tokens for of_order in alone]
+    assert [run.memory_bytes for run in naive] == [of_order[0].memory_bytes for of_order in alone]
+    asked = list[tuple[int, ...]]()
+    estimate(
+        described.model_copy(update={"orders": orders[1:2], "strategies": described.strategies[:1]}), SIZES, SPEED,
+        lambda seed, key_parts, places: asked.append(tuple(places)) is not None,
+    )  # fmt: skip
+    assert asked == [(), (0,), (0, 2), (0, 2, 1)], "a stage is known by the texts so far, in their order"
+
+
 def test_what_is_kept_from_earlier_costs_nothing() -> None:
-    known = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED, lambda seed, key_parts: seed == 0)
+    known = estimate(experiment("naive", seeds=(0, 1)), SIZES, SPEED, lambda seed, key_parts, places: seed == 0)
     assert known.runs[0].training_tokens == 0
     alone = estimate(experiment("naive", seeds=(1,)), SIZES, SPEED)
     assert known.seconds == alone.seconds
@@ -224,6 +245,7 @@ def test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less(m
     # Its A and μ are those of all weights that have trained so far.
     both, none_frozen = only_run({"freeze+ewc": {"fisher_documents": 1000}}), only_run("ewc")
     assert both.seconds - only_run("freeze").seconds == pytest.approx((0.5 * 1000 + 0.75 * 500) / 50)
+    assert both.memory_bytes - only_run("freeze").memory_bytes == 4 * 2 * 600
     assert both.memory_bytes < none_frozen.memory_bytes
 
 
@@ -266,8 +288,10 @@ def test_a_file_to_compare_on_costs_what_a_memory_does_and_nothing_is_kept_of_it
 
 def test_stages_on_another_reference_text_are_not_taken_for_known() -> None:
     described, made = experiment({"kl": {"reference_text": "file"}}), list[object]()
-    estimate(described, SIZES, SPEED, lambda seed, key_parts: made.append(key_parts) is not None, "one")
-    known = {text: estimate(described, SIZES, SPEED, lambda _, parts: parts in made, text) for text in ("one", "two")}
+    estimate(described, SIZES, SPEED, lambda seed, key_parts, places: made.append(key_parts) is not None, "one")
+    known = {
+        text: estimate(described, SIZES, SPEED, lambda _, parts, places: parts in made, text) for text in ("one", "two")
+    }
     assert known["one"].runs[0].training_tokens == 0
     assert known["two"].runs[0].training_tokens == 1250 + 750
 

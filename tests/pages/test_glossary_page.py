@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.strategies import registry
-from ui.widgets.glossary import SECTIONS
+from ui.glossary.terms import SECTIONS
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "glossary.py")
 

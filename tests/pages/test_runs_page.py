@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
     known = FolderSizes(made)
     monkeypatch.setattr(FolderSizes, "begin_look", lambda self, run_ids, growing: self.look(run_ids, growing))
-    monkeypatch.setattr("ui.runs.sizes._folder_sizes", lambda folder: known)
+    monkeypatch.setattr("ui.runs.data._folder_sizes", lambda folder: known)
     monkeypatch.setattr(session, "experiment_link", lambda page, own, label, *given, **how: linked.append(label))
     linked.clear()
     yield made
@@ -174,10 +174,10 @@ def test_actions_wait_for_rows_and_those_of_one_for_one(filled: tuple[str, str])
     def enabled(app: AppTest) -> list[str]:
         return [b.label for b in app.button if (b.key or "").startswith("runs_do_") and not b.disabled]
 
-    every = [manage.TAGS, manage.NOTES, manage.RENAME, manage.DUPLICATE, manage.ARCHIVE, manage.BIN]
+    every = [manage.TAGS, manage.NOTES, manage.RENAME, manage.DUPLICATE, manage.ARCHIVE, manage.KEEP, manage.BIN]
     assert enabled(page()) == []
     assert enabled(page(ticked=filled[:1])) == every
-    assert enabled(page(ticked=filled)) == [manage.TAGS, manage.NOTES, manage.ARCHIVE, manage.BIN]
+    assert enabled(page(ticked=filled)) == [manage.TAGS, manage.NOTES, manage.ARCHIVE, manage.KEEP, manage.BIN]
     assert enabled(page(ticked=filled, search="pantry")) == every  # what is not shown is not acted upon
 
 

@@ -14,8 +14,8 @@ JOINT = [[4.0, 4.0], [2.0, 3.5], [1.9, 1.9]]
 def a_run(run_id: str, label: str, seed: int = 0, **more: Any) -> dict[str, Any]:
     return {
         "run_id": run_id, "experiment_id": "e1", "experiment": "pairs", "label": label,
-        "strategy": label.split(" ")[0], "parameters": {}, "seed": seed, "status": "finished", "stages": 2,
-        "seconds": 10.0, "target_tokens": 1000,
+        "strategy": label.split(" ")[0], "parameters": {}, "seed": seed, "task_order": None, "status": "finished",
+        "stages": 2, "seconds": 10.0, "target_tokens": 1000,
     } | more  # fmt: skip
 
 

@@ -3,16 +3,19 @@ it."""
 
 from engine.events import scores
 from engine.results import clipping, clipping_words, comparison, paired_tests, summaries, task_losses, verdict
+from engine.results.effects import order_effects
 from engine.store import paired, reading
 from tests.mutation import Mutant, mutant
 from tests.results import (
     test_clipping,
     test_comparison,
+    test_orders_compared,
     test_paired_tests,
     test_summaries,
     test_task_losses,
     test_verdict,
 )
+from tests.results.effects import test_order_effects
 from tests.store import test_paired
 
 _MATRIX = test_summaries.test_summaries_of_a_hand_made_matrix
@@ -32,6 +35,8 @@ _COUNTED = test_clipping.test_a_step_counts_as_clipped_beyond_the_limit_and_not_
 _PACKED = test_paired.test_sums_come_back_from_their_packing_and_take_a_few_bytes_a_document
 _LOST = test_task_losses.test_a_task_lost_what_its_score_fell_by_since_its_own_stage_and_most_of_it_where_it_fell_most
 _LOST_OWN = test_task_losses.test_a_stage_that_taught_nothing_of_its_own_task_is_no_loss_since_then
+_SQUARES = test_order_effects.test_the_sums_of_squares_of_a_table_by_hand
+_SQUARES_OF_SEEDS = test_order_effects.test_seeds_around_the_same_means_count_every_run_and_add_their_own_part
 _LOST_ACCURACY = test_task_losses.test_accuracy_that_rises_is_no_loss
 
 SUMMARIES: dict[str, Mutant] = {
@@ -201,8 +206,20 @@ COMPARED: dict[str, Mutant] = {
     ),
     "the joint run of another seed": Mutant(
         comparison,
-        (("if (j.experiment_id, j.seed) == (run.experiment_id, run.seed)", "if j.experiment_id == run.experiment_id"),),
+        (("if (j.experiment_id, j.seed, j.task_order) == own_draw", "if j.experiment_id == run.experiment_id"),),
         _JOINT,
+    ),
+    "the joint run of another order": mutant(
+        comparison,
+        "if (j.experiment_id, j.seed, j.task_order) == own_draw",
+        "if (j.experiment_id, j.seed) == own_draw[:2]",
+        test_orders_compared.test_intransigence_is_taken_from_the_joint_run_of_the_same_order,
+    ),
+    "runs of one seed paired whatever their order": mutant(
+        comparison,
+        'if runs["task_order"].notna().any():',
+        "if False:",
+        test_orders_compared.test_draws_that_not_all_have_finished_are_left_out_of_the_tests,
     ),
     "stages that are missing in the middle": mutant(
         comparison,
@@ -321,8 +338,8 @@ TESTED: dict[str, Mutant] = {
     ),
     "a verdict on means that are not paired": mutant(
         verdict,
-        "scores[name][int(seed)] = better",
-        "scores[name][(3 - int(seed)) % 3 if name == 'naive' else int(seed)] = better",
+        "scores[name][draw] = better",
+        "scores[name][(3 - draw) % 3 if name == 'naive' else draw] = better",
         _FAR,
     ),
     "a loss for a gain in a paired difference": mutant(
@@ -350,4 +367,18 @@ LOST: dict[str, Mutant] = {
     ),
 }
 
-MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED | TESTED | LOST
+EFFECTS: dict[str, Mutant] = {
+    "a strategy's squares counted once an order": mutant(
+        order_effects, "orders * seeds * ((of_strategy", "seeds * ((of_strategy", _SQUARES
+    ),
+    "an order's squares counted once a seed": mutant(
+        order_effects, "strategies * seeds * ((of_order", "seeds * ((of_order", _SQUARES_OF_SEEDS
+    ),
+    "what both do without what each does": mutant(
+        order_effects, "- of_order[None, :] + whole", "- of_order[None, :]", _SQUARES
+    ),
+    "squares of means for those of runs": mutant(order_effects, "seeds * (both**2).sum()", "(both**2).sum()",
+                                                 _SQUARES_OF_SEEDS),
+}  # fmt: skip
+
+MUTANTS: dict[str, Mutant] = SUMMARIES | CURVES | COMPARED | CLIPPED | TESTED | LOST | EFFECTS

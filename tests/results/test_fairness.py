@@ -24,7 +24,8 @@ def some_conditions(**changes: Any) -> Conditions:
         "held_out": {"a": "f1", "b": "f2"}, "budget": {"a": 100, "b": 200}, "passes": ((1, 1), None),
         "learning_rates": {"a": 5e-4, "b": 5e-4},
     }  # fmt: skip
-    return Conditions(**(known | changes))
+    known |= changes
+    return Conditions(**({"orders": frozenset({known["tasks"]})} | known))
 
 
 def some_runs(*rows: tuple[str, str, int, str]) -> pd.DataFrame:

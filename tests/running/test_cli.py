@@ -362,3 +362,19 @@ def test_guards_that_hold_no_more_are_named_at_the_end(tmp_path: Path, fake: Fak
     (line,) = [line for line in out.splitlines() if line.startswith("naive")]
     assert line.partition("; holds no more: ")[2].endswith("name (stage 2)")
     assert "\u202e" not in out
+
+
+def test_fewer_checkpoints_are_kept_later_and_the_results_say_so(
+    described: Path, tmp_path: Path, fake: FakeRun
+) -> None:
+    out = tmp_path / "out"
+    assert call("run", described, "--out", out)[0] == 0
+    code, told, _ = call("keep", out, "--checkpoints", "last")
+    assert code == 0
+    assert "became free" in told
+    runs = json.loads((out / "results.json").read_text())["runs"]
+    assert [[Path(each).name for each in run["checkpoints"]] for run in runs] == [["stage-2"]] * len(runs)
+    assert all((out / run["checkpoints"][0]).is_dir() for run in runs)
+    assert call("keep", out, "--checkpoints", "some")[0] == 1
+    assert "all, last, best, none" in call("keep", out, "--checkpoints", "some")[2]
+    assert "holds no runs" in call("keep", tmp_path / "nothing", "--checkpoints", "last")[2]

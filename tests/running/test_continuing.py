@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +152,20 @@ def test_stages_of_another_machine_are_continued_and_said_to_be(
     ]
 
 
-@pytest.fixture
-def ended(tmp_path: Path) -> Iterator[tuple[Store, str, Experiment]]:
-    """A store with an experiment of two tasks whose runs seem to have ended, without a model."""
-    described = experiment(tmp_path)
-    folder = tmp_path / "data"
+@contextmanager
+def ended_runs(described: Experiment, folder: Path) -> Iterator[tuple[Store, Earlier]]:
+    """A store with an experiment whose runs seem to have ended, without a model."""
     run_experiment(described, folder, execute=FakeRun())
     with closing(Store(folder)) as store:
-        yield store, str(store.experiments()["experiment_id"].item()), described
+        yield store, Earlier(store, str(store.experiments()["experiment_id"].item()), folder)
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Iterator[tuple[Store, str, Experiment]]:
+    """The same of an experiment of two tasks."""
+    described = experiment(tmp_path)
+    with ended_runs(described, tmp_path / "data") as (store, earlier):
+        yield store, earlier.experiment_id, described
 
 
 def earlier_of(ended: tuple[Store, str, Experiment]) -> Earlier:
@@ -210,6 +216,31 @@ def test_runs_without_a_like_or_without_checkpoints_are_trained_from_the_start_a
     runs = store.runs(added)
     assert runs["stage"].tolist() == [2, 0, 0]
     assert store.matrix(runs["run_id"].tolist())["run_id"].unique().tolist() == [runs["run_id"][0]]
+
+
+def test_each_order_gets_the_new_task_at_its_end_and_begins_with_the_runs_of_its_own(tmp_path: Path) -> None:
+    both = [["bread", "tea"], ["tea", "bread"]]
+    with ended_runs(experiment(tmp_path, orders=both, strategies=["naive"]), tmp_path / "data") as (store, earlier):
+        runs = earlier.store.runs()["run_id"].tolist()
+        later = [[*order, "soup"] for order in reversed(both)]
+        plan = plan_continuation(earlier, with_soup(tmp_path, earlier.experiment, orders=later))
+        assert {number: (each.run_id, each.stages) for number, each in plan.beginnings.items()} == {
+            0: (runs[1], 2), 1: (runs[0], 2),
+        }  # fmt: skip
+        inside = with_soup(tmp_path, earlier.experiment, orders=[["bread", "soup", "tea"], later[0]])
+        assert list(plan_continuation(earlier, inside).beginnings) == [1], "one of them is trained from the start"
+        added, _ = begin_continuation(store, plan)
+        assert [tuple(order) for order in store.runs(added)["task_order"]] == [tuple(order) for order in later]
+        assert store.task_facts(added).empty
+        written = with_soup(tmp_path, earlier.experiment, orders=None)
+        assert plan_continuation(earlier, written).beginnings[0].run_id == runs[0]
+
+
+def test_orders_that_are_counted_would_be_drawn_anew_and_are_to_be_written_out(tmp_path: Path) -> None:
+    with ended_runs(experiment(tmp_path, orders=2, strategies=["naive"]), tmp_path / "data") as (_, earlier):
+        with pytest.raises(ConfigError, match="`orders: 2` stands for other orders") as refused:
+            plan_continuation(earlier, with_soup(tmp_path, earlier.experiment))
+        assert '`orders: [["bread", "tea", "soup"], ["tea", "bread", "soup"]]`' in str(refused.value)
 
 
 def test_nothing_is_left_to_continue_without_checkpoints(ended: tuple[Store, str, Experiment], tmp_path: Path) -> None:

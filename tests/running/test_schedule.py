@@ -59,6 +59,19 @@ def test_a_stage_is_named_by_the_tasks_so_far_and_what_they_set(tmp_path: Path) 
     assert in_common(one, turned) == []
 
 
+def test_orders_that_begin_with_the_same_tasks_have_these_stages_in_common(tmp_path: Path) -> None:
+    described = experiment(tmp_path, strategies=["naive"])
+    bread, tea = described.tasks
+    soup = bread.model_copy(update={"name": "soup", "train": ("soup.txt",)})
+    orders = (("bread", "tea", "soup"), ("bread", "soup", "tea"), ("tea", "bread", "soup"))
+    varied = described.model_copy(update={"tasks": (bread, tea, soup), "orders": orders})
+    first, second, third = names(varied).values()
+    assert in_common(first, second) == [1]
+    assert in_common(first, third) == []
+    (alone,) = names(varied.model_copy(update={"orders": None})).values()
+    assert first == alone, "and with an experiment that does not vary the order"
+
+
 def run(name: str, stages: str, finished: int = 0) -> StagedRun:
     return StagedRun(name, tuple(stages.split()), finished)
 

@@ -43,11 +43,11 @@ def test_runs_stand_under_the_newest_experiment_first_with_what_is_done_of_them(
 
 def test_what_is_in_the_bin_or_put_away_has_no_outline(store: Store, tmp_path: Path) -> None:
     one, other = (store.add_experiment(experiment(tmp_path, name=name)) for name in "ab")
-    thrown = store.runs(one)["run_id"].iloc[0]
+    thrown, left = store.runs(one)["run_id"]
     with store._writing() as connection:
         connection.execute(update(runs).where(runs.c.run_id == thrown).values(deleted_at=1.0))
         connection.execute(update(experiments).where(experiments.c.experiment_id == other).values(archived_at=1.0))
-    assert [each.run_id for each in store.run_outlines()] == [store.runs(one)["run_id"].iloc[1]]
+    assert [each.run_id for each in store.run_outlines()] == [left]
 
 
 def test_states_are_those_of_what_goes_on_and_of_what_is_asked_for(store: Store, tmp_path: Path) -> None:

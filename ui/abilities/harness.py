@@ -88,7 +88,7 @@ def _show_kept(models: Models) -> None:
         return
     for source, kept in files:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.results.kept_at))
-        name = models.names[source] if source in models.names else models.stage_name(source.stage)
+        name = models.names[source] if source in models.names else models.stage_name(source)
         said = f"{kept.results.file} · {name} · {plural(len(kept.results.values), 'value')} · {when}"
         left, right = st.columns([8, 1], vertical_alignment="center")
         left.caption(plain(f"{said}. {doubt(source, kept)}".strip()))

@@ -80,6 +80,10 @@ RESOURCES = (
         named("Figure"),
         (_SCORE, Whole("stage", None, 0, 1000, "The stage."), Text("task", None, "The task.")), 2.0,
     ),
+    Resource(
+        "/going", "Whether the runs that have not ended are still the same", "pictures:going",
+        record("A word that is another one when a run is added or ends.", structure={"type": "string"}), seconds=4.0,
+    ),
     Resource("/runs/{run_id}/glance", "How far a run and its experiment are, in words", "pictures:glance",
              named("Glance"), seconds=2.0),
 )  # fmt: skip

@@ -16,6 +16,9 @@ from starlette.concurrency import run_in_threadpool
 
 MOMENT_SECONDS = 0.9
 """An answer is given to all who ask within this time. Browsers are told when it ends, so that they come together."""
+MOST_OF_A_CORE = 0.05
+"""The share of a core that one answer may take, however many ask: one that takes long to make is good for longer."""
+LONGEST_SECONDS = 10.0
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
 _KEPT = 256
@@ -52,10 +55,12 @@ class _Kept:
 
 @dataclass
 class Answers:
-    """Keeps the latest answers. `version` is the store's; `clock` counts seconds."""
+    """Keeps the latest answers. `version` is the store's, `clock` counts seconds, `effort` those of the thread's
+    processor time."""
 
     version: Callable[[], int]
     clock: Callable[[], float] = time.monotonic
+    effort: Callable[[], float] = time.thread_time
     _kept: OrderedDict[Hashable, _Kept] = field(default_factory=OrderedDict)
     _pending: dict[Hashable, "asyncio.Task[_Kept]"] = field(default_factory=dict)
 
@@ -77,8 +82,9 @@ class Answers:
         return kept.answer, max(kept.answer.look_again_seconds - MOMENT_SECONDS, 0.0) + kept.good_until - self.clock()
 
     def _renewed(self, kept: _Kept | None, make: Callable[[], Answer]) -> _Kept:
-        now, version = self.clock(), self.version()
+        now, began, version = self.clock(), self.effort(), self.version()
         if kept is not None and kept.version == version and now - kept.made_at < STALE_SECONDS:
             return replace(kept, good_until=now + MOMENT_SECONDS)
         answer = make().finished(kept.answer if kept else None)
-        return _Kept(answer, version, now, self.clock() + MOMENT_SECONDS)  # from when it is there
+        rest = min(LONGEST_SECONDS, (self.effort() - began) / MOST_OF_A_CORE)
+        return _Kept(answer, version, now, self.clock() + max(MOMENT_SECONDS, rest))  # from when it is there

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from engine.experiments.experiment import Experiment
+from engine.experiments.orders import order_number
 from engine.results.clipping_columns import with_clipping
 from engine.results.comparison import best_checkpoint, configuration_frame, run_frame, with_configurations
 from engine.results.fairness import Conditions, Finding, conditions_of_runs, unfair, unfair_runs
@@ -83,7 +84,13 @@ def read(store: Store, experiment_ids: Sequence[str], score: str) -> Everything:
     facts, environments = store.task_facts_by_run(run_ids), store.environments(run_ids)
     stages = store.stages(run_ids)
     measured["operations"] = [
-        operations_of(run, experiments[run.experiment_id], environments[run.run_id], stages, facts[run.run_id])
+        operations_of(
+            run,
+            experiments[run.experiment_id].in_order(run.task_order),
+            environments[run.run_id],
+            stages,
+            facts[run.run_id],
+        )
         for run in runs.itertuples()
     ]
     references = store.reference_facts_by_run(run_ids)
@@ -120,7 +127,16 @@ def compare(every: Everything, chosen: Collection[str], judge_all: bool = False)
     )
 
 
+def ordered_tasks(comparison: Comparison, run: Mapping[Any, Any]) -> tuple[str, ...]:
+    """The tasks of a run as its scores call them, in the order in which it trained them."""
+    experiment = comparison.experiments[run["experiment_id"]].in_order(run["task_order"])
+    return tuple(task.label for task in experiment.tasks)
+
+
 def run_name(run: Mapping[Any, Any]) -> str:
-    """The short name of a run's configuration, and its seed; holds the user's names."""
+    """The short name of a run's configuration, its order of the tasks where this varies, and its seed; holds the user's
+    names."""
+    number = order_number(str(run["label"]))
+    order = "" if number is None else f", order {number}"
     configuration = str(run["configuration"])
-    return f"{brief_labels([configuration])[configuration]}, seed {run['seed']}"
+    return f"{brief_labels([configuration])[configuration]}{order}, seed {run['seed']}"

@@ -14,6 +14,7 @@ from engine.common.quoting import safe_name
 from engine.experiments.experiment import Experiment
 from engine.experiments.portable import portable_yaml
 from engine.results import export
+from engine.results.kept_most import differences_csv
 from engine.store import Store
 from figures.report import Section
 from ui.compare.compared_runs import Comparison
@@ -68,7 +69,7 @@ def differences_file(comparison: Comparison) -> Callable[[], bytes]:
     """The paired differences of the verdict as one CSV, quoted and marked as `scores_file` does."""
 
     def make() -> bytes:
-        return _for_double_click([export.differences_csv(comparison.verdict, comparison.score)])
+        return _for_double_click([differences_csv(comparison.verdict, comparison.score)])
 
     return make
 

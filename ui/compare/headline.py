@@ -11,7 +11,7 @@ from engine.results.comparison import KEPT, REFERENCE, configuration_frame, sign
 from engine.results.paired_tests import PairedDifference
 from engine.results.verdict import UNITS, chance, difference, margin, on_common_seeds
 from engine.results.verdict import amount as level
-from figures.numbers import NOTHING, amount, count, decimal, duration, percent, plural
+from figures.numbers import NOTHING, amount, count, decimal, duration, exact, percent
 from figures.theme import brief_labels
 from ui.compare import words
 from ui.compare.compared_runs import Comparison
@@ -38,7 +38,7 @@ def headline(comparison: Comparison) -> str:
     seeds = len(nearest.by_seed)
     if nearest.is_established:
         every = f"every one of {seeds}" if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds}"
-        return f"{name} kept most: more than {rival}, the next best, in {every} seeds."
+        return f"{name} kept most: more than {rival}, the next best, in {every} {nearest.draws}."
     if nearest.is_nothing:
         return f"{name} and {rival} kept the same."
     if seeds == 1:
@@ -121,7 +121,7 @@ def _sure(comparison: Comparison) -> Figure:
     if nearest.corrected_p is None:
         return sure(value=words.NOT_ESTABLISHED, notes=(found, words.NO_TEST))
     value = words.ESTABLISHED if nearest.is_established else words.NOT_ESTABLISHED
-    return sure(value=value, notes=(found, f"{chance(nearest.corrected_p)}, {plural(seeds, 'seed')}"))
+    return sure(value=value, notes=(found, f"{chance(nearest.corrected_p)}, {exact(seeds)} {nearest.draws}"))
 
 
 def _found(nearest: PairedDifference, comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from figures.curves import loss_figure
 from figures.lines import lines_of
 from figures.report import Section, report_html
 from figures.theme import alt_text
-from ui.compare.compared_runs import Comparison, run_name
+from ui.compare.compared_runs import Comparison, ordered_tasks, run_name
 from ui.compare.sections import figure_sections, table_sections
 from ui.compare.tables import NOTHING, runs_text
 from ui.widgets.text import plural
@@ -74,7 +74,7 @@ def curve_sections(store: Store, comparison: Comparison) -> Iterator[Section]:
         )
         if left_out > 0 and number == MOST_CURVES - 1:
             text += f" {plural(left_out, 'more strategy or setting is', 'more strategies or settings are')} not drawn."
-        tasks = [task.label for task in comparison.experiments[run["experiment_id"]].tasks]
+        tasks = ordered_tasks(comparison, run)
         run_id = run["run_id"]
         lines, curve, stages = lines_of(store.losses(run_id)), store.curve(run_id), store.stages(run_id)
         figure = loss_figure(lines, curve, stages, tasks)

@@ -13,7 +13,7 @@ from figures.theme import SCORES, LineStyle, alt_text, brief_labels
 from figures.varied import MEASURES, varied_figure
 from ui.compare import words
 from ui.compare.beside import HELPS, TITLE, beside_view
-from ui.compare.compared_runs import Comparison
+from ui.compare.compared_runs import Comparison, ordered_tasks
 from ui.compare.drawn import best_few, styles_of
 from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
 from ui.compare.varied_parameters import varied_parameters
@@ -116,9 +116,10 @@ def table_sections(comparison: Comparison) -> Iterator[Section]:
 
 
 def _by_tasks(comparison: Comparison) -> Iterator[tuple[list[str], pd.DataFrame, str]]:
-    """The runs, labelled by configuration, by their ordered tasks; with what a title says of these."""
+    """The runs, labelled by configuration, by the tasks in the order in which they trained them, with what a title says
+    of these: runs of different orders have no matrix in common."""
     runs = comparison.runs.assign(label=comparison.runs["configuration"])
-    tasks = runs["experiment_id"].map(lambda e: tuple(task.label for task in comparison.experiments[e].tasks))
+    tasks = pd.Series([ordered_tasks(comparison, run) for run in runs.to_dict("records")], runs.index, dtype=object)
     for names, group in runs.groupby(tasks, sort=False):
         yield list(names), group, f": {' → '.join(names)}" if tasks.nunique() > 1 else ""
 

@@ -48,6 +48,7 @@ class Followed:
     general: pd.DataFrame
     guards: tuple[GuardHistory, ...]
     experiment: Experiment
+    """With its tasks in the run's order."""
     counts: tuple[int, ...] = ()
     """`Store.recorded_counts` as it was before all but the lines were read."""
 
@@ -58,6 +59,11 @@ class Followed:
         checks = sum(len(history.outcomes) for history in self.guards)
         scored = len(self.curve), len(self.stages), int(self.stages["finished"].sum()), len(self.matrix)
         return points, *scored, len(self.general), checks
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks in the run's order, as scores call them."""
+        return [task.label for task in self.experiment.tasks]
 
     @property
     def has_answers(self) -> bool:
@@ -217,7 +223,7 @@ class Feed:
             return self._read(run_id, None)  # the last known step is gone: a resumed run trains its stage again
         for term, line in found.items():
             lines[term] = lines.get(term, NO_LINE).followed_by(line.after(known))
-        experiment = before.experiment if before else store.experiment(store.run_spec(run_id)[0])
+        experiment = before.experiment if before else _experiment(store, run_id)
         clip = experiment.training.gradient_clip
         clipping = before.clipping if before else {}
         if clip is not None:
@@ -237,6 +243,12 @@ class Feed:
             lines, curve, store.stages([run_id]), store.matrix([run_id]), clipping, clip, store.general(run_id),
             tuple(guards), experiment, counts,
         )  # fmt: skip
+
+
+def _experiment(store: Store, run_id: str) -> Experiment:
+    """A run's experiment with its tasks in the run's order."""
+    experiment_id, run = store.run_spec(run_id)
+    return store.experiment(experiment_id).in_order(run.order)
 
 
 def _as_it_is(runs: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,12 @@ from figures.theme import SCORES
 from ui.live import words
 from ui.live.feed import Followed
 from ui.server import addresses, entrance, session
+from ui.widgets.keep_choice import NOT_KEPT
 from ui.widgets.live_chart import polled_chart
 from ui.widgets.text import bytes_size, plain, plural
+
+Cell = tuple[int | None, str | None]
+"""The stage and the task of a cell, as far as they are chosen."""
 
 
 def open_cell(experiment_id: str, tasks: list[str], keys: list[str]) -> None:
@@ -22,15 +26,19 @@ def open_cell(experiment_id: str, tasks: list[str], keys: list[str]) -> None:
     if not data:
         return
     stage, index = data
-    st.session_state[f"live_stage_{experiment_id}"] = int(stage)
-    st.session_state[f"live_task_{experiment_id}"] = tasks[int(index) - 1]
-    st.rerun(keys)
+    _choose(experiment_id, int(stage), tasks[int(index) - 1], keys)
 
 
-def chosen_cell(experiment_id: str) -> tuple[int | None, str | None]:
+def chosen_cell(experiment_id: str) -> Cell:
     """The stage and the task of the chosen cell."""
-    stage, task = (st.session_state.get(f"live_{part}_{experiment_id}") for part in ("stage", "task"))
-    return stage, task
+    cell: Cell = st.session_state.get(f"live_cell_{experiment_id}", (None, None))
+    return cell
+
+
+def _choose(experiment_id: str, stage: int | None, task: str | None, keys: list[str]) -> None:
+    """Keep the choice under no widget's key: a widget's own value is lost when its fragment is drawn twice at once."""
+    st.session_state[f"live_cell_{experiment_id}"] = (stage, task)
+    st.rerun(keys)
 
 
 def cell_in_a_line(matrix: pd.DataFrame, tasks: Sequence[str], stage: int, task: str, score: str) -> str:
@@ -63,15 +71,20 @@ def show_cell(
         left, right = st.columns([2, 3], gap="medium")
         with left:
             rows = st.columns(2)
+            for_stage, for_task = f"live_stage_{experiment_id}", f"live_task_{experiment_id}"
+
+            def choose() -> None:
+                _choose(experiment_id, st.session_state[for_stage], st.session_state[for_task], keys)
+
+            st.session_state[for_stage], st.session_state[for_task] = stage, task
             rows[0].selectbox(
-                words.AFTER_STAGE, list(range(len(tasks) + 1)), index=None, key=f"live_stage_{experiment_id}",
+                words.AFTER_STAGE, list(range(len(tasks) + 1)), index=None, key=for_stage, on_change=choose,
                 format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else words.BASE_MODEL, placeholder="Stage",
-                help=words.AFTER_STAGE_HELP, on_change=lambda: st.rerun(keys),
+                help=words.AFTER_STAGE_HELP,
             )  # fmt: skip
             rows[1].selectbox(
-                words.TASK, tasks, index=None, key=f"live_task_{experiment_id}", placeholder="Task",
-                help=words.TASK_HELP, on_change=lambda: st.rerun(keys),
-            )  # fmt: skip
+                words.TASK, tasks, index=None, key=for_task, on_change=choose, placeholder="Task", help=words.TASK_HELP
+            )
             if stage is None or task is None:
                 st.caption(words.CELL_NONE)
                 return
@@ -107,6 +120,8 @@ def _show_way(experiment_id: str, followed: Followed, score: str, run_id: str, s
             view="passages", run=run_id, task=task, stage=str(stage),
         )  # fmt: skip
         _show_checkpoint(Path(checkpoint), stage)
+    elif bool(followed.stages.set_index("stage")["finished"].get(stage)):
+        st.caption(NOT_KEPT)
 
 
 def _show_checkpoint(checkpoint: Path, stage: int) -> None:

@@ -148,8 +148,28 @@ def _bin(chosen: Chosen, described: list[Described], saved: Saved) -> None:
         _save(lambda: actions.move_to_bin(chosen), moved)
 
 
+def _keep(chosen: Chosen, described: list[Described], saved: Saved) -> None:
+    from engine.driving.thinning import would_free
+    from engine.housekeeping import wastebin
+    from ui.widgets.keep_choice import keep_choice
+
+    own = wastebin.runs_of(session.store(), chosen)
+    keep = keep_choice("last", "manage_keep_choice", among=("last", "best", "none"))
+    size = would_free(session.store(), own, keep)
+    st.markdown(words.would_free(size) if size else words.NOTHING_FREED)
+    if st.button(
+        words.KEEP_BUTTON, key="manage_keep", type="primary", icon=words.ICONS[words.KEEP],
+        **entrance.for_editors(words.KEEP_BUTTON_HELP, disabled=not size),
+    ):  # fmt: skip
+
+        def thin() -> None:
+            st.toast(words.freed(actions.keep_checkpoints(own, keep)), icon=words.ICONS[words.KEEP])
+
+        _save(thin, saved)
+
+
 def _save_button() -> bool:
     return st.form_submit_button(words.SAVE, type="primary", **entrance.for_editors(words.SAVE_HELP))
 
 
-_DIALOGS = {words.RENAME: _rename, words.TAGS: _tags, words.NOTES: _notes, words.BIN: _bin}
+_DIALOGS = {words.RENAME: _rename, words.TAGS: _tags, words.NOTES: _notes, words.KEEP: _keep, words.BIN: _bin}

@@ -3,13 +3,14 @@
 from figures.numbers import bytes_size, plural
 
 MENU = "Manage"
-MENU_HELP = "Rename, tag, take notes, duplicate, archive, or move to the bin."
+MENU_HELP = "Rename, tag, take notes, duplicate, archive, keep fewer checkpoints, or move to the bin."
 RENAME, TAGS, NOTES, DUPLICATE = "Rename", "Tags", "Notes", "Duplicate"
 ARCHIVE, UNARCHIVE, BIN = "Archive", "Unarchive", "Move to bin"
+KEEP = "Keep less"
 ICONS = {
     RENAME: ":material/edit:", TAGS: ":material/sell:", NOTES: ":material/notes:",
     DUPLICATE: ":material/content_copy:", ARCHIVE: ":material/archive:", UNARCHIVE: ":material/unarchive:",
-    BIN: ":material/delete:",
+    KEEP: ":material/inventory_2:", BIN: ":material/delete:",
 }  # fmt: skip
 HELPS = {
     RENAME: "Give it another name.",
@@ -18,6 +19,7 @@ HELPS = {
     DUPLICATE: "A new experiment with the same settings, to change before it starts.",
     ARCHIVE: "Out of the lists, with everything kept.",
     UNARCHIVE: "Back into the lists.",
+    KEEP: "Fewer checkpoints of finished runs, with every score kept.",
     BIN: "Out of every list; deleted for good after a day.",
 }
 SAVE = "Save"
@@ -27,6 +29,20 @@ NAME_HELP_OF_EXPERIMENT = "What lists and exports call this experiment."
 NAME_HELP_OF_RUN = "A name for this run in the table of runs; empty: its strategy and settings."
 TAGS_HELP = "Choose tags, or type a new one and press Enter."
 NOTES_HELP = "Plain text, shown to everybody who sees this page."
+
+
+KEEP_BUTTON = "Delete the other checkpoints"
+KEEP_BUTTON_HELP = "They come back only by training again."
+NOTHING_FREED = "These runs keep no more than that, or have not finished."
+
+
+def would_free(size: int) -> str:
+    """What the dialog of checkpoints says of the disk."""
+    return f"This frees about {bytes_size(size)}. Runs that have not finished keep everything."
+
+
+def freed(size: int) -> str:
+    return f"{bytes_size(size)} became free."
 
 
 def title(action: str, number: int, name: str) -> str:

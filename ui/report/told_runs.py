@@ -44,7 +44,8 @@ class ToldRuns:
 
 def told_runs(store: Store, comparison: Comparison) -> ToldRuns | None:
     """Of the experiment whose run kept most: naive, or what kept least where naive is not compared or kept most itself,
-    in its first finished seed; and what kept most, in the same seed, so that both are scored on the same documents.
+    in its first finished seed; and what kept most, in the same seed and order of the tasks, so that both are scored on
+    the same documents after the same stages.
     None where no run is complete."""
     chosen = _chosen(comparison)
     if not chosen:
@@ -56,7 +57,7 @@ def told_runs(store: Store, comparison: Comparison) -> ToldRuns | None:
         ToldRun(run["run_id"], brief[run["configuration"]], task_losses(scored[run["run_id"]], comparison.score))
         for run in chosen
     )
-    experiment = comparison.experiments[chosen[0]["experiment_id"]]
+    experiment = comparison.experiments[chosen[0]["experiment_id"]].in_order(chosen[0]["task_order"])
     facts = store.run_task_facts(runs[0].run_id)
     return ToldRuns(comparison.score, experiment, int(chosen[0]["seed"]), runs, _request(runs, experiment, facts))
 
@@ -70,12 +71,15 @@ def _chosen(comparison: Comparison) -> list[dict[Any, Any]]:
     kept = best["configuration"].item()
     others = done[(done["configuration"] != kept) & ~done["strategy"].map(trains_on_all).astype(bool)]
     if others.empty:
-        return [_of_seed(done[done["configuration"] == kept], None)]
+        return [_first(done[done["configuration"] == kept])]
     lost = others[others["configuration"] == _worst(others, comparison.score)]
-    both = set(lost["seed"]) & set(done.loc[done["configuration"] == kept, "seed"])
-    if not both:
-        return [_of_seed(lost, None)]
-    return [_of_seed(each, min(both)) for each in (lost, done[done["configuration"] == kept])]
+    most = done[done["configuration"] == kept]
+    known = set(most["draw"])
+    lost_too = lost[lost["draw"].map(lambda draw: draw in known).astype(bool)]
+    if lost_too.empty:
+        return [_first(lost)]
+    first = _first(lost_too)
+    return [first, _first(most[most["draw"].map(lambda draw: draw == first["draw"])])]
 
 
 def _worst(others: pd.DataFrame, score: str) -> str:
@@ -87,9 +91,9 @@ def _worst(others: pd.DataFrame, score: str) -> str:
     return str(kept.groupby(others["configuration"], sort=False).mean().idxmin())
 
 
-def _of_seed(runs: pd.DataFrame, seed: int | None) -> dict[Any, Any]:
-    """The run of a seed; of the first one for None."""
-    found: dict[Any, Any] = runs[runs["seed"] == (runs["seed"].min() if seed is None else seed)].to_dict("records")[0]
+def _first(runs: pd.DataFrame) -> dict[Any, Any]:
+    """The run of the first seed, of several orders in the first."""
+    found: dict[Any, Any] = runs[runs["seed"] == runs["seed"].min()].to_dict("records")[0]
     return found
 
 

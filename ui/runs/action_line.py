@@ -30,7 +30,7 @@ def action_line(rows: pd.DataFrame, ticked: Sequence[str], of_runs: bool, said: 
         _compare_button(chosen, of_runs, of_all)
         every_archived = len(chosen) > 0 and bool(chosen["archived"].all())
         archive = manage.UNARCHIVE if every_archived else manage.ARCHIVE
-        for action in (manage.TAGS, manage.NOTES, manage.RENAME, manage.DUPLICATE, archive, manage.BIN):
+        for action in (manage.TAGS, manage.NOTES, manage.RENAME, manage.DUPLICATE, archive, manage.KEEP, manage.BIN):
             _button(action, chosen_of(ticked, of_runs), len(ticked))
         # At the right end, where the tools of the table cover it while the mouse is above the table.
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):

@@ -4,6 +4,8 @@ proxy that puts something before them."""
 from urllib.parse import quote, urlencode
 
 API = "api/v1"
+GOING = f"{API}/going"
+"""Whether the runs that wait or go on are still the same."""
 
 
 def losses_of(run_id: str, score: str) -> str:

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (
-    f"pages/{name}.py" for name in ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
-)
+_NAMES = ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
+START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (f"pages/{name}.py" for name in _NAMES)
 
 WITH_CHARTS = ("live", "compare")
 """Addresses of the pages that need the charting library."""

@@ -1,30 +1,39 @@
 """The tab's title says when a run or the queue has ended, on every page and while nobody looks at the tab.
 
-A hidden element asks the server every few seconds as long as runs go on. What it says stays until the visitor touches
-the page again: a page that draws itself anew does not take it back.
+As long as runs go on, the browser asks a route whether they are still the same ones, in a tab that nobody looks at
+too: it is there that a title is read. What it says stays until the visitor touches the page again: a page that draws
+itself anew does not take it back.
 """
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from engine.common.errors import StoreError
+from engine.store import Store
 from engine.store.outlines import GOING
-from ui.server import session
+from ui.server import addresses, session
 from ui.widgets import words
+from ui.widgets.change_watch import change_watch
 
 _SCRIPT = Path(__file__).parents[1] / "widgets" / "tab_title.js"
 _CSS = ".stElementContainer:has(.palimpsest-tab-title) { display: none; }"
 _WATCHED, _TURN = "tab_title_watched", "tab_title_turn"
-SECONDS = 4.0
+_TITLE, _WATCH = "tab_title", "tab_title_watch"
 
 
 def follow(page: str) -> None:
     """Keep the title of the tab that shows `page`. Call it once, at the end of the page."""
-    st.fragment(_draw, key="tab_title")(page)
+    st.fragment(_draw, key=_TITLE)(page)
+
+
+def going_word(store: Store) -> str:
+    """A word for the runs that have not ended: another one when one is added or ends."""
+    return blake2b(" ".join(sorted(store.states())).encode(), digest_size=9).hexdigest()
 
 
 def title_and_going(page: str) -> tuple[str, bool]:
@@ -44,16 +53,25 @@ def title_and_going(page: str) -> tuple[str, bool]:
 def _draw(page: str) -> None:
     title, is_going = title_and_going(page)
     turn = st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
-    data = {"title": title, "usual": words.tab(page), "seconds": SECONDS if is_going else 0, "turn": turn}
-    _component()(key="tab_title_beat", data=data, on_beat_change=_nothing, on_seen_change=_forget)
+    data = {"title": title, "usual": words.tab(page), "turn": turn}
+    _component()(key="tab_title_shown", data=data, on_seen_change=_forget)
+    if is_going:
+        change_watch(_WATCH, addresses.GOING, _seen, _look, in_hidden_tabs=True)
+
+
+def _seen() -> str:
+    try:
+        return going_word(session.store())
+    except StoreError:  # which the page itself says
+        return ""
+
+
+def _look() -> None:
+    st.rerun(_TITLE)
 
 
 def _forget() -> None:
     st.session_state[_WATCHED] = set()
-
-
-def _nothing() -> None:
-    """Streamlit passes on only those triggers that have a callback."""
 
 
 @cache

@@ -1,7 +1,7 @@
 """The sentences, labels and help texts of the Start page."""
 
 from figures.numbers import percent, plural
-from ui.widgets.glossary import term
+from ui.glossary.terms import term
 from ui.widgets.text import plain
 
 TITLE = "Palimpsest"

@@ -1,7 +1,7 @@
 """The sentences, labels and help texts of the Tasks page's list and previews; those of the form stand in its fields."""
 
 from figures.numbers import bytes_size, exact, plural
-from ui.widgets.glossary import term
+from ui.glossary.terms import term
 from ui.widgets.text import plain
 
 TITLE = "Tasks"

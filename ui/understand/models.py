@@ -18,7 +18,8 @@ FEW = 6
 class Models:
     """The base model of an experiment, and what its runs have left after their stages."""
 
-    tasks: tuple[str, ...]
+    tasks: dict[str, tuple[str, ...]]
+    """Of every run, in the order in which it trains them."""
     names: dict[Source, str]
     """Of every model, the base model first, then run by run."""
     stages: dict[str, tuple[int, ...]]
@@ -32,21 +33,25 @@ class Models:
         """Of all runs that have a model here, that of the base model first."""
         return list(dict.fromkeys(source.run_id for source in self.names))
 
-    def stage_name(self, stage: int) -> str:
+    def stage_name(self, source: Source) -> str:
         """The name of a run's model, among those of the same run."""
-        return f"after stage {stage} · {self.tasks[stage - 1]}" if stage else "base model"
+        task = self.tasks[source.run_id][source.stage - 1]
+        return f"after stage {source.stage} · {task}" if source.stage else "base model"
 
 
 def models_of(runs: pd.DataFrame, stages: pd.DataFrame, tasks: Sequence[str]) -> Models:
-    """The models of an experiment's `runs`, of which there is one at least, by the store's rows of runs and stages."""
+    """The models of an experiment's `runs`, of which there is one at least, by the store's rows of runs and stages;
+    `tasks` are those of runs without an order of their own."""
     names = _run_names(runs)
     found = {str(run_id): _finished(stages, str(run_id)) for run_id in runs["run_id"]}
     found = {run_id: own for run_id, own in found.items() if own}
-    models = Models(tuple(tasks), {}, found, {run_id: names[run_id] for run_id in found}, ())
+    ordered = {str(run.run_id): run.task_order or tuple(tasks) for run in runs.itertuples()}
+    models = Models(ordered, {}, found, {run_id: names[run_id] for run_id in found}, ())
     base = Source(str(runs["run_id"].iloc[0]), 0)
-    models.names[base] = models.stage_name(0)
+    models.names[base] = models.stage_name(base)
     for run_id, own in found.items():
-        models.names.update({Source(run_id, stage): f"{names[run_id]} {models.stage_name(stage)}" for stage in own})
+        sources = [Source(run_id, stage) for stage in own]
+        models.names.update({source: f"{names[run_id]} {models.stage_name(source)}" for source in sources})
     first = runs[runs["run_id"].isin(list(found))].drop_duplicates("label")["run_id"].map(str)
     last = [Source(run_id, found[run_id][-1]) for run_id in first]
     return Models(models.tasks, models.names, found, models.run_names, (base, *last)[:FEW])

@@ -47,18 +47,22 @@ def choose_pair(
         help="Its held-out documents are read by both models.",
     )  # fmt: skip
     stages = [0, *models.stages[run_id]]
-    own = names.index(task) + 1
+    own = models.tasks[run_id].index(task) + 1
+
+    def stage_name(stage: int) -> str:
+        return models.stage_name(Source(str(run_id), stage))
+
     where = f"{experiment_id}_{run_id}_{task}"
     begun = address if (run_id, task) == (address.first("run"), names[named]) else None
     last = _stage(begun, "stage", stages, stages[-1])
     after = columns[3].selectbox(
-        "After", stages, index=stages.index(last), format_func=models.stage_name, key=address.key(f"after_{where}"),
+        "After", stages, index=stages.index(last), format_func=stage_name, key=address.key(f"after_{where}"),
         help="The later model; usually that of the run's last stage.",
     )  # fmt: skip
     usual = usual_before(own, int(after)) if own in stages else 0
     earlier = _stage(begun, "before", stages, usual)
     before = columns[2].selectbox(
-        "Before", stages, index=stages.index(earlier), format_func=models.stage_name,
+        "Before", stages, index=stages.index(earlier), format_func=stage_name,
         key=address.key(f"before_{where}_{after}"),
         help="The earlier model; usually that of the end of the task's own stage.",
     )  # fmt: skip

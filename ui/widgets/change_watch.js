@@ -11,7 +11,7 @@ export default function (component) {
   if (component.data.url !== node.url) {
     node.leave?.();
     node.url = component.data.url;
-    node.leave = follow(node.url, (news) => compare(node, news));
+    node.leave = follow(node.url, (news) => compare(node, news), component.data.in_hidden_tabs);
   }
   return () => setTimeout(() => {
     if (node.isConnected) return;

@@ -15,19 +15,22 @@ _SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "change_watch
 _CSS = ".stElementContainer:has(.palimpsest-change-watch) { display: none; }"
 
 
-def change_watch(key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None]) -> None:
+def change_watch(
+    key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None], in_hidden_tabs: bool = False
+) -> None:
     """Call `on_change` when the answer of the route `url` has another `structure` than `seen()`, the one that the page
     was drawn with, or when there is nothing any more at `url`.
 
     `key` is also the key of the fragment that is to be named with those to draw: it must be drawn with them, so that
-    `seen` is asked again.
+    `seen` is asked again. `in_hidden_tabs` goes on in a tab that nobody looks at.
     """
-    st.fragment(_draw, key=key)(key, url, seen, on_change)
+    st.fragment(_draw, key=key)(key, url, seen, on_change, in_hidden_tabs)
 
 
-def _draw(key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None]) -> None:
+def _draw(key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None], in_hidden_tabs: bool) -> None:
     turn = st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
-    _component()(key=f"{key}_watch", data={"url": url, "seen": seen(), "turn": turn}, on_change_change=on_change)
+    data = {"url": url, "seen": seen(), "turn": turn, "in_hidden_tabs": in_hidden_tabs}
+    _component()(key=f"{key}_watch", data=data, on_change_change=on_change)
 
 
 @cache

@@ -10,9 +10,10 @@ const LONGEST_REST = 2;
 const LEFT_AFTER_MS = 1000;
 const polls = (window.palimpsestPolls ??= new Map());
 
-// Calls take({ answer, trouble, isGone }) after every look at `address` until the function that it returns is called.
-function follow(address, take) {
-  if (!polls.has(address)) polls.set(address, startPoll(address));
+// Calls take({ answer, trouble, isGone }) after every look at `address` until the function that it returns is called. A
+// tab that nobody looks at asks nothing, unless it is for what is read there too.
+function follow(address, take, inHiddenTabs = false) {
+  if (!polls.has(address)) polls.set(address, startPoll(address, inHiddenTabs));
   const poll = polls.get(address);
   poll.takers.add(take);
   if (poll.last) take(poll.last);
@@ -23,8 +24,8 @@ function follow(address, take) {
   };
 }
 
-function startPoll(address) {
-  const poll = { address, takers: new Set(), tag: null, answer: null, last: null, timer: 0, ended: false };
+function startPoll(address, inHiddenTabs) {
+  const poll = { address, inHiddenTabs, takers: new Set(), tag: null, answer: null, last: null, timer: 0, ended: false };
   poll.look = () => look(poll);
   poll.look();
   return poll;
@@ -40,7 +41,7 @@ function endPoll(poll) {
 async function look(poll) {
   clearTimeout(poll.timer);
   if (poll.ended) return;
-  if (document.hidden) {
+  if (document.hidden && !poll.inHiddenTabs) {
     document.addEventListener("visibilitychange", poll.look, { once: true });
     return;
   }

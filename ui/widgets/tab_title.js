@@ -1,9 +1,8 @@
-// Sets the tab's title and asks for the next one, in a tab that nobody looks at too: it is there that a title is read.
+// Sets the tab's title, and takes back what it says of runs once the visitor touches the page.
 
 export default function (component) {
   const node = component.parentElement.querySelector(".palimpsest-tab-title");
-  const { title, usual, seconds, turn } = component.data;
-  clearTimeout(node.waiting);
+  const { title, usual, turn } = component.data;
   node.stopListening?.();
   document.title = title;
   if (title !== usual) {
@@ -16,17 +15,5 @@ export default function (component) {
     touches.forEach((touch) => document.addEventListener(touch, seen));
     node.stopListening = () => touches.forEach((touch) => document.removeEventListener(touch, seen));
   }
-  if (seconds) {
-    const ask = () => {
-      if (!node.isConnected) return;
-      component.setTriggerValue("beat", turn);
-      // An answer that never comes, as when another run of the page overtook it, must not be the end.
-      node.waiting = setTimeout(ask, 20000);
-    };
-    node.waiting = setTimeout(ask, 1000 * seconds);
-  }
-  return () => {
-    clearTimeout(node.waiting);
-    node.stopListening?.();
-  };
+  return () => node.stopListening?.();
 }

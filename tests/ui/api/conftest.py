@@ -53,7 +53,8 @@ class Served:
 
 @pytest.fixture
 def served(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
-    monkeypatch.setattr(shared_answers, "MOMENT_SECONDS", 0.0)
+    for name in ("MOMENT_SECONDS", "LONGEST_SECONDS"):
+        monkeypatch.setattr(shared_answers, name, 0.0)
     monkeypatch.setattr(feed_module, "KEEP_SECONDS", 0.0)
     experiment_id = store.add_experiment(experiment(tmp_path))
     run_id = store.claim_next() or ""

@@ -7,9 +7,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from engine.driving.driver import drive
+from engine.events.control import Control
 from engine.housekeeping import Chosen, changes, labels, wastebin
 from engine.store import Store
-from tests.fake_runs import experiment
+from tests.fake_runs import FakeRun, experiment
 from ui.manage import words
 from ui.server import access, entrance, session
 
@@ -81,6 +83,8 @@ def test_tags_and_notes_are_kept(store: Store) -> None:
 def test_archiving_needs_no_dialog(store: Store) -> None:
     chosen(words.ARCHIVE)
     assert store.experiments()["archived"].tolist() == [True]
+    chosen(words.UNARCHIVE)
+    assert store.experiments()["archived"].tolist() == [False]
 
 
 def test_the_bin_says_what_goes_and_the_page_copes(store: Store) -> None:
@@ -105,3 +109,18 @@ def test_a_reader_sees_the_menu_disabled(monkeypatch: pytest.MonkeyPatch) -> Non
     menu = app.menu_button(key="test_menu")
     assert menu.disabled
     assert menu.help == entrance.ONLY_SEEING
+
+
+def test_fewer_checkpoints_are_kept_of_runs_that_have_finished(store: Store) -> None:
+    app = chosen(words.KEEP)
+    assert app.button(key="manage_keep").disabled  # none has finished
+    run_id = store.claim_next()
+    assert run_id is not None
+    drive(store, run_id, Control(), FakeRun())
+    app = chosen(words.KEEP)
+    assert "frees about" in " ".join(each.value for each in app.markdown)
+    app.button(key="manage_keep").click().run()
+    assert not app.exception
+    there = store.stages(run_id)["checkpoint"].notna().tolist()
+    assert there == [False, True]
+    assert store.stages(run_id)["finished"].all()

@@ -16,7 +16,7 @@ def models(folder: Path, labels: list[str], seeds: list[int], finished: list[int
             if stage <= last:
                 checkpoint.mkdir(parents=True)
             rows.append({"run_id": run_id, "stage": stage, "finished": True, "checkpoint": str(checkpoint)})
-    runs = pd.DataFrame({"run_id": ids, "label": labels, "seed": seeds})
+    runs = pd.DataFrame({"run_id": ids, "label": labels, "seed": seeds, "task_order": [None] * len(ids)})
     return models_of(runs, pd.DataFrame(rows), ["bread", "tea"])
 
 

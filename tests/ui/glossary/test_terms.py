@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ui.widgets import glossary, words
-from ui.widgets.glossary import SECTIONS, term
+from ui.glossary import terms as glossary
+from ui.glossary.terms import SECTIONS, term
+from ui.widgets import words
 
 ROOT = Path(__file__).parents[3]
 

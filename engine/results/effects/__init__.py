@@ -1,0 +1,1 @@
+"""What an experiment varies beside the strategy, told apart from it. It imports `engine/results`."""

@@ -1,0 +1,1 @@
+"""A word comes in; the link to its explanation goes out. It imports `ui/widgets`."""
