@@ -26,7 +26,6 @@ HELPS = {
     MEAN: "Mean over the orders and seeds.",
     SPREAD: "Standard deviation of a strategy's means from order to order: what the order alone does to it.",
 }
-_BETWEEN_SEEDS = "with the seed"
 
 
 def show_orders(comparison: Comparison) -> None:
@@ -86,18 +85,22 @@ def orders_table(effects: OrderEffects, numbers: Sequence[int], measure: str, sc
 
 
 def sentence(effects: OrderEffects, measure: str) -> str:
-    """Which share of the differences between the runs comes with what."""
+    """Which share of the variance between the runs the strategy explains, and which the order."""
     shares = effects.parts.shares
     if shares is None:
         return f"{measure}: all runs score the same, whatever the strategy and the order."
-    parts = [f"{percent(shares['order'])} with the order"]
+    parts = [f"the order explains {percent(shares['order'])}"]
     if len(effects.strategies) > 1:
-        parts.insert(0, f"{percent(shares['strategy'])} with the strategy")
-        parts.append(f"{percent(shares['both'])} with what a strategy does in one order and not in another")
+        both = f"{percent(shares['both'])} (a strategy that does better in one order than in another)"
+        parts = [
+            f"the strategy explains {percent(shares['strategy'])}",
+            f"the order {percent(shares['order'])}",
+            f"the two together {both}",
+        ]
     if len(effects.seeds) > 1:
-        parts.append(f"{percent(shares['seeds'])} {_BETWEEN_SEEDS}")
+        parts.append(f"the seed {percent(shares['seeds'])}")
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
-    return f"{measure}: of the differences between these runs, measured by their squares, come {listed}."
+    return f"{measure}: of the variance between these runs {listed}."
 
 
 def _spread(value: float | None, score: str) -> str:
