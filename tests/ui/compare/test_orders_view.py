@@ -52,8 +52,8 @@ def test_the_sentence_says_the_shares() -> None:
     # 8 runs: 0.175² of the strategy, 0.25² of the order, 0.1² of the seed, of 0.103125 in all
     said = sentence(effects, "Average").replace(THIN, " ")
     assert said == (
-        "Average: of the variance between these runs the strategy explains 30 %, the order 61 %, the two together 0 % (a "
-        "strategy that does better in one order than in another), and the seed 10 %."
+        "Average: of the variance between these runs the strategy explains 30 %, the order 61 %, the two together 0 % "
+        "(a strategy that does better in one order than in another), and the seed 10 %."
     )
 
 
