@@ -28,7 +28,7 @@ LEAKS = re.compile(r"(?<!\\)[*<$]\s?[xby]\b|https?://evil|www\.evil|a@evil|(?<!\
 OUR_LINK = re.compile(
     "|".join([r"\]\(glossary#[a-z0-9-]+\)", *(re.escape(f"]({each.source[1]})") for each in registry().values())])
 )
-FOREIGN_TAG = re.compile(r"<(?!/?(?:p|div|span|style|dl|dt|dd)[\s>])")
+FOREIGN_TAG = re.compile(r"<(?!/?(?:p|div|span|style|table|thead|tbody|tr|th|td|dl|dt|dd)[\s>])")
 LITERAL = {"code", "arrow_data_frame", "text", "json"}
 """Elements that print every character as it is."""
 READ_AS_MARKDOWN = ("body", "label", "help", "text", "title", "delta")
