@@ -4,12 +4,14 @@ import streamlit as st
 
 from engine.strategies import registry
 from ui.glossary.terms import SECTIONS, Term
+from ui.server import session
 from ui.widgets import words
 from ui.widgets.page_head import page_head
 from ui.widgets.text import plain
 
 
 def page() -> None:
+    session.admit()
     page_head(words.GLOSSARY, help=words.GLOSSARY_HELP)
     for section, terms in SECTIONS.items():
         st.header(section, anchor=False)

@@ -40,15 +40,13 @@ def page() -> None:
     session.runner()  # which knows of runs that a server before this one left behind
     experiments = session.experiments_to_choose()
     if experiments.empty:
-        st.title(words.TITLE)
+        page_head(words.TITLE)
         show_empty()
         return
     experiment_id = named_or_newest(experiments)
     rows = experiments.set_index("experiment_id")
     data.feed().look_again()
-    st.fragment(with_error_notes(watch), key=WHOLE)(
-        experiment_id, rows["name"].to_dict(), rows.at[experiment_id, "tasks"]
-    )
+    st.fragment(with_error_notes(watch), key=WHOLE)(experiment_id, rows["name"].to_dict())
 
 
 def show_empty() -> None:
@@ -92,7 +90,7 @@ def go_to_experiment(key: str) -> None:
     st.rerun()
 
 
-def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
+def watch(experiment_id: str, names: dict[str, str]) -> None:
     """Draw what changes while runs train, in parts that are drawn again one by one."""
     runs = data.feed().runs(experiment_id)
     if runs.empty:
@@ -100,7 +98,8 @@ def watch(experiment_id: str, names: dict[str, str], tasks: list[str]) -> None:
     title_line(experiment_id, names, runs)
     watching, trouble = session.runner().watching, session.runner().trouble
     run = chosen_run(experiment_id, runs)
-    run_id, has_answers = str(run["run_id"]), _followed(run).has_answers
+    followed = _followed(run)
+    run_id, tasks, has_answers = str(run["run_id"]), followed.tasks, followed.has_answers
     data.saw(WHOLE, (data.outline(runs), trouble, has_answers))
     show_status(experiment_id, runs, run, tasks, watching is None)
     with st.container():  # a place of its own, so that nothing below stands twice while a notice comes or goes

@@ -12,6 +12,7 @@ from ui.understand.kept import show_kept
 from ui.understand.models import models_of
 from ui.understand.passages_view import show_passages
 from ui.understand.turned_view import show_turned
+from ui.widgets.keep_choice import gone_note
 from ui.widgets.text import plain
 
 ANSWERS, PASSAGES, TURNED, ABILITIES = "answers", "passages", "turned", "abilities"
@@ -78,7 +79,10 @@ def choose_experiment(experiments: pd.DataFrame, address: Address) -> str:
 def show_view(experiment_id: str, view: str, address: Address) -> None:
     store = session.store()
     experiment, runs = store.experiment(experiment_id), store.runs(experiment_id)
-    models = models_of(runs, store.stages(list(runs["run_id"])), [task.name for task in experiment.tasks])
+    stages = store.stages(list(runs["run_id"]))
+    models = models_of(runs, stages, [task.name for task in experiment.tasks])
+    if note := gone_note(stages):
+        st.caption(note)
     chosen = {"experiment": experiment_id, "view": view}
     if view == PASSAGES:
         write({**chosen, **show_passages(experiment_id, experiment, models, address, chosen)})

@@ -22,10 +22,3 @@ HELP = (
     "Which models stay on the disk once a run has finished. Until then all stay, so that it can be resumed. Fewer can "
     "be kept later; what is removed comes back only by training again."
 )
-
-
-def why_gone(keep: str) -> str:
-    """Why a checkpoint of a finished run is not there, as far as the experiment's setting tells."""
-    if keep == "all":
-        return "it was removed after the run had finished, since fewer checkpoints were to be kept"
-    return f"the experiment keeps fewer checkpoints (checkpoints: {keep})"

@@ -314,7 +314,7 @@ def _measure(name: str, block_size: int, tokens_per_step: int, device: str, prec
     )
 
 
-def _fastest(work: Callable[[], None], repeats: int = 2) -> float:
+def _fastest(work: Callable[[], None], repeats: int = 4) -> float:
     """Seconds of the fastest of `repeats`, after one to warm up."""
     work()
     times = []

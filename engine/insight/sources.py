@@ -60,7 +60,7 @@ def find(store: Store, source: Source) -> Found:
     checkpoint = stage_folder(store.run_folder(source.run_id), source.stage) if source.stage else None
     own = {} if checkpoint is None else model_sums(checkpoint)
     if own is None:
-        raise StoreError(_damaged(source.stage))
+        raise StoreError(_not_kept(source.stage) if _was_dropped(store, source) else _damaged(source.stage))
     base = ""
     if checkpoint is None or is_adapter(checkpoint):
         base = weights_hash(locate(experiment.model), experiment.model)
@@ -72,6 +72,20 @@ def last_stage(store: Store, run_id: str) -> int:
     """The last stage that a run has finished, whether its checkpoint is still there or not; 0 where there is none."""
     stages = store.stages(run_id)
     return max((int(row.stage) for row in stages.itertuples() if row.finished), default=0)
+
+
+def _was_dropped(store: Store, source: Source) -> bool:
+    """Whether the store has forgotten the checkpoint, which was there when the stage had finished."""
+    stages = store.stages(source.run_id)
+    own = stages[(stages["stage"] == source.stage) & stages["finished"].astype(bool)]
+    return not own.empty and not isinstance(own["checkpoint"].item(), str)
+
+
+def _not_kept(stage: int) -> str:
+    return (
+        f"The checkpoint of stage {stage} was not kept: fewer stay once a run has finished, as its experiment says or "
+        "somebody chose later. Choose another stage, or train the run again."
+    )
 
 
 def _damaged(stage: int) -> str:

@@ -10,9 +10,8 @@ from sqlalchemy import Connection, select, update
 from engine.common.errors import StoreError
 from engine.events import Event, StepDone
 from engine.store import schema
-from engine.store.recording import record_event
+from engine.store.recording import advance_runs, insert_steps, pace_runs, record_event
 from engine.store.schema import ACTIVE, ENDED, Database, now, runs
-from engine.store.step_rows import advance_runs, insert_steps, pace_runs
 
 Attempt = tuple[str, int]
 """A run's id, and which of its attempts."""

@@ -5,6 +5,7 @@ This is the registry: adding a strategy is a file in this folder and its name, o
 """
 
 import math
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -121,10 +122,16 @@ def pull_names(name: str) -> tuple[str, ...]:
 def parameters_of(name: str) -> dict[str, Parameter]:
     """The declared parameters behind a name, by the key that each has in `build`; two of one name in two parts are
     told apart by the part, as in "replay.memory_size". Raises ConfigError for an unknown name."""
-    classes = parts_of(name)
+    return dict(_declared(parts_of(name))[0])
+
+
+@lru_cache(maxsize=256)
+def _declared(classes: tuple[type[Strategy], ...]) -> tuple[dict[str, Parameter], dict[tuple[str, str], str]]:
+    """The declared parameters of joined strategies by their keys, and the keys by part and parameter. A form asks for
+    them thousands of times."""
     declared = {(cls.name, each.name): each for cls in classes for each in declared_by(cls)}
     keys = keys_of([[each.name for each in declared_by(cls)] for cls in classes], [cls.name for cls in classes])
-    return {key: declared[place] for place, key in keys.items()}
+    return {key: declared[place] for place, key in keys.items()}, keys
 
 
 def build(name: str, parameters: dict[str, Any]) -> Strategy:
@@ -133,15 +140,16 @@ def build(name: str, parameters: dict[str, Any]) -> Strategy:
 
     Raises ConfigError, which names the parameter, for what is unknown, out of range, or can't be combined.
     """
-    classes, known = parts_of(name), [*parameters_of(name), *OVERRIDES]
-    places = keys_of([[each.name for each in declared_by(cls)] for cls in classes], [cls.name for cls in classes])
+    classes = parts_of(name)
+    declared, places = _declared(classes)
+    known = [*declared, *OVERRIDES]
     own: dict[str, dict[str, Any]] = {cls.name: {} for cls in classes}
     for (part, parameter), key in places.items():
         given = sorted({key, f"{part}.{parameter}"} & parameters.keys())
         if len(given) > 1:
             raise ConfigError(f"{name}: {given[0]} and {given[1]} are the same parameter; give one of them")
         for each in given:
-            _refuse_boolean(name, each, parameters[each], parameters_of(name)[key].type)
+            _refuse_boolean(name, each, parameters[each], declared[key].type)
             own[part][parameter] = parameters[each]
     unknown = sorted(set(parameters) - set(known) - {f"{part}.{parameter}" for part, parameter in places})
     if unknown:

@@ -85,7 +85,9 @@ class Combined(Strategy):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {self.key(part, name): value for part in self.parts for name, value in part.parameters.items()}
+        each = [(part, part.parameters) for part in self.parts]
+        keys = keys_of([list(values) for _, values in each], [part.name for part, _ in each])
+        return {keys[part.name, name]: value for part, values in each for name, value in values.items()}
 
     def in_words(self) -> Sequence[str]:
         return tuple(sentence for part in self.parts for sentence in part.in_words())

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.strategies import title_of
 from tests.browser.conftest import PATIENCE, ROOT, Serve
-from ui.experiment.draft import FIRST_ON
+from ui.drafts.draft import FIRST_ON
 
 pytestmark = pytest.mark.browser
 
@@ -127,7 +127,7 @@ def set_up_experiment(page: Any, tasks: tuple[str, ...]) -> None:
     page.get_by_role("heading", name="Experiment", exact=True, level=1).wait_for()
     page.get_by_role("radio", name="Quick").or_(page.get_by_role("button", name="Quick")).first.click()
     for task in tasks:
-        page.get_by_test_id("stMain").get_by_role("listitem").filter(has_text=task).first.wait_for()
+        page.get_by_test_id("stMultiSelect").get_by_text(task, exact=True).first.wait_for()
     page.get_by_role("button", name=f"Start {len(FIRST_ON)} runs").wait_for()
     for strategy in map(title_of, FIRST_ON):
         expect(page.get_by_role("switch", name=re.compile(re.escape(strategy))).first).to_be_checked()

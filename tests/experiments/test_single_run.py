@@ -18,10 +18,12 @@ STRATEGIES = [
 
 def test_every_run_alone_is_one_run_of_the_same_stages(tmp_path: Path) -> None:
     whole = experiment(tmp_path, strategies=STRATEGIES, seeds=[0, 3], training={"epochs": 2})
+    in_orders = experiment(tmp_path, orders="all")
     assert len(whole.runs()) == 12
-    for run in whole.runs():
-        alone = experiment_of_run(whole, run)
+    assert {run.order for run in in_orders.runs()} == {("bread", "tea"), ("tea", "bread")}
+    for many, run in [(each, run) for each in (whole, in_orders) for run in each.runs()]:
+        alone = experiment_of_run(many, run)
         (only,) = alone.runs()
         assert (only.strategy, only.seed) == (run.strategy, run.seed)
-        assert stage_names(alone, only) == stage_names(whole, run)
+        assert stage_names(alone, only) == stage_names(many, run)
         assert experiment_from(to_data(alone)).runs() == alone.runs(), "it can be written down"

@@ -1,20 +1,23 @@
 """Mistakes in what an experiment is estimated to cost, each with the test that must catch it."""
 
-from engine.forecast import estimate, trained_weights
+from engine.forecast import disk, estimate, trained_weights
 from engine.results import operations
 from engine.strategies import costs, der, kl
 from engine.strategies.tools import memory_draws
-from tests.forecast import test_estimate, test_trained_weights
+from tests.forecast import test_disk, test_estimate, test_trained_weights
 from tests.mutation import Mutant, mutant
 from tests.results import test_operations
 from tests.strategies import test_memory_draws
 
 _FROZEN = test_estimate.test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less
+_ONCE = test_disk.test_the_checkpoint_of_a_stage_that_runs_share_counts_once
+_FISHER = test_disk.test_fisher_information_is_kept_once_for_a_stage_and_no_state
+_MOST = test_disk.test_at_most_all_stages_lie_there_with_the_points_and_states_of_what_runs
 _STAGES = test_trained_weights.test_every_stage_is_counted_as_its_own_draw_leaves_it
 _TEACHER = test_estimate.test_what_a_teacher_reads_costs_a_third_of_what_is_trained_on
 _ON_A_FILE = test_estimate.test_a_file_to_compare_on_costs_what_a_memory_does_and_nothing_is_kept_of_it
 _WRITTEN = test_estimate.test_written_texts_are_as_long_as_the_documents_before_them_and_no_longer_than_a_block
-_STORED = test_estimate.test_distributions_that_are_kept_take_memory_and_disk_by_the_tokens_of_the_kept_documents
+_STORED = test_estimate.test_distributions_that_are_kept_take_memory_by_the_tokens_of_the_kept_documents
 _LOOKED = test_estimate.test_what_is_read_without_a_gradient_after_a_stage_costs_a_third_of_the_fishers_time
 _HELD = test_estimate.test_tensors_that_steps_hold_count_as_memory_and_not_on_disk
 _SMALL = test_estimate.test_a_small_draw_is_of_whole_pieces_and_seldom_of_a_task_with_few_targets
@@ -23,13 +26,14 @@ _MEAN_DRAW = test_memory_draws.test_the_mean_draw_is_the_mean_of_draws
 
 MUTANTS: dict[str, Mutant] = {
     "gradients and moments of frozen weights": mutant(estimate, "3 * own.trained", "3 * own.whole", _FROZEN),
-    "kept moments of frozen weights": mutant(estimate, "moments * own.trained", "moments * own.whole", _FROZEN),
+    "kept moments of frozen weights": mutant(disk, "moments * own.trained", "moments * own.whole", _FROZEN),
     "a state of the weights that train now alone": mutant(
-        estimate,
-        "moments * own.trained + cost.tensors * own.remembered",
-        "moments * own.trained + cost.tensors * own.trained",
-        _FROZEN,
+        estimate, "cost.tensors * own.remembered", "cost.tensors * own.trained", _FROZEN
     ),
+    "a checkpoint for each run that shares its stage": mutant(disk, "known.update(sizes)", "known.clear()", _ONCE),
+    "one seed's stages for another's": mutant(disk, "(run.seed, names", "(0, names", _ONCE),
+    "Fisher information of the last stage": mutant(disk, "zip(self.keys[:-1],", "zip(self.keys,", _FISHER),
+    "resume points forgotten": mutant(disk, "(KEPT + 1) * (own.saved", "0 * (own.saved", _MOST),
     "steps that cost the same whatever trains": mutant(
         estimate, "(operations * self.trained + forward)", "(self.trained + forward)", _FROZEN
     ),

@@ -245,6 +245,7 @@ def test_frozen_weights_need_neither_gradients_nor_moments_and_steps_cost_less(m
     # Its A and μ are those of all weights that have trained so far.
     both, none_frozen = only_run({"freeze+ewc": {"fisher_documents": 1000}}), only_run("ewc")
     assert both.seconds - only_run("freeze").seconds == pytest.approx((0.5 * 1000 + 0.75 * 500) / 50)
+    assert both.memory_bytes - only_run("freeze").memory_bytes == 4 * 2 * 600
     assert both.memory_bytes < none_frozen.memory_bytes
 
 

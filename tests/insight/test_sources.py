@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.common.errors import PalimpsestError
+from engine.common.errors import PalimpsestError, StoreError
 from engine.insight import frames
 from engine.insight.sources import named
+from engine.running.results_folder import keep_checkpoints
 
 
 @pytest.fixture
@@ -48,6 +49,14 @@ def test_a_run_whose_last_checkpoint_is_gone_is_neither_shipped_nor_shown_by_an_
     ):
         with pytest.raises(PalimpsestError, match="The checkpoint of stage 2"):
             ask()
+
+
+def test_a_checkpoint_that_was_not_kept_is_told_from_a_damaged_one(own: tuple[Path, str]) -> None:
+    folder, run_id = own
+    assert keep_checkpoints(folder, "last") > 0
+    with pytest.raises(StoreError, match="The checkpoint of stage 1 was not kept"):
+        frames.answers(folder, ["Note"], [(run_id, 1)], most_tokens=2)
+    assert len(frames.answers(folder, ["Note"], [(run_id, 2)], most_tokens=2)) == 1
 
 
 def test_texts_that_changed_since_the_run_are_refused(own: tuple[Path, str]) -> None:

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.common.numerals import percent
 from engine.driving.driver import drive
+from engine.driving.thinning import thin
 from engine.events.control import Control
 from engine.insight.measures.probes import PROBES
 from engine.insight.prompt_sets import PromptSets
@@ -164,6 +165,12 @@ def test_the_base_model_and_the_last_stage_of_every_strategy_answer_and_no_text_
 
 
 @pytest.mark.usefixtures("trained")
+def test_the_page_says_which_checkpoints_were_not_kept(trained: list[str], store: Store) -> None:
+    thin(store, trained[:1], "last")
+    text = " ".join(each.value for each in show().caption)
+    assert "1 of 4 checkpoints were not kept" in text
+
+
 def test_a_reload_and_a_restarted_server_ask_for_the_same_again(desk: FakeDesk) -> None:
     page = show()
     next(each for each in page.get("button_group") if each.label == "Tokens are").set_value("Sampled").run()

@@ -1,6 +1,8 @@
 """Mistakes in what is kept on the disk and taken again, each with the test that must catch it."""
 
+from engine.common import durable_files
 from engine.persistence import checkpoints, content_keys, journal, resume_points, shared_results
+from tests.driving import test_thinning
 from tests.mutation import Mutant, mutant
 from tests.persistence import test_kept_by_hand, test_shared_results
 from tests.strategies import test_kl_on_a_file
@@ -13,7 +15,23 @@ _BEFORE = test_kept_by_hand.test_a_newest_point_with_one_bit_changed_gives_way_t
 _DIGIT = test_kept_by_hand.test_a_journal_with_one_digit_changed_is_not_continued
 _LAST = test_kept_by_hand.test_a_run_goes_on_after_its_last_sound_checkpoint
 
+_TAKEN_OUT = test_thinning.test_a_folder_is_whole_whenever_files_are_taken_out_of_it
+_MADE_AGAIN = test_thinning.test_a_run_goes_on_from_what_it_can_make_its_state_again_of
+_LARGE = test_thinning.test_large_states_go_but_the_last_stage_s_and_small_ones_stay
+
 MUTANTS: dict[str, Mutant] = {
+    "files that leave a folder before its sums know": mutant(
+        durable_files, "if not sums.keys().isdisjoint(names)", "if False", _TAKEN_OUT
+    ),
+    "a state made again of a damaged stage": mutant(
+        checkpoints, "is_whole(stage_folder(run_folder, each)) for each in", "True for each in", _MADE_AGAIN
+    ),
+    "a stage to go on from without the optimiser's state": mutant(
+        checkpoints, "(with_optimizer and OPTIMIZER_FILE not in sums)", "False", _MADE_AGAIN
+    ),
+    "the last stage without its optimiser's state": mutant(
+        checkpoints, "if stage < finished else (STATE_FILE,)", "if stage <= finished else (STATE_FILE,)", _LARGE
+    ),
     "a key without the seed": mutant(
         content_keys, "content_key(content, seed, repr(parts), list", "content_key(content, repr(parts), list", _KEY
     ),

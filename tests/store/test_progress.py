@@ -63,7 +63,7 @@ def test_batches_of_several_runs_leave_the_rows_that_each_event_alone_leaves(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.store.writing.secrets.token_hex", lambda size: "a1b2c3d4")
-    monkeypatch.setattr("engine.store.step_rows._OLD_SHARE", 0.0)  # how steps are cut into batches is in this mean
+    monkeypatch.setattr("engine.store.recording._OLD_SHARE", 0.0)  # how steps are cut into batches is in this mean
     other = Store(tmp_path / "other")
     run_ids = claimed(store, tmp_path)
     assert claimed(other, tmp_path) == run_ids

@@ -8,7 +8,7 @@ from ui.api.request_errors import RequestError
 from ui.api.sources import Sources, Values
 from ui.live import data
 from ui.live.beside import general_words
-from ui.live.feed import ENDED, Followed
+from ui.live.feed import ENDED
 from ui.live.glance import rail_of, status_of
 from ui.server.tab_title import going_word
 from ui.widgets.live_chart import Drawn, drawn
@@ -18,7 +18,7 @@ def losses(sources: Sources, values: Values) -> dict[str, Any]:
     """The losses over steps: the figure, or for who has it what has come since."""
     run = sources.state(values["run_id"])
     followed = sources.followed(run)
-    growing = sources.feed.losses(run, _tasks(followed), values["score"])
+    growing = sources.feed.losses(run, followed.tasks, values["score"])
     clipped = [in_words(followed.clipping)] if followed.clipping else []
     remarks = [
         f"Stage {stage.stage}: {remark}" for stage in followed.stages.itertuples() for remark in stage.remarks
@@ -34,7 +34,7 @@ def matrix(sources: Sources, values: Values) -> dict[str, Any]:
     """The score matrix."""
     run = sources.state(values["run_id"])
     followed = sources.followed(run)
-    picture = sources.feed.matrix(run, _tasks(followed), values["score"])
+    picture = sources.feed.matrix(run, followed.tasks, values["score"])
     words = general_words(followed.general, values["score"])
     return _figure(picture) | {"notes": [words] if words else [], "may_change": _may_change(run)}
 
@@ -43,7 +43,7 @@ def cell(sources: Sources, values: Values) -> dict[str, Any]:
     """The held-out curve behind one cell of the matrix."""
     run = sources.state(values["run_id"])
     followed = sources.followed(run)
-    tasks, task, stage = _tasks(followed), values["task"], values["stage"]
+    tasks, task, stage = followed.tasks, values["task"], values["stage"]
     if task not in tasks or stage > len(tasks):
         raise RequestError(404, f"There is no cell of stage {stage} and task {task!r} in this matrix.")
     figure = cell_figure(followed.curve_of(values["score"]), tasks, stage, task, values["score"])
@@ -58,7 +58,7 @@ def glance(sources: Sources, values: Values) -> dict[str, Any]:
     return {
         "may_change": data.is_active(runs) or bool(trouble),
         "structure": data.structure(runs, followed, trouble, sources.feed.queue()),
-        "status": status_of(run, runs, _tasks(followed)),
+        "status": status_of(run, runs, followed.tasks),
         "runs": rail_of(runs),
     }
 
@@ -74,7 +74,3 @@ def going(sources: Sources, _: Values) -> dict[str, Any]:
 
 def _figure(shown: Drawn) -> dict[str, Any]:
     return {"figure": shown.figure, "alt": shown.alt}
-
-
-def _tasks(followed: Followed) -> list[str]:
-    return [task.name for task in followed.experiment.tasks]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from engine.tasks.spec import TaskSpec
-from ui.experiment.draft import FILE, NONE, SHIPPED, TASK, Choice, ExperimentDraft
+from ui.drafts.draft import FILE, NONE, SHIPPED, TASK, Choice, ExperimentDraft
 from ui.widgets.text import plain
 
 LABEL = "General text"

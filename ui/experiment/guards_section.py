@@ -10,8 +10,8 @@ from engine.common.errors import ConfigError, PalimpsestError
 from engine.guards.guard import KINDS, MOST_ANSWER_TOKENS, Guard
 from engine.guards.guard_files import LARGEST_MB, guards_of
 from engine.guards.guard_sets import LONGEST_NAME, GuardSet, KeptGuards
-from ui.experiment.draft import Choice, ExperimentDraft
-from ui.experiment.guard_rows import KIND_LABELS, LABELS, GuardsDraft, frame_of, read_rows, rows_in, rows_of
+from ui.drafts.draft import Choice, ExperimentDraft
+from ui.drafts.guard_rows import KIND_LABELS, LABELS, GuardsDraft, frame_of, read_rows, rows_in, rows_of
 from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.widgets.text import plain, plural

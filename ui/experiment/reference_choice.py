@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import ReferenceSpec
-from ui.experiment.draft import Card, ExperimentDraft
+from ui.drafts.draft import Card, ExperimentDraft
 from ui.widgets.text import plain
 
 LABEL = "Text of your own"

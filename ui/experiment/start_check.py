@@ -19,7 +19,8 @@ from engine.experiments.experiment import Experiment
 from engine.experiments.training import Training
 from engine.models.choices import EMBEDDED
 from engine.persistence.shared_results import SharedResults
-from ui.experiment.expected import expected_seconds
+from ui.experiment import words
+from ui.outlook.expected import expected_seconds
 from ui.server import actions, entrance, session, warm_up
 from ui.widgets.text import plain
 
@@ -76,10 +77,8 @@ class Check:
 def start_button(experiment: Experiment | None, label: str) -> None:
     """The button alone; `start_answer` goes below it."""
     if st.button(
-        label, key="experiment_start", type="primary", icon=":material/play_arrow:",
-        **entrance.for_editors(
-            "Reads everything once more, then queues the runs and opens their live view.", disabled=experiment is None
-        ),
+        label, key="experiment_start", type="primary", icon=":material/play_arrow:", width="stretch",
+        **entrance.for_editors(words.HELP_START, disabled=experiment is None),
     ) and experiment:  # fmt: skip
         entrance.require_change()
         key = st.session_state[_WANTED] = _key(experiment)

@@ -61,6 +61,11 @@ class Followed:
         return points, *scored, len(self.general), checks
 
     @property
+    def tasks(self) -> list[str]:
+        """The tasks in the run's order, as scores call them."""
+        return [task.label for task in self.experiment.tasks]
+
+    @property
     def has_answers(self) -> bool:
         """Whether answers to held-out questions are marked."""
         return bool((self.matrix["questions"] > 0).any())

@@ -11,6 +11,7 @@ from figures.theme import SCORES
 from ui.live import words
 from ui.live.feed import Followed
 from ui.server import addresses, entrance, session
+from ui.widgets.keep_choice import NOT_KEPT
 from ui.widgets.live_chart import polled_chart
 from ui.widgets.text import bytes_size, plain, plural
 
@@ -119,6 +120,8 @@ def _show_way(experiment_id: str, followed: Followed, score: str, run_id: str, s
             view="passages", run=run_id, task=task, stage=str(stage),
         )  # fmt: skip
         _show_checkpoint(Path(checkpoint), stage)
+    elif bool(followed.stages.set_index("stage")["finished"].get(stage)):
+        st.caption(NOT_KEPT)
 
 
 def _show_checkpoint(checkpoint: Path, stage: int) -> None:

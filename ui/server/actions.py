@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ui.server import entrance, session
 
@@ -81,6 +81,20 @@ def continue_experiment(experiment_id: str, experiment: Experiment) -> str:
     continued_id = start_continuation(session.store(), experiment_id, experiment, entrance.visitor_id())
     session.runner()
     return continued_id
+
+
+def keep_draft(page: str, content: dict[str, Any]) -> float | None:
+    """Keep what a visitor has entered on a page, where the server may; returns when it was kept. It comes with every
+    field and is not logged. Raises PalimpsestError."""
+    owner = entrance.draft_owner()
+    return None if owner is None else session.store().keep_draft(owner, page, content)
+
+
+def forget_draft(page: str) -> None:
+    """Delete what a visitor has entered on a page. Raises PalimpsestError."""
+    owner = entrance.draft_owner()
+    if owner is not None:
+        session.store().forget_draft(owner, page)
 
 
 @_change("paused run {0}")

@@ -97,6 +97,18 @@ def visitor_id() -> str:
     return _visitor().name if _rules().log_in else ""
 
 
+def draft_owner() -> str | None:
+    """Whose drafts a visitor's are: those of the log-in's address; where nobody logs in the machine's own (""), or on a
+    server that others reach those of the visitor's browser. None where nothing may be kept: for those who may change
+    nothing, and for browsers that refuse cookies."""
+    if not may_change():
+        return None
+    if _rules().log_in:
+        return _visitor().name
+    browser = "" if is_private() else st.context.cookies.get(gate.BROWSER)
+    return f"browser {browser}" if browser else browser
+
+
 def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
     """`help` and `disabled` of a control that changes something: `st.button("Delete", **for_editors("For good."))`."""
     return {"help": help, "disabled": disabled} if may_change() else {"help": ONLY_SEEING, "disabled": True}

@@ -1,5 +1,6 @@
 """The gate lets only some requests reach the app: those to its own names and from its own pages, and uploads of those
-who may change things. Its pages may ask nothing of other servers.
+who may change things. Its pages may ask nothing of other servers. Where others reach the server, it gives each browser
+a random name, by which drafts are told apart.
 
 Streamlit checks the host and the origin of its WebSocket alone, and lets pages of every other port of this machine in.
 A page elsewhere whose name was made to point here (DNS rebinding) could read all that is not the WebSocket; one at
@@ -7,11 +8,13 @@ another port could drive the app.
 """
 
 import re
+import secrets
 import threading
 from collections.abc import Sequence
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +26,9 @@ _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
 _MOST_SESSIONS = 10_000
 # Streamlit's pages and components are scripts and styles of every kind, but all of them come from here.
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; frame-ancestors 'self'"
+BROWSER = "palimpsest_browser"
+"""The cookie that holds a browser's name. Scripts can't read it, and pages elsewhere don't send it."""
+_COOKIE = "Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
 _uploading: dict[str, None] = {}
 """Sessions whose visitors may upload, the latest last."""
 _noting = threading.Lock()
@@ -72,7 +78,7 @@ class Gate:
         elif refusal:
             await _refused(scope, refusal)(scope, receive, send)
         else:
-            await self._app(scope, receive, _kept_apart(send))
+            await self._app(scope, receive, _kept_apart(send, names_browser=not self._private and _is_unnamed(scope)))
 
     def _refusal(self, scope: Scope) -> str:
         headers, server = Headers(scope=scope), scope.get("server")
@@ -97,7 +103,15 @@ def _refused(scope: Scope, refusal: str) -> Response:
     return PlainTextResponse(refusal, 403)
 
 
-def _kept_apart(send: Send) -> Send:
+def _is_unnamed(scope: Scope) -> bool:
+    """Whether a page is asked for by a browser that has no name yet."""
+    path = scope["path"]
+    if scope["type"] != "http" or scope["method"] != "GET" or re.search(rf"/(_stcore|static|{API})/", path):
+        return False
+    return BROWSER not in cookie_parser(Headers(scope=scope).get("cookie", ""))
+
+
+def _kept_apart(send: Send, names_browser: bool) -> Send:
     """Say to browsers what a page of this app may do with others.
 
     It fetches nothing from other servers, whatever a library or a text in it asks for. Pages elsewhere do not show it
@@ -109,6 +123,8 @@ def _kept_apart(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             headers.append("Content-Security-Policy", _POLICY)
             headers.append("Referrer-Policy", "same-origin")
+            if names_browser:
+                headers.append("Set-Cookie", f"{BROWSER}={secrets.token_urlsafe(16)}; {_COOKIE}")
         await send(message)
 
     return send_on

@@ -35,13 +35,16 @@ if TYPE_CHECKING:  # a page waits for what it uses alone
 WITH_LIBRARY = "library"
 """The part of the Experiment page's address that says: begin with all tasks of the library."""
 
+RUN = "run"
+"""The part of an address that names a run of its experiment."""
+
 _APP_ASKED_FOR = "app_asked_for"
 
 # Streamlit's modules stay for good: looking through them for garbage is a quarter of the time to load the engine's.
 gc.freeze()
 
 
-def _admit() -> None:
+def admit() -> None:
     """End the page of a visitor who may not see what is here, by whatever way it was reached."""
     _need_app()
     entrance.enter()
@@ -63,7 +66,7 @@ def _need_app() -> None:
 
 def store() -> Store:
     """The store of this server's data folder."""
-    _admit()
+    admit()
     return _store(data_folder())
 
 
@@ -74,7 +77,7 @@ def store_of_routes() -> Store:
 
 def runner() -> Runner:
     """The thread that trains, started beside the server or by the first page that asks; it outlives every cache."""
-    _admit()
+    admit()
     from engine.running.queue import get_runner
 
     return get_runner(data_folder())
@@ -82,13 +85,13 @@ def runner() -> Runner:
 
 def library() -> Library:
     """The library of tasks of this server's data folder."""
-    _admit()
+    admit()
     return _library(data_folder())
 
 
 def desk() -> Desk:
     """Where this server's models are asked; it outlives every cache."""
-    _admit()
+    admit()
     from engine.insight.serving.desk import get_desk
 
     return get_desk(data_folder())
@@ -96,7 +99,7 @@ def desk() -> Desk:
 
 def prompt_sets() -> PromptSets:
     """The prompts that are kept in this server's data folder."""
-    _admit()
+    admit()
     from engine.insight.prompt_sets import PromptSets
 
     return PromptSets(data_folder())
@@ -104,7 +107,7 @@ def prompt_sets() -> PromptSets:
 
 def guard_sets() -> GuardSets:
     """The guards that are kept in this server's data folder."""
-    _admit()
+    admit()
     from engine.guards.guard_sets import GuardSets
 
     return GuardSets(data_folder())
@@ -112,7 +115,7 @@ def guard_sets() -> GuardSets:
 
 def kept_results() -> SharedResults:
     """The scores and answers that the desk has kept."""
-    _admit()
+    admit()
     from engine.insight.kept_results import kept_results
 
     return kept_results(data_folder())
@@ -143,6 +146,11 @@ def experiments_to_choose() -> pd.DataFrame:
 def experiment_in_url() -> str | None:
     """The id of the experiment that the page's address names."""
     return st.query_params.get("experiment") or None
+
+
+def run_in_url() -> str | None:
+    """The id of the run that the page's address names."""
+    return st.query_params.get("run") or None
 
 
 def experiments_in_url() -> list[str]:

@@ -32,6 +32,9 @@ _OF_PAGES = (
 _OF_RUNS = ("engine.execution.execute", "engine.forecast.estimate", "transformers.models.gpt2.modeling_gpt2")
 """A run and an estimate import these: torch, transformers and the kind of model that most begin with."""
 
+_FIRST_PAGE = threading.Event()
+"""Set once the first page is drawn."""
+
 
 @asynccontextmanager
 async def beside_the_server(app: Any) -> AsyncIterator[dict[str, Any]]:
@@ -44,6 +47,13 @@ async def beside_the_server(app: Any) -> AsyncIterator[dict[str, Any]]:
 def begin() -> None:
     """Load what training needs, once a process."""
     _in_a_thread(DELAY_SECONDS, finish)
+    _FIRST_PAGE.set()
+
+
+def finish_after_first_page() -> None:
+    """The same as `finish`, for threads that a page has begun: they must not keep the first one from the screen."""
+    _FIRST_PAGE.wait()
+    finish()
 
 
 def finish() -> None:

@@ -9,10 +9,11 @@ from engine.tasks.files.contents import Content, Table, TableReading, Text, Unre
 from engine.tasks.files.encodings import ENCODINGS
 from engine.tasks.files.front_matter import REMARK as FRONT_MATTER
 from engine.tasks.files.kinds import format_of, refusal
+from figures.numbers import bytes_size, exact, plural
 from ui.server.entrance import for_editors
 from ui.tasks import upload_draft
 from ui.tasks.upload_draft import DraftFile, Reading, UploadDraft
-from ui.widgets.text import bytes_size, plain, plural
+from ui.widgets.text import plain
 
 SHOWN_FILES = 6
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -175,14 +176,14 @@ def _facts(reading: Reading) -> str:
 def describe(content: Content) -> str:
     """The recognised format of a content in a few words."""
     if isinstance(content, Text):
-        return f"{'Markdown' if content.format == 'md' else 'plain text'}, {len(content.text):,} characters"
+        return f"{'Markdown' if content.format == 'md' else 'plain text'}, {exact(len(content.text))} characters"
     if isinstance(content, Table):
         between = f" between {_DELIMITERS[content.delimiter]}" if content.delimiter in _DELIMITERS else ""
         kind = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet", "xlsx": "Excel"}.get(
             content.format, content.format.upper()
         )
         rows, columns = content.frame.shape
-        return f"{kind} table, {rows:,} rows × {plural(columns, 'column')}{between}"
+        return f"{kind} table, {exact(rows)} rows × {plural(columns, 'column')}{between}"
     return "not readable"
 
 

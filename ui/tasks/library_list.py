@@ -12,8 +12,8 @@ from ui.server import actions
 from ui.server.entrance import for_editors, may_change
 from ui.server.session import store
 from ui.tasks import words
+from ui.tasks.drag_rows import GRIP, drag_rows
 from ui.tasks.preview import task_preview
-from ui.widgets.drag_rows import GRIP, drag_rows
 from ui.widgets.text import plain
 
 _OPEN, _ERROR = "tasks_open", "tasks_list_error"

@@ -17,6 +17,7 @@ import streamlit as st
 from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter
 from engine.common.quoting import shortened
+from figures.numbers import setting
 
 
 def one_value(parameter: Parameter, value: Any, key: str) -> Any:
@@ -229,4 +230,19 @@ def _nearest(stops: Sequence[Any], value: Any) -> Any:
 
 
 def _stop_label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and (value < 1e5) else f"{value:,.0f}".replace(",", "\u202f")
+    return setting(value)
+
+
+def folding(title: str, key: str, chosen: Sequence[str] = (), **look: Any) -> Any:
+    """An expander whose `.open` says whether its content is wanted. While it is closed its label ends with what is
+    `chosen` in it (Markdown), which a style of the page hides once it is open.
+
+    The label stays as it is while it is open: one of another label is another element, which would be drawn anew,
+    closed and without the keyboard's focus.
+    """
+    memory = f"{key}_label"
+    label = f"{title} :gray[· {' · '.join(chosen)}]" if chosen else title
+    if st.session_state.get(key):
+        label = st.session_state.get(memory, label)
+    st.session_state[memory] = label
+    return st.expander(label, key=key, on_change="rerun", **look)

@@ -3,6 +3,7 @@
 import html
 
 from engine.common.quoting import visible
+from figures.numbers import exact
 
 PRE = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.9rem"
 SMALL = "font-size:.85rem;margin:0"
@@ -31,4 +32,4 @@ def named(text: str) -> str:
 def shortened(text: str, characters: int) -> str:
     """The beginning of a long text, which says how much is left out."""
     more = len(text) - characters
-    return text if more <= 0 else f"{text[:characters]} … and {more:,} more characters"
+    return text if more <= 0 else f"{text[:characters]} … and {exact(more)} more characters"

@@ -18,10 +18,11 @@ from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from engine.tasks.texts_beside import GeneralSpec
 from tests.pages.test_experiment_page import errors, field, page, saved, started, with_tasks
-from ui.experiment import general_choice, guards_section, preview_data
-from ui.experiment.draft import NONE, SHIPPED, TASK, ExperimentDraft, draft_of
-from ui.experiment.guard_rows import rows_of
+from ui.drafts.draft import NONE, SHIPPED, TASK, ExperimentDraft, draft_of
+from ui.drafts.guard_rows import rows_of
+from ui.experiment import general_choice, guards_section
 from ui.experiment.guards_section import NO_GUARDS, OWN, SET
+from ui.outlook import outlook, preview_data
 from ui.server import entrance, session
 
 TEA = Guard(prompt="Note 3 of", contains="tea")
@@ -39,6 +40,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
     speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
     monkeypatch.setattr(preview_data, "measure_speed", lambda model, training, cpus: speed)
+    monkeypatch.setattr(outlook, "AT_ONCE_SECONDS", 60.0)
     yield made
     made.close()
 
@@ -71,7 +73,7 @@ def choose_general(app: AppTest, wanted: tuple[str, str]) -> AppTest:
 
 
 def draft(app: AppTest) -> ExperimentDraft:
-    found: ExperimentDraft = app.session_state["experiment_draft"]
+    found: ExperimentDraft = app.session_state["experiment_draft"].draft
     return found
 
 

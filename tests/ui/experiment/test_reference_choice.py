@@ -15,10 +15,10 @@ from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from engine.tasks.texts_beside import ReferenceSpec
-from tests.pages.test_experiment_page import APP, PAGE, errors, field, started
-from ui.experiment import preview_data
-from ui.experiment.draft import ExperimentDraft, draft_of
+from tests.pages.test_experiment_page import errors, field, page, started
+from ui.drafts.draft import ExperimentDraft, draft_of
 from ui.experiment.reference_choice import LABEL
+from ui.outlook import outlook, preview_data
 from ui.server import entrance, session
 
 KL = f"card{strategies.offered().index('kl') + 1}"
@@ -31,6 +31,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(session, "store", lambda: made)
     speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
     monkeypatch.setattr(preview_data, "measure_speed", lambda model, training, cpus: speed)
+    monkeypatch.setattr(outlook, "AT_ONCE_SECONDS", 60.0)
     yield made
     made.close()
 
@@ -46,7 +47,7 @@ def library(tmp_path: Path) -> Library:
 
 def page_on_a_file() -> AppTest:
     """The page with two tasks, naive and kl on a file, and no reference text chosen."""
-    app = AppTest.from_file(APP, default_timeout=300).run().switch_page(PAGE).run()
+    app = page("more_strategies")
     app.multiselect[0].set_value(["bread", "tea"])
     for toggle in app.toggle:
         if toggle.key and toggle.key.endswith("_on"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.experiments.resources import Resources
 from engine.experiments.yaml_file import to_yaml
@@ -13,8 +14,9 @@ from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
-from tests.pages.test_experiment_page import errors, field, page, saved, with_tasks
-from ui.experiment import preview_data
+from tests.pages.test_experiment_page import APP, PAGE, errors, field, page, saved, with_tasks
+from ui.experiment.resources_section import LABEL
+from ui.outlook import outlook, preview_data
 from ui.server import session
 
 
@@ -36,6 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: list[int | 
         return Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
 
     monkeypatch.setattr(preview_data, "measure_speed", speed)
+    monkeypatch.setattr(outlook, "AT_ONCE_SECONDS", 60.0)
     library = Library(tmp_path)
     for name in ("bread", "tea"):
         library.add(Task(name, tuple(Document(f"Note {n} of {name}.") for n in range(8)), (Document("Held out."),)))
@@ -48,7 +51,6 @@ def test_nothing_is_asked_for_as_long_as_nothing_is_set() -> None:
     assert errors(app) == []
     assert saved(app).resources == Resources()
     assert "resources" not in app.code[1].value
-    assert not [each for each in app.caption if each.value.startswith("Set for every run")]
     assert field(app.number_input, "resources_cpus").placeholder == "the machine's own choice"
 
 
@@ -61,8 +63,9 @@ def test_what_is_entered_is_saved_and_loaded_and_said_where_the_section_is_folde
     assert errors(app) == []
     assert saved(app).resources == wanted
     assert measured[-1] == 2, "the estimate measures with as many threads"
-    said = "Set for every run: CPUs per run: 2; GPUs per run: 0.5; Only like machines: no"
-    assert said in [each.value.replace("\\", "") for each in app.caption]
+    reloaded = AppTest.from_file(APP, default_timeout=300).run().switch_page(PAGE).run()
+    (folded,) = [each.label.replace("\\", "") for each in reloaded.expander if each.label.startswith(LABEL)]
+    assert "CPUs per run: 2 · GPUs per run: 0.5 · Only like machines: no" in folded
     text = app.code[1].value
     app.button(key="experiment_clear").click().run()
     assert field(app.number_input, "resources_cpus").value is None
@@ -76,9 +79,9 @@ def test_what_is_entered_is_saved_and_loaded_and_said_where_the_section_is_folde
 def test_one_gpu_and_a_half_is_refused_in_its_place_and_at_the_start() -> None:
     app = with_tasks("bread", "tea")
     field(app.number_input, "resources_gpus").set_value(1.5).run()
-    here, at_the_start = errors(app)
+    here, in_the_summary = errors(app)
     assert here == "GPUs per run: a run takes a part of one GPU, such as 0.5, or a whole number of them."
-    assert at_the_start.startswith("This experiment: resources.gpus: a run takes a part of one GPU")
+    assert "[GPUs per run: a run takes a part of one GPU" in in_the_summary
     assert app.button(key="experiment_start").disabled
     field(app.number_input, "resources_gpus").set_value(2.0).run()
     assert errors(app) == []

@@ -83,3 +83,33 @@ def test_of_sessions_that_may_upload_only_the_latest_are_kept(monkeypatch: pytes
     for session_id in ("a", "b", "a", "c"):
         gate.let_upload(session_id, True)
     assert list(gate._uploading) == ["a", "c"]
+
+
+def cookie_of(path: str, cookies: str = "", private: bool = False) -> str:
+    """The cookie that a gate sets on the answer to a browser that asks for `path` and sends `cookies`."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    made = Gate(PlainTextResponse("a page"))
+    made._private, made._hosts = private, ["lab.example"]
+    headers = [(b"host", b"lab.example"), *([(b"cookie", cookies.encode())] if cookies else [])]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "server": ("127.0.0.1", 80)}
+    asyncio.run(made(scope, receive, send))
+    return dict(sent[0]["headers"]).get(b"set-cookie", b"").decode()
+
+
+def test_a_browser_of_a_shared_server_gets_a_name_once_that_scripts_and_other_pages_do_not_see() -> None:
+    first, second = cookie_of("/experiment"), cookie_of("/experiment")
+    name, _, rest = first.partition("; ")
+    assert name.startswith(f"{gate.BROWSER}=")
+    assert len(name) > 30
+    assert name != second.partition("; ")[0]
+    assert {"HttpOnly", "SameSite=Lax"} <= set(rest.split("; "))
+    assert cookie_of("/experiment", f"other=1; {name}") == ""
+    assert cookie_of("/_stcore/health") == cookie_of("/static/x.js") == ""
+    assert cookie_of("/experiment", private=True) == ""

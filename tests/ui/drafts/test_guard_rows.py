@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.common.errors import ConfigError
 from engine.guards.guard import Guard
-from ui.experiment.guard_rows import GuardsDraft, frame_of, read_rows, rows_in, rows_of
+from ui.drafts.guard_rows import GuardsDraft, frame_of, read_rows, rows_in, rows_of
 
 texts = st.text(min_size=1, max_size=30)
 words = texts.filter(str.strip)

@@ -1,6 +1,6 @@
 import pytest
 
-from ui.experiment.seeds_note import seeds_note
+from ui.outlook.seeds_note import seeds_note
 
 # The smallest differences, in standard deviations, are those of tests/results/test_paired_tests.py.
 

@@ -1,35 +1,33 @@
-"""The experiment as it is being put together: kept in the session under no widget's key, because Streamlit drops
-widgets' values when the page changes."""
+"""The experiment as it is being put together: everything that the Experiment page asks for, valid or not yet."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import streamlit as st
 
 from engine import strategies
 from engine.common.errors import ConfigError
 from engine.common.overrides import OVERRIDES, Overrides
 from engine.common.parameters import Parameter, parameters_of
 from engine.experiments.experiment import Experiment, StrategySpec, experiment_from
+from engine.experiments.kept_checkpoints import Keep
+from engine.experiments.orders import Orders
 from engine.experiments.origin import Origin
-from engine.experiments.presets import PRESETS
+from engine.experiments.presets import PRESETS, QUICK, preset_of
 from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, TextBeside, check_untouched
-from ui.experiment.guard_rows import GuardsDraft, rows_of
-from ui.experiment.strategy_words import described
+from ui.drafts.guard_rows import GuardsDraft, rows_of
+from ui.drafts.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
 
-_KEY = "experiment_draft"
 Choice = tuple[str, str]
 """Of a general text: what kind it is, and its name."""
 SHIPPED, NONE, FILE, TASK = ("shipped", ""), ("none", ""), ("file", ""), "task"
 """The general text that comes with the project, no text, the one of the loaded file; and the kind of all others."""
-FIRST_ON = ("naive", "replay", "kl", "ewc")
-"""The strategies that a new draft compares."""
+FIRST_ON = ("naive", "replay", "joint")
+"""The strategies that a new draft compares: the lower bound, what is tried first of all, and the reference."""
 
 
 @dataclass
@@ -74,9 +72,10 @@ class Card:
 
 @dataclass
 class ExperimentDraft:
-    """Everything the page asks for, valid or not yet."""
+    """What is entered. It is kept in the session under no widget's key, because Streamlit drops widgets' values when
+    the page changes."""
 
-    version: int
+    version: int = 0
     """Part of every widget's key: a draft that replaces another gets fresh widgets."""
     name: str = ""
     task_names: list[str] = field(default_factory=list)
@@ -96,12 +95,23 @@ class ExperimentDraft:
     model: str = "tiny-gpt2"
     cards: list[Card] = field(default_factory=list)
     seeds: str = "0"
-    preset: str = "standard"
-    training: dict[str, Any] = field(default_factory=dict)
+    preset: str = QUICK
+    training: dict[str, Any] = field(default_factory=lambda: training_values(PRESETS[QUICK]))
+    limits: dict[str, Any] = field(default_factory=dict)
+    """The training values by which the quick preset is quick for the chosen tasks; empty until they are worked out."""
+    limits_of: str = ""
+    """What the limits were worked out for (`ui.outlook.outlook.quick_key`)."""
     resources: dict[str, Any] = field(default_factory=Resources().model_dump)
     """What each run computes with."""
+    first_shown: set[str] = field(default_factory=set)
+    """The strategies that are not folded away."""
+    orders: Orders | None = None
+    """The orders of the tasks that are compared; None for the one as listed."""
+    checkpoints: Keep = "all"
     made_from: tuple[str, str] | None = None
     """The id and the name of the experiment that it began with, where it began with one of the data folder."""
+    edited_run: str | None = None
+    """The id of the run of that experiment that is edited and started again."""
     moves: int = 0
     """The number of times that the tasks were put into another order by their arrows."""
     presets: int = 0
@@ -110,7 +120,9 @@ class ExperimentDraft:
     @property
     def origin(self) -> Origin | None:
         """Where the experiment that is started from it comes from."""
-        return Origin("duplicated", *self.made_from) if self.made_from else None
+        if self.made_from is None:
+            return None
+        return Origin("edited" if self.edited_run else "duplicated", *self.made_from, run_id=self.edited_run)
 
     def key(self, name: str) -> str:
         """A widget's key."""
@@ -127,15 +139,32 @@ class ExperimentDraft:
         for card in self.cards:
             card.reference_rounds += card is not chosen_in
 
+    def preset_values(self) -> dict[str, Any]:
+        """All training values as the chosen preset has them."""
+        return training_values(PRESETS[self.preset]) | (self.limits if self.preset == QUICK else {})
+
     def take_preset(self, name: str) -> None:
         """Set all training values."""
         self.presets += 1
-        self.preset, self.training = name, training_values(PRESETS[name])
+        self.preset = name
+        self.training = self.preset_values()
+
+    def training_settings(self) -> Training:
+        """The training settings of an experiment that is right."""
+        return Training(**self.training)
+
+    def take_limits(self, limits: Mapping[str, Any], limits_of: str) -> None:
+        """Set the limits of the quick preset; training values that were entered otherwise than it has them stay."""
+        before, self.limits, self.limits_of = self.preset_values(), dict(limits), limits_of
+        after = self.preset_values()
+        moved = {name for name in after if self.training[name] == before[name] != after[name]}
+        self.training |= {name: after[name] for name in moved}
+        self.presets += bool(moved)
 
     def add_card(self, strategy: str, like: Card | None = None) -> None:
         """One more card, after the one it is `like`, or last."""
         number = 1 + max((card.number for card in self.cards), default=0)
-        values = dict(like.values) if like else _defaults(strategy)
+        values = dict(like.values) if like else defaults_of(strategy)
         card = Card(number, strategy, like is not None, values)
         self.cards.insert(self.cards.index(like) + 1 if like else len(self.cards), card)
 
@@ -166,6 +195,8 @@ class ExperimentDraft:
             "guards": self.guards.guards(),
             "training": self.training,
             "resources": self.resources,
+            "orders": self.orders,
+            "checkpoints": self.checkpoints,
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
         }
@@ -203,29 +234,19 @@ class ExperimentDraft:
         return [task.model_copy(update=self.task_overrides.get(task.name, {})) for task in chosen]
 
 
-def current() -> ExperimentDraft:
-    """The session's draft, begun at the first call."""
-    if _KEY not in st.session_state:
-        replace(_new())
-    draft: ExperimentDraft = st.session_state[_KEY]
+def new_draft(task_names: Iterable[str] = ()) -> ExperimentDraft:
+    """The draft that a visit begins with: the tasks in their order, and what a first comparison needs."""
+    draft = ExperimentDraft(task_names=list(task_names))
+    add_cards(draft)
+    for card in draft.cards:
+        card.on = card.strategy in FIRST_ON
     return draft
-
-
-def replace(draft: ExperimentDraft) -> None:
-    """Put another draft in the session's place."""
-    old = st.session_state.get(_KEY)
-    draft.version = old.version + 1 if old else 1
-    st.session_state[_KEY] = draft
-
-
-def start_afresh() -> None:
-    """Put an empty draft in the session's place."""
-    replace(_new())
 
 
 def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> ExperimentDraft:
     """The draft that describes `experiment`; tasks that the library doesn't have come along by their files."""
-    draft = ExperimentDraft(0, experiment.name, [task.name for task in experiment.tasks], model=experiment.model)
+    draft = ExperimentDraft(name=experiment.name, model=experiment.model)
+    draft.task_names = [task.name for task in experiment.tasks]
     draft.task_overrides = {task.name: task.overrides.given for task in experiment.tasks}
     tasks = [task.model_copy(update=dict.fromkeys(OVERRIDES)) for task in experiment.tasks]
     draft.file_tasks = {task.name: task for task in tasks if known_tasks.get(task.name) != task}
@@ -235,9 +256,10 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
     draft.seeds = as_text(experiment.seeds)
     draft.training = training_values(experiment.training)
     draft.resources = experiment.resources.model_dump()
-    draft.preset = next((name for name, preset in PRESETS.items() if preset == experiment.training), "standard")
+    draft.orders, draft.checkpoints = experiment.orders, experiment.checkpoints
+    draft.preset = preset_of(experiment.training) or "standard"
     for spec in experiment.strategies:
-        defaults = _defaults(spec.name)
+        defaults = defaults_of(spec.name)
         # "replay.memory_size" may be written for a parameter that only one part has.
         given = {n if n in defaults else n.partition(".")[2]: value for n, value in spec.parameters.items()}
         lists = {name: value for name, value in given.items() if isinstance(value, list | tuple)}
@@ -245,10 +267,15 @@ def draft_of(experiment: Experiment, known_tasks: Mapping[str, TaskSpec]) -> Exp
         values = {**defaults, **single}
         texts = {name: as_text(value) for name, value in lists.items()}
         draft.cards.append(Card(len(draft.cards) + 1, spec.name, True, values, bool(lists), texts))
+    add_cards(draft)
+    return draft
+
+
+def add_cards(draft: ExperimentDraft) -> None:
+    """A card for each strategy that is offered and has none."""
     for name in strategies.offered():
         if all(card.strategy != name for card in draft.cards):
             draft.add_card(name)
-    return draft
 
 
 def _take_reference(
@@ -310,13 +337,6 @@ def suggested_name(task_names: list[str]) -> str:
     return " → ".join(task_names)[:120]
 
 
-def _new() -> ExperimentDraft:
-    draft = ExperimentDraft(0, training=training_values(PRESETS["standard"]))
-    for name in strategies.offered():
-        draft.add_card(name)
-        draft.cards[-1].on = name in FIRST_ON
-    return draft
-
-
-def _defaults(strategy: str) -> dict[str, Any]:
+def defaults_of(strategy: str) -> dict[str, Any]:
+    """The values of a strategy's parameters, and of the overrides that all take, before anything is entered."""
     return {declared.name: declared.default for declared in declared_parameters(strategy)}

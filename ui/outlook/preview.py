@@ -1,94 +1,51 @@
-"""The cost of an experiment, and facts about its tasks, on demand."""
+"""The cost of an experiment by run, and facts about its tasks, on demand."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from engine.common.errors import PalimpsestError
-from engine.common.overrides import OVERRIDES
 from engine.events.scores import Score
 from engine.experiments.experiment import Experiment
-from engine.models.choices import EMBEDDED
-from engine.persistence.disk_space import room
 from engine.persistence.shared_results import SharedResults
-from engine.tasks.spec import TaskSpec
-from ui.experiment import expected
+from engine.strategies.short_names import short_name
+from ui.outlook.outlook import Outlook, identities
 from ui.server import actions, entrance, warm_up
-from ui.server.session import store
 from ui.widgets.text import bytes_size, count, duration, plain, plural
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from engine.forecast.estimate import Estimate
     from engine.forecast.task_overlap import SharedDocument
-    from ui.experiment.preview_data import Identity
 
-_WANTED = "experiment_estimate_wanted"
-"""Models whose estimate was asked for; others than the embedded one may need a download first."""
 _SHOWN_DUPLICATES = 20
 _WRITTEN = "Written tokens"
 
 
-def show_estimate(experiment: Experiment) -> None:
-    """Time, memory and disk, by run. Other models than the embedded one are loaded only when asked."""
-    wanted: set[str] = st.session_state.setdefault(_WANTED, {EMBEDDED})
-    if experiment.model not in wanted:
-        st.caption("The estimate loads the model and times a few steps; a model of the hub is downloaded first.")
-        if not st.button(
-            "Estimate time and memory", key="experiment_estimate", icon=":material/timer:",
-            **entrance.for_editors(
-                "Loads the chosen model, times a few training steps on this machine and works out the rest."
-            ),
-        ):  # fmt: skip
-            return
-    try:
-        if experiment.model != EMBEDDED:  # it may be downloaded now
-            entrance.require_change()
-        with st.spinner("Timing a few steps on this machine …"):
-            warm_up.finish()
-            from ui.experiment import preview_data  # loads torch, which the page above is drawn without
-
-            shared = SharedResults(store().shared_folder)
-            result, speed = preview_data.cost(experiment, _identities(experiment), _beside(experiment), shared)
-    except PalimpsestError as error:
-        wanted.discard(experiment.model)
-        st.error(plain(str(error)), icon=":material/error:")
-        return
-    wanted.add(experiment.model)
-    expected.keep(experiment, {run.label: run.seconds for run in result.runs})
-    _estimate_metrics(result)
-    with st.expander("By strategy"):
-        written = st.column_config.NumberColumn(
-            help="By the model: texts that a strategy has it write, and its answers to held-out questions and guards, "
-            "at most."
-        )
-        st.dataframe(_estimate_table(result), hide_index=True, column_config={_WRITTEN: written})
-        st.caption(
-            f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
-            f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
-            "this was first asked for; other work on this machine slows it down. Stages that several runs have in "
-            "common are trained once."
-        )
-    _show_room(result)
-    _show_shared(shared)
-
-
-def _show_room(result: Estimate) -> None:
-    """Show how much of the disk is used, and whether the checkpoints will fit."""
-    found = room(store().folder)
+def show_details(outlook: Outlook, experiment: Experiment, shared: SharedResults) -> None:
+    """Time, memory and disk of every run, and what the numbers rest on."""
+    result, speed = outlook.estimate, outlook.speed
+    written = st.column_config.NumberColumn(
+        help="By the model: texts that a strategy has it write, and its answers to held-out questions and guards, at "
+        "most."
+    )
+    st.dataframe(_estimate_table(result), hide_index=True, column_config={_WRITTEN: written})
+    st.caption(
+        f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
+        f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
+        "this was first asked for; other work on this machine slows it down. Stages that several runs have in "
+        "common are trained once. The run that needs most memory takes about "
+        f"{bytes_size(result.memory_bytes)}."
+    )
+    found = outlook.room
     limit = f" of the {bytes_size(found.limit)} that may be" if found.limit is not None else ""
-    usage = f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
-    if result.disk_bytes > found.free:
-        st.warning(
-            f"{usage} The checkpoints of this experiment won't fit: delete experiments that are no longer needed, or "
-            "choose fewer runs.",
-            icon=":material/hard_drive:",
-        )
-    else:
-        st.caption(usage)
+    st.caption(
+        f"This data folder uses {bytes_size(found.used)}{limit}; there is room for {bytes_size(found.free)} more."
+    )
+    _show_shared(shared)
 
 
 def _show_shared(shared: SharedResults) -> None:
@@ -119,24 +76,9 @@ def _forget(shared: SharedResults) -> None:
         st.toast(plain(str(error)), icon=":material/error:")
 
 
-def _estimate_metrics(result: Estimate) -> None:
-    runs = len(result.runs) * result.seeds
-    with st.container(horizontal=True):
-        st.metric(
-            "Time", f"≈ {duration(result.seconds)}", help="Of all runs, one after the other on one device.", width=200
-        )
-        st.metric("Runs", runs, help="Strategies, with each combination of their values, times seeds.", width=120)
-        st.metric(
-            "Memory", f"≈ {bytes_size(result.memory_bytes)}", width=200,
-            help="Of the run that needs most: weights, gradients, AdamW's moments, the penalty's tensors, activations.",
-        )  # fmt: skip
-        st.metric(
-            "Disk", f"≈ {bytes_size(result.disk_bytes)}", width=200,
-            help="One checkpoint after each stage of each run.",
-        )  # fmt: skip
-
-
 def _estimate_table(result: Estimate) -> pd.DataFrame:
+    import pandas as pd  # a page that is not asked for tables does not wait for them
+
     counted = {
         "Fisher tokens": [run.fisher_tokens for run in result.runs],
         "Tokens read without a gradient": [run.forward_tokens for run in result.runs],
@@ -144,7 +86,7 @@ def _estimate_table(result: Estimate) -> pd.DataFrame:
     }
     return pd.DataFrame(
         {
-            "Run": [run.label for run in result.runs],
+            "Run": [short_name(run.label) for run in result.runs],
             "Trained tokens": [run.training_tokens for run in result.runs],
             **{name: tokens for name, tokens in counted.items() if any(tokens)},
             "Time": [duration(run.seconds) for run in result.runs],
@@ -154,12 +96,12 @@ def _estimate_table(result: Estimate) -> pd.DataFrame:
     )
 
 
-def show_look_ahead(experiment: Experiment) -> None:
+def show_look_ahead(experiment: Experiment, shared: SharedResults) -> None:
     """Base-model scores, vocabulary overlap, and documents in more than one place."""
     st.caption(
         "What can be known before training: how hard each task is for the base model, and how alike the tasks are."
     )
-    tasks = _identities(experiment)
+    tasks = identities(experiment)
     key = (experiment.model, tasks)
     pressed = st.button(
         "Look ahead", key="experiment_look_ahead", icon=":material/visibility:",
@@ -173,9 +115,9 @@ def show_look_ahead(experiment: Experiment) -> None:
         entrance.require_change()
         with st.spinner("Scoring the base model on each task …"):
             warm_up.finish()
-            from ui.experiment import preview_data
+            from ui.outlook import preview_data  # loads torch, which the page is drawn without
 
-            found = preview_data.look_ahead(experiment, tasks)
+            found = preview_data.look_ahead(experiment, tasks, shared)
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -186,6 +128,8 @@ def show_look_ahead(experiment: Experiment) -> None:
 
 
 def _base_scores(names: list[str], scores: list[Score]) -> None:
+    import pandas as pd
+
     st.markdown("**The base model on each task**")
     table = pd.DataFrame([{"Task": name, **score.as_dict()} for name, score in zip(names, scores, strict=True)])
     st.dataframe(
@@ -222,6 +166,8 @@ def _duplicates(found: tuple[SharedDocument, ...]) -> None:
     if not found:
         st.success("No document stands in two tasks or on both sides of a split.", icon=":material/check:")
         return
+    import pandas as pd
+
     leaks = sum(shared.leaks for shared in found)
     sentence = f"{plural(len(found), 'document stands', 'documents stand')} in more than one place"
     if leaks:
@@ -237,18 +183,3 @@ def _duplicates(found: tuple[SharedDocument, ...]) -> None:
     st.dataframe(pd.DataFrame(table), hide_index=True)
     if len(found) > len(shown):
         st.caption(f"The first {len(shown)} of {len(found)}.")
-
-
-def _identities(experiment: Experiment) -> tuple[Identity, ...]:
-    return tuple(_identity(task) for task in experiment.tasks)
-
-
-def _beside(experiment: Experiment) -> dict[str, Identity]:
-    """The texts beside the tasks, by their fields."""
-    return {name: _identity(text) for name, text in experiment.beside.items() if text is not None}
-
-
-def _identity(task: TaskSpec) -> Identity:
-    files = [Path(name) for name in (*task.train, *task.test)]
-    times = tuple(file.stat().st_mtime if file.exists() else 0.0 for file in files)
-    return task.model_dump_json(exclude=set(OVERRIDES)), times

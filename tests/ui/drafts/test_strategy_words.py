@@ -3,7 +3,7 @@ import pytest
 from engine.strategies import build, needs_of, offered
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost, Reading, Remembered
-from ui.experiment.strategy_words import cost_in_words, described, is_found
+from ui.drafts.strategy_words import cost_in_words, described, is_found
 
 
 class Dear(Strategy):

@@ -14,9 +14,10 @@ LARGE = 2.0
 
 
 def show_what_seeds_can_show(experiment: Experiment) -> None:
-    """One sentence under the seeds, with the way it was worked out in its help."""
+    """One sentence under the seeds; its help has what more seeds would show, and the way it was worked out."""
     text, explanation = seeds_note(len(experiment.seeds), _compared(experiment))
-    st.caption(text, help=explanation or None)
+    first, stop, rest = text.partition(". ")
+    st.caption(f"{first}." if stop else first, help=f"{rest}\n\n{explanation}" if stop else explanation or None)
 
 
 def seeds_note(seeds: int, configurations: int) -> tuple[str, str]:

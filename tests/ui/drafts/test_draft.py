@@ -2,7 +2,7 @@ import pytest
 
 from engine.common.errors import ConfigError
 from engine.experiments.experiment import experiment_from
-from ui.experiment.draft import declared_parameters, draft_of
+from ui.drafts.draft import declared_parameters, draft_of
 
 
 def test_a_parameter_written_with_its_part_is_in_the_form_under_its_short_name() -> None:

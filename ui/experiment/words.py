@@ -1,0 +1,185 @@
+"""What the Experiment page says: labels, helps and sentences."""
+
+from figures.numbers import bytes_size, count, duration, plural
+
+TITLE = "Experiment"
+
+# Tasks
+TASKS = "Tasks"
+NO_TASKS = "There are no tasks yet. Upload texts or take the samples first."
+TO_TASKS, HELP_TO_TASKS = "Go to Tasks", "Where tasks are made."
+ORDER = "Learnt in this order"
+HELP_ORDER = "The model learns them one after the other; forgetting shows on the earlier ones."
+CHOOSE_TASKS = "Choose tasks"
+ONE_TASK = "With one task nothing can be forgotten; choose two or more for a comparison."
+TASK_SETTINGS = "Order and settings of single tasks"
+ABOUT_TASK_SETTINGS = "A task's own value goes before a strategy's, and that before the training settings."
+ORDERS = "Orders to compare"
+HELP_ORDERS = (
+    "Every strategy is trained in each of them, with every seed: so the effect of the order can be told from a "
+    "strategy's."
+)
+EARLIER, LATER = "Learn it earlier.", "Learn it later."
+FROM_FILE = "(from the loaded file)"
+
+# Model, seeds and training
+MODEL = "Base model"
+HELP_MODEL = "Every run starts from it."
+ANOTHER_MODEL = "Another model …"
+OTHER_MODEL = "Name on the hub, or a local folder"
+HELP_OTHER_MODEL = "Any causal language model of transformers with safetensors weights; remote code is never run."
+EXAMPLE_MODELS = "such as EleutherAI/pythia-70m, or /models/mine"
+SEEDS = "Seeds, separated by commas"
+HELP_SEEDS = "Each seed repeats every strategy with other draws: only differences between seeds tell what is chance."
+TRAINING = "Model and training"
+PRESET = "Preset"
+HELP_PRESET = (
+    "Fills in all training settings: quick for a first look, thorough for results to keep. Quick limits the tokens of "
+    "each task, and of what is scored, so that naive, replay and joint take about two minutes together on this machine."
+)
+ALL_TRAINING = "All training settings"
+TO_PRESET, HELP_TO_PRESET = "Back to the preset", "Set every training value as the preset has it."
+NAME = "Name"
+HELP_NAME = "What lists and exports call this experiment; empty: named after its tasks."
+UNNAMED = "named after its tasks"
+
+# Strategies
+STRATEGIES = "Strategies"
+FIND = "Find a strategy"
+HELP_FIND = "Shows the strategies that hold all of these words. Others that are on stay in the list."
+FIND_EXAMPLES = "by its name, what it does, or a parameter"
+SWITCH_HELP = "Take this strategy into the comparison."
+SETTINGS, ABOUT = "Settings", "About"
+MORE_SETTINGS = "More settings"
+SEVERAL = "Try several values"
+HELP_SEVERAL = "Turns every field into a list; each combination of the values becomes a run of its own."
+VARIANT, HELP_VARIANT = "Add a variant", "A second card of this strategy, for another setting beside this one."
+REMOVE, HELP_REMOVE = "Remove", "Take this card away."
+SHARES_DIFFER = "the shares differ"
+
+# The summary
+START = "Start"
+HELP_START = "Reads everything once more, then queues the runs and opens their live view."
+SUMMARY = "Summary"
+RUNS, TOKENS, TIME, DISK = "Runs", "Tokens", "Time", "Disk"
+HELP_TOKENS = "Read by the training steps of all runs, replayed ones included."
+HELP_DISK = "The checkpoints of all runs."
+HELP_TIME = "Of all runs, one after the other on one device; what is kept of earlier runs takes none."
+WORKING_OUT = "Working out what this takes …"
+LIMITING = "Working out how much of each task fits into about two minutes …"
+NEEDS_TASK = "Choose at least one task."
+NEEDS_MODEL = "Name the model: a causal language model of the hub, or a local folder."
+NEEDS_STRATEGY = "Switch on at least one strategy."
+TO_MEND = "To mend before the start"
+
+# What is folded
+FURTHER = "Further settings"
+ALSO_SCORED = "Also scored"
+THIS_MACHINE = "nothing set"
+ABOUT_RESOURCES = (
+    "Nothing has to be set here. A number of CPUs makes runs compute with as many threads on a large machine as on a "
+    "small one, and says how many of them fit on the machines of a cluster."
+)
+RESOURCES = "Where it runs, and what stays"
+CHECKPOINTS = "Checkpoints that stay"
+DETAILS = "Time, memory and disk by run"
+LOOK_AHEAD = "Look ahead: how hard each task is, and how alike they are"
+AS_FILE = "As a file, from the command line, on a cluster"
+COMMAND = "With the saved file, in the project's folder. Same configuration and seed, same numbers."
+ON_SLURM = (
+    "Slurm hands out the machines of many clusters. Save this script as `array.sh` beside the saved file, in the "
+    "project's folder there, write in how long a run may take, and type `sbatch array.sh`: runs execute side by side. "
+    "Its last line puts their results together."
+)
+SAVE, SAVE_WITH_DATA = "Save as YAML", "YAML with its data (zip)"
+HELP_SAVE = "A file that this page and the command line read. Its first lines say what must lie beside it elsewhere."
+HELP_SAVE_WITH_DATA = "The file and all of its texts: unpack it on any machine, and it runs to the same numbers."
+HELP_NOT_WITH_DATA = "It names files of the server that are not in its library; those stay there."
+FROM_SAVED = "Start from a file"
+FILE = "Experiment file (YAML)"
+HELP_FILE = "As saved from this page, or written by hand. It replaces what is entered below."
+CLEAR, HELP_CLEAR = "Clear the form", "Forget what is entered on this page and begin anew."
+
+
+def no_longer_there(names: str) -> str:
+    return f"No longer in the library, so left out: {names}."
+
+
+def of_size(size: int) -> str:
+    return f"{bytes_size(size)} of text"
+
+
+def preset(epochs: int, limit: int | None, tokens: int | None = None, seconds: float | None = None) -> str:
+    """What a preset means for the chosen tasks; without numbers where nothing has been estimated."""
+    parts = [plural(epochs, "epoch")]
+    if limit is not None:
+        parts.append(f"at most {count(limit)} tokens a task")
+    if tokens is not None and seconds is not None:
+        parts += [f"{count(tokens)} tokens in all", f"about {duration(rounded(seconds))}"]
+    return ", ".join(parts)
+
+
+def rounded(seconds: float) -> float:
+    """A time without the seconds or minutes that an estimate does not know."""
+    for size in (86_400, 3_600, 60):
+        if seconds >= 10 * size:
+            return round(seconds / size) * size
+    return round(seconds / 10) * 10 if seconds >= 30 else seconds
+
+
+def changed_from_preset(changes: str) -> str:
+    return f"Changed from the preset: {changes}"
+
+
+def more_strategies(number: int) -> str:
+    return f"{plural(number, 'more strategy', 'more strategies')}"
+
+
+def no_strategy(sought: str) -> str:
+    return f"No strategy holds all of “{sought}”. Try one word, such as replay."
+
+
+def runs_for_each_seed(number: int) -> str:
+    return f"{plural(number, 'run')} for each seed"
+
+
+def start(runs: int) -> str:
+    return f"{START} {plural(runs, 'run')}" if runs else START
+
+
+def help_runs(variants: int, seeds: int, orders: int) -> str:
+    product = f"{plural(variants, 'strategy or setting', 'strategies and settings')} × {plural(seeds, 'seed')}"
+    return f"{product} × {plural(orders, 'order')}" if orders > 1 else product
+
+
+def orders(chosen: object) -> str:
+    """A choice of the orders of the tasks."""
+    if chosen is None:
+        return "The listed order alone"
+    if isinstance(chosen, int):
+        return f"{chosen} orders: the listed one, and others that are drawn"
+    return "All orders" if chosen == "all" else "The orders of the loaded file"
+
+
+def no_room(free: int) -> str:
+    return f"The disk has room for {bytes_size(free)} more: choose fewer runs, or delete experiments."
+
+
+def also_scored(general: tuple[str, str], guards: int) -> list[str]:
+    """The general text, whose name is safe to print, and the number of guards."""
+    kind, name = general
+    text = {"shipped": "the shipped general text", "none": "no general text"}.get(kind, f"general text {name}".strip())
+    return [text, plural(guards, "guard") if guards else "no guards"]
+
+
+def edited_run(name: str, finished: int, stages: int) -> str:
+    """Above the settings of a run that is edited and started again; `name` is Markdown."""
+    if not finished:
+        return f"These are the settings of {name}. It has trained no stage yet, so that it begins anew."
+    trained = "stage 1" if finished == 1 else f"stages 1 to {finished}"
+    onward = f"goes on with stage {finished + 1}" if finished < stages else "has nothing left to train"
+    return (
+        f"These are the settings of {name}, which has trained {trained}. Change what went wrong: as long as these "
+        f"stages learn by the same settings, they are taken over and it {onward}; else it trains again from the first "
+        "stage that a change concerns."
+    )
