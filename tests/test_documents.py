@@ -11,7 +11,7 @@ from tests.test_rooms import BELOW, ROOT
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
 NAMED = re.compile(r"`((?:engine|ui|pages|figures|tests|scripts|docs)/[\w./-]+|benchmarks/[\w/-]+\.py)(?::([\w.]+))?`")
 """A path from the root, and after a colon a function, a class, or a method of a class."""
-STANDS_FOR_A_NAME = {"ROOM", "test_x_page.py"}
+STANDS_FOR_A_NAME = {"ROOM", "PAGE", "test_x_page.py"}
 
 
 def defines(file: Path, name: str) -> bool:
