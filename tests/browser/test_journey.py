@@ -123,7 +123,7 @@ def add_task(page: Any, file: Path, name: str, recognised: str, division: str) -
 
 def set_up_experiment(page: Any, tasks: tuple[str, ...]) -> None:
     """From the library on: both tasks in their order, the strategies that are on at first, a name."""
-    page.get_by_role("link", name="Set up an experiment with them").click()
+    page.get_by_role("link", name="Set up an experiment", exact=True).click()
     page.get_by_role("heading", name="Experiment", exact=True, level=1).wait_for()
     page.get_by_role("radio", name="Quick").or_(page.get_by_role("button", name="Quick")).first.click()
     for task in tasks:
