@@ -1,4 +1,4 @@
-"""Runs side by side: matrices on one colour scale, what was lost when, stability against plasticity, cost.
+"""Runs side by side: matrices on one colour scale, what was lost when, cost.
 
 Every frame of scores is joined to its run's `label` by `run_id`; runs with one label are one strategy over seeds.
 """
@@ -130,93 +130,6 @@ def lost_figure(
     return figure
 
 
-def tradeoff_figure(
-    summaries: pd.DataFrame, score: str = "nats_per_token", styles: Mapping[str, LineStyle] | None = None
-) -> go.Figure:
-    """Stability (backward transfer) against plasticity (learning accuracy), one point a label, with the Pareto front.
-
-    Right and up are better: where a lower score is, the axis of `learning_accuracy` runs backwards.
-
-    `summaries` has a row per label: label, learning_accuracy, backward_transfer, and for intervals over seeds
-    learning_accuracy_low, learning_accuracy_high, backward_transfer_low, backward_transfer_high (may be missing).
-    Points whose style is faded are small and grey, and named on hover alone.
-    """
-    style = SCORES[score]
-    unit, lower_is_better = style.unit, style.lower_is_better
-    points = summaries.dropna(subset=["learning_accuracy", "backward_transfer"])
-    if points.empty:
-        return empty_figure("Stability and plasticity appear once a run has finished two tasks.")
-    figure = go.Figure()
-    x, y = points["learning_accuracy"].to_numpy(float), points["backward_transfer"].to_numpy(float)
-    front = np.flatnonzero(pareto_front(-x if lower_is_better else x, y))
-    order = front[np.argsort(x[front])]
-    figure.add_trace(
-        go.Scatter(x=x[order], y=y[order], mode="lines", name="Pareto front", hoverinfo="skip", uid="front",
-                   line={"color": "rgba(128,128,128,0.8)", "dash": "dot", "shape": "linear"})
-    )  # fmt: skip
-    styles, brief = styles or strategy_styles(points["label"]), brief_labels(points["label"])
-    names = ["" if styles[label].faded else short(brief[label], 32) for label in points["label"]]
-    places = _text_places(-x if lower_is_better else x, y, names)
-    rows = zip(points.to_dict("records"), places, strict=True)
-    for row, (name, place) in sorted(rows, key=lambda each: not styles[each[0]["label"]].faded):
-        line = styles[row["label"]]
-        figure.add_trace(
-            go.Scatter(
-                x=[row["learning_accuracy"]], y=[row["backward_transfer"]], name=short(row["label"], 48),
-                uid=row["label"], mode="markers+text", text=[name], textposition=place,
-                cliponaxis=False, error_x=None if line.faded else _interval(row, "learning_accuracy"),
-                error_y=None if line.faded else _interval(row, "backward_transfer"),
-                marker={"symbol": line.symbol, "size": 8 if line.faded else 12, "color": line.color},
-                opacity=_opacity(line), showlegend=not line.faded,
-                hoverinfo="text",
-                hovertext=f"<b>{escaped(row['label'])}</b><br>learned: {style.text(row['learning_accuracy'])} {unit}"
-                f"<br>kept: {style.change(row['backward_transfer'])}{'' if score == 'accuracy' else ' ' + unit}",
-            )
-        )  # fmt: skip
-    best = ", ".join(str(label) for label in points["label"].to_numpy()[order])
-    legend = legend_pixels([short(label, 48) for label in points["label"] if not styles[label].faded])
-    height = 420 + legend
-    styled(figure, f"Stability against plasticity. On the Pareto front: {best}.", height=height, margin=NO_TITLE)
-    figure.update_xaxes(title_text=f"learning accuracy, {unit} → learns more")
-    if lower_is_better:
-        figure.update_xaxes(autorange="reversed")
-    figure.update_yaxes(title_text="backward transfer → keeps more")
-    return figure
-
-
-def _text_places(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], names: Sequence[str]) -> list[tuple[str, str]]:
-    """Each point's name and its place: towards the middle and away from the point nearest in height, else on the other
-    side of that height; no name where neither is free.
-
-    Reckons with a figure of 480 × 320 pixels, between a phone's and a screen's.
-    """
-    across, up = 480 * _from_zero_to_one(x), 320 * _from_zero_to_one(y)
-    taken = [(left - 6, left + 6, low - 6, low + 6) for left, low in zip(across, up, strict=True)]
-    places = []
-    for i, name in enumerate(names):
-        side = "right" if across[i] <= 240 else "left"
-        near, far = (7, 7 + 6 * len(name)) if side == "right" else (-7, -7 - 6 * len(name))
-        left, right = across[i] + min(near, far), across[i] + max(near, far)
-        boxes = {"top": (left, right, up[i] + 2, up[i] + 16), "bottom": (left, right, up[i] - 16, up[i] - 2)}
-        others = np.delete(up, i)
-        if len(others) and others[np.argmin(np.abs(others - up[i]))] > up[i]:
-            boxes = dict(reversed(boxes.items()))
-        free = [where for where, box in boxes.items() if not any(_overlap(box, other) for other in taken)]
-        if free:
-            taken.append(boxes[free[0]])
-        places.append((name if free else "", f"{free[0] if free else 'top'} {side}"))
-    return places
-
-
-def _from_zero_to_one(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return (values - values.min()) / (np.ptp(values) or 1.0)
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    """Whether two boxes (left, right, low, high) share any of their area."""
-    return bool(a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3])
-
-
 def pareto_front(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Which points no other point beats: at least as high in both and higher in one."""
     better = (x[None] >= x[:, None]) & (y[None] >= y[:, None]) & ((x[None] > x[:, None]) | (y[None] > y[:, None]))
@@ -275,13 +188,6 @@ def _lost(matrix: pd.DataFrame, task_index: int, score: str) -> pd.DataFrame:
     sign = 1 if SCORES[score].lower_is_better else -1
     later["lost"] = sign * scale * (later[score] - reference)
     return later.dropna(subset=["lost"])[["run_id", "stage", "lost"]]
-
-
-def _interval(row: dict[str, float], name: str) -> dict[str, object] | None:
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    if low is None or high is None or low != low or high != high:
-        return None
-    return {"type": "data", "symmetric": False, "array": [high - row[name]], "arrayminus": [row[name] - low]}
 
 
 def _worse(value: float, style: ScoreStyle) -> str:

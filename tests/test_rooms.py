@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine/cards", "engine/execution", "engine/results/effects"),
     ("engine/cluster", "engine/driving"),
     ("engine/running", "ui/compare"),
-    ("engine/insight",),
+    ("engine/insight", "ui/compare/parts"),
     ("engine/insight/serving",),
     ("engine", "ui/server"),
     ("ui/manage", "ui/drafts"),

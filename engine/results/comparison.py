@@ -18,7 +18,7 @@ from engine.common.numerals import written
 from engine.events.scores import LOWER_IS_BETTER
 from engine.experiments.experiment import Experiment, to_data
 from engine.experiments.orders import without_order
-from engine.results.summaries import intransigence, mean_interval, stability_gap, summarize
+from engine.results.summaries import intransigence, mean_interval, retention, stability_gap, summarize
 from engine.strategies import overrides_of, parts_of
 
 REFERENCE = "joint"
@@ -40,7 +40,9 @@ LOSSES = ("forgetting", "stability_gap", "intransigence")
 """Differences in the score's unit, above 0 where something was lost."""
 GAINS = ("backward_transfer", "forward_transfer")
 """Differences in the score's unit, above 0 where something was gained."""
-MEASURES = LEVELS + LOSSES + GAINS
+KEPT = "retention"
+"""The share of what was learnt that was kept, 1 where nothing was lost, whatever the score."""
+MEASURES = (*LEVELS, *LOSSES, *GAINS, KEPT)
 COSTS = ("target_tokens", "operations", "seconds")
 """A run's price; the seconds last, which other work on the machine changes."""
 
@@ -235,15 +237,20 @@ def settings(experiment: Experiment, run: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
-def configuration_differences(runs: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.DataFrame:
-    """Settings × configurations, with the settings in which the configurations differ; "–" where one has none."""
+def configuration_settings(runs: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.DataFrame:
+    """Settings × configurations, each as text; "–" where a configuration has none."""
     columns: dict[str, dict[str, str]] = {}
     for configuration, group in runs.groupby("configuration", sort=False):
         first = group.iloc[0]
         columns[str(configuration)] = settings(experiments[first["experiment_id"]], first.to_dict())
     names = list(dict.fromkeys(name for column in columns.values() for name in column))
-    table = pd.DataFrame({c: [column.get(name, "–") for name in names] for c, column in columns.items()}, index=names)
-    return table[table.nunique(axis=1) > 1] if len(columns) > 1 else table.iloc[0:0]
+    return pd.DataFrame({c: [column.get(name, "–") for name in names] for c, column in columns.items()}, index=names)
+
+
+def configuration_differences(runs: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.DataFrame:
+    """The settings of `configuration_settings` in which the configurations differ."""
+    table = configuration_settings(runs, experiments)
+    return table[table.nunique(axis=1) > 1]
 
 
 def best_checkpoint(rows: pd.DataFrame, score: str, among: Iterable[str] | None = None) -> str | None:
@@ -272,6 +279,8 @@ def _measures(rows: Rows, score: str) -> dict[str, Measured]:
     for name in ("average", "learning_accuracy"):
         value = measured[name].value
         measured[name] = Measured(None if value is None else sign(score) * value, measured[name].reason)
+    share = retention(found)
+    measured[KEPT] = Measured(share, "" if share is not None else found.reasons["relative_forgetting"])
     earlier = [value for value in rows[-1][:-1] if not math.isnan(value)]
     why = "it takes two tasks or more" if len(rows[-1]) < 2 else "no earlier task has this score"
     measured["earlier_tasks"] = Measured(fmean(earlier)) if earlier else Measured(None, why)

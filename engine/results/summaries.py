@@ -83,6 +83,14 @@ def _complete(s: list[list[float]], tasks: int, columns: Sequence[int]) -> Summa
     return Summary(average, backward, forward, forgetting, learning, tuple(relative), reasons)
 
 
+def retention(summary: Summary) -> float | None:
+    """mean_j (1 − relative forgetting of j) over the past tasks whose own stage taught something: the share of what was
+    learnt that the final model still has. 1 is all of it; below 0 a task scores worse than if it had never been
+    learnt."""
+    known = [1 - lost for lost in summary.relative_forgetting if lost is not None]
+    return fmean(known) if known else None
+
+
 def intransigence(joint: Matrix, matrix: Matrix, lower_is_better: bool) -> float | None:
     """mean_j (s_joint[j, j] − s[j, j]): how much a strategy learns each task less well than joint training does."""
     a, b = summarize(joint, lower_is_better).learning_accuracy, summarize(matrix, lower_is_better).learning_accuracy

@@ -15,6 +15,7 @@ import pytest
 import figures
 from figures.curves import cell_figure
 from figures.lines import lines_of
+from figures.theme import LineStyle
 from tests.figures import frames
 
 NASTY = '<b>N</b><a href="https://evil.example">%{x}</a><script>&amp;'
@@ -32,10 +33,19 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
 
 ROWS = [[4.0, 4.0, 4.0], [2.0, 4.0, 4.0], [3.0, 2.0, 4.0], [3.5, 3.0, 2.0]]
 POINTS = [(0, 0, 4.0), (1, 4, 2.0), (2, 8, 3.0), (3, 12, 3.5)]
+STYLE = LineStyle("#000000", "circle", "solid")
 ARGUMENTS: dict[str, Any] = {
     "matrix": pd.concat([named(frames.matrix(ROWS, run_id)) for run_id in ("a", "b")]),
     "runs": pd.DataFrame(
-        {"run_id": ["a", "b"], "label": LABELS, "seed": [0, 0], "seconds": [1.0, 2.0], "target_tokens": [10, 20]}
+        {"run_id": ["a", "b"], "label": LABELS, "seed": [0, 0], "seconds": [1.0, 2.0], "target_tokens": [10, 20],
+         "learning_accuracy": [1.0, 2.0], "backward_transfer": [-1.0, -2.0]}
+    ),
+    "points": pd.DataFrame(
+        {"panel": [f"λ {NASTY}"] * 2, "line": LABELS, "label": LABELS, "value": [1.0, 2.0], "style": [STYLE] * 2,
+         "learning_accuracy": [1.0, 2.0], "backward_transfer": [-1.0, -2.0]}
+    ),
+    "references": pd.DataFrame(
+        {"label": LABELS, "style": [STYLE] * 2, "learning_accuracy": [1.0, 2.0], "backward_transfer": [-1.0, -2.0]}
     ),
     "summaries": pd.DataFrame(
         {"label": LABELS, "learning_accuracy": [1.0, 2.0], "backward_transfer": [-1.0, -2.0]}
@@ -99,8 +109,8 @@ def test_the_names_do_reach_the_figures() -> None:
         if any("&lt;b&gt;N" in text for text in shown(json.loads(figure.to_json()))):
             reached.add(function.__name__)
     assert reached >= {
-        "matrix_figure", "matrices_figure", "lost_figure", "tradeoff_figure", "cost_figure", "loss_figure",
-        "cell_figure", "empty_figure",
+        "matrix_figure", "matrices_figure", "lost_figure", "keeping_figure", "varied_figure", "cost_figure",
+        "loss_figure", "cell_figure", "empty_figure",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from engine.insight.requests import ReportRequest
 from engine.store import Store
 from tests.fake_desk import FakeDesk, Told, state
 from tests.ui.report.forgetting import Forgetting, compared, computed, keep, trained
+from ui.compare import words
 from ui.report.told_runs import told_runs
 from ui.server import entrance, session
 from ui.server.access import Role, Visitor
@@ -45,7 +46,9 @@ def wanted(store: Store, tmp_path: Path) -> ReportRequest:
 
 
 def show() -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=300).run()
+    page = AppTest.from_file(PAGE, default_timeout=300)
+    page.session_state["compare_section"] = words.DOWNLOADS
+    page.run()
     assert not page.exception
     return page
 
@@ -71,7 +74,7 @@ def progress(page: AppTest) -> Any:
 def test_nothing_is_asked_before_the_button_is_pressed(desk: FakeDesk, wanted: ReportRequest) -> None:
     page = show()
     assert FIND in labels(page)
-    assert "what naive and replay lost of *bread*, word by word" in said(page)
+    assert "what Naive and Replay λ 0.5 lost of *bread*, word by word" in said(page)
     assert desk.asked == []
     press(page, FIND)
     assert desk.asked == [wanted]

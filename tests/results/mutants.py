@@ -43,6 +43,12 @@ SUMMARIES: dict[str, Mutant] = {
     "the previous stage as the baseline of forward transfer": mutant(
         summaries, "s[j][j] - s[0][j]", "s[j][j] - s[j - 1][j]", _FORWARD
     ),
+    "the share that was lost as the share that was kept": mutant(
+        summaries,
+        "[1 - lost for",
+        "[lost for",
+        test_summaries.test_what_was_kept_is_a_share_of_what_each_task_s_own_stage_taught,
+    ),
     "forward transfer after the task's own stage": mutant(
         summaries, "s[j][j] - s[0][j]", "s[j + 1][j] - s[0][j]", _FORWARD
     ),

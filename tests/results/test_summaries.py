@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from engine.results.summaries import intransigence, mean_interval, stability_gap, summarize
+from engine.results.summaries import intransigence, mean_interval, retention, stability_gap, summarize
 
 ACCURACY = [
     [0.10, 0.20, 0.30],
@@ -65,6 +65,23 @@ def test_relative_forgetting_is_undefined_where_nothing_was_learned() -> None:
     s = summarize([[0.5, 0.1], [0.4, 0.1], [0.3, 0.2]], lower_is_better=False)
     assert s.relative_forgetting == (None,)
     assert "taught nothing" in s.reasons["relative_forgetting"]
+
+
+def test_what_was_kept_is_a_share_of_what_each_task_s_own_stage_taught() -> None:
+    assert retention(summarize(ACCURACY, lower_is_better=False)) == pytest.approx((3 / 5 + 3 / 6) / 2)
+    losses = [[-x for x in row] for row in ACCURACY]
+    assert retention(summarize(losses, lower_is_better=True)) == pytest.approx(0.55)
+    all_kept = [[0.1, 0.2], [0.5, 0.2], [0.5, 0.6]]
+    assert retention(summarize(all_kept, lower_is_better=False)) == 1.0
+    worse_than_unlearnt = [[0.4, 0.2], [0.5, 0.2], [0.2, 0.6]]
+    assert retention(summarize(worse_than_unlearnt, lower_is_better=False)) == pytest.approx(-2.0)
+
+
+def test_a_task_that_taught_nothing_has_nothing_to_keep() -> None:
+    rows = [[0.5, 0.1, 0.1], [0.4, 0.1, 0.1], [0.3, 0.5, 0.1], [0.2, 0.3, 0.9]]
+    assert retention(summarize(rows, lower_is_better=False)) == pytest.approx(0.5)
+    assert retention(summarize([[0.5, 0.1], [0.4, 0.1], [0.3, 0.2]], lower_is_better=False)) is None
+    assert retention(summarize([[0.1], [0.5]], lower_is_better=False)) is None
 
 
 def test_intransigence_is_what_joint_learned_beyond() -> None:

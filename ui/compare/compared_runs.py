@@ -15,6 +15,7 @@ from engine.results.guard_histories import GuardHistory
 from engine.results.operations import operations_of
 from engine.results.verdict import Verdict, verdict
 from engine.store import Store
+from figures.theme import brief_labels
 from ui.compare.beside import read_guards
 
 
@@ -133,7 +134,9 @@ def ordered_tasks(comparison: Comparison, run: Mapping[Any, Any]) -> tuple[str, 
 
 
 def run_name(run: Mapping[Any, Any]) -> str:
-    """A run's configuration, its order of the tasks where this varies, and its seed; holds the user's names."""
+    """The short name of a run's configuration, its order of the tasks where this varies, and its seed; holds the user's
+    names."""
     number = order_number(str(run["label"]))
     order = "" if number is None else f", order {number}"
-    return f"{run['configuration']}{order}, seed {run['seed']}"
+    configuration = str(run["configuration"])
+    return f"{brief_labels([configuration])[configuration]}{order}, seed {run['seed']}"

@@ -1,18 +1,22 @@
 """The parts that the compare page and the report show in common, figure by figure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.results.comparison import configuration_differences, pareto_front, sign
-from figures.comparison import cost_figure, lost_figure, matrices_figure, tradeoff_figure
+from engine.results.comparison import REFERENCE, configuration_differences, pareto_front, sign
+from figures.comparison import cost_figure, lost_figure, matrices_figure
+from figures.keeping import keeping_figure
 from figures.report import Section
-from figures.theme import SCORES, alt_text
+from figures.theme import SCORES, LineStyle, alt_text, brief_labels
+from figures.varied import MEASURES, varied_figure
+from ui.compare import words
 from ui.compare.beside import HELPS, TITLE, beside_view
 from ui.compare.compared_runs import Comparison, ordered_tasks
 from ui.compare.drawn import best_few, styles_of
 from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
+from ui.compare.varied_parameters import varied_parameters
 
 
 def front(comparison: Comparison) -> pd.Series:
@@ -25,43 +29,71 @@ def front(comparison: Comparison) -> pd.Series:
 def figure_sections(comparison: Comparison, drawn: Sequence[str] | None = None) -> Iterator[Section]:
     """The figures in the order of the user's questions: what came out, where it was lost, what it cost. Of many
     configurations the `drawn` ones stand out, and have matrices; without them the best few, and all have matrices."""
-    styles = styles_of(comparison, best_few(comparison) if drawn is None else drawn)
-    score, scores = comparison.score, SCORES[comparison.score]
+    yield keeping_section(comparison, drawn)
+    yield from matrix_sections(comparison, drawn)
+    yield from lost_sections(comparison, drawn)
+    yield from varied_sections(comparison)
+    yield from cost_sections(comparison, drawn)
+
+
+def keeping_section(comparison: Comparison, drawn: Sequence[str] | None = None) -> Section:
+    """Learning against keeping."""
     done = comparison.table[comparison.table["complete"] > 0]
-    points = done.assign(label=done["configuration"])
-    yield _section(
-        "Stability against plasticity",
-        "Up: keeps what it knew. Right: learns the new task better. No strategy is better in both than one on the "
-        "dotted line, the Pareto front; bars are 95% intervals over seeds.",
-        tradeoff_figure(points, score, styles),
-    )
-    groups = _by_tasks(comparison)
-    for tasks, runs in groups:
+    runs = comparison.runs[comparison.runs["complete"].astype(bool)]
+    references = [str(name) for name in done.loc[done["strategy"].isin(["naive", REFERENCE]), "configuration"]]
+    figure = keeping_figure(
+        done.assign(label=done["configuration"]), runs.assign(label=runs["configuration"]), comparison.score,
+        _styles(comparison, drawn), references,
+    )  # fmt: skip
+    return _section(words.FIGURE_TITLE, words.FIGURE_TEXT, figure)
+
+
+def matrix_sections(comparison: Comparison, drawn: Sequence[str] | None = None) -> Iterator[Section]:
+    """The score matrices, small and on one scale, of each order of tasks that is compared."""
+    for tasks, runs, suffix in _by_tasks(comparison):
+        matrix = comparison.matrix[comparison.matrix["run_id"].isin(_ids(runs, drawn))]
+        text = f"{SCORES[comparison.score].title}, {words.MATRICES_TEXT}"
+        figure = matrices_figure(matrix, runs, tasks, comparison.score)
+        yield _section(f"Score matrices{suffix}", text, figure, wide=True)
+
+
+def lost_sections(comparison: Comparison, drawn: Sequence[str] | None = None) -> Iterator[Section]:
+    """What each task lost over time, of each order of tasks that is compared."""
+    for tasks, runs, suffix in _by_tasks(comparison):
         matrix = comparison.matrix[comparison.matrix["run_id"].isin(runs["run_id"])]
-        suffix = f": {' → '.join(tasks)}" if len(groups) > 1 else ""
-        yield _section(
-            f"Score matrices{suffix}",
-            f"{scores.title}, mean over seeds. Rows: the base model, then after each stage; columns: tasks in order "
-            "of training. Blue is better than the base model, orange worse; outlined is the task a stage trained on.",
-            matrices_figure(matrix[matrix["run_id"].isin(_ids(runs, drawn))], runs, tasks, score),
-            wide=True,
-        )
-        yield _section(
-            f"What each task lost over time{suffix}",
-            "How much worse an earlier task scores than right after its own stage, stage by stage. Lines are means "
-            "over seeds, bars reach from the best seed to the worst.",
-            lost_figure(matrix, runs, tasks, score, styles),
-            wide=True,
-        )
-    complete = comparison.runs[comparison.runs["complete"].astype(bool)]
-    yield _section(
-        "Cost",
-        "Target tokens of every loss term, floating-point operations (about 6 for every parameter and token trained "
-        "on, those of the Fisher information too, and 2 for one that a teacher reads or the model writes), and the "
-        "time, mean over seeds. Replay trains on memory as well; joint trains on all earlier tasks again at every "
-        "stage. The time holds whatever else the machine did: it is no price by itself.",
-        cost_figure(complete.assign(label=complete["configuration"]), styles),
+        figure = lost_figure(matrix, runs, tasks, comparison.score, _styles(comparison, drawn))
+        yield _section(f"What each task lost over time{suffix}", words.LOSSES_TEXT, figure, wide=True)
+
+
+def varied_sections(comparison: Comparison) -> Iterator[Section]:
+    """What the values of main parameters do; nothing where none was run with two."""
+    done = comparison.table[comparison.table["complete"] > 0].set_index("configuration")
+    runs = comparison.runs[comparison.runs["configuration"].isin(done.index)]
+    varied = [each for each in varied_parameters(runs) if sum(value > 0 for value in each.values.values()) > 1]
+    if not varied:
+        return
+    styles, brief = styles_of(comparison, list(done.index)), brief_labels(done.index)
+    columns = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
+    points = [
+        {"panel": each.label, "line": f"{each.strategy} {number}", "label": brief[name], "value": value,
+         "style": styles[next(iter(each.values))]} | done.loc[name, columns].to_dict()
+        for number, each in enumerate(varied)
+        for name, value in each.values.items()
+        if value > 0  # a logarithmic axis has no place for 0, which is naive
+    ]  # fmt: skip
+    references = done[done["strategy"].isin(["naive", REFERENCE])]
+    held_against = references.assign(
+        label=[brief[name] for name in references.index], style=[styles[name] for name in references.index]
     )
+    figure = varied_figure(pd.DataFrame(points), held_against, comparison.score)
+    yield _section("Values of a parameter", words.VARIED_TEXT, figure, wide=True)
+
+
+def cost_sections(comparison: Comparison, drawn: Sequence[str] | None = None) -> Iterator[Section]:
+    """Tokens, operations and seconds of a run."""
+    complete = comparison.runs[comparison.runs["complete"].astype(bool)]
+    figure = cost_figure(complete.assign(label=complete["configuration"]), _styles(comparison, drawn))
+    yield _section("Cost", words.COST_TEXT, figure)
 
 
 def table_sections(comparison: Comparison) -> Iterator[Section]:
@@ -83,12 +115,17 @@ def table_sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Settings that differ", table=settings_view(differences))
 
 
-def _by_tasks(comparison: Comparison) -> list[tuple[list[str], pd.DataFrame]]:
-    """The runs, labelled by configuration, grouped by the tasks in the order in which they trained them: runs of
-    different orders have no matrix in common."""
+def _by_tasks(comparison: Comparison) -> Iterator[tuple[list[str], pd.DataFrame, str]]:
+    """The runs, labelled by configuration, by the tasks in the order in which they trained them, with what a title says
+    of these: runs of different orders have no matrix in common."""
     runs = comparison.runs.assign(label=comparison.runs["configuration"])
     tasks = pd.Series([ordered_tasks(comparison, run) for run in runs.to_dict("records")], runs.index, dtype=object)
-    return [(list(names), group) for names, group in runs.groupby(tasks, sort=False)]
+    for names, group in runs.groupby(tasks, sort=False):
+        yield list(names), group, f": {' → '.join(names)}" if tasks.nunique() > 1 else ""
+
+
+def _styles(comparison: Comparison, drawn: Sequence[str] | None) -> Mapping[str, LineStyle]:
+    return styles_of(comparison, best_few(comparison) if drawn is None else drawn)
 
 
 def _ids(runs: pd.DataFrame, labels: Sequence[str] | None) -> pd.Series:

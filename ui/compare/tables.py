@@ -87,7 +87,7 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
 
     Measures and costs are numbers, so that the table sorts them; `written_runs` says how they are written.
     """
-    view = _about_runs(runs, unfair)
+    view = about_runs(runs, unfair)
     for name in RUN_MEASURES:
         view[MEASURE_COLUMNS[name].title] = runs[name].astype(float) * (100 if score in SHARES else 1)
     view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
@@ -116,7 +116,7 @@ def _scaled(value: float, name: str, score: str, scale: float) -> str:
 
 def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: str) -> pd.DataFrame:
     """The same as text, for a report."""
-    view = _about_runs(runs, unfair)
+    view = about_runs(runs, unfair)
     for name in RUN_MEASURES:
         view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
     view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
@@ -127,7 +127,8 @@ def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     return view
 
 
-def _about_runs(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def about_runs(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """One row per run: what it is, how far it is, and why it may not be comparable."""
     view = pd.DataFrame(index=runs.index)
     if runs["experiment_id"].nunique() > 1:
         view["Experiment"] = runs["experiment"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from ui.compare.run_choice import choose
+from ui.compare.parts.run_choice import choose
 from ui.manage import words as manage
 from ui.manage.dialogs import do, show_dialog
 from ui.runs import words

@@ -42,7 +42,7 @@ def test_the_report_holds_verdict_tables_the_pages_figures_and_every_strategys_c
     made = report(store, compared(store, finished(store, tmp_path, name="<script>alert(1)</script>", seeds=[0, 1])))
     assert "kept most" in made
     assert made.count('class="chart" role="img" aria-label=') == 4 + 2
-    assert "Losses: replay (replay_weight=0.5), seed 0" in made
+    assert "Losses: Replay λ 0.5, seed 0" in made
     assert "Held out, nats per token: bread 3.00, tea 2.00." in made
     assert "<script>alert(1)" not in made
     assert "replay_weight" in made
@@ -74,7 +74,7 @@ def test_one_run_of_each_configuration_is_drawn_the_one_that_went_furthest(store
         assert run_id is not None
         drive(store, run_id, Control(), FakeRun(fail_at=fail_at, error=MemoryError()))
     (section,) = curve_sections(store, compared(store, experiment_id))
-    assert section.title == "Losses: naive, seed 1"
+    assert section.title == "Losses: Naive, seed 1"
     assert section.alt.startswith("Losses up to step 8 in 2 stages.")
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.store import Store
 from figures.report import Section
+from ui.compare import words
 from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.downloads import (
     checkpoint_file,
@@ -18,19 +19,29 @@ from ui.compare.downloads import (
     results_file,
     scores_file,
 )
+from ui.widgets.keep_choice import gone_note
 from ui.widgets.text import bytes_size, plain
+
+
+def offer_report(
+    store: Store, every: Everything, comparison: Comparison, first: Callable[[], Iterable[Section]]
+) -> None:
+    """The report as the page's main button."""
+    _offer(
+        words.REPORT, report_file(store, comparison, first), file_name(_title(every), " · report.html"), "text/html",
+        words.REPORT_HELP, "report", primary=True,
+    )  # fmt: skip
 
 
 def show_downloads(
     store: Store, every: Everything, comparison: Comparison, first: Callable[[], Iterable[Section]] = tuple
 ) -> None:
     """Draw them; `first` gives sections that the report begins with."""
-    st.subheader("Take it with you")
     offer_checkpoint(store, every, comparison)
     ids, name = list(every.experiments), _title(every)
     with st.container(horizontal=True):
         _offer("Report (HTML)", report_file(store, comparison, first), file_name(name, " · report.html"), "text/html",
-               "Verdict, what was lost and where, tables and these figures in one file, to open anywhere.")  # fmt: skip
+               words.REPORT_HELP)  # fmt: skip
         _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
                "Every score of every run, stage and task of these experiments.")  # fmt: skip
         if comparison.verdict.differences:
@@ -48,9 +59,13 @@ def offer_checkpoint(store: Store, every: Everything, comparison: Comparison) ->
     """The weights of one run after one stage; what kept most is chosen first."""
     kept = kept_checkpoints(every.stages)
     runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
+    not_kept = gone_note(every.stages)
     if runs.empty:
-        st.info("Checkpoints appear here as soon as a run has finished its first stage.", icon=":material/save:")
+        soon = "Checkpoints appear here as soon as a run has finished its first stage."
+        st.info(not_kept or soon, icon=":material/save:")
         return
+    if not_kept:
+        st.caption(not_kept)
     names = {run["run_id"]: run_name(run) for run in runs.to_dict("records")}
     if comparison.best_run in names:
         names[comparison.best_run] += " · kept most"
@@ -74,7 +89,7 @@ def offer_checkpoint(store: Store, every: Everything, comparison: Comparison) ->
                checkpoint_file(store, run_id, int(stage), chosen["checkpoint"], name), f"{name}.zip", "application/zip",
                "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer; README.md is "
                "its model card.",
-               f"{run_id}_{stage}", primary=True)  # fmt: skip
+               f"{run_id}_{stage}")  # fmt: skip
 
 
 def _offer(

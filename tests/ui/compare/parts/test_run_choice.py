@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ui.compare.run_choice import left_out_after, table_key
+from ui.compare.parts.run_choice import left_out_after, table_key
 
 
 def test_a_choice_is_kept_by_id_whatever_the_order_of_rows() -> None:

@@ -1,4 +1,4 @@
-"""Choosing runs in a table: what is kept is run ids, never the row positions that the table reports."""
+"""Choosing the runs that are compared: what is kept is run ids, never the row positions that the table reports."""
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
@@ -7,8 +7,44 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from figures.theme import brief_labels
+from ui.compare import words
+from ui.compare.compared_runs import Everything
+from ui.compare.tables import about_runs
+from ui.widgets.tables import name_width, row_height
+
 LEFT_OUT = "compare_left_out"
 _ROUND = "compare_runs_round"
+
+
+def choose_runs(every: Everything) -> None:
+    """The choice, folded: which runs there are, three ways to tick many at once, and a table to tick any."""
+    run_ids = list(every.runs["run_id"])
+    label = words.runs_chosen(len(chosen_runs(run_ids)), len(run_ids))
+    folded = st.popover(label, icon=":material/checklist:", help=words.RUNS_HELP, key="compare_runs", on_change="rerun")
+    if not folded.open:
+        return
+    with folded:
+        marked = every.unfair
+        with st.container(horizontal=True):
+            complete = list(every.runs.loc[every.runs["complete"].astype(bool), "run_id"])
+            fair = [run_id for run_id in run_ids if run_id not in marked]
+            for name, ids, text in (
+                (words.ALL, run_ids, words.ALL_HELP),
+                (words.FINISHED, complete, words.FINISHED_HELP),
+                (words.COMPARABLE, fair, words.COMPARABLE_HELP),
+            ):
+                st.button(name, key=f"compare_choose_{name}", help=text, on_click=choose, args=(ids, run_ids))
+        view = about_runs(every.runs, marked)
+        view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
+        height = row_height(view["Strategy"])
+        choice_table(
+            view, run_ids, alt=words.RUNS_ALT, row_height=height, height=min(40 + height * len(view), 420), width=560,
+            column_config={
+                "Strategy": st.column_config.TextColumn(width=name_width(view["Strategy"]), help=words.STRATEGY_HELP),
+                "Differs in": st.column_config.TextColumn(help=words.DIFFERS_HELP),
+            },
+        )  # fmt: skip
 
 
 def chosen_runs(run_ids: Sequence[str]) -> list[str]:
@@ -28,14 +64,13 @@ def left_out_after(left_out: Collection[str], shown: Collection[str], chosen: Co
     return frozenset(left_out) - frozenset(shown) | (frozenset(shown) - frozenset(chosen))
 
 
-def choice_table(view: pd.DataFrame, run_ids: Sequence[str], alt: str, written: Any = None, **options: Any) -> None:
-    """Show `view`, whose rows are the runs `run_ids`, with the chosen ones ticked; `written`, if given, is a Styler of
-    it that says how its values are written."""
+def choice_table(view: pd.DataFrame, run_ids: Sequence[str], alt: str, **options: Any) -> None:
+    """Show `view`, whose rows are the runs `run_ids`, with the chosen ones ticked."""
     key = table_key(view, run_ids)
     chosen = set(chosen_runs(run_ids))
     ticked = [position for position, run_id in enumerate(run_ids) if run_id in chosen]
     st.dataframe(
-        view if written is None else written,
+        view,
         key=key,
         hide_index=True,
         on_select=_taker(key, tuple(run_ids)),

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.events.scores import ANSWER_SCORES, SCORE_NAMES
 from engine.store import Store
 from figures.theme import SCORES
+from ui.compare import words
 
 SCORE_HELP = {
     "bits_per_byte": "Bits per byte compares across tasks, languages and tokenizers.",
@@ -22,11 +23,12 @@ def choose_score(store: Store, experiment_ids: Sequence[str]) -> str:
     """The score that tables, figures and verdict are in; those of answers where any run of the experiments has some."""
     names = (*SCORE_NAMES, *(ANSWER_SCORES if _has_answers(store, experiment_ids) else ()))
     score: str = st.selectbox(
-        "Score",
+        words.SCORE,
         sorted(names, key=lambda name: name != "bits_per_byte"),
         format_func=lambda name: SCORES[name].title,
         key="compare_score",
         help=" ".join(SCORE_HELP[name] for name in names),
+        width=190,
     )
     return score
 

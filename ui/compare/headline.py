@@ -1,0 +1,147 @@
+"""The result at a glance: four figures and one sentence, from the same table and tests as the verdict in full."""
+
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+
+from engine.results.comparison import KEPT, REFERENCE, configuration_frame, sign
+from engine.results.paired_tests import PairedDifference
+from engine.results.verdict import UNITS, chance, difference, margin, on_common_seeds
+from engine.results.verdict import amount as level
+from figures.numbers import NOTHING, amount, count, decimal, duration, exact, percent
+from figures.theme import brief_labels
+from ui.compare import words
+from ui.compare.compared_runs import Comparison
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One of the four: texts hold the user's names, so pages must escape them."""
+
+    name: str
+    value: str
+    unit: str
+    notes: tuple[str, ...]
+    help: str
+
+
+def headline(comparison: Comparison) -> str:
+    """The verdict in one sentence without its numbers."""
+    verdict = comparison.verdict
+    if verdict.winner is None or not verdict.differences:
+        return _with_short_names(verdict.sentences[0], comparison)
+    nearest = verdict.differences[0]
+    name, rival = (_short(each, comparison) for each in (nearest.better, nearest.rival))
+    seeds = len(nearest.by_seed)
+    if nearest.is_established:
+        every = f"every one of {seeds}" if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds}"
+        return f"{name} kept most: more than {rival}, the next best, in {every} {nearest.draws}."
+    if nearest.is_nothing:
+        return f"{name} and {rival} kept the same."
+    if seeds == 1:
+        return f"{name} kept most in the one seed that was compared, which can't show what is chance."
+    return f"{name} kept most, but that it kept more than {rival} is not established."
+
+
+def four_figures(comparison: Comparison) -> list[Figure]:
+    """Kept, learnt, cost and how sure of the strategy that kept most; none where nothing can be judged yet."""
+    if comparison.verdict.winner is None:
+        return []
+    judged = comparison.runs[comparison.runs["run_id"].isin(comparison.judged)]
+    table = configuration_frame(on_common_seeds(judged))
+    table = table[table["complete"] > 0]
+    winner = table[table["configuration"] == comparison.verdict.winner].iloc[0]
+    beside = partial(_beside, table, winner)
+    return [
+        _kept(winner, beside("naive"), comparison.score),
+        _learnt(winner, beside(REFERENCE), beside("naive"), comparison.score),
+        _cost(winner, beside("naive")),
+        _sure(comparison),
+    ]
+
+
+def _kept(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None", score: str) -> Figure:
+    notes = []
+    if pd.isna(winner[KEPT]):
+        return Figure(words.KEPT, NOTHING, "", (f"{winner[f'{KEPT}_reason']}.",), words.KEPT_HELP)
+    if naive is not None and pd.notna(naive[KEPT]):
+        notes.append(f"naive {percent(naive[KEPT])}")
+    lost = winner["backward_transfer"]
+    notes.append(f"{difference(abs(lost), score)} {'lost' if lost < 0 else 'gained'}")
+    return Figure(words.KEPT, percent(winner[KEPT]), words.OF_LEARNT, tuple(notes), words.KEPT_HELP)
+
+
+def _learnt(
+    winner: "pd.Series[Any]", joint: "pd.Series[Any] | None", naive: "pd.Series[Any] | None", score: str
+) -> Figure:
+    """Learning accuracy, held against joint by intransigence, and where there is none against naive."""
+    notes = []
+    if joint is not None and pd.notna(winner["intransigence"]):
+        notes.append(_against("joint", winner["intransigence"], score))
+    elif naive is not None:
+        worse = sign(score) * (naive["learning_accuracy"] - winner["learning_accuracy"])
+        notes.append(_against("naive", worse, score))
+    value = level(winner["learning_accuracy"], score)
+    return Figure(words.LEARNT, value, UNITS[score], tuple(notes), words.LEARNT_HELP)
+
+
+def _against(name: str, worse: float, score: str) -> str:
+    apart = difference(abs(worse), score)
+    if apart == difference(0.0, score):
+        return f"as well as {name}"
+    return f"{apart} {'worse' if worse > 0 else 'better'} than {name}"
+
+
+def _cost(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None") -> Figure:
+    tokens, seconds = winner["target_tokens"], winner["seconds"]
+    if naive is None or not naive["target_tokens"] or pd.isna(naive["target_tokens"]) or pd.isna(tokens):
+        return Figure(words.PRICE, count(tokens), words.TOKENS, (f"{duration(seconds)} a run",), words.PRICE_HELP)
+    notes = [f"{amount(tokens, 'token')} a run"]
+    if pd.notna(seconds) and pd.notna(naive["seconds"]):
+        more = round(seconds - naive["seconds"])
+        against = f"{duration(abs(more))} {'more' if more > 0 else 'less'} than" if more else "as long as"
+        notes.append(f"{duration(seconds)}, {against} naive")
+    times = decimal(round(tokens / naive["target_tokens"], 2))
+    return Figure(words.PRICE, f"{times}×", words.NAIVES_TOKENS, tuple(notes), words.PRICE_HELP)
+
+
+def _sure(comparison: Comparison) -> Figure:
+    sure = partial(Figure, words.SURE, unit="", help=words.SURE_HELP)
+    if not comparison.verdict.differences:
+        return sure(value=NOTHING, notes=(words.NO_RIVAL,))
+    nearest = comparison.verdict.differences[0]
+    seeds, found = len(nearest.by_seed), _found(nearest, comparison)
+    if nearest.is_nothing:
+        return sure(value=words.NO_DIFFERENCE, notes=(found,))
+    if seeds == 1:
+        return sure(value=words.ONE_SEED, notes=(found, words.ONE_SEED_NOTE))
+    if nearest.corrected_p is None:
+        return sure(value=words.NOT_ESTABLISHED, notes=(found, words.NO_TEST))
+    value = words.ESTABLISHED if nearest.is_established else words.NOT_ESTABLISHED
+    return sure(value=value, notes=(found, f"{chance(nearest.corrected_p)}, {exact(seeds)} {nearest.draws}"))
+
+
+def _found(nearest: PairedDifference, comparison: Comparison) -> str:
+    if not isfinite(nearest.mean):
+        return f"next best: {_short(nearest.rival, comparison)}"
+    return f"{margin(nearest, comparison.score)} more than {_short(nearest.rival, comparison)}"
+
+
+def _beside(table: pd.DataFrame, winner: "pd.Series[Any]", strategy: str) -> "pd.Series[Any] | None":
+    """The row of a strategy of the winner's experiment; None where there is none, or it is the winner."""
+    rows = table[(table["strategy"] == strategy) & (table["experiment_id"] == winner["experiment_id"])]
+    return None if rows.empty or winner["strategy"] == strategy else rows.iloc[0]
+
+
+def _short(configuration: str, comparison: Comparison) -> str:
+    return brief_labels(comparison.runs["configuration"].unique())[configuration]
+
+
+def _with_short_names(sentence: str, comparison: Comparison) -> str:
+    brief = brief_labels(comparison.runs["configuration"].unique())
+    for label in sorted(brief, key=len, reverse=True):
+        sentence = sentence.replace(label, brief[label])
+    return sentence
