@@ -8,13 +8,13 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from engine.common.random_streams import Streams
 from engine.strategies.short_names import ORDER
 from engine.tasks.spec import Name
 
-ALL = "all"
+ALL: Final = "all"
 MOST_OF_ALL = 24
 """Most orders that `all` may stand for: those of four tasks."""
 MOST_ORDERS = 1_000

@@ -1,5 +1,6 @@
 """The colours of pages, as `.streamlit/config.toml` sets them: WCAG 2's contrast of text is 4.5."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -49,3 +50,9 @@ def test_charts_of_streamlit_s_own_and_controls_take_the_colours_of_figures() ->
     assert set(THEME["chartCategoricalColors"]) == set(PALETTE)
     assert {THEME["light"][f"{hue}Color"] for hue in ("blue", "orange", "green", "violet")} <= set(PALETTE)
     assert THEME["dark"]["primaryColor"] in PALETTE
+
+
+def test_the_style_sheet_of_the_frame_has_no_colours_of_its_own() -> None:
+    used = re.findall(r"#[0-9a-f]{6}", (CONFIG.parents[1] / "ui" / "widgets" / "frame.css").read_text(encoding="utf-8"))
+    assert used
+    assert set(used) <= {value for mode in MODES for value in THEME[mode].values() if isinstance(value, str)}

@@ -426,7 +426,7 @@ def test_a_finished_run_can_learn_one_more_task_and_leads_to_the_comparison(
     page = show(unfolded="details")
     remarks = [caption.value for caption in page.caption if caption.value.startswith("Stage 2")]
     assert remarks == ["Stage 2\\: A sentence with \\<b\\>a mark\\<\\/b\\>\\."], "what a strategy says is no markup"
-    assert page.dataframe[0].value["Is"].tolist() == ["trained", "trained"]
+    assert page.dataframe[0].value["State"].tolist() == ["trained", "trained"]
 
 
 @pytest.mark.usefixtures("added")

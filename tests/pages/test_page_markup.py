@@ -25,7 +25,9 @@ from ui.widgets.text import plain
 APP = str(Path(__file__).parents[2] / "app.py")
 NASTY = "*x* <b> [l](https://evil.example) :smile: $y$ www.evil.example a@evil.example"
 LEAKS = re.compile(r"(?<!\\)[*<$]\s?[xby]\b|https?://evil|www\.evil|a@evil|(?<!\\):smile:|\]\(")
-OUR_LINK = re.compile("|".join(re.escape(f"]({strategy.source[1]})") for strategy in registry().values()))
+OUR_LINK = re.compile(
+    "|".join([r"\]\(glossary#[a-z0-9-]+\)", *(re.escape(f"]({each.source[1]})") for each in registry().values())])
+)
 FOREIGN_TAG = re.compile(r"<(?!/?(?:p|div|span|style|table|thead|tbody|tr|th|td|dl|dt|dd)[\s>])")
 LITERAL = {"code", "arrow_data_frame", "text", "json"}
 """Elements that print every character as it is."""

@@ -73,12 +73,12 @@ RESOURCES = (
     ),
     Resource(
         "/runs/{run_id}/figures/matrix", "The chart of a run's score matrix", "pictures:matrix",
-        named("FigureWithNotes"), (_SCORE,), 2.0,
+        named("FigureWithNotes"), (_SCORE,), 4.0,
     ),
     Resource(
         "/runs/{run_id}/figures/cell", "The chart of a task's scores inside one stage", "pictures:cell",
         named("Figure"),
-        (_SCORE, Whole("stage", None, 0, 1000, "The stage."), Text("task", None, "The task.")), 2.0,
+        (_SCORE, Whole("stage", None, 0, 1000, "The stage."), Text("task", None, "The task.")), 4.0,
     ),
     Resource(
         "/going", "Whether the runs that have not ended are still the same", "pictures:going",

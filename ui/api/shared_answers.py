@@ -16,12 +16,13 @@ from starlette.concurrency import run_in_threadpool
 
 MOMENT_SECONDS = 0.9
 """An answer is given to all who ask within this time. Browsers are told when it ends, so that they come together."""
-MOST_OF_A_CORE = 0.05
+MOST_OF_A_CORE = 0.01
 """The share of a core that one answer may take, however many ask: one that takes long to make is good for longer."""
 LONGEST_SECONDS = 10.0
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
 _KEPT = 256
+_LATEST = 0.2
 _SQUEEZED_FROM_BYTES = 1000
 
 
@@ -51,6 +52,8 @@ class _Kept:
     version: int
     made_at: float
     good_until: float
+    effort: float
+    """Seconds of processor time that it takes to make, the latest counted most."""
 
 
 @dataclass
@@ -86,5 +89,8 @@ class Answers:
         if kept is not None and kept.version == version and now - kept.made_at < STALE_SECONDS:
             return replace(kept, good_until=now + MOMENT_SECONDS)
         answer = make().finished(kept.answer if kept else None)
-        rest = min(LONGEST_SECONDS, (self.effort() - began) / MOST_OF_A_CORE)
-        return _Kept(answer, version, now, self.clock() + max(MOMENT_SECONDS, rest))  # from when it is there
+        effort = self.effort() - began
+        if kept is not None:  # one that is drawn anew now and then must not wait for it at once
+            effort = kept.effort + _LATEST * (effort - kept.effort)
+        rest = max(MOMENT_SECONDS, min(LONGEST_SECONDS, effort / MOST_OF_A_CORE))
+        return _Kept(answer, version, now, self.clock() + rest, effort)  # from when it is there

@@ -15,6 +15,7 @@ from figures.lines import lines_of
 from figures.report import Section, report_html
 from figures.theme import alt_text
 from ui.compare.compared_runs import Comparison, ordered_tasks, run_name
+from ui.compare.orders_view import order_sections
 from ui.compare.sections import figure_sections, table_sections
 from ui.compare.tables import NOTHING, runs_text
 from ui.widgets.text import plural
@@ -35,6 +36,7 @@ def report(store: Store, comparison: Comparison, first: Iterable[Section] = ()) 
         *first,
         *_fairness(shown),
         *table_sections(shown),
+        *order_sections(shown),
         *figure_sections(shown),
         *curve_sections(store, shown),
     ]

@@ -84,7 +84,7 @@ def summary(
         start_answer(experiment, started, origin)
         if found.pending is not None:
             _wait_for(found.pending, words.WORKING_OUT if found.is_limited else words.LIMITING)
-        if outlook is not None and outlook.estimate.disk_bytes > outlook.room.free:
+        if outlook is not None and outlook.estimate.disk.most > outlook.room.free:
             st.warning(words.no_room(outlook.room.free), icon=":material/hard_drive:")
         if found.failure:
             st.error(plain(found.failure), icon=":material/error:")
@@ -107,7 +107,7 @@ def _numbers(tasks: int, factors: Sequence[int], outlook: Outlook | None, is_pen
         (words.TASKS, str(tasks), ""),
         (words.RUNS, str(math.prod(factors)) if factors else NOTHING, words.help_runs(*factors) if factors else ""),
         (words.TOKENS, taken, words.HELP_TOKENS), (words.TIME, time, words.HELP_TIME),
-        (words.DISK, disk, words.HELP_DISK),
+        (words.DISK, disk, words.help_disk(None if outlook is None else outlook.estimate.disk.most)),
     ]  # fmt: skip
     terms = "".join(f'<div title="{help}"><dt>{term}</dt><dd>{value}</dd></div>' for term, value, help in rows)
     return f'<dl class="palimpsest-summary">{terms}</dl>'

@@ -63,7 +63,6 @@ HELP_START = "Reads everything once more, then queues the runs and opens their l
 SUMMARY = "Summary"
 RUNS, TOKENS, TIME, DISK = "Runs", "Tokens", "Time", "Disk"
 HELP_TOKENS = "Read by the training steps of all runs, replayed ones included."
-HELP_DISK = "The checkpoints of all runs."
 HELP_TIME = "Of all runs, one after the other on one device; what is kept of earlier runs takes none."
 WORKING_OUT = "Working out what this takes …"
 LIMITING = "Working out how much of each task fits into about two minutes …"
@@ -159,6 +158,12 @@ def orders(chosen: object) -> str:
     if isinstance(chosen, int):
         return f"{chosen} orders: the listed one, and others that are drawn"
     return "All orders" if chosen == "all" else "The orders of the loaded file"
+
+
+def help_disk(most: int | None) -> str:
+    """What the number of the disk counts; `most` is what lies there at any time at most."""
+    meanwhile = "" if most is None else f" At most {bytes_size(most)} while they go on."
+    return f"What stays of all runs once they have finished.{meanwhile}"
 
 
 def no_room(free: int) -> str:

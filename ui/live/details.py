@@ -30,7 +30,7 @@ def show_details(experiment_id: str, run: "pd.Series[Any]", followed: Followed, 
         guards = st.expander(words.GUARDS, icon=":material/shield:", key="live_guards_fold", on_change="rerun")
         if guards.open:
             table = guards_table(followed.guards, tasks)
-            guards.dataframe(table, hide_index=True, key="live_guards", alt="Which guard holds after which stage")
+            guards.dataframe(table, hide_index=True, key="live_guards", alt=words.GUARDS_ALT)
     log = st.expander(words.LOG, icon=":material/article:", key="live_log_fold", on_change="rerun")
     if log.open:
         with log:
@@ -40,15 +40,14 @@ def show_details(experiment_id: str, run: "pd.Series[Any]", followed: Followed, 
 def stages_table(stages: pd.DataFrame) -> pd.DataFrame:
     """One row a stage that has begun: what it trained on and how long it took."""
     rows = stages[stages["stage"] >= 1].sort_values("stage").to_dict("records")
-    return pd.DataFrame(
-        {
-            "Stage": [f"{row['stage']} · {row['task']}" for row in rows],
-            "Steps": [f"{row['steps']:,}" for row in rows],
-            "Tokens": [count(row["target_tokens"]) if row["target_tokens"] else "–" for row in rows],
-            "Time": [duration(row["seconds"]) if row["seconds"] else "–" for row in rows],
-            "Is": ["trained" if row["finished"] else "begun" for row in rows],
-        }
+    columns = (
+        [f"{row['stage']} · {row['task']}" for row in rows],
+        [f"{row['steps']:,}" for row in rows],
+        [count(row["target_tokens"]) if row["target_tokens"] else "–" for row in rows],
+        [duration(row["seconds"]) if row["seconds"] else "–" for row in rows],
+        [words.TRAINED if row["finished"] else words.BEGUN for row in rows],
     )
+    return pd.DataFrame(dict(zip(words.STAGE_COLUMNS, columns, strict=True)))
 
 
 def _show_stages(followed: Followed) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from engine.experiments.origin import Origin
 from ui.live import data, words
-from ui.widgets.text import plain, plural
+from ui.widgets.text import plain
 
 
 def show_elsewhere(run: "pd.Series[Any]", nodes: Mapping[str, str]) -> None:
@@ -19,13 +19,13 @@ def show_elsewhere(run: "pd.Series[Any]", nodes: Mapping[str, str]) -> None:
     with st.container(gap=None):  # a place of its own, so that nothing below stands twice while a line comes or goes
         sentences = run["interruptions"]
         if isinstance(sentences, list) and sentences:
-            listed = "\n".join(f"{number}. {plain(each)}" for number, each in enumerate(sentences, start=1))
+            said = words.cut_short(len(sentences), _waits_to_go_on(run))
             st.caption(
-                f":material/moving: {_how_often(run, sentences)} {plain(sentences[-1])}",
-                help=f"Each time that it was cut short:\n\n{listed}" if len(sentences) > 1 else None,
+                f":material/moving: {said} {plain(sentences[-1])}",
+                help=words.each_time(sentences) if len(sentences) > 1 else None,
             )
         if node := node_to_name(str(run["run_id"]), nodes):
-            st.caption(f":material/dns: Node: {plain(node)}")
+            st.caption(f":material/dns: {words.node(node)}")
 
 
 def show_taken_stages(origin: Origin | None, environment: Mapping[str, Any]) -> None:
@@ -47,9 +47,3 @@ def node_to_name(run_id: str, nodes: Mapping[str, str]) -> str:
     it says nothing, or the run has recorded none."""
     node = nodes.get(run_id, "")
     return node if len(set(nodes.values())) > 1 or node != socket.gethostname() else ""
-
-
-def _how_often(run: "pd.Series[Any]", sentences: list[str]) -> str:
-    times = plural(len(sentences), "time")
-    said = f"Cut short {times}, and waits to go on." if _waits_to_go_on(run) else f"Went on elsewhere {times}."
-    return f"{said} Last:" if len(sentences) > 1 else said

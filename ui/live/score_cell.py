@@ -13,7 +13,6 @@ from ui.live.feed import Followed
 from ui.server import addresses, entrance, session
 from ui.widgets.keep_choice import NOT_KEPT
 from ui.widgets.live_chart import polled_chart
-from ui.widgets.text import bytes_size, plain, plural
 
 Cell = tuple[int | None, str | None]
 """The stage and the task of a cell, as far as they are chosen."""
@@ -99,13 +98,11 @@ def show_cell(
 
 
 def _show_numbers(of_task: pd.DataFrame, stage: int, own: int) -> None:
-    helps = {"Δ base": "Change against the base model.", "Δ own stage": "Change since the end of the task's own stage."}
+    helps = {words.DELTA_BASE: words.DELTA_BASE_HELP, words.DELTA_OWN: words.DELTA_OWN_HELP}
     config = {title: st.column_config.TextColumn(help=text) for title, text in helps.items()}
     st.dataframe(_numbers(of_task, stage, own), hide_index=True, column_config=config, key="live_cell_numbers")
     cell = of_task.loc[stage]
-    over = f"Over {cell['target_tokens']:,.0f} held-out tokens ({bytes_size(cell['text_bytes'])} of text)"
-    asked = int(cell["questions"])
-    st.caption(f"{over}, and {plural(asked, 'held-out question')}." if asked else f"{over}.")
+    st.caption(words.cell_counts(cell["target_tokens"], cell["text_bytes"], int(cell["questions"])))
 
 
 def _show_way(experiment_id: str, followed: Followed, score: str, run_id: str, stage: int, task: str) -> None:
@@ -115,8 +112,7 @@ def _show_way(experiment_id: str, followed: Followed, score: str, run_id: str, s
     checkpoint = followed.stages.set_index("stage")["checkpoint"].get(stage)
     if checkpoint:
         session.experiment_link(
-            session.UNDERSTAND, experiment_id, "Read what was lost", icon=":material/forum:",
-            help="Which held-out documents lost most, token by token.",
+            session.UNDERSTAND, experiment_id, words.READ_LOST, icon=":material/forum:", help=words.READ_LOST_HELP,
             view="passages", run=run_id, task=task, stage=str(stage),
         )  # fmt: skip
         _show_checkpoint(Path(checkpoint), stage)
@@ -128,8 +124,8 @@ def _show_checkpoint(checkpoint: Path, stage: int) -> None:
     """Where it lies within the data folder; the whole path only to who is at this machine."""
     folder = session.store().folder
     inside = checkpoint.is_relative_to(folder)
-    whole = f"The whole path: {plain(str(checkpoint))}" if entrance.is_private() else "It lies on the server."
-    st.caption(f"Checkpoint after stage {stage}{', in the data folder' if inside else ''}", help=whole)
+    whole = words.whole_path(str(checkpoint)) if entrance.is_private() else words.ON_THE_SERVER
+    st.caption(words.checkpoint_after(stage, inside), help=whole)
     shown = checkpoint.relative_to(folder).as_posix() if inside else checkpoint.name
     st.code(shown, language=None, wrap_lines=True)
 
@@ -142,7 +138,7 @@ def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
         if style.name in ANSWER_SCORES and value != value:
             continue  # it has no questions
         row = {"Score": style.title, "Value": style.text(value)}
-        for name, reference in (("Δ base", 0), ("Δ own stage", own)):
+        for name, reference in ((words.DELTA_BASE, 0), (words.DELTA_OWN, own)):
             comparable = reference in of_task.index and reference != stage and reference <= stage
             row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"
         rows.append(row)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ui.widgets.text import count, duration, plain, plural
+from ui.widgets.text import bytes_size, count, duration, plain, plural
 
 STATUSES = {
     "running": ("▶", "running"), "paused": ("❚❚", "paused"), "queued": ("…", "waiting"),
@@ -65,7 +65,7 @@ QUEUE_HELP = (
     "The waiting runs of all experiments, in the order in which they begin. A run that takes over a stage waits until "
     "that is trained, and runs that share nothing with it go before it, unless it is wanted next."
 )
-QUEUE_LIST, QUEUE_EMPTY = "Waiting runs", "No run is waiting."
+QUEUE_LIST = "Waiting runs"
 RUN_NEXT, RUN_NEXT_HELP = "Run next", "It begins before all other waiting runs; none overtakes it."
 EARLIER, EARLIER_HELP = "Move up", "One place earlier."
 LATER, LATER_HELP = "Move down", "One place later."
@@ -76,25 +76,23 @@ CELL_NONE = "Select a cell of the matrix, or choose its stage and task here."
 AFTER_STAGE, AFTER_STAGE_HELP = "After stage", "Row of the matrix."
 TASK, TASK_HELP = "Task", "Column of the matrix."
 BASE_MODEL = "base model"
+DELTA_BASE, DELTA_BASE_HELP = "Δ base", "Change against the base model."
+DELTA_OWN, DELTA_OWN_HELP = "Δ own stage", "Change since the end of the task's own stage."
+READ_LOST, READ_LOST_HELP = "Read what was lost", "Which held-out documents lost most, token by token."
+ON_THE_SERVER = "It lies on the server."
 
 DETAILS = "Details of this run"
 STAGES, GUARDS, LOG = "Stages", "Guards by stage", "Log"
+GUARDS_ALT = "Which guard holds after which stage"
+STAGE_COLUMNS = ("Stage", "Steps", "Tokens", "Time", "State")
+TRAINED, BEGUN = "trained", "begun"
 LOG_ELSEWHERE = "The log lies on the server, in the folder logs of its data."
 LOG_EMPTY = "Nothing is logged of this run."
-GENERAL_HELP = (
-    "A text that no task touches: what the model loses on it, it loses beside the tasks. KL from the base "
-    "model says how far its predictions have moved, mean over tokens; it rises before scores fall."
-)
 
 
 def only_watches(driver: str) -> str:
     """Another process drives the runs."""
     return f"Runs of this data folder are driven by {plain(driver)}. This page only watches."
-
-
-def experiment_option(name: str, status: str) -> str:
-    """An experiment in the chooser."""
-    return f"{name} · {STATUSES[status][1]}"
 
 
 def status_facts(run: "pd.Series[Any]", tasks: Sequence[str]) -> list[str]:
@@ -217,3 +215,37 @@ def unlike_stages(facts: list[str]) -> str:
         f"They were trained with another arithmetic ({', '.join(facts)}), so the numbers are not, bit for bit, those "
         "of a run that trained all stages here."
     )
+
+
+def cell_counts(tokens: float, text_bytes: float, questions: int) -> str:
+    """How much the scores of a cell are over."""
+    over = f"Over {tokens:,.0f} held-out tokens ({bytes_size(text_bytes)} of text)"
+    return f"{over}, and {plural(questions, 'held-out question')}." if questions else f"{over}."
+
+
+def checkpoint_after(stage: int, is_inside: bool) -> str:
+    """The heading of a checkpoint's path, which may lie inside the data folder."""
+    return f"Checkpoint after stage {stage}{', in the data folder' if is_inside else ''}"
+
+
+def whole_path(path: str) -> str:
+    """A path for who is at this machine."""
+    return f"The whole path: {plain(path)}"
+
+
+def cut_short(times: int, waits: bool) -> str:
+    """How often a run was cut short elsewhere, before the last reason."""
+    said = f"Cut short {plural(times, 'time')}, and waits to go on." if waits else ""
+    said = said or f"Went on elsewhere {plural(times, 'time')}."
+    return f"{said} Last:" if times > 1 else said
+
+
+def each_time(sentences: Sequence[str]) -> str:
+    """All reasons for which a run was cut short."""
+    listed = "\n".join(f"{number}. {plain(each)}" for number, each in enumerate(sentences, start=1))
+    return f"Each time that it was cut short:\n\n{listed}"
+
+
+def node(name: str) -> str:
+    """The machine that a run computes on."""
+    return f"Node: {plain(name)}"

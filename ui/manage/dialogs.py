@@ -28,7 +28,7 @@ def do(key: str, action: str, chosen: Chosen, saved: Saved = lambda: None) -> No
     """Do what was asked for with all that is chosen, or open the dialog for it, which `show_dialog` then shows.
     `action` is one of `words`, `key` that of the control by which it was asked for."""
     if action == words.DUPLICATE:
-        session.go_to(session.EXPERIMENT, _experiment_of(chosen))
+        _duplicate(chosen)
     elif action in _DIALOGS:
         st.session_state[_OPEN] = (key, action, chosen)
     else:
@@ -39,6 +39,15 @@ def do(key: str, action: str, chosen: Chosen, saved: Saved = lambda: None) -> No
         else:
             saved()
             st.rerun()
+
+
+def _duplicate(chosen: Chosen) -> None:
+    """Leave for the Experiment page with the settings of the experiment, or of the run alone."""
+    if chosen.experiments:
+        session.go_to(session.EXPERIMENT, chosen.experiments[0])
+    run_id = chosen.runs[0]
+    query = {"experiment": run_id.rpartition("-")[0], "run": run_id}
+    st.switch_page(session.EXPERIMENT, query_params=query)
 
 
 def show_dialog(key: str, saved: Saved = lambda: None) -> None:
@@ -61,10 +70,6 @@ def show_dialog(key: str, saved: Saved = lambda: None) -> None:
 
 def _close() -> None:
     st.session_state.pop(_OPEN, None)
-
-
-def _experiment_of(chosen: Chosen) -> str:
-    return chosen.experiments[0] if chosen.experiments else chosen.runs[0].rpartition("-")[0]
 
 
 def _save(change: Callable[[], None], saved: Saved) -> None:

@@ -38,7 +38,10 @@ NOTHING_FREED = "These runs keep no more than that, or have not finished."
 
 def would_free(size: int) -> str:
     """What the dialog of checkpoints says of the disk."""
-    return f"This frees about {bytes_size(size)}. Runs that have not finished keep everything."
+    return (
+        f"This frees about {bytes_size(size)}. What goes comes back only by training again. Runs that have not "
+        "finished keep everything."
+    )
 
 
 def freed(size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import threading
@@ -32,7 +33,15 @@ AT_ONCE_SECONDS = 0.2
 FAILED = "The estimate failed; the log says why."
 _Found = TypeVar("_Found")
 _log = logging.getLogger(__name__)
+_LAST_SECONDS = 10.0
 _one_at_a_time = threading.Lock()
+
+
+@atexit.register
+def _end() -> None:
+    """Let what is being worked out come to its end, and nothing begin after it: torch ends the process with a complaint
+    where one of its threads goes on after Python."""
+    _one_at_a_time.acquire(timeout=_LAST_SECONDS)
 
 
 @dataclass

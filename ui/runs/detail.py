@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.experiments.origin import origin_of
+from engine.strategies.short_names import short_name
 from ui.runs import words
 from ui.runs.lineage import came_from, data_facts, made_from_it
 from ui.server import session
@@ -36,6 +37,7 @@ def show_detail(row: Mapping[str, Any], overview: Overview, of_runs: bool) -> No
             )
         notes, lineage, changed = st.columns(3, gap="large")
         with notes:
+            st.markdown(f"**{words.NOTES}**")
             st.markdown(lines(row["notes"]) if row["notes"] else words.NO_NOTES)
         with lineage:
             _lineage(row, experiment_id, overview, of_runs)
@@ -49,7 +51,11 @@ def _lineage(row: Mapping[str, Any], experiment_id: str, overview: Overview, of_
     data = row["origin"] if row["origin"] or not of_runs else whole.at[experiment_id, "origin"]
     origin = origin_of(data)
     names = whole["name"].to_dict()
-    st.markdown(plain(came_from(origin, names.get(origin.experiment_id))) if origin else words.FROM_NOTHING)
+    if origin is None:
+        st.markdown(words.FROM_NOTHING)
+    else:
+        said = came_from(origin, names.get(origin.experiment_id), _run_name(overview, origin.run_id))
+        st.markdown(plain(said))
     if origin and origin.experiment_id in names:
         _link(origin.experiment_id, names[origin.experiment_id], ":material/arrow_back:")
     for later_id, later in made_from_it(experiment_id, overview.experiments):
@@ -57,6 +63,12 @@ def _lineage(row: Mapping[str, Any], experiment_id: str, overview: Overview, of_
     st.markdown(f"**{words.ABOUT_DATA}**")
     facts = data_facts(session.store().task_facts(experiment_id))
     st.markdown("  \n".join(map(plain, facts)) if facts else words.NO_FACTS)
+
+
+def _run_name(overview: Overview, run_id: str | None) -> str:
+    """The short name and the seed of a run; "" where it is in no list."""
+    found = overview.runs.loc[overview.runs["run_id"] == run_id]
+    return "" if found.empty else f"{short_name(found['label'].iloc[0])}, seed {found['seed'].iloc[0]}"
 
 
 def _link(experiment_id: str, name: str, icon: str) -> None:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 _VERBS = {"continued": "Continues", "duplicated": "Duplicate of", "edited": "Made again from"}
 
 
-def came_from(origin: Origin, name_now: str | None) -> str:
-    """Its origin in a sentence. `name_now` is what the experiment is called today, None where it is not in a list."""
+def came_from(origin: Origin, name_now: str | None, run_name: str = "") -> str:
+    """Its origin in a sentence. `name_now` is what the experiment is called today, None where it is not in a list;
+    `run_name` the name of its run, where one is known."""
     name = name_now or origin.name
     renamed = f" (then “{origin.name}”)" if name_now and name_now != origin.name else ""
     gone = "" if name_now or origin.folder else ", which is not here any more"
     after = f" after {plural(origin.stages, 'stage')}" if origin.kind == "continued" and origin.stages else ""
-    run = f", run {origin.run_id}" if origin.run_id else ""
+    run = f", run {run_name or origin.run_id}" if origin.run_id else ""
     folder = f", in {origin.folder}" if origin.folder else ""
     return f"{_VERBS[origin.kind]} {name}{renamed}{run}{after}{folder}{gone}."
 

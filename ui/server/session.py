@@ -35,9 +35,6 @@ if TYPE_CHECKING:  # a page waits for what it uses alone
 WITH_LIBRARY = "library"
 """The part of the Experiment page's address that says: begin with all tasks of the library."""
 
-RUN = "run"
-"""The part of an address that names a run of its experiment."""
-
 _APP_ASKED_FOR = "app_asked_for"
 
 # Streamlit's modules stay for good: looking through them for garbage is a quarter of the time to load the engine's.

@@ -18,7 +18,7 @@ _CSS = """
 .palimpsest-grip { cursor: grab; touch-action: none; user-select: none; padding: 0.4rem 0.3rem; opacity: 0.75; }
 .palimpsest-dragged { opacity: 0.45; }
 .palimpsest-drop-line { position: fixed; height: 3px; border-radius: 2px; pointer-events: none; z-index: 1000;
-  background: var(--st-primary-color); }
+  background: #3073e1; }
 /* On a phone a finger scrolls, and the buttons move rows. */
 @media (max-width: 640px) { .stElementContainer:has(.palimpsest-grip) { display: none; } }
 """

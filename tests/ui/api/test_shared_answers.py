@@ -56,11 +56,25 @@ def test_an_answer_is_made_anew_for_another_version_or_when_it_is_old() -> None:
 
 
 def test_what_takes_long_to_make_is_good_for_longer_and_not_for_ever() -> None:
-    for effort, good_for in ((0.001, shared_answers.MOMENT_SECONDS), (0.1, 2.0), (9.0, shared_answers.LONGEST_SECONDS)):
+    for effort, good_for in (
+        (0.001, shared_answers.MOMENT_SECONDS),
+        (0.02, 2.0),
+        (9.0, shared_answers.LONGEST_SECONDS),
+    ):
         store, taken = Store(), iter([0.0, effort])
         store.answers.effort = lambda taken=taken: next(taken)  # type: ignore[misc]
         answer, wait = store.ask()
         assert wait == pytest.approx(good_for + answer.look_again_seconds - shared_answers.MOMENT_SECONDS)
+
+
+def test_a_single_one_that_takes_long_does_not_hold_the_next_up() -> None:
+    store, taken = Store(), iter([0.0, 0.01, 0.0, 0.06])
+    store.answers.effort = lambda: next(taken)
+    store.ask()
+    store.version += 1
+    store.seconds += 10
+    answer, wait = store.ask()
+    assert wait == pytest.approx(2.0 + answer.look_again_seconds - shared_answers.MOMENT_SECONDS), "0.01 + 0.2 · 0.05"
 
 
 def test_the_tag_is_another_one_only_where_the_content_is() -> None:

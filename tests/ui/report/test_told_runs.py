@@ -38,6 +38,17 @@ def test_naive_comes_first_and_what_kept_most_beside_it_in_the_first_seed(store:
     assert not task.has_answers
 
 
+def test_both_trained_the_tasks_in_the_same_order_where_it_varies(store: Store, tmp_path: Path) -> None:
+    experiment_id = trained(
+        store, tmp_path, strategies=["naive", "replay"], orders=[["tea", "bread"], ["bread", "tea"]]
+    )
+    found = told_runs(store, compared(store, experiment_id))
+    assert found is not None
+    orders = [store.run_spec(run.run_id)[1].order for run in found.runs]
+    assert orders == [("tea", "bread")] * 2
+    assert [task.name for task in found.experiment.tasks] == ["tea", "bread"]
+
+
 def test_without_naive_the_one_that_kept_least_comes_first_and_joint_is_no_rival(store: Store, tmp_path: Path) -> None:
     assert names(told(store, tmp_path, strategies=["replay", "ewc", "joint"])) == ["EWC", "Replay"]
 

@@ -26,10 +26,13 @@ from ui.server import access, actions, entrance, session
 from ui.server.access import Role, Visitor
 
 ROOT = Path(__file__).parents[3]
+UNLOGGED = {"keep_draft", "forget_draft"}
+"""What a visitor enters, kept for that visitor with every field: not logged, and nothing is kept of a reader's."""
 ACTIONS = {
     name: function
     for name, function in vars(actions).items()
     if inspect.isfunction(function) and function.__module__ == "ui.server.actions" and not name.startswith("_")
+    if name not in UNLOGGED
 }
 # What changes something, of the store, the runner, the library and what runs have in common.
 CHANGES = {
@@ -87,6 +90,13 @@ def test_no_action_is_done_for_those_who_may_not_change_things(
         ACTIONS[name](*given)
     assert asked.mock_calls == []
     assert [mock.mock_calls for mock in given] == [[] for _ in given]
+
+
+def test_nothing_is_kept_of_what_a_reader_enters(asked: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entrance, "_visitor", lambda: Visitor("ray@example.org", Role.SEE))
+    assert actions.keep_draft("experiment", {"name": "kitchen"}) is None
+    actions.forget_draft("experiment")
+    assert asked.mock_calls == []
 
 
 def test_every_action_is_done_and_logged_for_an_editor(asked: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,13 @@ from engine.insight.requests import Source
 from ui.understand.models import FEW, Models, models_of, read, written
 
 
-def models(folder: Path, labels: list[str], seeds: list[int], finished: list[int]) -> Models:
+def models(
+    folder: Path,
+    labels: list[str],
+    seeds: list[int],
+    finished: list[int],
+    orders: list[tuple[str, ...] | None] | None = None,
+) -> Models:
     """Models of runs r0, r1, … of two tasks, of which so many stages are finished and kept."""
     ids = [f"r{number}" for number in range(len(labels))]
     rows = []
@@ -16,7 +22,7 @@ def models(folder: Path, labels: list[str], seeds: list[int], finished: list[int
             if stage <= last:
                 checkpoint.mkdir(parents=True)
             rows.append({"run_id": run_id, "stage": stage, "finished": True, "checkpoint": str(checkpoint)})
-    runs = pd.DataFrame({"run_id": ids, "label": labels, "seed": seeds, "task_order": [None] * len(ids)})
+    runs = pd.DataFrame({"run_id": ids, "label": labels, "seed": seeds, "task_order": orders or [None] * len(ids)})
     return models_of(runs, pd.DataFrame(rows), ["bread", "tea"])
 
 
@@ -30,6 +36,14 @@ def test_names_are_the_short_ones_and_hold_seeds_only_where_these_tell_runs_apar
     }
     with_seeds = models(tmp_path / "seeds", ["naive", "naive"], [0, 1], [1, 1])
     assert with_seeds.run_names == {"r0": "Naive · seed 0", "r1": "Naive · seed 1"}
+
+
+def test_a_stage_is_called_after_the_task_that_the_run_trained_in_it(tmp_path: Path) -> None:
+    labels, orders = ["naive (order=1)", "naive (order=2)"], [("bread", "tea"), ("tea", "bread")]
+    found = models(tmp_path, labels, [0, 0], [1, 1], [*orders])
+    assert [found.names[Source(run_id, 1)] for run_id in ("r0", "r1")] == [
+        "Naive, order 1 after stage 1 · bread", "Naive, order 2 after stage 1 · tea",
+    ]  # fmt: skip
 
 
 def test_the_usual_ones_are_the_base_and_the_last_stage_of_each_strategy_s_first_run(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ui.compare.downloads import (
     results_file,
     scores_file,
 )
+from ui.widgets.keep_choice import gone_note
 from ui.widgets.text import bytes_size, plain
 
 
@@ -58,9 +59,13 @@ def offer_checkpoint(store: Store, every: Everything, comparison: Comparison) ->
     """The weights of one run after one stage; what kept most is chosen first."""
     kept = kept_checkpoints(every.stages)
     runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
+    not_kept = gone_note(every.stages)
     if runs.empty:
-        st.info("Checkpoints appear here as soon as a run has finished its first stage.", icon=":material/save:")
+        soon = "Checkpoints appear here as soon as a run has finished its first stage."
+        st.info(not_kept or soon, icon=":material/save:")
         return
+    if not_kept:
+        st.caption(not_kept)
     names = {run["run_id"]: run_name(run) for run in runs.to_dict("records")}
     if comparison.best_run in names:
         names[comparison.best_run] += " · kept most"

@@ -14,6 +14,7 @@ from figures.theme import brief_labels
 from ui.compare import words
 from ui.compare.compared_runs import Comparison, Everything
 from ui.compare.drawn import choose_drawn
+from ui.compare.orders_view import show_orders
 from ui.compare.parts.result import show_result
 from ui.compare.parts.shared import drawn_sections
 from ui.compare.sections import cost_sections, lost_sections, matrix_sections, varied_sections
@@ -80,6 +81,7 @@ def _show(name: str, shown: Compared) -> None:
         drawn = choose_drawn(comparison)
         if name == words.RESULT:
             show_result(shown.key, comparison, drawn)
+            show_orders(comparison)
         else:
             make = {words.MATRICES: matrix_sections, words.LOSSES: lost_sections, words.COST: cost_sections}[name]
             _show_figures(shown, f"{name} {drawn}", partial(make, comparison, drawn))
