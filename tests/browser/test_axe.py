@@ -15,7 +15,7 @@ from tests.browser.conftest import Serve
 from tests.fake_runs import FakeRun, experiment
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PAGES = {"": "Palimpsest", "tasks": "Tasks", "glossary": "Glossary"}
+PAGES = {"": "Palimpsest", "tasks": "Tasks", "experiment": "Experiment", "glossary": "Glossary"}
 GRAVE = ("serious", "critical")
 APP = Path(__file__).parents[2] / "app.py"
 

@@ -181,9 +181,11 @@ def test_own_files_become_tasks_strategies_train_and_a_model_is_taken_home(page:
     link.click()
     page.get_by_role("heading", name="Compare", exact=True, level=1).wait_for()
     assert "experiment=" in page.url
-    page.get_by_role("heading", name="Score matrices").wait_for()
+    page.get_by_role("heading", name="Learning against keeping").wait_for()
+    page.locator(".palimpsest-chart .main-svg").first.wait_for()
     settle(page)
 
+    page.get_by_role("tab", name="Downloads").click()
     with page.expect_download() as download:
         page.get_by_role("button", name=re.compile(r"^\W*(download )?Model \(zip")).click()
     file = tmp_path / download.value.suggested_filename

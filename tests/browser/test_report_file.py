@@ -51,7 +51,7 @@ def test_a_report_fits_the_screen_follows_its_scheme_and_asks_nothing_of_the_net
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(file.as_uri())
         charts = page.locator(".chart")
-        assert charts.count() == 8
+        assert charts.count() == 9
         for number in range(charts.count()):
             charts.nth(number).locator(".main-svg").first.wait_for()
         assert page.evaluate(OVERFLOW) <= 0

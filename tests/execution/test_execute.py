@@ -114,6 +114,7 @@ def test_results_go_by_the_number_of_threads_and_the_estimate_knows_those_of_its
         own = settings_of_stages(strategy, made[cpus].training, of_strategy, of_tasks)
         asked = is_known(made[cpus], texts, kept)
         key_parts = stage_key_parts(strategy, [each.key_parts for each in own])
+        assert not asked(0, key_parts[1], (1, 0)), "the same strategy after the tasks in another order"
         return [asked(0, parts, range(stage)) for stage, parts in enumerate(key_parts, start=1)]
 
     assert taken_over(OTHER, "first") == [False, False]

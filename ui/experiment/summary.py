@@ -37,7 +37,12 @@ _LOOK = f"""<style>
 .st-key-{FORM} > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{
   flex: 1 1 34rem; min-width: min(34rem, 100%);
 }}
-details[open] > summary .stMarkdownColoredText {{ display: none; }}
+/* What is folded has the contrast of other text; what is chosen in it is said as long as it is closed. */
+[data-testid="stExpander"] details > summary, [data-testid="stExpander"] details > summary * {{
+  color: inherit !important; opacity: 1;
+}}
+[data-testid="stExpander"] details > summary .stMarkdownColoredText {{ opacity: 0.8; }}
+[data-testid="stExpander"] details[open] > summary .stMarkdownColoredText {{ display: none; }}
 .st-key-{KEY} {{ border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.9rem 1rem 1rem; }}
 .st-key-{KEY} dl.palimpsest-summary {{ margin: 0; padding: 0; display: grid; gap: 0.35rem; }}
 .palimpsest-summary > div {{ display: flex; justify-content: space-between; gap: 0.75rem; }}

@@ -16,7 +16,7 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, data in members.items():
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name), data, method)
     return file.getvalue()
 
 
@@ -32,7 +32,7 @@ def test_a_gzipped_file_is_read_by_its_inner_name() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (gzip.compress(b"hello" * 100)[:-12], "damaged or cut off"),
+        (gzip.compress(b"hello" * 100, mtime=0)[:-12], "damaged or cut off"),
         (b"plain", "not a gzip file"),
         (b"", "not a gzip file"),
     ],

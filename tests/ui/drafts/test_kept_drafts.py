@@ -74,6 +74,7 @@ def test_nothing_is_kept_before_something_is_entered_and_then_a_reload_shows_it(
     assert kept(store) is None
     set_seeds(app, "3, 4")
     name(app).set_value("kitchen").run()
+    assert told(app) == "", "its own changes are no news to a tab"
     reloaded = tab()
     assert (seeds(reloaded), name(reloaded).value) == ("3, 4", "kitchen")
     assert told(reloaded) == ""
