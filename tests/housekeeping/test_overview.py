@@ -60,6 +60,15 @@ def test_average_and_forgetting_are_those_of_the_summaries(store: Store, tmp_pat
     assert (whole["status"], whole["runs"], whole["finished"], whole["seeds"]) == ("queued", 2, 1, (0,))
 
 
+def test_neither_the_base_model_nor_the_end_is_the_best_that_is_forgotten_from(store: Store, tmp_path: Path) -> None:
+    first, _ = three_tasks(store, tmp_path)
+    matrix = [[1.0, 4.5, 5.0], [2.0, 4.4, 4.9], [2.6, 1.9, 4.8], [1.5, 1.8, 2.2]]
+    recorded(store, first, matrix, tmp_path)
+    found = overview.read(store).runs["forgetting"].iloc[0]
+    assert found == pytest.approx(((1.5 - 2.0) + (1.8 - 1.9)) / 2)
+    assert found == pytest.approx(summarize(matrix, lower_is_better=True).forgetting)
+
+
 def test_a_score_that_is_not_a_number_leaves_the_summary_empty(store: Store, tmp_path: Path) -> None:
     first, second = three_tasks(store, tmp_path)
     recorded(store, first, [*MATRIX[:2], [math.nan, *MATRIX[2][1:]], MATRIX[3]], tmp_path)

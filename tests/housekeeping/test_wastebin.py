@@ -119,6 +119,15 @@ def test_an_experiment_goes_with_its_last_run_and_comes_back_with_any(store: Sto
     assert binned(store) == [second]
 
 
+def test_an_experiment_comes_back_without_the_run_that_was_moved_before_it(store: Store, tmp_path: Path) -> None:
+    experiment_id, (first, second) = played(store, tmp_path)
+    wastebin.put(store, Chosen(runs=(first,)))
+    wastebin.put(store, Chosen((experiment_id,)))
+    wastebin.restore(store, Chosen((experiment_id,)))
+    assert store.runs()["run_id"].tolist() == [second]
+    assert binned(store) == [first]
+
+
 def test_emptying_after_a_day_leaves_what_is_younger_and_says_who_did_it(store: Store, tmp_path: Path) -> None:
     old, old_runs = played(store, tmp_path)
     young, young_runs = played(store, tmp_path, name="pantry")
