@@ -291,7 +291,7 @@ def test_control_c_keeps_what_was_reached_and_says_how_to_go_on(described: Path,
     assert [Path(path).name for path in runs[0]["checkpoints"]] == ["stage-1", "stopped"]
     fake.before_step = None
     assert call("run", described, "--out", tmp_path / "out", "--resume")[0] == 0
-    assert fake.started == [("naive", 0, 0), ("replay", 0, 0), ("naive", 0, 1)]
+    assert fake.started == [("naive", 0, 0), ("naive", 0, 1), ("replay", 0, 0)]
     runs = json.loads((tmp_path / "out/results.json").read_text())["runs"]
     assert [run["status"] for run in runs] == ["finished", "finished"]
     assert [Path(path).name for path in runs[0]["checkpoints"]] == ["stage-1", "stage-2"]

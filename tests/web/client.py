@@ -31,12 +31,15 @@ class Session:
     session_id: str = ""
     messages: list[ForwardMsg] = field(default_factory=list)
 
-    def draw(self, page: str, pressed: str = "") -> None:
-        """Run a page, as a browser does that has opened it, or in which the button of the key `pressed` was clicked."""
+    def draw(self, page: str, pressed: str = "", unfolded: str = "") -> None:
+        """Run a page, as a browser does that has opened it, in which the button of the key `pressed` was clicked, or in
+        which what is folded under the label `unfolded` was opened."""
         asked = BackMsg()
         asked.rerun_script.page_name = page
         if pressed:
             asked.rerun_script.widget_states.widgets.add(id=self._id_of(pressed), trigger_value=True)
+        if unfolded:
+            asked.rerun_script.widget_states.widgets.add(id=self._fold_of(unfolded), bool_value=True)
         self.messages.clear()
         self.socket.send(asked.SerializeToString())
         while not self.messages or not self._is_last(self.messages[-1]):
@@ -68,6 +71,10 @@ class Session:
     def _button(self, key: str) -> Any:
         buttons = [m.delta.new_element.button for m in self.messages if m.delta.new_element.HasField("button")]
         return next(button for button in buttons if button.id.endswith(f"-{key}"))
+
+    def _fold_of(self, label: str) -> str:
+        folds = [m.delta.add_block.expandable for m in self.messages if m.delta.add_block.HasField("expandable")]
+        return next(str(fold.id) for fold in folds if fold.label == label)
 
     def media(self) -> str:
         """The path of a file that the page offers."""

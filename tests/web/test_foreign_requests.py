@@ -8,6 +8,7 @@ import pytest
 
 from tests.web.client import Session, ask, handshake, session, upload_parts
 from tests.web.servers import app
+from ui.experiment import words
 
 FOREIGN: tuple[Mapping[str, str], ...] = (
     {"Host": "rebound.example:8501"},
@@ -33,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def opened(address: str) -> Iterator[Session]:
-    """A session that shows the Experiment page, which offers a file."""
+    """A session that shows the Experiment page."""
     with session(address) as visitor:
         visitor.draw("experiment")
         yield visitor
@@ -49,6 +50,7 @@ def test_nothing_is_answered_to_a_foreign_request(address: str, headers: Mapping
 
 
 def test_a_media_file_is_given_to_the_app_s_own_pages_only(address: str, opened: Session) -> None:
+    opened.draw("experiment", unfolded=words.AS_FILE)
     file = opened.media()
     assert ask(address, file).status == 200
     assert ask(address, file, headers={"Origin": address}).status == 200
