@@ -6,8 +6,6 @@ PYTHON ?= python3
 VENV := .venv
 AUDIT := .venv-audit
 SECONDS ?= 600
-# Files of tests run in so many processes at once.
-WORKERS ?= 2
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
 
@@ -17,7 +15,7 @@ app: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

@@ -111,6 +111,6 @@ MUTANTS: dict[str, Mutant] = {
         checkpoints, "range(finished, 0, -1)", "range(1, finished + 1)", _LAST
     ),
     "a damaged checkpoint that is taken": mutant(
-        checkpoints, "if is_whole(stage_folder(run_folder, stage))", "if True", _LAST
+        checkpoints, "if not is_whole(folder) or (with_optimizer", "if (with_optimizer", _LAST
     ),
 }

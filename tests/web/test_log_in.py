@@ -62,22 +62,23 @@ def test_nobody_sees_a_page_without_a_log_in_by_whatever_way_he_comes(shared: tu
         assert "unpublished" not in visitor.text()
 
 
-def test_an_editor_sees_everything_and_may_start(shared: tuple[Server, Path]) -> None:
+def test_an_editor_sees_everything_and_may_change_things(shared: tuple[Server, Path]) -> None:
     server, data = shared
-    before = experiments(data)
     with logged_in(server, EDITOR) as visitor:
         assert "unpublished" in visitor.text()
-        assert not visitor.is_disabled("start_demo")
         form, body = upload_parts(b"a text")
         own = {**form, "Origin": server.address, "Cookie": f"_streamlit_xsrf={visitor.xsrf}"}
         path = f"/_stcore/upload_file/{visitor.session_id}/one"
         assert ask(server.address, path, "PUT", {**own, "X-Xsrftoken": visitor.xsrf}, body).status == 204
-        visitor.draw("", pressed="start_demo")
-    store = Store(data)
-    assert len(store.experiments()) == before + 1
-    stop_everything(store)
-    store.close()
-    assert f"{EDITOR} started experiment" in (data / "server.log").read_text()
+        visitor.draw("tasks")
+        assert not visitor.is_disabled("tasks_sample_all")
+        visitor.draw("tasks", pressed="tasks_sample_all")
+    library = Library(data)
+    added = [task.task_id for task in library.tasks()]
+    assert added
+    for task_id in added:
+        library.delete(task_id, keep_files=False)
+    assert f"{EDITOR} added task {added[0]}" in (data / "server.log").read_text()
 
 
 def test_a_reader_sees_everything_and_can_change_nothing_even_with_a_forged_click(shared: tuple[Server, Path]) -> None:
@@ -85,9 +86,6 @@ def test_a_reader_sees_everything_and_can_change_nothing_even_with_a_forged_clic
     before = experiments(data)
     with logged_in(server, READER) as visitor:
         assert "unpublished" in visitor.text()
-        assert visitor.is_disabled("start_demo")
-        visitor.draw("", pressed="start_demo")
-        assert "change nothing" in visitor.text()
         form, body = upload_parts(b"a text")
         own = {**form, "Origin": server.address, "Cookie": f"_streamlit_xsrf={visitor.xsrf}"}
         path = f"/_stcore/upload_file/{visitor.session_id}/one"
@@ -96,6 +94,7 @@ def test_a_reader_sees_everything_and_can_change_nothing_even_with_a_forged_clic
         visitor.draw("tasks")
         assert visitor.is_disabled("tasks_sample_all")
         visitor.draw("tasks", pressed="tasks_sample_all")
+        assert "change nothing" in visitor.text()
     assert experiments(data) == before
     assert not [path for path in (data / "tasks").iterdir() if path.is_dir()]
 
