@@ -125,7 +125,7 @@ def set_up_experiment(page: Any, tasks: tuple[str, ...]) -> None:
     """From the library on: both tasks in their order, the strategies that are on at first, a name."""
     page.get_by_role("link", name="Set up an experiment", exact=True).click()
     page.get_by_role("heading", name="Experiment", exact=True, level=1).wait_for()
-    page.get_by_role("radio", name="Quick").or_(page.get_by_role("button", name="Quick")).first.click()
+    expect(page.get_by_role("radio", name="Quick").first).to_be_checked()
     for task in tasks:
         page.get_by_test_id("stMultiSelect").get_by_text(task, exact=True).first.wait_for()
     page.get_by_role("button", name=f"Start {len(FIRST_ON)} runs").wait_for()

@@ -5,11 +5,12 @@ the word that the page was drawn with.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 _SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "change_watch.js")]
 _CSS = ".stElementContainer:has(.palimpsest-change-watch) { display: none; }"
@@ -30,7 +31,20 @@ def change_watch(
 def _draw(key: str, url: str, seen: Callable[[], str], on_change: Callable[[], None], in_hidden_tabs: bool) -> None:
     turn = st.session_state[f"{key}_turn"] = st.session_state.get(f"{key}_turn", 0) + 1
     data = {"url": url, "seen": seen(), "turn": turn, "in_hidden_tabs": in_hidden_tabs}
-    _component()(key=f"{key}_watch", data=data, on_change_change=on_change)
+    _component()(key=f"{key}_watch", data=data, on_change_change=partial(_change, _page(), on_change))
+
+
+def _change(page: str, on_change: Callable[[], None]) -> None:
+    """Pass a change on, unless the visitor has left the page that it is about: fragments that another page does not
+    have would take the place of all that it shows."""
+    if _page() == page:
+        on_change()
+
+
+def _page() -> str:
+    """The page that runs, by the name that Streamlit gives it."""
+    context = get_script_run_ctx()
+    return context.page_script_hash if context is not None else ""
 
 
 @cache
