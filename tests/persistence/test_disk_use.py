@@ -22,7 +22,9 @@ def on_disk(*folders: Path) -> int:
     return sum(files.values())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     names=st.lists(st.tuples(st.integers(0, 5), st.integers(0, FOLDERS - 1)), max_size=25),
     removed=st.sets(st.integers(0, FOLDERS - 1)),

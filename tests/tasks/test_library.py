@@ -69,7 +69,9 @@ def test_a_task_scored_on_its_training_text_is_kept_so(tmp_path: Path) -> None:
 _TEXTS = some.lists(some.text(min_size=1), min_size=2, max_size=8, unique_by=lambda t: " ".join(t.split()))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(_TEXTS)
 def test_any_text_survives_being_kept(tmp_path: Path, texts: list[str]) -> None:
     cleaned = [clean(t) for t in texts if t.strip()]
