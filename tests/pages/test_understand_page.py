@@ -1,6 +1,7 @@
 """The Understand page in its states, with a desk that does what a test says."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,7 +159,7 @@ def test_the_base_model_and_the_last_stage_of_every_strategy_answer_and_no_text_
     assert request.sampling is None
     text = shown(page)
     assert "Naive after stage 2 · tea" in text
-    assert "Replay after stage 2 · tea" in text
+    assert re.search(r"Replay λ\s0\.5 after stage 2 · tea", text)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; *b* of model 2" in text
     assert "<script" not in text
     assert "7 tokens, cut at the limit" in text
