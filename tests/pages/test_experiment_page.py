@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,12 +23,13 @@ from engine.tasks import Document, Task
 from engine.tasks.documents import TaskReading
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
+from tests.timed_store import timed_store
 from ui.drafts.draft import FIRST_ON
 from ui.drafts.strategy_words import GROUPS, described
 from ui.experiment.strategy_cards import MOST_USED
 from ui.experiment.words import edited_run
 from ui.outlook import outlook, preview_data
-from ui.server import entrance, session
+from ui.server import entrance
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PAGE = "pages/experiment.py"
@@ -37,15 +37,7 @@ PAGE = "pages/experiment.py"
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
-    made = Store(tmp_path)
-    monkeypatch.setattr(session, "store", lambda: made)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
-    speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
-    monkeypatch.setattr(preview_data, "measure_speed", lambda model, training, cpus: speed)
-    monkeypatch.setattr(outlook, "AT_ONCE_SECONDS", 60.0)
-    yield made
-    made.close()
+    yield from timed_store(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -4,38 +4,29 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.common.errors import StoreUnavailableError
-from engine.forecast.estimate import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import experiment
 from tests.pages.test_experiment_page import APP, PAGE, field, started
+from tests.timed_store import timed_store
 from ui.drafts.content import content_of
-from ui.outlook import outlook, preview_data
-from ui.server import entrance, session
+from ui.outlook import outlook
+from ui.server import entrance
 
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
-    made = Store(tmp_path)
-    monkeypatch.setattr(session, "store", lambda: made)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
-    speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
-    monkeypatch.setattr(preview_data, "measure_speed", lambda model, training, cpus: speed)
-    monkeypatch.setattr(outlook, "AT_ONCE_SECONDS", 60.0)
     for name in ("bread", "tea"):
         train = tuple(Document(f"Note {n} about {name}.") for n in range(8))
         Library(tmp_path).add(Task(name, train, (Document(f"Held out about {name}."),)))
-    yield made
-    made.close()
+    yield from timed_store(tmp_path, monkeypatch)
 
 
 def tab(**query: str) -> AppTest:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from streamlit.testing.v1 import AppTest
 
 from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import to_yaml
-from engine.forecast.estimate import Speed
 from engine.guards.guard import Guard
 from engine.guards.guard_sets import GuardSets
 from engine.store import Store
@@ -18,12 +16,12 @@ from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from engine.tasks.texts_beside import GeneralSpec
 from tests.pages.test_experiment_page import errors, field, page, saved, started, with_tasks
+from tests.timed_store import timed_store
 from ui.drafts.draft import NONE, SHIPPED, TASK, ExperimentDraft, draft_of
 from ui.drafts.guard_rows import rows_of
 from ui.experiment import general_choice, guards_section
 from ui.experiment.guards_section import NO_GUARDS, OWN, SET
-from ui.outlook import outlook, preview_data
-from ui.server import entrance, session
+from ui.server import entrance
 
 TEA = Guard(prompt="Note 3 of", contains="tea")
 HOT = Guard(name="hot", prompt="Hot is not", likelier=" cold", than=(" warm", " *blue*"), answer_tokens=3)
@@ -34,15 +32,7 @@ ALL = (TEA, HOT, LOSS, CHAT)
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("PALIMPSEST_DATA", str(tmp_path))
-    made = Store(tmp_path)
-    monkeypatch.setattr(session, "store", lambda: made)
-    monkeypatch.setattr(session, "runner", lambda: SimpleNamespace(watching=None, trouble=""))
-    speed = Speed(1000.0, 500.0, 2_600_000, 1_000_000, "cpu", 4096)
-    monkeypatch.setattr(preview_data, "measure_speed", lambda model, training, cpus: speed)
-    monkeypatch.setattr(outlook, "AT_ONCE_SECONDS", 60.0)
-    yield made
-    made.close()
+    yield from timed_store(tmp_path, monkeypatch)
 
 
 @pytest.fixture(autouse=True)
