@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.server import entrance, process_memory, tab_title, warm_up
+from ui.server import charting_library, entrance, process_memory, tab_title, warm_up
 from ui.server.navigation import APP_RAN, WITH_CHARTS, navigation
 from ui.widgets import words
 from ui.widgets.error_notes import with_error_notes
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     entrance.enter()
     entrance.show_visitor()
     if page.url_path in WITH_CHARTS:
-        load_plotly()
+        load_plotly(charting_library.ADDRESS)
     with_error_notes(page.run)()
     tab_title.follow(page.title)
     warm_up.begin()
@@ -38,5 +38,7 @@ else:
     from ui.server.gate import Gate
 
     process_memory.share_arenas()
-    app = App(__file__, lifespan=warm_up.beside_the_server, routes=[mounted()], middleware=[Middleware(Gate)])
+    routes = [mounted(), charting_library.route()]
+    middleware = [Middleware(Gate), Middleware(charting_library.Announced, pages_with_charts=WITH_CHARTS)]
+    app = App(__file__, lifespan=warm_up.beside_the_server, routes=routes, middleware=middleware)
     entrance.check_start()

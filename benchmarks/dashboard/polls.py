@@ -5,6 +5,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,12 @@ class Poll:
 
     async def run(self) -> None:
         """Until cancelled."""
+        while True:
+            # The server closes a connection that rests for long; a browser opens another one.
+            with suppress(asyncio.IncompleteReadError, ConnectionResetError):
+                await self._ask_over_one_connection()
+
+    async def _ask_over_one_connection(self) -> None:
         at = urlsplit(self.server)
         reader, writer = await asyncio.open_connection(at.hostname, at.port)
         try:

@@ -67,6 +67,9 @@ class Watcher:
                     assert isinstance(data, bytes)
                     self._take(data, began)
             finally:
+                for poll in self._polls.values():
+                    if poll.done():
+                        poll.result()  # a measurement with a watcher that stopped looking would be too good
                 timers = [timer for _, timer in self._timers.values()]
                 for timer in (self._pulse, *timers, *self._polls.values(), *self._changes):
                     if timer is not None:

@@ -6,6 +6,7 @@ from figures.curves import loss_figure
 from figures.lines import lines_of
 from figures.matrix import matrix_figure
 from tests.figures import frames
+from ui.server import charting_library
 from ui.widgets.live_chart import live_chart, load_plotly
 
 STEPS = 400
@@ -26,9 +27,14 @@ def watch() -> None:
     st.text(f"clicked: {st.session_state.get('clicked')}")
 
 
-st.set_page_config(layout="wide")
-st.title("Two charts")
-load_plotly()
-watch()
-for line in range(60):
-    st.text(f"line {line}")
+if __name__ == "__main__":
+    st.set_page_config(layout="wide")
+    st.title("Two charts")
+    load_plotly(charting_library.ADDRESS)
+    watch()
+    for line in range(60):
+        st.text(f"line {line}")
+else:
+    from streamlit.starlette import App
+
+    app = App(__file__, routes=[charting_library.route()])

@@ -5,6 +5,7 @@ import json
 import streamlit as st
 
 from tests.figures.test_figure_markup import arguments_of, every_figure
+from ui.server import charting_library
 from ui.widgets.live_chart import live_chart, load_plotly
 from ui.widgets.text import plain
 
@@ -24,7 +25,11 @@ if __name__ == "__main__":
             st.error(plain(word))
             st.caption(f"**{plain(word)}**")
             st.button(plain(word), key=f"button_{number}")
-    load_plotly()
+    load_plotly(charting_library.ADDRESS)
     for function in every_figure():
         live_chart(function(**arguments_of(function)), function.__name__)
     st.text("the end")
+else:
+    from streamlit.starlette import App
+
+    app = App(__file__, routes=[charting_library.route()])

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from ui.server import charting_library
 from ui.widgets.change_watch import change_watch
 from ui.widgets.live_chart import load_plotly, polled_chart
 
@@ -16,7 +17,7 @@ STEPS = 4000
 if __name__ == "__main__":
     runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"script runs: {runs}")
-    load_plotly()
+    load_plotly(charting_library.ADDRESS)
     polled_chart("losses", "figure", height=300)
     change_watch("watch", "figure", lambda: "one" if st.session_state["runs"] < 2 else "two", st.rerun)
 else:
@@ -55,4 +56,4 @@ else:
             said |= {"figure": base.drawn.figure, "alt": base.drawn.alt}
         return JSONResponse(said, headers={"ETag": f'"{grown.newest}"', "Palimpsest-Look-Again": "0.1"})
 
-    app = App(__file__, routes=[Route("/figure", answer)])
+    app = App(__file__, routes=[Route("/figure", answer), charting_library.route()])

@@ -9,6 +9,7 @@ import pytest
 from tests.web.client import Session, ask, handshake, session, upload_parts
 from tests.web.servers import app
 from ui.experiment import words
+from ui.server import charting_library
 
 FOREIGN: tuple[Mapping[str, str], ...] = (
     {"Host": "rebound.example:8501"},
@@ -22,7 +23,7 @@ FOREIGN: tuple[Mapping[str, str], ...] = (
 PATHS = (
     "/", "/live", "/index.html", "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/component/a/b.js",
     "/_stcore/bidi-components/a/b.js", "/_stcore/agent/interact", "/auth/login", "/auth/logout", "/oauth2callback",
-    "/api/v1/experiments", "/api/v1/openapi.json", "/api/v1/nothing",
+    "/api/v1/experiments", "/api/v1/openapi.json", "/api/v1/nothing", f"/{charting_library.ADDRESS}",
 )  # fmt: skip
 
 

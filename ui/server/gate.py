@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.server import access
 from ui.server.addresses import API
+from ui.server.charting_library import FOLDER as LIBRARIES
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/\\@?#:\[\]]+)(:[0-9]+)?", re.IGNORECASE)
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/")
@@ -106,7 +107,7 @@ def _refused(scope: Scope, refusal: str) -> Response:
 def _is_unnamed(scope: Scope) -> bool:
     """Whether a page is asked for by a browser that has no name yet."""
     path = scope["path"]
-    if scope["type"] != "http" or scope["method"] != "GET" or re.search(rf"/(_stcore|static|{API})/", path):
+    if scope["type"] != "http" or scope["method"] != "GET" or re.search(rf"/(_stcore|static|{API}|{LIBRARIES})/", path):
         return False
     return BROWSER not in cookie_parser(Headers(scope=scope).get("cookie", ""))
 

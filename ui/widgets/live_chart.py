@@ -2,8 +2,8 @@
 
 `st.plotly_chart` derives its identity from the figure, so that every new point mounts it afresh and zoom, legend
 choices and hover are lost. This component hands each new figure to `Plotly.react` on one DOM node instead. The
-library (5 MB, from the plotly wheel) goes to the browser once, in an element of its own: a component's code is part
-of each of its messages, and Streamlit replaces only messages that didn't change by a reference.
+library (5 MB, from the plotly wheel) is a file of the server: as a part of the page's messages it would be sent, read
+and compiled again whenever somebody opens a page.
 
 A figure that is shown once comes with the page. One that grows comes from a route of the server, which the chart asks
 itself: no script runs for a new point.
@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import plotly
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -26,6 +25,21 @@ _SCRIPTS = [Path(__file__).with_name(name) for name in ("poll.js", "live_chart.j
 _LOADER_CSS = """
 .stElementContainer:has(.palimpsest-plotly) { display: none; }
 .stElementContainer[data-stale="true"] { opacity: 1 !important; transition: none !important; }
+"""
+_LOADER_JS = """
+const AGAIN_AFTER_MS = 3000;
+
+export default (component) => load(component.data.address);
+
+function load(address) {
+  if (document.getElementById("palimpsest-plotly")) return;
+  const script = document.createElement("script");
+  script.id = "palimpsest-plotly";
+  script.src = new URL(address, document.baseURI);
+  script.onload = () => { window.palimpsestPlotly = window.Plotly; };
+  script.onerror = () => { script.remove(); setTimeout(() => load(address), AGAIN_AFTER_MS); };
+  document.head.append(script);
+}
 """
 _CHART_HTML = """
 <div class="palimpsest-chart" role="img" tabindex="0"></div>
@@ -58,10 +72,10 @@ def drawn(figure: go.Figure) -> Drawn:
     return Drawn(figure.to_json(remove_uids=False), alt_text(figure))
 
 
-def load_plotly() -> None:
-    """Send the charting library to the browser. Call it once a page, outside every fragment that refreshes, and before
-    all that takes time: the browser needs half a second to read it, and does so while the page is put together."""
-    _loader()(key="plotly_library")
+def load_plotly(address: str) -> None:
+    """Have the browser load the charting library from `address`, beside the page. Call it once a page, outside every
+    fragment that refreshes, and before all that takes time: the browser reads it while the page is put together."""
+    _loader()(key="plotly_library", data={"address": address})
 
 
 def live_chart(
@@ -135,15 +149,11 @@ def _nothing() -> None:
 
 @cache
 def _loader() -> Callable[..., Any]:
-    bundle = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
-    script = (
-        f"{bundle.read_text(encoding='utf-8')}\nwindow.palimpsestPlotly = window.Plotly;\nexport default () => {{}};\n"
-    )
     return st.components.v2.component(
         "palimpsest_plotly",
         html='<span class="palimpsest-plotly"></span>',
         css=_LOADER_CSS,
-        js=script,
+        js=_LOADER_JS,
         isolate_styles=False,
     )
 
