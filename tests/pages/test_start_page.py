@@ -60,10 +60,16 @@ def test_what_goes_on_stands_first_with_its_progress(store: Store, tmp_path: Pat
     app = page()
     shown = texts(app)
     assert shown.index(r"second \*bold\*") < shown.index("first")
-    assert "0 of 2 runs ended" in shown
+    assert "0 of 2 runs finished" in shown
     assert "Waiting" in shown
     assert "4 runs to go" in shown
     assert [button.label for button in app.button] == ["New experiment"]
+
+
+def test_a_run_that_failed_is_not_counted_as_finished_while_others_wait(store: Store, tmp_path: Path) -> None:
+    failed, _ = store.runs(store.add_experiment(experiment(tmp_path)))["run_id"]
+    store.set_status(failed, "failed", "The loss is no longer a finite number.")
+    assert "0 of 2 runs finished, 1 failed or cut short" in texts(page())
 
 
 def test_a_failed_run_is_named_with_its_reason(store: Store, tmp_path: Path) -> None:

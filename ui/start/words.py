@@ -63,10 +63,11 @@ def nothing_ended(visit: str | None) -> str:
     return f"Nothing has ended since {visit}." if visit else "Nothing has ended yet."
 
 
-def progress(ended: int, runs: int, current: str | None, share: float) -> str:
+def progress(finished: int, runs: int, in_trouble: int, current: str | None, share: float) -> str:
     """How far an experiment is; `current` is the run that is trained now."""
+    trouble = f", {in_trouble} failed or cut short" if in_trouble else ""
     now = f" · {plain(current)} at {percent(share)}" if current else ""
-    return f"{ended} of {plural(runs, 'run')} ended{now}"
+    return f"{finished} of {plural(runs, 'run')} finished{trouble}{now}"
 
 
 def outcome(finished: int, runs: int, moment: str) -> str:
