@@ -28,6 +28,7 @@ _STYLE = """<style>
 .compare-figures .value { font-size: 1.75rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
 .compare-figures .unit { font-size: 0.875rem; font-weight: 400; opacity: 0.8; }
 .st-key-compare_verdict h2 { font-size: 1.2rem; padding: 0.2rem 0; }
+.st-key-compare_verdict [data-testid=stMarkdownContainer] { margin-bottom: 0; }
 .st-key-compare_tabs h3 { font-size: 1rem; padding: 0.2rem 0; }
 @media (max-width: 900px) {
   .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
