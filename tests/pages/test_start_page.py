@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from engine.experiments.demo import demo_experiment
 from engine.store import Store
-from engine.store.schema import runs
+from engine.store.schema import now, runs
 from tests.fake_runs import experiment
 from ui.server import session
-from ui.start import newcomer, words
+from ui.start import newcomer, view, words
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -98,6 +98,19 @@ def test_what_ended_since_the_last_visit_stands_apart_from_what_came_before(
     shown = texts(app)
     assert shown.index("fresh") < shown.index("old")
     assert "2 of 2 runs finished" in shown
+
+
+def test_what_came_long_before_is_on_the_runs_page(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "SHOWN_EARLIER", 1)
+    monkeypatch.setattr(store, "last_visit", lambda visitor: now() + 1)
+    for number in range(3):
+        for run_id in store.runs(store.add_experiment(experiment(tmp_path, name=f"number {number}")))["run_id"]:
+            store.set_status(run_id, "finished")
+    app = page()
+    assert "2 more experiments on the Runs page" in [link.label for link in app.get("page_link")]
+    assert "number 0" not in texts(app)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.store.outlines import RunOutline
 from engine.strategies.short_names import short_name
-from figures.numbers import duration, plural
+from figures.numbers import duration
 from ui.server import session
 from ui.start import words
 from ui.start.groups import Glance, Group
@@ -47,7 +47,8 @@ def show_glance(found: Glance, last_visit: float | None, now: float, offer: Offe
         for group in found.earlier[:SHOWN_EARLIER]:
             _ended(group, now, offer)
     if len(found.earlier) > SHOWN_EARLIER:
-        st.caption(words.MORE_EARLIER.format(plural(len(found.earlier) - SHOWN_EARLIER, "older one")))
+        more = words.more_earlier(len(found.earlier) - SHOWN_EARLIER)
+        session.experiment_link(session.RUNS, None, more, ":material/table_rows:", words.MORE_EARLIER_HELP)
 
 
 def moment(at: float) -> str:

@@ -45,7 +45,7 @@ LIVE, LIVE_HELP = "Live", "Curves and matrix of its runs."
 COMPARE, COMPARE_HELP = "Compare", "Its strategies side by side."
 REUSE, REUSE_HELP = "Reuse", "A new experiment that starts from its settings."
 MORE_RUNS = "and {} of its runs more, for reasons that its Live page gives"
-MORE_EARLIER = "and {}, to be chosen on the Live and Compare pages"
+MORE_EARLIER_HELP = "The table of all experiments and runs."
 
 
 def running(runs: int) -> str:
@@ -73,6 +73,11 @@ def progress(finished: int, runs: int, in_trouble: int, current: str | None, sha
 def outcome(finished: int, runs: int, moment: str) -> str:
     """What came of an experiment that has ended."""
     return f"{finished} of {plural(runs, 'run')} finished · {moment}"
+
+
+def more_earlier(experiments: int) -> str:
+    """The way to those that are not shown."""
+    return f"{plural(experiments, 'more experiment')} on the Runs page"
 
 
 def ago(span: str) -> str:

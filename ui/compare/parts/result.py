@@ -20,6 +20,8 @@ from ui.widgets.live_chart import live_chart
 from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain
 
+_LOW_PIXELS = 200
+"""A figure that has nothing to show but a sentence is no higher."""
 _STYLE = """<style>
 .compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.6rem; }
 .compare-figures > div { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.5rem 0.8rem;
@@ -76,7 +78,8 @@ def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
         what = f"keeping {sorted(drawn)}"
         for section in drawn_sections(key, what, lambda: [keeping_section(comparison, drawn)]):
             st.markdown(f"### {plain(section.title)}", help=section.text)
-            live_chart(section.figure, "compare_chart_keeping", section.height)
+            tall = section.height * 3 // 2 if section.height > _LOW_PIXELS else None
+            live_chart(section.figure, "compare_chart_keeping", section.height, tall_height=tall)
     with right:
         styles = styles_of(comparison, drawn)
         headings, rows = strategy_headings(comparison.score), strategy_rows(comparison, styles)
