@@ -15,6 +15,7 @@ from figures.lines import lines_of
 from figures.report import Section, report_html
 from figures.theme import alt_text
 from ui.compare.compared_runs import Comparison, ordered_tasks, run_name
+from ui.compare.headline import in_full
 from ui.compare.orders_view import order_sections
 from ui.compare.sections import figure_sections, table_sections
 from ui.compare.tables import NOTHING, runs_text
@@ -46,7 +47,7 @@ def report(store: Store, comparison: Comparison, first: Iterable[Section] = ()) 
     for experiment in comparison.experiments.values():
         sections.append(Section(f"Experiment: {experiment.name}", code=portable_yaml(experiment)))
     made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
-    return report_html(f"What was kept: {', '.join(names)}", shown.verdict.sentences, sections, made)
+    return report_html(f"What was kept: {', '.join(names)}", in_full(shown), sections, made)
 
 
 def without_places(comparison: Comparison) -> Comparison:
