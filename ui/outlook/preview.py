@@ -35,8 +35,8 @@ def show_details(outlook: Outlook, experiment: Experiment, shared: SharedResults
     st.dataframe(_estimate_table(result), hide_index=True, column_config={_WRITTEN: written})
     st.caption(
         f"Of one seed. {plain(experiment.model)} has {count(speed.parameters)} parameters and trains at about "
-        f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), as timed when "
-        "this was first asked for; other work on this machine slows it down. Stages that several runs have in "
+        f"{count(speed.training_tokens_per_second)} tokens a second here ({speed.device}), the fastest that "
+        "was timed; other work on this machine slows it down. Stages that several runs have in "
         "common are trained once. The run that needs most memory takes about "
         f"{bytes_size(result.memory_bytes)}."
     )
