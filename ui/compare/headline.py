@@ -11,6 +11,7 @@ from engine.results.comparison import KEPT, REFERENCE, configuration_frame, sign
 from engine.results.paired_tests import PairedDifference
 from engine.results.verdict import UNITS, chance, difference, margin, on_common_seeds
 from engine.results.verdict import amount as level
+from engine.strategies.short_names import with_short_names
 from figures.numbers import NOTHING, amount, count, decimal, duration, exact, percent
 from figures.theme import brief_labels
 from ui.compare import words
@@ -32,7 +33,7 @@ def headline(comparison: Comparison) -> str:
     """The verdict in one sentence without its numbers."""
     verdict = comparison.verdict
     if verdict.winner is None or not verdict.differences:
-        return _with_short_names(verdict.sentences[0], comparison)
+        return in_full(comparison)[0]
     nearest = verdict.differences[0]
     name, rival = (_short(each, comparison) for each in (nearest.better, nearest.rival))
     seeds = len(nearest.by_seed)
@@ -43,6 +44,12 @@ def headline(comparison: Comparison) -> str:
     if seeds == 1:
         return words.kept_most_in_one_seed(name)
     return words.kept_most_perhaps(name, rival)
+
+
+def in_full(comparison: Comparison) -> list[str]:
+    """All sentences of the verdict, in which strategies go by their short names."""
+    labels = comparison.runs["configuration"].unique()
+    return [with_short_names(sentence, labels) for sentence in comparison.verdict.sentences]
 
 
 def four_figures(comparison: Comparison) -> list[Figure]:
@@ -136,10 +143,3 @@ def _beside(table: pd.DataFrame, winner: "pd.Series[Any]", strategy: str) -> "pd
 
 def _short(configuration: str, comparison: Comparison) -> str:
     return brief_labels(comparison.runs["configuration"].unique())[configuration]
-
-
-def _with_short_names(sentence: str, comparison: Comparison) -> str:
-    brief = brief_labels(comparison.runs["configuration"].unique())
-    for label in sorted(brief, key=len, reverse=True):
-        sentence = sentence.replace(label, brief[label])
-    return sentence

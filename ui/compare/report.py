@@ -16,6 +16,7 @@ from figures.report import Section, report_html
 from figures.theme import alt_text
 from ui.compare import words
 from ui.compare.compared_runs import Comparison, ordered_tasks, run_name
+from ui.compare.headline import in_full
 from ui.compare.orders_view import order_sections
 from ui.compare.sections import figure_sections, table_sections
 from ui.compare.tables import NOTHING, runs_text
@@ -42,7 +43,7 @@ def report(store: Store, comparison: Comparison, first: Iterable[Section] = ()) 
     for experiment in comparison.experiments.values():
         sections.append(Section(words.of_experiment(experiment.name), code=portable_yaml(experiment)))
     made = words.made(datetime.now(UTC))
-    return report_html(words.report_title(names), shown.verdict.sentences, sections, made)
+    return report_html(words.report_title(names), in_full(shown), sections, made)
 
 
 def without_places(comparison: Comparison) -> Comparison:

@@ -26,7 +26,8 @@ from ui.outlook import words
 from ui.server import warm_up
 
 if TYPE_CHECKING:
-    from engine.forecast.estimate import Estimate, Speed
+    from engine.forecast.estimate import Estimate
+    from engine.forecast.machine_speed import Speed
     from ui.outlook.preview_data import Identity
 
 AT_ONCE_SECONDS = 0.2

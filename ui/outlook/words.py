@@ -45,7 +45,7 @@ def estimated(model: str, parameters: int, tokens: float, device: str, memory: i
     """What the estimate rests on: tokens a second, and bytes of memory of the run that needs most."""
     return (
         f"Of one seed. {plain(model)} has {count(parameters)} parameters and trains at about {count(tokens)} tokens a "
-        f"second here ({device}), as timed when this was first asked for; other work on this machine slows it down. "
+        f"second here ({device}), the fastest that was timed; other work on this machine slows it down. "
         "Stages that several runs have in common are trained once. The run that needs most memory takes about "
         f"{bytes_size(memory)}."
     )

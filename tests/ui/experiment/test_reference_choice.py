@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine import strategies
 from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import parse_experiment, to_yaml
-from engine.forecast.estimate import Speed
+from engine.forecast.machine_speed import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library

@@ -10,7 +10,7 @@ from ui.compare import table_words, words
 from ui.compare.beside import beside_view
 from ui.compare.compared_runs import Comparison
 from ui.compare.drawn import styles_of
-from ui.compare.headline import Figure, four_figures, headline
+from ui.compare.headline import Figure, four_figures, headline, in_full
 from ui.compare.parts.shared import drawn_sections
 from ui.compare.sections import front, keeping_section
 from ui.compare.strategy_table import strategy_headings, strategy_rows
@@ -49,7 +49,7 @@ def show_headline(comparison: Comparison, link: Callable[[], None]) -> None:
         st.markdown(f"## {plain(headline(comparison))}", width="stretch")
         if figures:
             with st.popover(words.IN_FULL, icon=":material/notes:", type="tertiary"):
-                for sentence in comparison.verdict.sentences:
+                for sentence in in_full(comparison):
                     st.markdown(plain(sentence))
         link()
 
