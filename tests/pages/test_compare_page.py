@@ -15,7 +15,7 @@ from engine.store import Store
 from tests.fake_desk import FakeDesk, state
 from ui.compare import words
 from ui.compare.parts.run_choice import LEFT_OUT
-from ui.compare.tables import BEHIND
+from ui.compare.table_words import BEHIND
 from ui.server import session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")

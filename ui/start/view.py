@@ -8,13 +8,13 @@ import streamlit as st
 
 from engine.store.outlines import RunOutline
 from engine.strategies.short_names import short_name
-from figures.numbers import duration, plural
+from figures.numbers import duration
 from ui.server import session
 from ui.start import words
 from ui.start.groups import Glance, Group
 from ui.widgets.page_head import Status
 from ui.widgets.text import plain
-from ui.widgets.words import STATUSES
+from ui.widgets.words import STATUSES, with_seed
 
 SHOWN_EARLIER, SHOWN_REASONS = 8, 3
 _MANY_HOURS_SECONDS = 20 * 3600
@@ -47,7 +47,7 @@ def show_glance(found: Glance, last_visit: float | None, now: float, offer: Offe
         for group in found.earlier[:SHOWN_EARLIER]:
             _ended(group, now, offer)
     if len(found.earlier) > SHOWN_EARLIER:
-        st.caption(words.MORE_EARLIER.format(plural(len(found.earlier) - SHOWN_EARLIER, "older one")))
+        st.caption(words.more_earlier(len(found.earlier) - SHOWN_EARLIER))
 
 
 def moment(at: float) -> str:
@@ -78,7 +78,7 @@ def _in_trouble(group: Group, now: float) -> None:
     status = STATUSES["failed" if any(run.status == "failed" for run in group.in_trouble) else "interrupted"]
     _row(group, status, words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)))
     for run in group.in_trouble[:SHOWN_REASONS]:
-        st.caption(words.failure(f"{short_name(run.label)}, seed {run.seed}", run.reason))
+        st.caption(words.failure(with_seed(short_name(run.label), run.seed), run.reason))
     more = len(group.in_trouble) - SHOWN_REASONS
     if more > 0:
         st.caption(words.MORE_RUNS.format(more))

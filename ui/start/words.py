@@ -45,7 +45,6 @@ LIVE, LIVE_HELP = "Live", "Curves and matrix of its runs."
 COMPARE, COMPARE_HELP = "Compare", "Its strategies side by side."
 REUSE, REUSE_HELP = "Reuse", "A new experiment that starts from its settings."
 MORE_RUNS = "and {} of its runs more, for reasons that its Live page gives"
-MORE_EARLIER = "and {}, to be chosen on the Live and Compare pages"
 
 
 def running(runs: int) -> str:
@@ -82,3 +81,8 @@ def ago(span: str) -> str:
 def failure(run: str, reason: str) -> str:
     """A run that failed, and why."""
     return f"{plain(run)}: {plain(reason)}" if reason else plain(run)
+
+
+def more_earlier(number: int) -> str:
+    """What is left out of the list of earlier experiments."""
+    return f"and {plural(number, 'older one')}, to be chosen on the Live and Compare pages"

@@ -17,7 +17,7 @@ from engine.tasks.library import Library
 from engine.tasks.texts_beside import ReferenceSpec
 from tests.pages.test_experiment_page import errors, field, page, started
 from ui.drafts.draft import ExperimentDraft, draft_of
-from ui.experiment.reference_choice import LABEL
+from ui.experiment.words import REFERENCE as LABEL
 from ui.outlook import outlook, preview_data
 from ui.server import entrance, session
 
