@@ -19,6 +19,7 @@ from tests.fake_runs import FakeRun, experiment
 from ui.manage import words as manage
 from ui.runs import words
 from ui.server import access, entrance, session
+from ui.server.words import ONLY_SEEING
 
 linked: list[str] = []
 """The labels of links to other pages, which a page that is tested by itself has not."""
@@ -257,7 +258,7 @@ def test_a_reader_sees_everything_and_changes_nothing(
     own = ("runs_do_", "runs_restore", "runs_empty")
     refused = [button for button in app.button if (button.key or "").startswith(own)]
     assert len(refused) >= 2
-    assert all(button.disabled and button.help == entrance.ONLY_SEEING for button in refused)
+    assert all(button.disabled and button.help == ONLY_SEEING for button in refused)
 
 
 def test_comparing_runs_leaves_out_the_others_of_their_experiments(

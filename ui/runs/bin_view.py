@@ -35,9 +35,9 @@ def show_bin() -> None:
     view = _without_nobody(pd.DataFrame([_row(each) for each in binned]), "By")
     selected = st.dataframe(
         view, key=f"runs_bin_{hash(tuple(each.thing for each in binned))}", hide_index=True, on_select="rerun",
-        selection_mode="multi-row", alt="What is in the bin",
+        selection_mode="multi-row", alt=words.BIN_ALT,
         column_config={
-            name: st.column_config.DatetimeColumn(format="D MMM, HH:mm") for name in ("Moved here", "Deleted on")
+            name: st.column_config.DatetimeColumn(format=words.MOMENT) for name in ("Moved here", "Deleted on")
         } | {"MB": st.column_config.NumberColumn(format="%.1f", help=words.COLUMN_HELPS["MB"])},
     )  # fmt: skip
     _buttons(buttons, [binned[place] for place in selected["selection"]["rows"]], len(binned), frees)
@@ -121,8 +121,8 @@ def show_log() -> None:
         for each in found
     ]  # fmt: skip
     st.dataframe(
-        _without_nobody(pd.DataFrame(rows), "Who"), key="runs_log", hide_index=True, alt="The log of changes",
-        column_config={"When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", width=170)},
+        _without_nobody(pd.DataFrame(rows), "Who"), key="runs_log", hide_index=True, alt=words.LOG_ALT,
+        column_config={"When": st.column_config.DatetimeColumn(format=words.MOMENT_IN_FULL, width=170)},
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from ui.runs import words
-from ui.runs.choices import NEWEST, ORDERS, Choices
+from ui.runs.choices import ORDERS, Choices
 from ui.runs.rows import USUAL
+from ui.runs.words import NEWEST
 
 SEARCH, STATUS, TAG, MODEL, ARCHIVED, ORDER, COLUMNS = (
     f"runs_{name}" for name in ("search", "status", "tag", "model", "archived", "order", "columns")

@@ -1,6 +1,8 @@
 """The sentences, labels and help texts of the Runs page."""
 
-from figures.numbers import bytes_size, plural
+from datetime import datetime
+
+from figures.numbers import bytes_size, exact, plural
 
 TITLE = "Runs"
 EXPERIMENTS, RUNS, BIN, LOG = "Experiments", "Runs", "Bin", "Log"
@@ -65,6 +67,14 @@ COLUMN_HELPS = {
     "being looked up.",
     "Owner": "Who started it.",
 }
+ALL_RUNS = "All runs"
+ALL_EXPERIMENTS = "All experiments"
+NEWEST, BY_NAME, BY_LOSS, BY_FORGETTING, BY_MINUTES, BY_SIZE = (
+    "Newest first", "By name", "Lowest loss first", "Least forgetting first", "Longest first", "Largest first",
+)  # fmt: skip
+VERBS = {"continued": "Continues", "duplicated": "Duplicate of", "edited": "Made again from"}
+BIN_ALT, LOG_ALT = "What is in the bin", "The log of changes"
+DAY, MOMENT, MOMENT_IN_FULL = "D MMM YYYY", "D MMM, HH:mm", "D MMM YYYY, HH:mm:ss"
 
 
 def any_of(label: str) -> str:
@@ -96,3 +106,26 @@ def emptied(freed: int) -> str:
 
 def ask_to_empty(things: int, frees: int) -> str:
     return f"{plural(things, 'entry', 'entries')} will be deleted for good, which frees {bytes_size(frees)}."
+
+
+def came_from(verb: str, name: str, then: str, run: str, stages: int, folder: str, is_gone: bool) -> str:
+    """What something comes from. `then` is its name at that time, "" for today's; without a run, stages after which it
+    goes on or a folder these are not said."""
+    renamed = f" (then “{then}”)" if then else ""
+    of_run = f", run {run}" if run else ""
+    after = f" after {plural(stages, 'stage')}" if stages else ""
+    where = f", in {folder}" if folder else ""
+    gone = ", which is not here any more" if is_gone else ""
+    return f"{verb} {name}{renamed}{of_run}{after}{where}{gone}."
+
+
+def data_fact(task: str, documents: int, fingerprint: str) -> str:
+    return f"{task}: {exact(documents)} documents, fingerprint {fingerprint}"
+
+
+def of_experiment(run: str, experiment: str) -> str:
+    return f"{run}, of {experiment}"
+
+
+def utc(at: datetime) -> str:
+    return f"{at:%-d %b %Y, %H:%M} UTC"

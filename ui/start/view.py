@@ -14,7 +14,7 @@ from ui.start import words
 from ui.start.groups import Glance, Group
 from ui.widgets.page_head import Status
 from ui.widgets.text import plain
-from ui.widgets.words import STATUSES
+from ui.widgets.words import STATUSES, with_seed
 
 SHOWN_EARLIER, SHOWN_REASONS = 8, 3
 _MANY_HOURS_SECONDS = 20 * 3600
@@ -83,7 +83,7 @@ def _in_trouble(group: Group, now: float) -> None:
 
 def _reasons(runs: Sequence[RunOutline]) -> None:
     for run in runs[:SHOWN_REASONS]:
-        st.caption(words.failure(f"{short_name(run.label)}, seed {run.seed}", run.reason))
+        st.caption(words.failure(with_seed(short_name(run.label), run.seed), run.reason))
     if len(runs) > SHOWN_REASONS:
         st.caption(words.MORE_RUNS.format(len(runs) - SHOWN_REASONS))
 
