@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 BESIDE = ("ui/glossary/", "ui/api/")
 """The glossary is text throughout, and the interface for programs answers in the words of its documentation."""
 EXCEPTIONS = {
