@@ -212,7 +212,7 @@ def test_moving_to_the_bin_and_back(store: Store, filled: tuple[str, str]) -> No
     app = page(words.BIN)
     shown = table(app)
     assert shown[["What", "Name", "Runs"]].values.tolist() == [["experiment", "kitchen", 2]]
-    assert (shown["Goes"] - shown["Deleted"]).dt.total_seconds().tolist() == [86_400]
+    assert (shown["Deleted on"] - shown["Moved here"]).dt.total_seconds().tolist() == [86_400]
     assert "1 entry in the bin. Emptying it frees" in texts(app)
     assert app.button(key="runs_restore").disabled
     wastebin.restore(store, Chosen(filled[:1]))

@@ -22,6 +22,7 @@ MODEL, MODEL_HELP = "Model", "Rows of any of these base models; none chosen: all
 ARCHIVED, ARCHIVED_HELP = "Archived", "Show what was put away, and nothing else."
 SORT, SORT_HELP = "Sort by", "A click on a column's title sorts as well."
 COLUMNS, COLUMNS_HELP = "Columns", "Which columns the table shows."
+MOVED_HERE, DELETED_ON = "Moved here", "Deleted on"
 COLUMNS_SHOWN = "Columns shown"
 
 COMPARE = "Compare"

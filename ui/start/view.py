@@ -47,7 +47,8 @@ def show_glance(found: Glance, last_visit: float | None, now: float, offer: Offe
         for group in found.earlier[:SHOWN_EARLIER]:
             _ended(group, now, offer)
     if len(found.earlier) > SHOWN_EARLIER:
-        st.caption(words.more_earlier(len(found.earlier) - SHOWN_EARLIER))
+        more = words.more_earlier(len(found.earlier) - SHOWN_EARLIER)
+        session.experiment_link(session.RUNS, None, more, ":material/table_rows:", words.MORE_EARLIER_HELP)
 
 
 def moment(at: float) -> str:
@@ -67,37 +68,49 @@ def _status(runs: Sequence[RunOutline]) -> Status:
 
 
 def _going(group: Group) -> None:
-    current, ended = group.current, len(group.runs) - len(group.going)
+    current = group.current
     name = short_name(current.label) if current else None
-    facts = words.progress(ended, len(group.runs), name, current.share if current else 0.0)
-    _row(group, _status(group.going), facts)
-    st.progress(group.share)
+    share = current.share if current else 0.0
+    facts = words.progress(group.finished, len(group.runs), len(group.in_trouble), name, share)
+    _row(group, _status(group.going), facts, lambda: st.progress(group.share))
 
 
 def _in_trouble(group: Group, now: float) -> None:
     status = STATUSES["failed" if any(run.status == "failed" for run in group.in_trouble) else "interrupted"]
-    _row(group, status, words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)))
-    for run in group.in_trouble[:SHOWN_REASONS]:
+    facts = words.outcome(group.finished, len(group.runs), _when(group.ended_at, now))
+    _row(group, status, facts, lambda: _reasons(group.in_trouble))
+
+
+def _reasons(runs: Sequence[RunOutline]) -> None:
+    for run in runs[:SHOWN_REASONS]:
         st.caption(words.failure(with_seed(short_name(run.label), run.seed), run.reason))
-    more = len(group.in_trouble) - SHOWN_REASONS
-    if more > 0:
-        st.caption(words.MORE_RUNS.format(more))
+    if len(runs) > SHOWN_REASONS:
+        st.caption(words.MORE_RUNS.format(len(runs) - SHOWN_REASONS))
 
 
 def _ended(group: Group, now: float, offer: Offer) -> None:
     facts = words.outcome(group.finished, len(group.runs), _when(group.ended_at, now))
-    _row(group, _status(group.runs), facts, offer)
+    _row(group, _status(group.runs), facts, offer=offer)
 
 
-def _row(group: Group, status: Status, facts: str, offer: Offer = lambda experiment_id: None) -> None:
-    """One experiment in one line: its state, its name, what came of it, and the ways on."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+def _row(
+    group: Group,
+    status: Status,
+    facts: str,
+    more: Callable[[], object] = lambda: None,
+    offer: Offer = lambda experiment_id: None,
+) -> None:
+    """One experiment: its state, its name, what came of it with `more` below, and the ways on."""
+    with st.container(horizontal=True, gap="small", key=f"start_row_{group.experiment_id}"):
         st.badge(status.label, color=status.colour, icon=status.icon, width=116)
-        st.markdown(f"**{plain(group.name)}**  \n:small[:gray[{facts}]]", width="stretch")
-        offer(group.experiment_id)
-        for page, title, symbol, help in (
-            (session.LIVE, words.LIVE, ":material/monitoring:", words.LIVE_HELP),
-            (session.COMPARE, words.COMPARE, ":material/compare_arrows:", words.COMPARE_HELP),
-            (session.EXPERIMENT, words.REUSE, ":material/edit_note:", words.REUSE_HELP),
-        ):
-            session.experiment_link(page, group.experiment_id, title, symbol, help)
+        with st.container(gap="xxsmall"):
+            st.markdown(f"**{plain(group.name)}**  \n:small[:gray[{facts}]]")
+            more()
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xxsmall"):
+            offer(group.experiment_id)
+            for page, title, symbol, help in (
+                (session.LIVE, words.LIVE, ":material/monitoring:", words.LIVE_HELP),
+                (session.COMPARE, words.COMPARE, ":material/compare_arrows:", words.COMPARE_HELP),
+                (session.EXPERIMENT, words.REUSE, ":material/edit_note:", words.REUSE_HELP),
+            ):
+                session.experiment_link(page, group.experiment_id, title, symbol, help)

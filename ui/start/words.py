@@ -45,6 +45,7 @@ LIVE, LIVE_HELP = "Live", "Curves and matrix of its runs."
 COMPARE, COMPARE_HELP = "Compare", "Its strategies side by side."
 REUSE, REUSE_HELP = "Reuse", "A new experiment that starts from its settings."
 MORE_RUNS = "and {} of its runs more, for reasons that its Live page gives"
+MORE_EARLIER_HELP = "The table of all experiments and runs."
 
 
 def running(runs: int) -> str:
@@ -62,15 +63,21 @@ def nothing_ended(visit: str | None) -> str:
     return f"Nothing has ended since {visit}." if visit else "Nothing has ended yet."
 
 
-def progress(ended: int, runs: int, current: str | None, share: float) -> str:
+def progress(finished: int, runs: int, in_trouble: int, current: str | None, share: float) -> str:
     """How far an experiment is; `current` is the run that is trained now."""
+    trouble = f", {in_trouble} failed or cut short" if in_trouble else ""
     now = f" · {plain(current)} at {percent(share)}" if current else ""
-    return f"{ended} of {plural(runs, 'run')} ended{now}"
+    return f"{finished} of {plural(runs, 'run')} finished{trouble}{now}"
 
 
 def outcome(finished: int, runs: int, moment: str) -> str:
     """What came of an experiment that has ended."""
     return f"{finished} of {plural(runs, 'run')} finished · {moment}"
+
+
+def more_earlier(experiments: int) -> str:
+    """The way to those that are not shown."""
+    return f"{plural(experiments, 'more experiment')} on the Runs page"
 
 
 def ago(span: str) -> str:
@@ -81,8 +88,3 @@ def ago(span: str) -> str:
 def failure(run: str, reason: str) -> str:
     """A run that failed, and why."""
     return f"{plain(run)}: {plain(reason)}" if reason else plain(run)
-
-
-def more_earlier(number: int) -> str:
-    """What is left out of the list of earlier experiments."""
-    return f"and {plural(number, 'older one')}, to be chosen on the Live and Compare pages"

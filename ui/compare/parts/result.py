@@ -20,6 +20,8 @@ from ui.widgets.live_chart import live_chart
 from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain
 
+_LOW_PIXELS = 200
+"""A figure that has nothing to show but a sentence is no higher."""
 _STYLE = """<style>
 .compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.6rem; }
 .compare-figures > div { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.5rem 0.8rem;
@@ -28,6 +30,7 @@ _STYLE = """<style>
 .compare-figures .value { font-size: 1.75rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
 .compare-figures .unit { font-size: 0.875rem; font-weight: 400; opacity: 0.8; }
 .st-key-compare_verdict h2 { font-size: 1.2rem; padding: 0.2rem 0; }
+.st-key-compare_verdict [data-testid=stMarkdownContainer] { margin-bottom: 0; }
 .st-key-compare_tabs h3 { font-size: 1rem; padding: 0.2rem 0; }
 @media (max-width: 900px) {
   .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
@@ -75,7 +78,8 @@ def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
         what = f"keeping {sorted(drawn)}"
         for section in drawn_sections(key, what, lambda: [keeping_section(comparison, drawn)]):
             st.markdown(f"### {plain(section.title)}", help=section.text)
-            live_chart(section.figure, "compare_chart_keeping", section.height)
+            tall = section.height * 3 // 2 if section.height > _LOW_PIXELS else None
+            live_chart(section.figure, "compare_chart_keeping", section.height, tall_height=tall)
     with right:
         styles = styles_of(comparison, drawn)
         headings, rows = strategy_headings(comparison.score), strategy_rows(comparison, styles)
