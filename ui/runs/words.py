@@ -36,7 +36,7 @@ SHOW_ALL, SHOW_ALL_HELP = "Show all", "Clear the search and the filters."
 
 ABOUT_LINEAGE, ABOUT_DATA, ABOUT_CHANGES = "Where it comes from", "From which data", "What was changed"
 NOTES, NO_NOTES = "Notes", "None yet."
-LIVE, REUSE = "Live", "Duplicate"
+LIVE = "Live"
 LIVE_HELP, COMPARE_ONE_HELP = "Curves and matrix of its runs.", "Its strategies side by side."
 FROM_NOTHING = "It was set up by hand."
 NO_FACTS = "Its tasks are read once a run begins."

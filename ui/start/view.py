@@ -20,32 +20,32 @@ SHOWN_EARLIER, SHOWN_REASONS = 8, 3
 _MANY_HOURS_SECONDS = 20 * 3600
 
 
-Offer = Callable[[str], None]
-"""Draws what can be done with an experiment that has ended, by its id."""
+Menu = Callable[[str], None]
+"""Draws the menu of what can be done with an experiment, by its id."""
 
 
-def show_glance(found: Glance, last_visit: float | None, now: float, offer: Offer) -> None:
-    """Everything that there is, in a row an experiment; `now` and `last_visit` in seconds since 1970. `offer` draws the
-    first of the ways on from what has ended."""
+def show_glance(found: Glance, last_visit: float | None, now: float, menu: Menu) -> None:
+    """Everything that there is, in a row an experiment; `now` and `last_visit` in seconds since 1970. `menu` stands at
+    the end of each row."""
     visit = moment(last_visit) if last_visit is not None else None
     st.header(words.GOES_ON, anchor=False)
     if not found.going:
         st.caption(words.NOTHING_GOES_ON)
     for group in found.going:
-        _going(group)
+        _going(group, menu)
     if found.in_trouble:
         st.header(words.FAILED, anchor=False)
         for group in found.in_trouble:
-            _in_trouble(group, now)
+            _in_trouble(group, now, menu)
     st.header(words.ended_since(visit), anchor=False)
     if not found.fresh:
         st.caption(words.nothing_ended(visit))
     for group in found.fresh:
-        _ended(group, now, offer)
+        _ended(group, now, menu)
     if found.earlier:
         st.header(words.EARLIER, anchor=False)
         for group in found.earlier[:SHOWN_EARLIER]:
-            _ended(group, now, offer)
+            _ended(group, now, menu)
     if len(found.earlier) > SHOWN_EARLIER:
         st.caption(words.MORE_EARLIER.format(plural(len(found.earlier) - SHOWN_EARLIER, "older one")))
 
@@ -66,38 +66,41 @@ def _status(runs: Sequence[RunOutline]) -> Status:
     return next((status for name, status in STATUSES.items() if name in found), STATUSES["finished"])
 
 
-def _going(group: Group) -> None:
+def _going(group: Group, menu: Menu) -> None:
     current, ended = group.current, len(group.runs) - len(group.going)
     name = short_name(current.label) if current else None
     facts = words.progress(ended, len(group.runs), name, current.share if current else 0.0)
-    _row(group, _status(group.going), facts)
+    _row(group, _status(group.going), facts, menu)
     st.progress(group.share)
 
 
-def _in_trouble(group: Group, now: float) -> None:
+def _in_trouble(group: Group, now: float, menu: Menu) -> None:
     status = STATUSES["failed" if any(run.status == "failed" for run in group.in_trouble) else "interrupted"]
-    _row(group, status, words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)))
+    _row(group, status, words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)), menu)
     for run in group.in_trouble[:SHOWN_REASONS]:
-        st.caption(words.failure(f"{short_name(run.label)}, seed {run.seed}", run.reason))
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(words.failure(f"{short_name(run.label)}, seed {run.seed}", run.reason), width="stretch")
+            session.experiment_link(
+                session.EXPERIMENT, group.experiment_id, words.EDIT, ":material/edit:", words.EDIT_HELP, run=run.run_id
+            )
     more = len(group.in_trouble) - SHOWN_REASONS
     if more > 0:
         st.caption(words.MORE_RUNS.format(more))
 
 
-def _ended(group: Group, now: float, offer: Offer) -> None:
+def _ended(group: Group, now: float, menu: Menu) -> None:
     facts = words.outcome(group.finished, len(group.runs), _when(group.ended_at, now))
-    _row(group, _status(group.runs), facts, offer)
+    _row(group, _status(group.runs), facts, menu)
 
 
-def _row(group: Group, status: Status, facts: str, offer: Offer = lambda experiment_id: None) -> None:
+def _row(group: Group, status: Status, facts: str, menu: Menu) -> None:
     """One experiment in one line: its state, its name, what came of it, and the ways on."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status.label, color=status.colour, icon=status.icon, width=116)
         st.markdown(f"**{plain(group.name)}**  \n:small[:gray[{facts}]]", width="stretch")
-        offer(group.experiment_id)
         for page, title, symbol, help in (
             (session.LIVE, words.LIVE, ":material/monitoring:", words.LIVE_HELP),
             (session.COMPARE, words.COMPARE, ":material/compare_arrows:", words.COMPARE_HELP),
-            (session.EXPERIMENT, words.REUSE, ":material/edit_note:", words.REUSE_HELP),
         ):
             session.experiment_link(page, group.experiment_id, title, symbol, help)
+        menu(group.experiment_id)

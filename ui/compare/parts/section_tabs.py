@@ -1,6 +1,6 @@
 """The further questions behind the result, a tab each; what stands in a tab is made once it is open."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from engine.store import Store
 from figures.report import Section
 from figures.theme import brief_labels
 from ui.compare import words
-from ui.compare.compared_runs import Comparison, Everything
+from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.drawn import choose_drawn
 from ui.compare.orders_view import show_orders
 from ui.compare.parts.result import show_result
@@ -56,6 +56,8 @@ class Compared:
     comparison: Comparison
     show_downloads: Callable[[], None]
     """Draws what is to be taken home."""
+    duplicate: Callable[[str, str], None]
+    """Draws the link that duplicates a run, by the ids of its experiment and its own."""
 
 
 @st.fragment
@@ -136,11 +138,26 @@ def _show_runs(shown: Compared) -> None:
     numbers = {title: st.column_config.NumberColumn(help=text) for title, text in helps.items()}
     strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=words.STRATEGY_HELP)
     height = row_height(view["Strategy"])
-    st.dataframe(
+    shown_runs = st.dataframe(
         written_runs(view, score), key="compare_runs_shown", hide_index=True, alt="The runs that are compared",
+        on_select="rerun", selection_mode="single-row",
         row_height=height, height=min(40 + height * len(view), 620), placeholder=NOTHING,
         column_config={"Strategy": strategy, "Differs in": st.column_config.TextColumn(help=words.DIFFERS_HELP)}
         | numbers,
     )  # fmt: skip
+    _way_to_duplicate(shown, shown_runs.selection.rows)
     for sentence in clipping_sentences(comparison.runs):
         st.caption(plain(sentence))
+
+
+def _way_to_duplicate(shown: Compared, rows: Sequence[int]) -> None:
+    """A line below the table: the row of these that is there, by name, with the link that duplicates its run."""
+    runs = shown.comparison.runs
+    there = [row for row in rows if row < len(runs)]
+    if not there:
+        st.caption(words.CHOOSE_A_RUN)
+        return
+    run = runs.iloc[there[0]]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(run_name(run.to_dict()))}**", width="content")
+        shown.duplicate(str(run["experiment_id"]), str(run["run_id"]))
