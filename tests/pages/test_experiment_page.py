@@ -392,7 +392,8 @@ def test_a_failed_run_is_edited_and_started_again_alone(store: Store, library: L
     assert any("It has trained no stage yet, so that it begins anew" in each.value for each in app.info)
     started(app)
     newest = store.experiments()["experiment_id"].iloc[0]
-    assert store.experiment_origin(newest) == Origin("edited", experiment_id, "kitchen", run_id)
+    origin = store.experiment_origin(newest)
+    assert origin == Origin("edited", experiment_id, "kitchen", run_id, changed={})
 
 
 def test_the_words_about_an_edited_run_name_the_stage_that_it_goes_on_with() -> None:
@@ -517,7 +518,7 @@ def test_a_duplicate_says_what_it_is_one_of(store: Store, tmp_path: Path) -> Non
     field(app.text_input, "_name").input("larder").run()
     started(app)
     (duplicate,) = store.experiments().query("name == 'larder'")["experiment_id"]
-    assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen")
+    assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen", changed={})
 
 
 @pytest.mark.usefixtures("library")

@@ -11,7 +11,7 @@ from figures.numbers import exact, plural
 if TYPE_CHECKING:
     from engine.experiments.origin import Origin
 
-_VERBS = {"continued": "Continues", "duplicated": "Duplicate of", "edited": "Made again from"}
+_VERBS = {"continued": "Continues", "duplicated": "Duplicate of", "edited": "Started again from"}
 
 
 def came_from(origin: Origin, name_now: str | None, run_name: str = "") -> str:
@@ -23,7 +23,16 @@ def came_from(origin: Origin, name_now: str | None, run_name: str = "") -> str:
     after = f" after {plural(origin.stages, 'stage')}" if origin.kind == "continued" and origin.stages else ""
     run = f", run {run_name or origin.run_id}" if origin.run_id else ""
     folder = f", in {origin.folder}" if origin.folder else ""
-    return f"{_VERBS[origin.kind]} {name}{renamed}{run}{after}{folder}{gone}."
+    return f"{_VERBS[origin.kind]} {name}{renamed}{run}{after}{folder}{gone}{_changed(origin)}."
+
+
+def _changed(origin: Origin) -> str:
+    """What was changed in it, at the end of the sentence."""
+    if origin.changed is None:
+        return ""
+    if not origin.changed:
+        return ", unchanged"
+    return ", with " + "; ".join(f"{name} {now} instead of {was}" for name, (was, now) in origin.changed.items())
 
 
 def made_from_it(experiment_id: str, experiments: pd.DataFrame) -> list[tuple[str, str]]:
