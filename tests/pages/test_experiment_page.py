@@ -27,7 +27,7 @@ from tests.timed_store import timed_store
 from ui.drafts.draft import FIRST_ON
 from ui.drafts.strategy_words import GROUPS, described
 from ui.experiment.strategy_cards import MOST_USED
-from ui.experiment.words import edited_run
+from ui.experiment.words import edited_run, orders
 from ui.outlook import outlook, preview_data
 from ui.server import entrance
 
@@ -612,6 +612,16 @@ def test_a_task_s_own_epochs_and_rate_are_saved_and_loaded_and_go_with_it_throug
     assert [(task.name, task.overrides.given) for task in saved(app).tasks] == wanted
     assert field(app.number_input, "own_epochs_bread").value == 9
     assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]
+
+
+@pytest.mark.usefixtures("library")
+def test_the_listed_order_and_its_reverse_are_compared() -> None:
+    choice = orders("reversed")
+    assert choice not in field(with_tasks("tea", "bread").selectbox, "_orders").options, "these are all orders of two"
+    app = with_tasks("tea", "bread", "salt")
+    assert choice in field(app.selectbox, "_orders").options
+    field(app.selectbox, "_orders").set_value("reversed").run()
+    assert saved(app).task_orders == (("tea", "bread", "salt"), ("salt", "bread", "tea"))
 
 
 @pytest.mark.usefixtures("library")

@@ -38,7 +38,7 @@ def sections_of(store: Store, told: ToldRuns | None) -> list[Section]:
 def _lost_section(told: ToldRuns) -> Section:
     first, *others = told.runs
     text = f"{SCORES[told.score].title} on held-out text of every task in the runs of {_names(told.runs)} with seed "
-    text += f"{told.seed}."
+    text += f"{told.seed}.{_in_which_order(told)}"
     if others:
         text += f" {others[0].name} kept most of the strategies that are compared."
     text += " Learnt: how much better its own stage made a task. Lost since: how much worse the last stage leaves it."
@@ -81,7 +81,7 @@ def _of_task(told: ToldRuns, task: ReportTask, kept: Mapping[str, Any]) -> Itera
         f"{kept['worse']:,} of {plural(kept['documents'], 'held-out document')} scored worse at the end than after the "
         f"task's own stage with {told.runs[0].name}, which lost {difference(loss.lost, told.score)} of the task as a "
         "whole. Of those that lost most the worst stretch is shown; orange is text that the final model expects less "
-        "than before, blue text that it expects more."
+        f"than before, blue text that it expects more.{_in_which_order(told)}"
     )
     names = [run.name for run in told.runs]
     yield Section(f"What was lost of {task.task}: passages", text, body=passages_html(kept["passages"], names))
@@ -116,6 +116,13 @@ def _missing_section(tasks: Sequence[str]) -> Section:
         "that shows them."
     )
     return Section("Passages and answers that are not shown", text)
+
+
+def _in_which_order(told: ToldRuns) -> str:
+    """A sentence on the order of the tasks, where the experiment varies it."""
+    if not told.order_varies:
+        return ""
+    return f" These runs learnt the tasks in the order {' → '.join(task.name for task in told.experiment.tasks)}."
 
 
 def _names(runs: Sequence[ToldRun]) -> str:
