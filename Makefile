@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 AUDIT := .venv-audit
 SECONDS ?= 600
+TESTERS ?= 2
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
 
@@ -15,7 +16,7 @@ app: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

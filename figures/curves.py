@@ -186,6 +186,7 @@ def _axes(panels: Sequence[str], axes: dict[str, str], score: ScoreStyle, steps:
         layout["yaxis" + axes[name][1:]] = axis
         top = bottom - gap
     across = {"title": {"text": "optimiser step", "standoff": 8}, "anchor": axes[panels[-1]]}
+    layout["legend"] = base_layout("")["legend"] | {"yref": "container", "y": 0, "yanchor": "bottom"}
     layout["xaxis"] = AXIS | across | ({"range": [-0.012 * steps, 1.012 * steps]} if steps else {})
     return layout
 

@@ -72,9 +72,10 @@ def matrix_figure(
     grid, beside = score_grid(matrix, tasks, score), general_grid(general, tasks, score)
     last, layout = len(tasks), base_layout(describe(grid, tasks, style))
     rows = ["base model", *(f"{t} · {short(task, 13)}" for t, task in enumerate(tasks, 1))]
-    columns = [wrapped(task, max(6, 44 // last)) for task in tasks]
     is_beside = bool(np.isfinite(beside).any())
-    places, end = [float(place) for place in range(1, last + 1)], last + 0.5 + (_APART if is_beside else 0)
+    wide = last + (_APART if is_beside else 0)
+    columns = [wrapped(task, max(6, int(44 / wide))) for task in tasks]
+    places, end = [float(place) for place in range(1, last + 1)], wide + 0.5
     if is_beside:
         places, columns = [*places, last + _APART], [*columns, "<i>general<br>text</i>"]
     across = {"side": "top", "tickvals": places, "ticktext": columns, "range": [0.5, end], "tickangle": 0}

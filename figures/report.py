@@ -118,7 +118,7 @@ def _figure(figure: go.Figure, alt: str, name: str, wide: bool) -> str:
     data = str(figure.to_json()).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     opening = '<figure class="wide" tabindex="0">' if wide else "<figure>"
     return (
-        f'{opening}\n<div class="chart" role="img" aria-label="{escape(alt)}" data-figure="{name}"'
+        f'{opening}\n<div class="chart" role="figure" aria-label="{escape(alt)}" data-figure="{name}"'
         f' style="height:{height}px"></div>\n'
         f'<script type="application/json" id="{name}">{data}</script>\n</figure>'
     )

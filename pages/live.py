@@ -161,7 +161,10 @@ def one_run(experiment_id: str, run_id: str) -> "pd.Series[Any]":
 def choose_score(has_answers: bool) -> str:
     """The score that the held-out curves and the matrix show, beside the matrix's title."""
     offered = [name for name in SCORES if has_answers or name not in ANSWER_SCORES]
-    with st.container(horizontal=True, vertical_alignment="center", key="live_matrix_title"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small",
+        key="live_matrix_title",
+    ):  # fmt: skip
         st.subheader(words.MATRIX, help=words.MATRIX_HELP, width="content")
         score: str = st.selectbox(
             words.SCORE, offered, key="live_score", format_func=lambda name: SCORES[name].title,

@@ -66,7 +66,7 @@ def show_table(of_runs: bool) -> None:
         height = ROW_PIXELS * (1 + min(max(len(view), FEWEST_ROWS), most)) + 3
         tick_table(
             view, ids, (seen, known), column_config=column_config(view), height=height,
-            alt="All runs" if of_runs else "All experiments",
+            alt=words.ALL_RUNS if of_runs else words.ALL_EXPERIMENTS,
         )  # fmt: skip
     if len(chosen) == 1:
         show_detail(shown[shown["id"] == chosen[0]].to_dict("records")[0], found, of_runs, offer_task)

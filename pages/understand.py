@@ -6,6 +6,7 @@ import streamlit as st
 from ui.abilities.view import show_abilities
 from ui.live import data
 from ui.server import session
+from ui.understand import words
 from ui.understand.address import Address, visited, write
 from ui.understand.answers_view import show_answers
 from ui.understand.kept import show_kept
@@ -16,11 +17,13 @@ from ui.widgets.keep_choice import gone_note
 from ui.widgets.text import plain
 
 ANSWERS, PASSAGES, TURNED, ABILITIES = "answers", "passages", "turned", "abilities"
-VIEWS = {ANSWERS: "Answers", PASSAGES: "Passages", TURNED: "Turned answers", ABILITIES: "Abilities"}
+VIEWS = {
+    ANSWERS: words.ANSWERS, PASSAGES: words.PASSAGES, TURNED: words.TURNED, ABILITIES: words.ABILITIES
+}  # fmt: skip
 
 
 def page() -> None:
-    st.title("Understand")
+    st.title(words.TITLE)
     experiments = session.experiments_to_choose()
     if experiments.empty:
         show_empty()
@@ -37,24 +40,25 @@ def page() -> None:
 def show_empty() -> None:
     """Say what will be here, and where to begin."""
     st.info(
-        "Here you will ask models what they say, base model and strategies side by side, and read token by token what "
-        "they forgot. Train an experiment first.",
+        words.NOTHING_YET,
         icon=":material/forum:",
     )
     with st.container(horizontal=True):
-        session.experiment_link(session.EXPERIMENT, None, "Set up an experiment", icon=":material/science:")
-        session.experiment_link(session.START, None, "Go to the demo", icon=":material/play_circle:")
+        session.experiment_link(session.EXPERIMENT, None, words.SET_UP, icon=":material/science:")
+        session.experiment_link(session.START, None, words.DEMO, icon=":material/play_circle:")
 
 
 def choose_view(address: Address) -> str:
     first = address.first("view")
     view = st.segmented_control(
-        "View", list(VIEWS), default=first if first in VIEWS else ANSWERS, format_func=VIEWS.__getitem__, required=True,
+        words.VIEW,
+        list(VIEWS),
+        default=first if first in VIEWS else ANSWERS,
+        format_func=VIEWS.__getitem__,
+        required=True,
         key=address.key("view"),
-        help="Answers: what models say to a prompt. Passages: which held-out documents a run lost, token by token. "
-        "Turned answers: which held-out questions were answered right and no more, or now. Abilities: what each stage "
-        "can do that no task teaches.",
-    )  # fmt: skip
+        help=words.VIEW_HELP,
+    )
     return str(view)
 
 
@@ -63,15 +67,15 @@ def choose_experiment(experiments: pd.DataFrame, address: Address) -> str:
     ids = experiments["experiment_id"].tolist()
     named = address.first("experiment")
     if named and named not in ids:
-        st.warning("The experiment in this page's address is not in the data folder; here is the newest instead.")
+        st.warning(words.NOT_THERE)
     first: str = named if named in ids else data.newest_active(experiments)
     names = {row["experiment_id"]: f"{row['name']} · {row['status']}" for row in experiments.to_dict("records")}
     if len(ids) == 1:
         st.caption(plain(names[first]), width="content")
         return first
     chosen: str = st.selectbox(
-        "Experiment", ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"),
-        width=420, help="All experiments of this data folder, the newest first.",
+        words.EXPERIMENT, ids, index=ids.index(first), format_func=names.__getitem__, key=address.key("experiment"),
+        width=420, help=words.EXPERIMENT_HELP,
     )  # fmt: skip
     return chosen
 

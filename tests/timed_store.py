@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.forecast.estimate import Speed
+from engine.forecast.machine_speed import Speed
 from engine.store import Store
 from ui.outlook import outlook, preview_data
 from ui.server import session

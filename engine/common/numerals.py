@@ -15,12 +15,13 @@ _ROUNDED_TO = ((86_400, 3_600), (600, 60), (0, 1))
 
 
 def written(value: float, form: str) -> str:
-    """`format(value, form)` with a true minus sign (U+2212), which is as wide as a plus and no hyphen.
+    """`format(value, form)` with a true minus sign (U+2212), which is as wide as a plus and no hyphen, and a thin space
+    before a percent sign.
 
-    >>> written(-0.25, "+.1f")
-    '−0.2'
+    >>> written(-0.25, "+.1f"), written(1 / 3, ".1%").replace(THIN, " ")
+    ('−0.2', '33.3 %')
     """
-    return format(value, form).replace("-", MINUS)
+    return format(value, form).replace("-", MINUS).replace("%", f"{THIN}%")
 
 
 def exact(number: float) -> str:

@@ -68,6 +68,8 @@ class _Pulse(threading.Thread):
         super().__init__(name=f"palimpsest-pulse:{store.folder}", daemon=True)
         self._store = store
         self._called, self._over = threading.Event(), False
+        self._failure = ""
+        """The last traceback that went into the logs."""
         self._asking: deque[tuple[Recorder, threading.Event]] = deque()  # its single operations are atomic
         self.recorders: tuple[Recorder, ...] = ()
         """Replaced and never changed, so that any thread may go through them."""
@@ -136,8 +138,11 @@ class _Pulse(threading.Thread):
         except StoreUnavailableError:
             pass  # a full or busy disk, which the recorders tell of: the next beat tries again
         except Exception:
-            for each in runs:
-                log(self._store, each.run_id, traceback.format_exc())
+            failure = traceback.format_exc()
+            if failure != self._failure:  # the next beats may meet the same, four times a second
+                for each in runs:
+                    log(self._store, each.run_id, failure)
+            self._failure = failure
 
     def _beat(self, runs: Sequence[Recorder]) -> None:
         """Those that are no longer this process's own are to stop."""

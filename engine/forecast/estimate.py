@@ -1,31 +1,22 @@
 """The cost of an experiment before it starts: tokens by strategy, time on this machine, memory, disk."""
 
-import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-
-import torch
-from transformers import PreTrainedModel
+from functools import partial
 
 from engine import strategies
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.settings_of_stage import StageSettings, settings_of_stages
 from engine.experiments.training import Training
 from engine.forecast.disk import DiskUse, disk_use
+from engine.forecast.machine_speed import Speed
 from engine.forecast.sizes import EvaluationTokens, TaskSize, evaluation_tokens
 from engine.forecast.trained_weights import weights_of
-from engine.models.likelihood import autocast, rows_per_forward, weighted_nats
-from engine.models.lm_head import LOGITS_AT_ONCE
-from engine.models.loading import load_base
-from engine.models.machine import choose_device, choose_precision, choose_threads, computing_with
 from engine.persistence.content_keys import stage_key_parts
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost
 from engine.strategies.tools.memory_draws import mean_draw
-from engine.tokens.blocks import Blocks
 from engine.training.drift import MOST_TOKENS
-from engine.training.optimizer import make_optimizer
 
 _BYTES = 4
 """Weights, gradients and optimiser state are kept in float32 whatever the arithmetic."""
@@ -36,20 +27,6 @@ _FORWARD_SHARE = 1 / 3
 _WRITTEN_SHARE = 2.5
 """A token that is written beside one that is trained on: a pass reads one token of each text, which leaves a machine
 little to do at once. Of the embedded model on one core 1.3 to 3.4, in blocks of 64 to 256 tokens."""
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Measurements of one model on this machine, and its sizes."""
-
-    training_tokens_per_second: float
-    fisher_tokens_per_second: float
-    """One block at a time, as the Fisher information needs it."""
-    parameters: int
-    activation_bytes: int
-    """Memory of one training step, worked out from the model's shape."""
-    device: str
-    vocabulary: int
 
 
 @dataclass(frozen=True)
@@ -265,71 +242,3 @@ def _in_steps(
 def _budget(epochs: int, stage_tokens: int | None, size: TaskSize) -> int:
     tokens = epochs * size.train_tokens
     return tokens if stage_tokens is None else min(tokens, stage_tokens)
-
-
-def measure_speed(model: str, training: Training, cpus: int | None = None) -> Speed:
-    """Time a few training steps of `model` on this machine, with the threads that a run of so many `cpus` computes
-    with; remembered for the life of the process.
-
-    Raises ModelError where the model can't be loaded.
-    """
-    device = choose_device(training.device)
-    precision = choose_precision(training.precision, device)
-    threads = choose_threads(cpus)
-    with computing_with(threads):
-        return _measure(model, training.block_size, training.tokens_per_step, device, precision, threads)
-
-
-@lru_cache(maxsize=32)
-def _measure(name: str, block_size: int, tokens_per_step: int, device: str, precision: str, threads: int) -> Speed:
-    base = load_base(name, device)
-    model = base.model
-    model.train()
-    optimizer = make_optimizer(model, Training(learning_rate=1e-8))
-    length = min(block_size, base.context)
-    rows = rows_per_forward(model, length, model.device)
-    per_step = max(1, tokens_per_step // length)
-    vocabulary = model.config.get_text_config().vocab_size
-    generator = torch.Generator().manual_seed(0)
-
-    def step(count: int, arithmetic: str) -> None:
-        tokens = torch.randint(vocabulary, (count, length), generator=generator)
-        blocks = Blocks(tokens, tokens, torch.arange(length).repeat(count, 1)).to(model.device)
-        weights = torch.full((count * length,), 1 / (count * length), device=model.device)
-        with autocast(model.device, arithmetic):
-            loss, _ = weighted_nats(model, blocks, weights, base.packed)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    # A large step is timed on its first part: the speed is the same, the wait is not.
-    timed = min(per_step, rows, max(1, 2048 // length))
-    return Speed(
-        training_tokens_per_second=timed * length / _fastest(lambda: step(timed, precision)),
-        fisher_tokens_per_second=length / _fastest(lambda: step(1, "float32")),
-        parameters=model.num_parameters(),
-        activation_bytes=_activation_bytes(model, min(per_step, rows) * length, length),
-        device=device,
-        vocabulary=int(model.config.get_text_config().vocab_size),
-    )
-
-
-def _fastest(work: Callable[[], None], repeats: int = 4) -> float:
-    """Seconds of the fastest of `repeats`, after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return min(times)
-
-
-def _activation_bytes(model: PreTrainedModel, tokens: int, length: int) -> int:
-    """Return roughly what a backward pass keeps: 17 numbers per token, layer and unit of width, the attention weights
-    of the layers, and for as many tokens as are projected at once three times the logits."""
-    config = model.config.get_text_config()
-    layers, width = int(config.num_hidden_layers), int(config.hidden_size)
-    heads = int(config.num_attention_heads)
-    logits = min(tokens * int(config.vocab_size), LOGITS_AT_ONCE)
-    return _BYTES * (tokens * layers * (17 * width + heads * length) + 3 * logits)

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.experiments.experiment import Experiment
 from engine.experiments.training import Training
-from engine.forecast.estimate import Speed, estimate
+from engine.forecast.estimate import estimate
+from engine.forecast.machine_speed import Speed
 from engine.forecast.sizes import TaskSize
 
 SECONDS = 120.0

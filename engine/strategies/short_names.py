@@ -1,5 +1,6 @@
 """A run's label, as it is stored, comes in; its short name, as pages, figures and reports show it, goes out."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from engine.common.errors import ConfigError
@@ -44,6 +45,20 @@ def short_name(label: str) -> str:
 def short_names(labels: Iterable[str]) -> dict[str, str]:
     """The short name of each label."""
     return {label: short_name(label) for label in labels}
+
+
+def with_short_names(text: str, labels: Iterable[str]) -> str:
+    """A text in which each of these labels gives way to its short name. A label that stands inside a word, or inside a
+    longer label, is none.
+
+    >>> with_short_names("ewc (ewc_strength=1) kept more than ewc.", ["ewc", "ewc (ewc_strength=1)"])
+    'EWC strength 1 kept more than EWC.'
+    """
+    names = short_names(labels)
+    if not names:
+        return text
+    longest_first = "|".join(re.escape(label) for label in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<!\w)(?:{longest_first})(?!\w)", lambda found: names[found[0]], text)
 
 
 def name_of(strategy: str, settings: Mapping[str, object]) -> str:

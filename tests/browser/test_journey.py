@@ -157,7 +157,7 @@ def watch(page: Any) -> None:
     expect(page.locator(".palimpsest-status .badge")).to_contain_text(re.compile("Running|Finished"))
 
     page.get_by_text(re.compile(f"{len(FIRST_ON)} finished")).wait_for(timeout=3 * PATIENCE)
-    matrix = page.get_by_role("img", name="Score matrix")
+    matrix = page.get_by_role("figure", name="Score matrix")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.palimpsest-chart')].some((chart) =>"
         " /Score matrix/.test(chart.getAttribute('aria-label') ?? ''))"

@@ -156,7 +156,7 @@ def test_what_is_left_out_leaves_the_chart_whatever_it_is_called(browser: Any, s
 
 
 def test_charts_have_an_alternative_text_that_is_kept_up_to_date(page: Any) -> None:
-    chart = page.get_by_role("img", name="Score matrix")
+    chart = page.get_by_role("figure", name="Score matrix")
     assert "bread 2.000" in chart.get_attribute("aria-label")
 
 

@@ -321,3 +321,23 @@ def test_a_store_that_raises_what_nobody_thought_of_holds_no_run_for_ever(
     for thread in threads:
         thread.join(120)
     assert [status(store, run_id) for run_id in run_ids] == ["failed", "failed"]
+
+
+def test_a_failure_that_every_beat_meets_is_logged_once_and_the_run_ends_as_it_would(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run_id,) = claimed(store, tmp_path, 1)
+    met = []
+
+    def broken(_: Any, runs: Sequence[Recorder]) -> None:
+        met.append(len(runs))
+        raise RuntimeError("no request can be read")
+
+    monkeypatch.setattr(pulse._Pulse, "_obey", broken)
+    held = Held()
+    thread = driven(store, run_id, held)
+    wait_until(lambda: len(met) >= 3)
+    held.go_on.set()
+    thread.join(120)
+    assert status(store, run_id) == "finished"
+    assert store.log_path(run_id).read_text(encoding="utf-8").count("\nRuntimeError: no request can be read") == 1

@@ -45,7 +45,7 @@ def test_a_figure_survives_the_way_into_the_report_and_has_an_alt_text() -> None
     found = re.search(r'<script type="application/json" id="figure-0">(.*?)</script>', report, re.DOTALL)
     assert found is not None
     assert json.loads(found.group(1))["data"][0]["name"] == NASTY
-    assert 'role="img" aria-label="Two points &amp; a line"' in report
+    assert 'role="figure" aria-label="Two points &amp; a line"' in report
 
 
 def test_a_report_without_a_verdict_or_sections_is_a_whole_document() -> None:

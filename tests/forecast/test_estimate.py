@@ -5,9 +5,9 @@ import pytest
 
 from engine import strategies
 from engine.experiments.experiment import Experiment, experiment_from
-from engine.experiments.training import Training
 from engine.forecast import trained_weights
-from engine.forecast.estimate import _WRITTEN_SHARE, RunCost, Speed, TaskSize, estimate, measure_speed
+from engine.forecast.estimate import _WRITTEN_SHARE, RunCost, TaskSize, estimate
+from engine.forecast.machine_speed import Speed
 from engine.forecast.trained_weights import StageWeights, weights_of
 from engine.strategies.base import Strategy
 from engine.strategies.costs import Cost, Reading
@@ -168,15 +168,6 @@ def test_the_whole_is_the_sum_over_runs_and_seeds() -> None:
     result = estimate(experiment("naive", "joint", seeds=(0, 1, 2)), SIZES, SPEED)
     assert result.seconds == pytest.approx(3 * sum(run.seconds for run in result.runs))
     assert result.memory_bytes == max(run.memory_bytes for run in result.runs)
-
-
-def test_the_speed_of_the_embedded_model_is_measured_once() -> None:
-    training = Training(block_size=32, tokens_per_step=32)
-    speed = measure_speed("tiny-gpt2", training)
-    assert speed.training_tokens_per_second > 0
-    assert speed.fisher_tokens_per_second > 0
-    assert speed.parameters > 1_000_000
-    assert measure_speed("tiny-gpt2", training) is speed
 
 
 def test_what_runs_share_costs_once() -> None:

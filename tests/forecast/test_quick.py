@@ -6,7 +6,8 @@ import pytest
 
 from engine.experiments.experiment import Experiment, experiment_from
 from engine.experiments.presets import LIMITED, PRESETS, preset_of
-from engine.forecast.estimate import Speed, estimate
+from engine.forecast.estimate import estimate
+from engine.forecast.machine_speed import Speed
 from engine.forecast.quick import LEAST_TOKENS, quick_limits
 from engine.forecast.sizes import TaskSize
 

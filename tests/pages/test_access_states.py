@@ -14,6 +14,7 @@ from tests.fake_runs import experiment
 from tests.ui.server.test_access import claims, secrets
 from ui.server import entrance, session
 from ui.server.navigation import COMPARE, EXPERIMENT, GLOSSARY, LIVE, RUNS, START, TASKS, UNDERSTAND
+from ui.server.words import ONLY_SEEING
 
 ROOT = Path(__file__).parents[2]
 PAGES = (START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY)
@@ -114,7 +115,7 @@ def test_a_reader_sees_the_page_with_every_control_that_changes_something_disabl
     changing = [b for b in (*app.button, *app.file_uploader) if b.label and not b.label.startswith(HARMLESS)]
     assert changing or page in (COMPARE, START, GLOSSARY)
     assert [b.label for b in changing if not b.disabled] == []
-    assert {b.help for b in changing} <= {entrance.ONLY_SEEING}
+    assert {b.help for b in changing} <= {ONLY_SEEING}
 
 
 @pytest.mark.parametrize(("who", "words"), [("ray", "may see, not change"), ("edith", "")])
@@ -130,7 +131,7 @@ def test_the_sidebar_says_as_whom_one_is_here_and_leads_out(who: str, words: str
 def test_an_editor_has_the_same_controls_enabled(page: str) -> None:
     app = opened(page, claims("edith@example.org"))
     changing = [b for b in (*app.button, *app.file_uploader) if b.label and not b.label.startswith(HARMLESS)]
-    assert [b.help for b in changing if b.help == entrance.ONLY_SEEING] == []
+    assert [b.help for b in changing if b.help == ONLY_SEEING] == []
 
 
 def test_the_operator_s_word_opens_a_shared_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from engine.store import Store
 from tests.fake_desk import FakeDesk, state
 from ui.compare import words
 from ui.compare.parts.run_choice import LEFT_OUT
-from ui.compare.tables import BEHIND
+from ui.compare.table_words import BEHIND
 from ui.server import session
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
@@ -160,7 +160,8 @@ def test_a_finished_experiment_is_read_at_a_glance(store: Store) -> None:
         "Cost", "1×", "naive's tokens", "800 tokens a run", "4 s, as long as naive",
         "How sure", "Established", "0.544 ± 0.034 bits per byte more than Naive", "p = 0.00317, 2 seeds",
     ]  # fmt: skip
-    assert "For reference, joint" in text_of(page), "the verdict in full stands behind a button"
+    assert "For reference, Joint" in text_of(page), "the verdict in full stands behind a button"
+    assert "replay (" not in text_of(page), "strategies go by their short names"
 
 
 def test_the_strategies_stand_beside_the_figure_the_one_that_kept_most_first(store: Store) -> None:

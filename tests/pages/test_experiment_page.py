@@ -16,7 +16,7 @@ from engine.experiments.portable import portable
 from engine.experiments.presets import PRESETS
 from engine.experiments.yaml_file import load_experiment, parse_experiment, to_yaml
 from engine.forecast import quick
-from engine.forecast.estimate import Speed
+from engine.forecast.machine_speed import Speed
 from engine.store import Store
 from engine.strategies import heading_of, needs_of, offered
 from engine.tasks import Document, Task

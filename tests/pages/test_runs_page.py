@@ -20,6 +20,7 @@ from ui.adding import words as adding
 from ui.manage import words as manage
 from ui.runs import words
 from ui.server import access, entrance, session
+from ui.server.words import ONLY_SEEING
 
 linked: list[str] = []
 """The labels of links to other pages, which a page that is tested by itself has not."""
@@ -212,7 +213,7 @@ def test_moving_to_the_bin_and_back(store: Store, filled: tuple[str, str]) -> No
     app = page(words.BIN)
     shown = table(app)
     assert shown[["What", "Name", "Runs"]].values.tolist() == [["experiment", "kitchen", 2]]
-    assert (shown["Goes"] - shown["Deleted"]).dt.total_seconds().tolist() == [86_400]
+    assert (shown["Deleted on"] - shown["Moved here"]).dt.total_seconds().tolist() == [86_400]
     assert "1 entry in the bin. Emptying it frees" in texts(app)
     assert app.button(key="runs_restore").disabled
     wastebin.restore(store, Chosen(filled[:1]))
@@ -258,7 +259,7 @@ def test_a_reader_sees_everything_and_changes_nothing(
     own = ("runs_do_", "runs_restore", "runs_empty")
     refused = [button for button in app.button if (button.key or "").startswith(own)]
     assert len(refused) >= 2
-    assert all(button.disabled and button.help == entrance.ONLY_SEEING for button in refused)
+    assert all(button.disabled and button.help == ONLY_SEEING for button in refused)
 
 
 def test_comparing_runs_leaves_out_the_others_of_their_experiments(

@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from engine.experiments.demo import demo_experiment
 from engine.store import Store
-from engine.store.schema import runs
+from engine.store.schema import now, runs
 from tests.fake_runs import experiment
 from ui.server import session
-from ui.start import newcomer, words
+from ui.start import newcomer, view, words
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -60,10 +60,16 @@ def test_what_goes_on_stands_first_with_its_progress(store: Store, tmp_path: Pat
     app = page()
     shown = texts(app)
     assert shown.index(r"second \*bold\*") < shown.index("first")
-    assert "0 of 2 runs ended" in shown
+    assert "0 of 2 runs finished" in shown
     assert "Waiting" in shown
     assert "4 runs to go" in shown
     assert [button.label for button in app.button] == ["New experiment"]
+
+
+def test_a_run_that_failed_is_not_counted_as_finished_while_others_wait(store: Store, tmp_path: Path) -> None:
+    failed, _ = store.runs(store.add_experiment(experiment(tmp_path)))["run_id"]
+    store.set_status(failed, "failed", "The loss is no longer a finite number.")
+    assert "0 of 2 runs finished, 1 failed or cut short" in texts(page())
 
 
 def test_a_failed_run_is_named_with_its_reason(store: Store, tmp_path: Path) -> None:
@@ -94,6 +100,19 @@ def test_what_ended_since_the_last_visit_stands_apart_from_what_came_before(
     shown = texts(app)
     assert shown.index("fresh") < shown.index("old")
     assert "2 of 2 runs finished" in shown
+
+
+def test_what_came_long_before_is_on_the_runs_page(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "SHOWN_EARLIER", 1)
+    monkeypatch.setattr(store, "last_visit", lambda visitor: now() + 1)
+    for number in range(3):
+        for run_id in store.runs(store.add_experiment(experiment(tmp_path, name=f"number {number}")))["run_id"]:
+            store.set_status(run_id, "finished")
+    app = page()
+    assert "2 more experiments on the Runs page" in [link.label for link in app.get("page_link")]
+    assert "number 0" not in texts(app)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from engine.tasks.library import Library
 from tests.pages.test_tasks_page import LINES, labelled, names, opened, press, shown, upload
 from ui.server import session
 from ui.tasks import library_list, preview
-from ui.tasks.columns import SEPARATORS
+from ui.tasks.form_words import SEPARATORS
 
 
 @pytest.fixture(autouse=True)

@@ -168,7 +168,7 @@ def test_higher_accuracy_wins_where_the_score_is_accuracy() -> None:
     found = verdict(run_frame(frame, matrix, CURVE, "accuracy"), "accuracy")
     assert found.winner == "replay"
     assert "14.3 points more than naive" in found.sentences[0]
-    assert "47.6% in accuracy" in " ".join(found.sentences)
+    assert "47.6\u202f% in accuracy" in " ".join(found.sentences)
 
 
 def test_only_seeds_that_every_configuration_completed_are_judged() -> None:

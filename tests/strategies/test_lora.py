@@ -19,7 +19,8 @@ from engine.common.durable_files import is_whole
 from engine.common.errors import ConfigError
 from engine.common.random_streams import Streams
 from engine.experiments.experiment import experiment_from
-from engine.forecast.estimate import Speed, TaskSize, estimate
+from engine.forecast.estimate import TaskSize, estimate
+from engine.forecast.machine_speed import Speed
 from engine.forecast.trained_weights import stage_weights
 from engine.models import adapters, lm_head
 from engine.models.likelihood import interruptible

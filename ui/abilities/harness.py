@@ -9,10 +9,11 @@ from engine.common.errors import PalimpsestError
 from engine.harness.results_file import MOST_BYTES
 from engine.insight.harness_evaluations import command_of, doubt, kept_files
 from engine.insight.requests import Source
+from ui.abilities import words
 from ui.server import actions, entrance, session
 from ui.server.entrance import for_editors
 from ui.understand.models import Models
-from ui.widgets.text import bytes_size, plain, plural
+from ui.widgets.text import plain, plural
 
 USUAL_TASKS = "lambada_openai,arc_easy"
 _KEPT = "understand_harness_kept"
@@ -20,20 +21,20 @@ _KEPT = "understand_harness_kept"
 
 def show_harness(models: Models, shown: Sequence[Source]) -> None:
     """The command, the upload and what is kept, of the models that are shown."""
-    with st.expander("More tasks, with lm-evaluation-harness", icon=":material/terminal:"):
-        st.markdown(
-            "EleutherAI's harness evaluates a checkpoint on hundreds of tasks. It is not part of this program: install "
-            "it with `pip install 'lm_eval[hf]'` where its data sets can be downloaded, run the line below there, and "
-            "give back the `results_….json` that it writes."
-        )
+    with st.expander(words.HARNESS, icon=":material/terminal:"):
+        st.markdown(words.HARNESS_TEXT)
         left, right = st.columns([2, 3])
         source = left.selectbox(
-            "Model", shown, index=len(shown) - 1, format_func=models.names.__getitem__, key="understand_harness_model",
-            help="The model that the command evaluates, and that a results file is kept with.",
-        )  # fmt: skip
+            words.MODEL,
+            shown,
+            index=len(shown) - 1,
+            format_func=models.names.__getitem__,
+            key="understand_harness_model",
+            help=words.MODEL_HELP,
+        )
         tasks = right.text_input(
-            "Tasks", USUAL_TASKS, key="understand_harness_tasks", max_chars=2000,
-            help="Names of tasks or groups, with commas between them; `lm_eval ls tasks` lists them.",
+            words.TASKS, USUAL_TASKS, key="understand_harness_tasks", max_chars=2000,
+            help=words.TASKS_HELP,
         )  # fmt: skip
         _show_command(source, tasks)
         _take_file(models, source)
@@ -42,10 +43,7 @@ def show_harness(models: Models, shown: Sequence[Source]) -> None:
 
 def _show_command(source: Source, tasks: str) -> None:
     if not entrance.is_private():
-        st.caption(
-            "The command names folders of the server, which are shown on its own machine alone: "
-            "`python -m engine understand DATA --run RUN --stage STAGE --lm-eval TASKS` prints it there."
-        )
+        st.caption(words.COMMAND_ELSEWHERE)
         return
     try:
         st.code(command_of(session.store(), source, tasks), language="bash", wrap_lines=True)
@@ -55,15 +53,15 @@ def _show_command(source: Source, tasks: str) -> None:
 
 def _take_file(models: Models, source: Source) -> None:
     uploaded = st.file_uploader(
-        f"Results of {plain(models.names[source])}", type=["json"], key="understand_harness_upload",
+        words.results_of(models.names[source]), type=["json"], key="understand_harness_upload",
         max_upload_size=MOST_BYTES // 10**6,
-        **for_editors(f"The results_….json of lm_eval, {bytes_size(MOST_BYTES)} at most. It is read and not executed."),
+        **for_editors(words.upload_help(MOST_BYTES)),
     )  # fmt: skip
     if uploaded is None:
         return
     if st.button(
-        "Keep these results", key="understand_harness_keep", icon=":material/add_chart:",
-        **for_editors("Their values become columns of the table above, and stand in results.json."),
+        words.KEEP, key="understand_harness_keep", icon=":material/add_chart:",
+        **for_editors(words.KEEP_HELP),
     ):  # fmt: skip
         try:
             kept = actions.keep_harness(source, uploaded.name, uploaded.getvalue())
@@ -71,10 +69,8 @@ def _take_file(models: Models, source: Source) -> None:
             st.error(plain(str(error)), icon=":material/error:")
             return
         left_out = kept.results.left_out
-        more = f" Left out, since no numbers: {', '.join(left_out[:5])}." if left_out else ""
-        st.session_state[_KEPT] = (
-            f"{plural(len(kept.results.values), 'value')} kept with {models.names[source]}.{more} {doubt(source, kept)}"
-        )
+        more = words.left_out(left_out) if left_out else ""
+        st.session_state[_KEPT] = words.kept(len(kept.results.values), models.names[source], more, doubt(source, kept))
         st.rerun()
 
 
@@ -93,9 +89,9 @@ def _show_kept(models: Models) -> None:
         left, right = st.columns([8, 1], vertical_alignment="center")
         left.caption(plain(f"{said}. {doubt(source, kept)}".strip()))
         right.button(
-            "Delete", key=f"understand_harness_delete_{source.run_id}_{kept.kept_id}", type="tertiary",
+            words.DELETE, key=f"understand_harness_delete_{source.run_id}_{kept.kept_id}", type="tertiary",
             icon=":material/delete:", on_click=_delete, args=(source.run_id, kept.kept_id),
-            **for_editors("Delete these results."),
+            **for_editors(words.DELETE_HELP),
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from engine.common.numerals import percent
 from engine.insight.measures.probes import PROBES, Probe
 from engine.insight.requests import Source
+from ui.abilities import words
 from ui.understand.token_colours import GAINED, LOST
 from ui.widgets.shown_text import QUIET, SMALL, shown
 
@@ -34,7 +35,9 @@ def table_html(models: Sequence[Source], names: Mapping[Source, str], rows: Rows
     by_place = {(Source(row["run_id"], row["stage"]), row["probe"]): row for row in rows}
     values = {(Source(row.run_id, row.stage), column_of(row)): row for row in others.itertuples()}
     columns = list(dict.fromkeys(column for model, column in values if model in models))
-    head = "".join([_head("Model", ""), *map(_probe_head, PROBES), *(_head(task, metric) for task, metric in columns)])
+    head = "".join(
+        [_head(words.MODEL, ""), *map(_probe_head, PROBES), *(_head(task, metric) for task, metric in columns)]
+    )
     body = "".join(
         f'<tr><th scope="row" style="{_FIRST}">{shown(names[model])}</th>'
         + "".join(_cell(by_place.get((model, probe.name))) for probe in PROBES)
@@ -43,7 +46,7 @@ def table_html(models: Sequence[Source], names: Mapping[Source, str], rows: Rows
         for model in models
     )
     return (
-        '<div style="overflow-x:auto" tabindex="0" role="region" aria-label="What each model can do">'
+        f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="{words.TABLE_LABEL}">'
         f'<table style="border-collapse:collapse;font-size:.9rem;width:100%"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -55,7 +58,7 @@ def column_of(row: Any) -> tuple[str, str]:
 
 
 def _probe_head(probe: Probe) -> str:
-    return _head(probe.title, f"chance {percent(probe.chance)}", probe.what)
+    return _head(probe.title, words.chance(percent(probe.chance)), probe.what)
 
 
 def _head(title: str, note: str, help: str = "") -> str:
@@ -72,13 +75,13 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     if row["change"]:
         sign, colour = _MARKS[row["change"]]
         sign = f'<span style="color:rgb{colour}">{sign}</span>'
-        mark = f' <span style="{_NOTE};font-weight:600">{sign} {row["change"]}</span>'
-    notes = f"{100 * row['low']:.0f} to {percent(row['high'])}"
+        mark = f' <span style="{_NOTE};font-weight:600">{sign} {words.CHANGES[row["change"]]}</span>'
+    notes = words.interval(row["low"], row["high"])
     if row["is_at_chance"]:
-        notes += " · as by chance"
+        notes += words.AT_CHANCE
     written = ""
     if row["written"] is not None:
-        written = f'<div style="{_NOTE};{QUIET}">written: {percent(row["written"])}</div>'
+        written = f'<div style="{_NOTE};{QUIET}">{words.written(percent(row["written"]))}</div>'
     number = f'<span style="{QUIET if row["is_at_chance"] else "font-weight:600"}">{percent(row["share"])}</span>'
     return (
         f'<td style="{_CELL}"><div style="white-space:nowrap">{number}{mark}</div>{_line(row)}'
@@ -106,9 +109,9 @@ def _line(row: Mapping[str, Any]) -> str:
 def _value(row: Any) -> str:
     if row is None:
         return f'<td style="{_CELL};{QUIET}">–</td>'
-    number = "no number" if pd.isna(row.value) else f"{row.value:.4g}"
+    number = words.NO_NUMBER if pd.isna(row.value) else f"{row.value:.4g}"
     notes = [] if pd.isna(row.stderr) else [f"± {row.stderr:.2g}"]
-    notes += [] if pd.isna(row.items) else [f"{int(row.items):,} items"]
+    notes += [] if pd.isna(row.items) else [words.items(int(row.items))]
     below = "".join(f'<div style="{_NOTE};{QUIET}">{note}</div>' for note in notes)
     return f'<td style="{_CELL}">{number}{below}</td>'
 
@@ -122,5 +125,5 @@ def example_html(probe: Probe, prompt: str, choices: Sequence[str], right: int) 
     return (
         f'<p style="{SMALL};margin:.8rem 0 .2rem"><b>{html.escape(probe.title)}.</b> {html.escape(probe.what)}</p>'
         f'<pre style="font-size:.8rem;margin:.1rem 0;white-space:pre-wrap">{shown(prompt)}</pre>'
-        f'<p style="{SMALL};{QUIET}">Choices: {" · ".join(parts)}</p>'
+        f'<p style="{SMALL};{QUIET}">{words.choices(parts)}</p>'
     )

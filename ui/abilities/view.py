@@ -12,6 +12,7 @@ from engine.insight.harness_evaluations import COLUMNS, evaluations
 from engine.insight.measures.probe_items import items_of
 from engine.insight.measures.probes import ITEMS, PROBES
 from engine.insight.requests import ProbesRequest, Source
+from ui.abilities import words
 from ui.abilities.harness import show_harness
 from ui.abilities.table import example_html, table_html
 from ui.server import session
@@ -22,19 +23,19 @@ from ui.understand.pair_choice import show_no_stage
 from ui.widgets.text import plain
 
 EVERY, LAST = "every", "last"
-_STAGES = {EVERY: "Every stage", LAST: "The last stage"}
+_STAGES = {EVERY: words.EVERY, LAST: words.LAST}
 Choices = dict[str, str | Sequence[str]]
 
 
 def show_abilities(experiment_id: str, models: Models, address: Address) -> Choices:
     """Draw the view; gives the choices for the address."""
     if not models.stages:
-        show_no_stage(experiment_id, "Here it will stand what each stage can still do of what no task teaches.")
+        show_no_stage(experiment_id, words.TO_COME)
         return {}
     runs, which = _choose(experiment_id, models, address)
     choices: Choices = {"run": runs, "stages": which}
     if not runs:
-        st.info("No run is chosen; choose one whose stages shall be held against the probes.", icon=":material/info:")
+        st.info(words.NO_RUN, icon=":material/info:")
         return choices
     base = next(source for source in models.names if source.stage == 0)
     stages = {run_id: models.stages[run_id] if which == EVERY else models.stages[run_id][-1:] for run_id in runs}
@@ -49,15 +50,15 @@ def _choose(experiment_id: str, models: Models, address: Address) -> tuple[list[
     wide, narrow = st.columns([3, 2], vertical_alignment="bottom")
     named = [run_id for run_id in address.all("run") if run_id in models.stages]
     runs = wide.multiselect(
-        "Runs", list(models.stages), default=named or list(models.stages)[:1],
+        words.RUNS, list(models.stages), default=named or list(models.stages)[:1],
         format_func=models.run_names.__getitem__, wrap=True, key=address.key(f"abilities_runs_{experiment_id}"),
-        help="Their models are held against every probe, beside the base model.",
+        help=words.RUNS_HELP,
     )  # fmt: skip
     first = address.first("stages")
     which = narrow.segmented_control(
-        "Of each run", list(_STAGES), default=first if first in _STAGES else EVERY, format_func=_STAGES.__getitem__,
+        words.STAGES_OF, list(_STAGES), default=first if first in _STAGES else EVERY, format_func=_STAGES.__getitem__,
         required=True, key=address.key(f"abilities_stages_{experiment_id}"),
-        help="Every stage whose checkpoint is there, or the last of them alone.",
+        help=words.STAGES_OF_HELP,
     )  # fmt: skip
     return runs, str(which)
 
@@ -70,25 +71,14 @@ def _draw(models: Models, shown: Sequence[Source], rows: Any, grows: bool) -> No
         st.error(plain(str(error)), icon=":material/error:")
         others = pd.DataFrame(columns=list(COLUMNS))
     st.html(table_html(shown, models.names, rows or [], others))
-    tested = "Tests follow once all models are done. " if grows else ""
-    spread = "" if others.empty else " ± after a value of lm-evaluation-harness is its standard error."
-    st.caption(
-        f"The share of {ITEMS} items whose right choice a model finds likeliest, with its 95% interval; the dotted "
-        f"line is chance. {tested}▼ fell and ▲ rose: since the base model, by McNemar's exact test on the same items, "
-        "with Holm's correction over all that is compared here (p < 0.05). Written: the share of greedy answers that "
-        f"are exactly right.{spread}"
-    )
+    tested = words.TESTS_FOLLOW if grows else ""
+    spread = "" if others.empty else words.STANDARD_ERROR
+    st.caption(words.about_the_table(ITEMS, tested, spread))
 
 
 def _show_explanation() -> None:
-    with st.expander("What the probes ask, and what chance means", icon=":material/quiz:"):
-        st.markdown(
-            "The items are generated, the same for every model, and need no network. A choice counts by the sum of the "
-            "log-probabilities of its tokens after the prompt, so that base models can take part. Looking at the "
-            "choices without the prompt is right as often as chance, by the way they are drawn: a share **as by "
-            "chance** says that the model makes nothing of the prompt. A probe on which the base model is at chance "
-            "can't show forgetting: there was nothing to forget."
-        )
+    with st.expander(words.ABOUT_PROBES, icon=":material/quiz:"):
+        st.markdown(words.ABOUT_PROBES_TEXT)
         for probe in PROBES:
             item = items_of(probe)[1]
             st.html(example_html(probe, item.prompt, item.choices, item.right))

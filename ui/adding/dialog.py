@@ -16,6 +16,7 @@ from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.tasks import upload_draft
 from ui.widgets.text import plain
+from ui.widgets.words import with_seed
 
 if TYPE_CHECKING:
     from engine.experiments.experiment import Experiment, RunSpec
@@ -91,7 +92,7 @@ def _run(specs: dict[str, RunSpec], run_id: str | None) -> RunSpec | None:
     """The one run to go on with, None for all of them."""
     if len(specs) < 2:
         return None
-    named = {words.every_run(len(specs)): None} | {f"{spec.label}, seed {spec.seed}": spec for spec in specs.values()}
+    named = {words.every_run(len(specs)): None} | {with_seed(spec.label, spec.seed): spec for spec in specs.values()}
     first = 0 if run_id not in specs else 1 + list(specs).index(run_id)
     return named[st.selectbox(words.RUNS, list(named), first, key="adding_run", help=words.RUNS_HELP)]
 

@@ -10,6 +10,7 @@ from engine.tasks.columns import Columns
 from engine.tasks.documents import Task
 from engine.tasks.library import MAX_NAME
 from engine.tasks.load import documents_of
+from ui.adding import words
 from ui.tasks.upload_draft import Reading
 
 _SHARE = 0.1
@@ -29,10 +30,10 @@ def read_as_recognised(readings: Sequence[Reading]) -> ReadTask:
     can't be used."""
     for reading in readings:
         if reading.error or not reading.usable:
-            raise TaskError(reading.error or f"{reading.file.name}: nothing in this file can be used.")
+            raise TaskError(reading.error or words.unusable(reading.file.name))
     contents = [content for reading in readings for content in reading.usable]
     sources = tuple(reading.file.name for reading in readings)
-    name = sources[0] if len(sources) == 1 else f"these {len(sources)} files"
+    name = sources[0] if len(sources) == 1 else words.these_files(len(sources))
     divided = documents_of(name, contents, None, "auto", Columns(), _SHARE)
     division = divided.division
     stem = clean_name(PurePath(sources[0]).name.split(".")[0].replace("_", " ")[:MAX_NAME])

@@ -38,3 +38,11 @@ def documents(train: int, held_out: int) -> str:
 
 def name_of(experiment: str, task: str) -> str:
     return f"{experiment} + {task}"
+
+
+def unusable(file: str) -> str:
+    return f"{file}: nothing in this file can be used."
+
+
+def these_files(number: int) -> str:
+    return f"these {number} files"

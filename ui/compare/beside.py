@@ -10,19 +10,9 @@ from engine.experiments.experiment import Experiment
 from engine.results.guard_histories import GuardHistory, guard_histories
 from engine.store import Store
 from figures.theme import SCORES
+from ui.compare import table_words
 
 NOTHING = "–"
-GENERAL, CHANGE, DRIFT, HOLD, LOST = (
-    "General text", "Change from the base model", "KL from the base model", "Guards that hold", "No longer"
-)  # fmt: skip
-TITLE = "Beside the tasks"
-HELPS = {
-    GENERAL: "The score of a text that no task touches, of the final model.",
-    CHANGE: "Against the base model, which it began as.",
-    DRIFT: "How far the model's predictions on the general text have moved from the base model's, nats per token.",
-    HOLD: "Of the final model, over all seeds.",
-    LOST: "What held for the base model or after a stage, and does not for the final model, with the stage.",
-}
 
 
 def read_guards(
@@ -50,16 +40,16 @@ def beside_view(
     style = SCORES[score] if score in whole else SCORES["bits_per_byte"]
     rows = []
     for configuration, part in complete.groupby("configuration", sort=False):
-        row = {"Strategy": str(configuration)}
+        row = {table_words.STRATEGY: str(configuration)}
         if not whole.empty:
             row |= _general(whole[whole["run_id"].isin(part["run_id"])], style.name)
         own = [history for run_id in part["run_id"] for history in guards.get(run_id, ())]
         if guards:
-            row[HOLD] = f"{sum(each.holds for each in own)} of {len(own)}" if own else NOTHING
+            row[table_words.HOLD] = table_words.of_all(sum(each.holds for each in own), len(own)) if own else NOTHING
             lost = dict.fromkeys(
-                f"{each.guard.title} (stage {each.lost_at})" for each in own if each.lost_at is not None
+                table_words.lost_guard(each.guard.title, each.lost_at) for each in own if each.lost_at is not None
             )
-            row[LOST] = ", ".join(lost) or NOTHING
+            row[table_words.NO_LONGER] = ", ".join(lost) or NOTHING
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -69,12 +59,12 @@ def _general(whole: pd.DataFrame, score: str) -> dict[str, str]:
     style = SCORES[score]
     ends = [part.sort_values("stage") for _, part in whole.groupby("run_id")]
     if not ends:
-        return dict.fromkeys((GENERAL, CHANGE, DRIFT), NOTHING)
+        return dict.fromkeys((table_words.GENERAL, table_words.CHANGE, table_words.DRIFT), NOTHING)
     last = [float(part[score].iloc[-1]) for part in ends]
     changes = [float(part[score].iloc[-1] - part[score].iloc[0]) for part in ends]
     drifts = [float(part["drift"].iloc[-1]) for part in ends]
     return {
-        GENERAL: f"{style.text(fmean(last))} {style.unit}",
-        CHANGE: style.change(fmean(changes)),
-        DRIFT: written(fmean(drifts), ".3f"),
+        table_words.GENERAL: f"{style.text(fmean(last))} {style.unit}",
+        table_words.CHANGE: style.change(fmean(changes)),
+        table_words.DRIFT: written(fmean(drifts), ".3f"),
     }

@@ -16,7 +16,9 @@ from engine.results.operations import operations_of
 from engine.results.verdict import Verdict, verdict
 from engine.store import Store
 from figures.theme import brief_labels
+from ui.compare import words
 from ui.compare.beside import read_guards
+from ui.widgets.words import with_seed
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,6 @@ def run_name(run: Mapping[Any, Any]) -> str:
     """The short name of a run's configuration, its order of the tasks where this varies, and its seed; holds the user's
     names."""
     number = order_number(str(run["label"]))
-    order = "" if number is None else f", order {number}"
+    order = "" if number is None else words.in_order(number)
     configuration = str(run["configuration"])
-    return f"{brief_labels([configuration])[configuration]}{order}, seed {run['seed']}"
+    return with_seed(brief_labels([configuration])[configuration] + order, run["seed"])

@@ -9,6 +9,7 @@ from engine import strategies
 from engine.experiments.demo import demo_experiment
 from engine.results.comparison import REFERENCE, sign
 from figures.theme import LineStyle, brief_labels, strategy_styles
+from ui.compare import words
 from ui.compare.compared_runs import Comparison
 
 MOST_DRAWN = 8
@@ -42,10 +43,9 @@ def choose_drawn(comparison: Comparison) -> list[str]:
         st.session_state[kept] = list(st.session_state[key])
 
     chosen = st.multiselect(
-        "Drawn in colour", names, st.session_state.get(kept, few), key=key, on_change=keep, placeholder="the best",
+        words.DRAWN, names, st.session_state.get(kept, few), key=key, on_change=keep, placeholder=words.THE_BEST,
         format_func=brief.__getitem__,
-        help=f"At first naive, joint and those that kept most, {MOST_DRAWN} in all. The others stay grey in the "
-        "figures and have no matrix. Two strategies may share a colour: markers and dashes tell those apart.",
+        help=words.drawn_help(MOST_DRAWN),
     )  # fmt: skip
     return [name for name in names if name in (chosen or few)]
 

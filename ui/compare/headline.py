@@ -11,6 +11,7 @@ from engine.results.comparison import KEPT, REFERENCE, configuration_frame, sign
 from engine.results.paired_tests import PairedDifference
 from engine.results.verdict import UNITS, chance, difference, margin, on_common_seeds
 from engine.results.verdict import amount as level
+from engine.strategies.short_names import with_short_names
 from figures.numbers import NOTHING, amount, count, decimal, duration, exact, percent
 from figures.theme import brief_labels
 from ui.compare import words
@@ -32,18 +33,23 @@ def headline(comparison: Comparison) -> str:
     """The verdict in one sentence without its numbers."""
     verdict = comparison.verdict
     if verdict.winner is None or not verdict.differences:
-        return _with_short_names(verdict.sentences[0], comparison)
+        return in_full(comparison)[0]
     nearest = verdict.differences[0]
     name, rival = (_short(each, comparison) for each in (nearest.better, nearest.rival))
     seeds = len(nearest.by_seed)
     if nearest.is_established:
-        every = f"every one of {seeds}" if nearest.seeds_better == seeds else f"{nearest.seeds_better} of {seeds}"
-        return f"{name} kept most: more than {rival}, the next best, in {every} {nearest.draws}."
+        return words.kept_most(name, rival, nearest.seeds_better, seeds, nearest.draws)
     if nearest.is_nothing:
-        return f"{name} and {rival} kept the same."
+        return words.kept_the_same(name, rival)
     if seeds == 1:
-        return f"{name} kept most in the one seed that was compared, which can't show what is chance."
-    return f"{name} kept most, but that it kept more than {rival} is not established."
+        return words.kept_most_in_one_seed(name)
+    return words.kept_most_perhaps(name, rival)
+
+
+def in_full(comparison: Comparison) -> list[str]:
+    """All sentences of the verdict, in which strategies go by their short names."""
+    labels = comparison.runs["configuration"].unique()
+    return [with_short_names(sentence, labels) for sentence in comparison.verdict.sentences]
 
 
 def four_figures(comparison: Comparison) -> list[Figure]:
@@ -68,9 +74,9 @@ def _kept(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None", score: str) 
     if pd.isna(winner[KEPT]):
         return Figure(words.KEPT, NOTHING, "", (f"{winner[f'{KEPT}_reason']}.",), words.KEPT_HELP)
     if naive is not None and pd.notna(naive[KEPT]):
-        notes.append(f"naive {percent(naive[KEPT])}")
+        notes.append(words.naive(percent(naive[KEPT])))
     lost = winner["backward_transfer"]
-    notes.append(f"{difference(abs(lost), score)} {'lost' if lost < 0 else 'gained'}")
+    notes.append(words.lost(difference(abs(lost), score), lost < 0))
     return Figure(words.KEPT, percent(winner[KEPT]), words.OF_LEARNT, tuple(notes), words.KEPT_HELP)
 
 
@@ -91,19 +97,18 @@ def _learnt(
 def _against(name: str, worse: float, score: str) -> str:
     apart = difference(abs(worse), score)
     if apart == difference(0.0, score):
-        return f"as well as {name}"
-    return f"{apart} {'worse' if worse > 0 else 'better'} than {name}"
+        return words.as_well_as(name)
+    return words.apart(apart, worse > 0, name)
 
 
 def _cost(winner: "pd.Series[Any]", naive: "pd.Series[Any] | None") -> Figure:
     tokens, seconds = winner["target_tokens"], winner["seconds"]
     if naive is None or not naive["target_tokens"] or pd.isna(naive["target_tokens"]) or pd.isna(tokens):
-        return Figure(words.PRICE, count(tokens), words.TOKENS, (f"{duration(seconds)} a run",), words.PRICE_HELP)
-    notes = [f"{amount(tokens, 'token')} a run"]
+        return Figure(words.PRICE, count(tokens), words.TOKENS, (words.a_run(duration(seconds)),), words.PRICE_HELP)
+    notes = [words.a_run(amount(tokens, "token"))]
     if pd.notna(seconds) and pd.notna(naive["seconds"]):
         more = round(seconds - naive["seconds"])
-        against = f"{duration(abs(more))} {'more' if more > 0 else 'less'} than" if more else "as long as"
-        notes.append(f"{duration(seconds)}, {against} naive")
+        notes.append(words.time_against_naive(duration(seconds), duration(abs(more)) if more else "", more > 0))
     times = decimal(round(tokens / naive["target_tokens"], 2))
     return Figure(words.PRICE, f"{times}×", words.NAIVES_TOKENS, tuple(notes), words.PRICE_HELP)
 
@@ -126,8 +131,8 @@ def _sure(comparison: Comparison) -> Figure:
 
 def _found(nearest: PairedDifference, comparison: Comparison) -> str:
     if not isfinite(nearest.mean):
-        return f"next best: {_short(nearest.rival, comparison)}"
-    return f"{margin(nearest, comparison.score)} more than {_short(nearest.rival, comparison)}"
+        return words.next_best(_short(nearest.rival, comparison))
+    return words.more_than(margin(nearest, comparison.score), _short(nearest.rival, comparison))
 
 
 def _beside(table: pd.DataFrame, winner: "pd.Series[Any]", strategy: str) -> "pd.Series[Any] | None":
@@ -138,10 +143,3 @@ def _beside(table: pd.DataFrame, winner: "pd.Series[Any]", strategy: str) -> "pd
 
 def _short(configuration: str, comparison: Comparison) -> str:
     return brief_labels(comparison.runs["configuration"].unique())[configuration]
-
-
-def _with_short_names(sentence: str, comparison: Comparison) -> str:
-    brief = brief_labels(comparison.runs["configuration"].unique())
-    for label in sorted(brief, key=len, reverse=True):
-        sentence = sentence.replace(label, brief[label])
-    return sentence

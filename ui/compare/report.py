@@ -14,18 +14,15 @@ from figures.curves import loss_figure
 from figures.lines import lines_of
 from figures.report import Section, report_html
 from figures.theme import alt_text
+from ui.compare import words
 from ui.compare.compared_runs import Comparison, ordered_tasks, run_name
+from ui.compare.headline import in_full
 from ui.compare.orders_view import order_sections
 from ui.compare.sections import figure_sections, table_sections
 from ui.compare.tables import NOTHING, runs_text
-from ui.widgets.text import plural
 
 MOST_CURVES = 12
 """Runs whose losses are drawn; each takes up to a few hundred kilobytes."""
-_FACTS = {
-    "device": "Device", "platform": "System", "cpus": "Processors", "threads": "Threads", "precision": "Precision",
-    "python": "Python", "torch": "PyTorch", "transformers": "Transformers", "commit": "Palimpsest, commit",
-}  # fmt: skip
 
 
 def report(store: Store, comparison: Comparison, first: Iterable[Section] = ()) -> str:
@@ -41,12 +38,12 @@ def report(store: Store, comparison: Comparison, first: Iterable[Section] = ()) 
         *curve_sections(store, shown),
     ]
     about_runs = " ".join(clipping_sentences(shown.runs))
-    sections.append(Section("Runs", about_runs, table=runs_text(shown.runs, shown.unfair, shown.score)))
+    sections.append(Section(words.RUNS, about_runs, table=runs_text(shown.runs, shown.unfair, shown.score)))
     sections.append(machine_section(store, shown))
     for experiment in comparison.experiments.values():
-        sections.append(Section(f"Experiment: {experiment.name}", code=portable_yaml(experiment)))
-    made = f"Made by Palimpsest on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
-    return report_html(f"What was kept: {', '.join(names)}", shown.verdict.sentences, sections, made)
+        sections.append(Section(words.of_experiment(experiment.name), code=portable_yaml(experiment)))
+    made = words.made(datetime.now(UTC))
+    return report_html(words.report_title(names), in_full(shown), sections, made)
 
 
 def without_places(comparison: Comparison) -> Comparison:
@@ -70,17 +67,14 @@ def curve_sections(store: Store, comparison: Comparison) -> Iterator[Section]:
     chosen = furthest.drop_duplicates("configuration").sort_index()
     left_out = len(chosen) - MOST_CURVES
     for number, run in enumerate(chosen.head(MOST_CURVES).to_dict("records")):
-        text = (
-            "What this run minimised (solid) and the held-out loss of every task (dashed), step by step, on the "
-            "sample of held-out text that is scored inside stages."
-        )
+        text = words.CURVES_TEXT
         if left_out > 0 and number == MOST_CURVES - 1:
-            text += f" {plural(left_out, 'more strategy or setting is', 'more strategies or settings are')} not drawn."
+            text += words.not_drawn(left_out)
         tasks = ordered_tasks(comparison, run)
         run_id = run["run_id"]
         lines, curve, stages = lines_of(store.losses(run_id)), store.curve(run_id), store.stages(run_id)
         figure = loss_figure(lines, curve, stages, tasks)
-        yield Section(f"Losses: {run_name(run)}", text, figure, alt_text(figure), wide=True)
+        yield Section(words.losses_of(run_name(run)), text, figure, alt_text(figure), wide=True)
 
 
 def machine_section(store: Store, comparison: Comparison) -> Section:
@@ -90,18 +84,18 @@ def machine_section(store: Store, comparison: Comparison) -> Section:
     environments = store.environments(comparison.runs["run_id"].tolist())
     for run in comparison.runs.to_dict("records"):
         if environment := environments[run["run_id"]]:
-            facts = tuple(_fact(environment, name) for name in _FACTS)
+            facts = tuple(_fact(environment, name) for name in words.FACTS)
             of_runs.setdefault(facts, []).append(run_name(run))
             nodes.setdefault(facts, {})[_fact(environment, "node")] = None
     if not of_runs:
-        return Section("Machine and versions", "No run has begun.")
+        return Section(words.MACHINE, words.NO_RUN_BEGUN)
     alone = len(of_runs) == 1
-    text = "All runs were trained with the same." if alone else "The runs were not all trained with the same."
-    table = pd.DataFrame({"": [*_FACTS.values(), "Node", "Runs"]})
+    text = words.SAME_MACHINE if alone else words.OTHER_MACHINES
+    table = pd.DataFrame({"": [*words.FACTS.values(), words.NODE, words.RUNS]})
     for number, (facts, names) in enumerate(of_runs.items(), start=1):
-        runs = f"all {len(names)}" if alone else "; ".join(names)
-        table["Trained with" if alone else f"Trained with ({number})"] = [*facts, ", ".join(nodes[facts]), runs]
-    return Section("Machine and versions", text, table=table)
+        runs = words.all_runs(len(names)) if alone else "; ".join(names)
+        table[words.trained_with(None if alone else number)] = [*facts, ", ".join(nodes[facts]), runs]
+    return Section(words.MACHINE, text, table=table)
 
 
 def _fact(environment: Mapping[str, Any], name: str) -> str:
@@ -114,9 +108,9 @@ def _fairness(comparison: Comparison) -> list[Section]:
         return []
     judged = set(comparison.judged)
     used = all(run_id in judged for finding in comparison.findings for run_id in finding.run_ids)
-    text = "The verdict uses them all the same." if used else "The verdict leaves these runs out."
-    found = pd.DataFrame({"What differs": [finding.text for finding in comparison.findings]})
-    return [Section("Not fairly comparable", text, table=found)]
+    text = words.VERDICT_USES if used else words.VERDICT_LEAVES_OUT
+    found = pd.DataFrame({words.WHAT_DIFFERS: [finding.text for finding in comparison.findings]})
+    return [Section(words.UNFAIR_TITLE, text, table=found)]
 
 
 def _relabelled(text: str, labels: Mapping[str, str]) -> str:

@@ -11,11 +11,11 @@ from figures.keeping import keeping_figure
 from figures.report import Section
 from figures.theme import SCORES, LineStyle, alt_text, brief_labels
 from figures.varied import MEASURES, varied_figure
-from ui.compare import words
-from ui.compare.beside import HELPS, TITLE, beside_view
+from ui.compare import table_words, words
+from ui.compare.beside import beside_view
 from ui.compare.compared_runs import Comparison, ordered_tasks
 from ui.compare.drawn import best_few, styles_of
-from ui.compare.tables import BEHIND, BEHIND_HELP, MEASURE_COLUMNS, settings_view, summary_view
+from ui.compare.tables import MEASURE_COLUMNS, settings_view, summary_view
 from ui.compare.varied_parameters import varied_parameters
 
 
@@ -54,7 +54,7 @@ def matrix_sections(comparison: Comparison, drawn: Sequence[str] | None = None) 
         matrix = comparison.matrix[comparison.matrix["run_id"].isin(_ids(runs, drawn))]
         text = f"{SCORES[comparison.score].title}, {words.MATRICES_TEXT}"
         figure = matrices_figure(matrix, runs, tasks, comparison.score)
-        yield _section(f"Score matrices{suffix}", text, figure, wide=True)
+        yield _section(words.MATRICES_TITLE + suffix, text, figure, wide=True)
 
 
 def lost_sections(comparison: Comparison, drawn: Sequence[str] | None = None) -> Iterator[Section]:
@@ -62,7 +62,7 @@ def lost_sections(comparison: Comparison, drawn: Sequence[str] | None = None) ->
     for tasks, runs, suffix in _by_tasks(comparison):
         matrix = comparison.matrix[comparison.matrix["run_id"].isin(runs["run_id"])]
         figure = lost_figure(matrix, runs, tasks, comparison.score, _styles(comparison, drawn))
-        yield _section(f"What each task lost over time{suffix}", words.LOSSES_TEXT, figure, wide=True)
+        yield _section(words.LOSSES_TITLE + suffix, words.LOSSES_TEXT, figure, wide=True)
 
 
 def varied_sections(comparison: Comparison) -> Iterator[Section]:
@@ -86,14 +86,14 @@ def varied_sections(comparison: Comparison) -> Iterator[Section]:
         label=[brief[name] for name in references.index], style=[styles[name] for name in references.index]
     )
     figure = varied_figure(pd.DataFrame(points), held_against, comparison.score)
-    yield _section("Values of a parameter", words.VARIED_TEXT, figure, wide=True)
+    yield _section(words.VARIED_TITLE, words.VARIED_TEXT, figure, wide=True)
 
 
 def cost_sections(comparison: Comparison, drawn: Sequence[str] | None = None) -> Iterator[Section]:
     """Tokens, operations and seconds of a run."""
     complete = comparison.runs[comparison.runs["complete"].astype(bool)]
     figure = cost_figure(complete.assign(label=complete["configuration"]), _styles(comparison, drawn))
-    yield _section("Cost", words.COST_TEXT, figure)
+    yield _section(words.COST, words.COST_TEXT, figure)
 
 
 def table_sections(comparison: Comparison) -> Iterator[Section]:
@@ -102,17 +102,18 @@ def table_sections(comparison: Comparison) -> Iterator[Section]:
         comparison.table, front(comparison), comparison.score, tuple(MEASURE_COLUMNS), comparison.verdict
     )
     unit = SCORES[comparison.score].title
-    text = f"{unit}: mean over seeds ± half the width of the 95% interval (Student's t)."
-    if BEHIND in view:
-        text += f" {BEHIND}: {BEHIND_HELP}"
-    yield Section("Summary", text, table=view)
+    text = words.summary(unit)
+    if table_words.BEHIND in view:
+        text += f" {table_words.BEHIND}: {table_words.BEHIND_HELP}"
+    yield Section(words.SUMMARY, text, table=view)
     kept = beside_view(comparison.runs, comparison.beside.general, comparison.beside.guards, comparison.score)
     if len(kept):
-        meant = " ".join(f"{name}: {HELPS[name]}" for name in kept if name in HELPS)
-        yield Section(TITLE, f"Means over seeds. {meant}", table=kept)
+        helps = table_words.BESIDE_HELPS
+        meant = " ".join(f"{name}: {helps[name]}" for name in kept if name in helps)
+        yield Section(table_words.BESIDE, words.means_over_seeds(meant), table=kept)
     differences = configuration_differences(comparison.runs, comparison.experiments)
     if len(differences):
-        yield Section("Settings that differ", table=settings_view(differences))
+        yield Section(words.DIFFERING_SETTINGS, table=settings_view(differences))
 
 
 def _by_tasks(comparison: Comparison) -> Iterator[tuple[list[str], pd.DataFrame, str]]:

@@ -10,7 +10,7 @@ from engine.results.comparison import KEPT, sign, trains_on_all
 from engine.results.verdict import chance, margin
 from figures.numbers import NOTHING, count, duration, percent
 from figures.theme import LineStyle, brief_labels
-from ui.compare import words
+from ui.compare import table_words, words
 from ui.compare.compared_runs import Comparison
 from ui.compare.tables import with_interval
 from ui.widgets.html_table import Cell, Heading
@@ -25,7 +25,7 @@ class _Column:
 
 
 def strategy_headings(score: str) -> list[Heading]:
-    return [Heading("Strategy", "", is_number=False), *(column.heading for column in _columns(score, {}))]
+    return [Heading(table_words.STRATEGY, "", is_number=False), *(column.heading for column in _columns(score, {}))]
 
 
 def strategy_rows(comparison: Comparison, styles: Mapping[str, LineStyle]) -> list[list[Cell]]:
@@ -82,10 +82,10 @@ def _columns(score: str, behind: Mapping[str, tuple[str, str]]) -> list[_Column]
         _Column(Heading(words.BEHIND), lambda row: behind.get(row["configuration"], (NOTHING, ""))[0]),
         _Column(Heading("p", narrowest=640), lambda row: behind.get(row["configuration"], ("", ""))[1]),
         _Column(
-            Heading("Tokens", narrowest=640), lambda row: _text(row["target_tokens"], count),
+            Heading(table_words.TOKENS, narrowest=640), lambda row: _text(row["target_tokens"], count),
             value("target_tokens", -1.0),
         ),
-        _Column(Heading("Time", narrowest=640), lambda row: _text(row["seconds"], duration)),
+        _Column(Heading(table_words.TIME, narrowest=640), lambda row: _text(row["seconds"], duration)),
     ]  # fmt: skip
 
 

@@ -12,33 +12,10 @@ from engine.events.scores import SHARES
 from engine.results.comparison import GAINS, LEVELS, LOSSES, REFERENCE
 from engine.results.verdict import UNITS, Verdict, amount, chance, margin
 from figures.theme import brief_labels
+from ui.compare import table_words
 from ui.widgets.text import count, duration, plain
 
 NOTHING = "–"
-OPERATIONS = "Tera-operations"
-CLIPPED = "Clipped steps"
-CLIPPED_HELP = (
-    "The share of the optimiser steps whose gradient, of all loss terms together, was longer than gradient_clip allows "
-    "and was scaled down."
-)
-BEHIND = "Behind the best"
-BEHIND_HELP = (
-    "How much more the best strategy kept than this one: the mean of the differences seed by seed ± half the width of "
-    "its 95% interval, over the seeds that all have finished. p: the chance of so large a difference where there is "
-    "none (paired t-test, Holm's correction over every pair); the difference is established below 0.05. The intervals "
-    "of two means are no such test."
-)
-COST_HELPS = {
-    "Tokens": "Target tokens of every loss term, replayed ones included.",
-    OPERATIONS: (
-        "Floating-point operations in units of 10¹², about: 2 for the forward and 4 for the backward pass for every "
-        "parameter and token read, less where weights are frozen, by replay and the Fisher information too (Kaplan et "
-        "al. 2020). Attention scores, the optimiser and held-out scoring are left out. A dash: the run is not "
-        "finished, or of an older version."
-    ),
-    "Seconds": "Of all stages together, with what other work on the machine added: no price of the strategy by itself.",
-}
-"""The cost of a run: first the strategy's own, then the time."""
 
 
 @dataclass(frozen=True)
@@ -49,33 +26,20 @@ class Column:
     help: str
 
 
-MEASURE_COLUMNS = {
-    "earlier_tasks": Column("Earlier tasks, at the end", "Mean score of the final model on every task but the last."),
-    "forgetting": Column(
-        "Forgetting",
-        "How far the earlier tasks fell from their best, mean over them; 0 is none, below 0 they improved.",
-    ),
-    "learning_accuracy": Column(
-        "Learning accuracy", "Mean score on each task right after its own stage: how well new tasks are learned."
-    ),
-    "average": Column("Average, at the end", "Mean score of the final model on all tasks."),
-    "backward_transfer": Column(
-        "Backward transfer", "What later stages did to earlier tasks since their own stage; below 0 is loss."
-    ),
-    "forward_transfer": Column(
-        "Forward transfer", "What earlier stages did to a task before its own, against the base model; above 0 helps."
-    ),
-    "stability_gap": Column("Stability gap", "How far earlier tasks fell at worst while a later stage was training."),
-    "intransigence": Column("Intransigence", "How much less well it learns each task than joint training does."),
-}
+MEASURE_COLUMNS = {name: Column(*texts) for name, texts in table_words.MEASURES.items()}
 RUN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy")
 MAIN_MEASURES = ("earlier_tasks", "forgetting", "learning_accuracy", "average")
 
 
 def summary_helps() -> dict[str, str]:
-    """The texts of `COST_HELPS` and that of the paired differences, by the columns of the summary."""
-    tokens, operations, seconds = COST_HELPS.values()
-    return {BEHIND: BEHIND_HELP, "Tokens a run": tokens, f"{OPERATIONS} a run": operations, "Time a run": seconds}
+    """The texts of `table_words.COST_HELPS` and that of the paired differences, by the columns of the summary."""
+    tokens, operations, seconds = table_words.COST_HELPS.values()
+    return {
+        table_words.BEHIND: table_words.BEHIND_HELP,
+        table_words.TOKENS_A_RUN: tokens,
+        table_words.OPERATIONS_A_RUN: operations,
+        table_words.TIME_A_RUN: seconds,
+    }
 
 
 def _tera(value: float) -> str:
@@ -90,11 +54,11 @@ def runs_view(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view = about_runs(runs, unfair)
     for name in RUN_MEASURES:
         view[MEASURE_COLUMNS[name].title] = runs[name].astype(float) * (100 if score in SHARES else 1)
-    view["Tokens"] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
-    view[OPERATIONS] = runs["operations"].astype(float) / 1e12
-    view["Seconds"] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
+    view[table_words.TOKENS] = runs["target_tokens"].astype(float).where(runs["target_tokens"] > 0)
+    view[table_words.OPERATIONS] = runs["operations"].astype(float) / 1e12
+    view[table_words.SECONDS] = runs["seconds"].astype(float).where(runs["seconds"] > 0)
     if runs["clipped_share"].notna().any():
-        view[CLIPPED] = runs["clipped_share"]
+        view[table_words.CLIPPED] = runs["clipped_share"]
     return view
 
 
@@ -105,8 +69,12 @@ def written_runs(view: pd.DataFrame, score: str) -> Styler:
     forms: dict[str, Callable[[float], str]] = {
         title: partial(_scaled, name=name, score=score, scale=scale) for title, name in measures.items()
     }
-    forms |= {"Tokens": "{:,.0f}".format, OPERATIONS: "{:.3g}".format, "Seconds": "{:,.0f}".format}
-    forms |= {CLIPPED: percent} if CLIPPED in view else {}
+    forms |= {
+        table_words.TOKENS: "{:,.0f}".format,
+        table_words.OPERATIONS: "{:.3g}".format,
+        table_words.SECONDS: "{:,.0f}".format,
+    }
+    forms |= {table_words.CLIPPED: percent} if table_words.CLIPPED in view else {}
     return view.style.format(forms, na_rep=NOTHING)
 
 
@@ -119,11 +87,11 @@ def runs_text(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]], score: st
     view = about_runs(runs, unfair)
     for name in RUN_MEASURES:
         view[MEASURE_COLUMNS[name].title] = [number(value, name, score) for value in runs[name]]
-    view["Tokens"] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
-    view[OPERATIONS] = [_tera(value) for value in runs["operations"]]
-    view["Time"] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
+    view[table_words.TOKENS] = [count(value) if value else NOTHING for value in runs["target_tokens"].fillna(0)]
+    view[table_words.OPERATIONS] = [_tera(value) for value in runs["operations"]]
+    view[table_words.TIME] = [duration(value) if value else NOTHING for value in runs["seconds"].fillna(0)]
     if runs["clipped_share"].notna().any():
-        view[CLIPPED] = [NOTHING if pd.isna(value) else percent(value) for value in runs["clipped_share"]]
+        view[table_words.CLIPPED] = [NOTHING if pd.isna(value) else percent(value) for value in runs["clipped_share"]]
     return view
 
 
@@ -131,12 +99,12 @@ def about_runs(runs: pd.DataFrame, unfair: Mapping[str, Sequence[str]]) -> pd.Da
     """One row per run: what it is, how far it is, and why it may not be comparable."""
     view = pd.DataFrame(index=runs.index)
     if runs["experiment_id"].nunique() > 1:
-        view["Experiment"] = runs["experiment"]
-    view["Strategy"] = runs["label"]
-    view["Seed"] = runs["seed"].astype(int)
-    view["Status"] = [_status(run) for run in runs.to_dict("records")]
+        view[table_words.EXPERIMENT] = runs["experiment"]
+    view[table_words.STRATEGY] = runs["label"]
+    view[table_words.SEED] = runs["seed"].astype(int)
+    view[table_words.STATUS] = [_status(run) for run in runs.to_dict("records")]
     if unfair:
-        view["Differs in"] = [", ".join(unfair.get(run_id, ())) for run_id in runs["run_id"]]
+        view[table_words.DIFFERS_IN] = [", ".join(unfair.get(run_id, ())) for run_id in runs["run_id"]]
     return view
 
 
@@ -145,31 +113,31 @@ def summary_view(
 ) -> pd.DataFrame:
     """One row per configuration: its paired difference to the best, and means ± half the width of their 95% intervals
     over seeds."""
-    view = pd.DataFrame({"Strategy": table["configuration"]})
-    view["Seeds"] = [_seeds(seeds) for seeds in table["seeds"]]
+    view = pd.DataFrame({table_words.STRATEGY: table["configuration"]})
+    view[table_words.SEEDS] = [_seeds(seeds) for seeds in table["seeds"]]
     if verdict.differences:
-        view[BEHIND] = _behind(table, verdict, score)
+        view[table_words.BEHIND] = _behind(table, verdict, score)
     for name in measures:
         view[MEASURE_COLUMNS[name].title] = [with_interval(row, name, score) for row in table.to_dict("records")]
-    view["Pareto front"] = ["yes" if on else "" for on in front]
-    view["Tokens a run"] = [NOTHING if pd.isna(value) else count(value) for value in table["target_tokens"]]
-    view[f"{OPERATIONS} a run"] = [_tera(value) for value in table["operations"]]
-    view["Time a run"] = [NOTHING if pd.isna(value) else duration(value) for value in table["seconds"]]
+    view[table_words.FRONT] = [table_words.YES if on else "" for on in front]
+    view[table_words.TOKENS_A_RUN] = [NOTHING if pd.isna(value) else count(value) for value in table["target_tokens"]]
+    view[table_words.OPERATIONS_A_RUN] = [_tera(value) for value in table["operations"]]
+    view[table_words.TIME_A_RUN] = [NOTHING if pd.isna(value) else duration(value) for value in table["seconds"]]
     return view
 
 
 def _behind(table: pd.DataFrame, verdict: Verdict, score: str) -> list[str]:
     """The paired differences to the best as text; a dash for runs that the verdict leaves out."""
-    cells = {str(verdict.winner): "best mean"}
+    cells = {str(verdict.winner): table_words.BEST_MEAN}
     for each in verdict.differences:
         cells[each.rival] = margin(each, score, unit=False)
         if each.corrected_p is not None:
             cells[each.rival] += f" ({chance(each.corrected_p)})"
         elif len(each.by_seed) == 1:
-            cells[each.rival] += " (one seed)"
+            cells[each.rival] += table_words.ONE_SEED
     reference = table["strategy"] == REFERENCE
     return [
-        "reference" if joint else cells.get(name, NOTHING)
+        table_words.REFERENCE if joint else cells.get(name, NOTHING)
         for name, joint in zip(table["configuration"], reference, strict=True)
     ]
 
@@ -186,7 +154,7 @@ def column_helps(table: pd.DataFrame, score: str, measures: Sequence[str]) -> di
             if pd.isna(row[name]):
                 why.setdefault(row[f"{name}_reason"], []).append(row["configuration"])
         for reason, names in why.items():
-            text += f" {NOTHING} stands for {', '.join(names)}: {reason}."
+            text += table_words.stands_for(NOTHING, names, reason)
         helps[column.title] = plain(text)
     return helps
 
@@ -217,18 +185,16 @@ def settings_view(differences: pd.DataFrame) -> pd.DataFrame:
     return (
         differences.set_axis(names)
         .rename(columns=brief_labels(differences.columns))
-        .rename_axis("Setting")
+        .rename_axis(table_words.SETTING)
         .reset_index()
     )
 
 
 def _unit(name: str, score: str) -> str:
     if name in LEVELS:
-        better = "higher" if score in SHARES else "lower"
-        return f"In {UNITS[score]}; {better} is better."
-    unit = "percentage points" if score in SHARES else UNITS[score]
-    better = {True: "lower", False: "higher"}[name in LOSSES and name not in GAINS]
-    return f"In {unit}; {better} is better."
+        return table_words.direction(UNITS[score], score not in SHARES)
+    unit = table_words.POINTS if score in SHARES else UNITS[score]
+    return table_words.direction(unit, name in LOSSES and name not in GAINS)
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -241,5 +207,5 @@ def _status(run: Mapping[str, object]) -> str:
     if run["complete"]:
         return status
     if status in ("running", "paused", "interrupted", "stopped", "failed"):
-        return f"{status}, {run['stages_scored']} of {run['stages']} stages scored"
-    return {"queued": "waiting"}.get(status, status)
+        return table_words.stages_scored(status, run["stages_scored"], run["stages"])
+    return table_words.STATUSES.get(status, status)

@@ -17,9 +17,10 @@ from engine.experiments.training import Training
 from engine.guards.guard import KINDS
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec
+from ui.drafts import words
 from ui.drafts.draft import Card, ExperimentDraft, add_cards, declared_parameters, defaults_of, training_values
-from ui.drafts.guard_rows import LABELS as GUARD_COLUMNS
 from ui.drafts.guard_rows import TEXTS, Row
+from ui.drafts.words import GUARD_COLUMNS
 
 Content = dict[str, Any]
 FORM = 1
@@ -68,15 +69,15 @@ def entered(content: Content) -> Content:
 def draft_from(content: Content) -> tuple[ExperimentDraft, list[str]]:
     """The draft that was kept, and a name for each part of it that can't be read any more and is as in a new one."""
     draft, unread = ExperimentDraft(), list[str]()
-    for name, (words, read) in _READERS.items():
+    for name, read in _READERS.items():
         try:
             setattr(draft, name, read(content[name]))
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError, ValidationError):
-            unread.append(words)
+            unread.append(words.DRAFT_PARTS[name])
     try:
         _take_guards(draft, content["guards"])
     except (KeyError, TypeError, ValueError):
-        unread.append("guards")
+        unread.append(words.GUARDS)
     unread += _take_cards(draft, content.get("cards"))
     return draft, unread
 
@@ -99,13 +100,13 @@ def _take_cards(draft: ExperimentDraft, content: Any) -> list[str]:
             texts = {name: _of(str)(text) for name, text in each["texts"].items() if name in declared}
             on, several = _of(bool)(each["on"]), _of(bool)(each["several"])
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError):
-            unread.append("a strategy")
+            unread.append(words.A_STRATEGY)
             continue
         if len(found) < len(each["values"]):
-            unread.append(f"values of {strategies.title_of(strategy)}")
+            unread.append(words.values_of(strategies.title_of(strategy)))
         draft.cards.append(Card(number, strategy, on, defaults_of(strategy) | found, several, texts))
     if not draft.cards:
-        unread.append("strategies")
+        unread.append(words.STRATEGIES)
     add_cards(draft)
     return unread
 
@@ -179,25 +180,25 @@ def _row(value: Any) -> Row:
             "answer_tokens": None if tokens is None else _of(int)(tokens)}  # fmt: skip
 
 
-_READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "name": ("name", _of(str)),
-    "task_names": ("tasks", _texts),
-    "file_tasks": ("tasks of a loaded file", _file_tasks),
-    "reference": ("text of your own", lambda value: value and _of(str)(value)),
-    "file_reference": ("text of your own", lambda value: value and ReferenceSpec.model_validate(value)),
-    "general": ("general text", _pair),
-    "file_general": ("general text", lambda value: value and GeneralSpec.model_validate(value)),
-    "task_overrides": ("settings of single tasks", _overrides),
-    "model": ("model", _of(str)),
-    "seeds": ("seeds", _of(str)),
-    "preset": ("preset", _preset),
-    "training": ("training settings", _values(Training, training_values(PRESETS[QUICK]))),
-    "limits": ("limits of the preset", _values(Training, {})),
-    "limits_of": ("limits of the preset", _of(str)),
-    "resources": ("where it runs", _values(Resources, Resources().model_dump())),
-    "orders": ("orders", as_orders),
-    "checkpoints": ("checkpoints that are kept", lambda value: KEEPS[KEEPS.index(value)]),
-    "edited_run": ("run that is started again", lambda value: value and _of(str)(value)),
-    "made_from": ("experiment that it is a copy of", lambda value: None if value is None else _pair(value)),
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "name": _of(str),
+    "task_names": _texts,
+    "file_tasks": _file_tasks,
+    "reference": lambda value: value and _of(str)(value),
+    "file_reference": lambda value: value and ReferenceSpec.model_validate(value),
+    "general": _pair,
+    "file_general": lambda value: value and GeneralSpec.model_validate(value),
+    "task_overrides": _overrides,
+    "model": _of(str),
+    "seeds": _of(str),
+    "preset": _preset,
+    "training": _values(Training, training_values(PRESETS[QUICK])),
+    "limits": _values(Training, {}),
+    "limits_of": _of(str),
+    "resources": _values(Resources, Resources().model_dump()),
+    "orders": as_orders,
+    "checkpoints": lambda value: KEEPS[KEEPS.index(value)],
+    "edited_run": lambda value: value and _of(str)(value),
+    "made_from": lambda value: None if value is None else _pair(value),
 }
-"""The fields of a draft by name: what people call them, and how their data are read."""
+"""The fields of a draft by name, and how their data are read; `words.DRAFT_PARTS` is what people call them."""

@@ -18,6 +18,7 @@ from engine.experiments.resources import Resources
 from engine.experiments.training import Training
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import GeneralSpec, ReferenceSpec, TextBeside, check_untouched
+from ui.drafts import words
 from ui.drafts.guard_rows import GuardsDraft, rows_of
 from ui.drafts.strategy_words import described
 from ui.widgets.forms import as_text, parse_seeds, parse_values
@@ -174,12 +175,12 @@ class ExperimentDraft:
         """The whole experiment. Raises ConfigError with one sentence about the first thing that is wrong."""
         tasks = self.tasks(known_tasks)
         if not tasks:
-            raise ConfigError("Choose at least one task.")
+            raise ConfigError(words.NEEDS_TASK)
         if not self.model.strip():
-            raise ConfigError("Name the model: a causal language model of the hub, or a local folder.")
+            raise ConfigError(words.NEEDS_MODEL)
         specs = self.specs()
         if not specs:
-            raise ConfigError("Switch on at least one strategy.")
+            raise ConfigError(words.NEEDS_STRATEGY)
         reader = next((spec.name for spec in specs if reads_reference(spec)), None)
         reference = self.chosen_reference(known_tasks, reader) if reader is not None else None
         general = self.chosen_general(known_tasks)
@@ -198,7 +199,7 @@ class ExperimentDraft:
             "strategies": [spec.model_dump() for spec in specs],
             "seeds": parse_seeds(self.seeds),
         }
-        return experiment_from(data, "This experiment")
+        return experiment_from(data, words.THIS_EXPERIMENT)
 
     def references(self, known_tasks: Mapping[str, TaskSpec]) -> dict[str, TaskSpec]:
         """All texts that may be chosen as the reference, by name."""
@@ -209,7 +210,7 @@ class ExperimentDraft:
         """The reference text that the strategy `reader` reads. Raises ConfigError where none is chosen that exists."""
         found = self.references(known_tasks).get(self.reference or "")
         if found is None:
-            raise ConfigError(f"Choose the text of your own in the form of {described(reader).title}.")
+            raise ConfigError(words.choose_reference(described(reader).title))
         return found if isinstance(found, ReferenceSpec) else ReferenceSpec.of(found)
 
     def generals(self, known_tasks: Mapping[str, TaskSpec]) -> dict[Choice, GeneralSpec | None]:
@@ -222,7 +223,7 @@ class ExperimentDraft:
         """The general text. Raises ConfigError where the chosen one is gone."""
         choices = self.generals(known_tasks)
         if self.general not in choices:
-            raise ConfigError(f"The general text '{self.general[1]}' is no longer in the library; choose another one.")
+            raise ConfigError(words.general_gone(self.general[1]))
         return choices[self.general]
 
     def tasks(self, known_tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
@@ -325,9 +326,8 @@ def _of_its_own(strategy: str, override: Parameter) -> Parameter:
     factor = strategies.rate_factor_of(strategy)
     if override.name != "learning_rate" or factor == 1:
         return override
-    words = f"{factor:g} times that of training"
-    help_text = f"Peak of AdamW's learning rate; empty: {words}, or a task's own."
-    return dataclasses.replace(override, empty=words, help=help_text)
+    empty = words.times_that_of_training(factor)
+    return dataclasses.replace(override, empty=empty, help=words.rate_help(empty))
 
 
 def suggested_name(task_names: list[str]) -> str:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from engine.common.errors import ConfigError
 from engine.common.explanations import explain
-from engine.common.quoting import quoted, shortened
 from engine.guards.guard import KINDS, MOST_GUARDS, OF_ANSWERS, Guard, check_titles
+from ui.drafts import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,15 +21,7 @@ Row = dict[str, Any]
 """Cells by column. `value` is the text that the answer contains or equals, the pattern, the likelier continuation, or
 the text that has a loss; `than` the less likely continuations, or the largest loss alone."""
 TEXTS = ("name", "prompt", "kind", "value")
-LABELS = {
-    "name": "Name", "prompt": "Prompt", "kind": "What must hold", "value": "Value", "than": "Than / at most",
-    "chat": "Chat", "answer_tokens": "Answer tokens",
-}  # fmt: skip
-KIND_LABELS = {
-    "contains": "answer contains", "equals": "answer equals", "matches": "answer matches",
-    "likelier": "likelier is", "loss_at_most": "loss at most",
-}  # fmt: skip
-_COLUMN_OF = {**{column: column for column in LABELS}, **dict.fromkeys(KINDS, "value"), "text": "value"}
+_COLUMN_OF = {**{column: column for column in words.GUARD_COLUMNS}, **dict.fromkeys(KINDS, "value"), "text": "value"}
 _COLUMN_OF["loss_at_most"] = "than"
 _FIELD = re.compile(rf"(?:^|(?<=; ))({'|'.join(_COLUMN_OF)})(?=[.:])")
 
@@ -60,7 +52,7 @@ class GuardsDraft:
         """Raises ConfigError where a row has a mistake; the form says below its table which."""
         found, mistakes = read_rows(self.rows)
         if mistakes:
-            raise ConfigError("Mend the guards first: what is wrong with them stands below their table.")
+            raise ConfigError(words.MEND_GUARDS)
         return found
 
 
@@ -80,13 +72,13 @@ def read_rows(rows: Sequence[Row]) -> tuple[tuple[Guard, ...], list[str]]:
             found.append(_guard(row))
         except ConfigError as error:
             title = row["name"] or " ".join(row["prompt"].split())
-            mistakes.append(f"Guard {number}{f' ({quoted(shortened(title, 40))})' if title else ''}: {error}")
+            mistakes.append(words.guard_mistake(number, title, str(error)))
     if len(found) > MOST_GUARDS:
-        mistakes.append(f"These are {len(found):,} guards, and one experiment takes {MOST_GUARDS}; delete some.")
+        mistakes.append(words.too_many_guards(len(found), MOST_GUARDS))
     try:
         check_titles(found)
     except ValueError as error:
-        mistakes.append(f"Name: {error}.")
+        mistakes.append(words.name_mistake(str(error)))
     return tuple(found), mistakes
 
 
@@ -99,7 +91,7 @@ def frame_of(rows: Sequence[Row]) -> pd.DataFrame:
     """The rows as a table can be edited."""
     import pandas as pd
 
-    frame = pd.DataFrame(list(rows), columns=list(LABELS))
+    frame = pd.DataFrame(list(rows), columns=list(words.GUARD_COLUMNS))
     return frame.astype(dict.fromkeys(TEXTS, "string") | {"chat": "boolean", "answer_tokens": "Int64", "than": object})
 
 
@@ -134,19 +126,17 @@ def _guard(row: Row) -> Guard:
     """Raises ConfigError that names the column."""
     kind, than = row["kind"], row["than"]
     if kind not in KINDS:
-        raise ConfigError(f"{LABELS['kind']}: choose one of {', '.join(KIND_LABELS.values())}.")
+        raise ConfigError(words.CHOOSE_KIND)
     if kind in OF_ANSWERS and than:
-        raise ConfigError(
-            f"{LABELS['than']}: it goes with '{KIND_LABELS['likelier']}' and '{KIND_LABELS['loss_at_most']}'; empty it."
-        )
+        raise ConfigError(words.THAN_GOES_WITH)
     if kind == "likelier" and not than:
-        raise ConfigError(f"{LABELS['than']}: write at least one continuation that must be less likely.")
+        raise ConfigError(words.NEEDS_LESS_LIKELY)
     if kind == "loss_at_most" and len(than) != 1:
-        raise ConfigError(f"{LABELS['than']}: write one number, the largest loss in nats per token.")
+        raise ConfigError(words.NEEDS_NUMBER)
     says = {"text": row["value"], kind: than[0]} if kind == "loss_at_most" else {kind: row["value"], "than": than}
     length = {} if row["answer_tokens"] is None else {"answer_tokens": row["answer_tokens"]}
     try:
         return Guard.model_validate({each: row[each] for each in ("name", "prompt", "chat")} | says | length)
     except ValidationError as error:
-        sentence = explain(error, lambda place: LABELS)
-        raise ConfigError(_FIELD.sub(lambda found: LABELS[_COLUMN_OF[found[1]]], sentence)) from error
+        sentence = explain(error, lambda place: words.GUARD_COLUMNS)
+        raise ConfigError(_FIELD.sub(lambda found: words.GUARD_COLUMNS[_COLUMN_OF[found[1]]], sentence)) from error

@@ -125,7 +125,7 @@ def show_notes() -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.info(plain(held.aside.sentence), icon=":material/tab:", width="stretch")
             st.button(held.aside.label, key="experiment_draft_aside", help=held.aside.help, on_click=_take_aside)
-            st.button("Dismiss", key="experiment_draft_dismiss", type="tertiary", help="Keep what stands here.",
+            st.button(words.DISMISS, key="experiment_draft_dismiss", type="tertiary", help=words.HELP_DISMISS,
                       on_click=_dismiss)  # fmt: skip
 
 

@@ -6,10 +6,10 @@ import streamlit as st
 
 from engine.tasks.spec import TaskSpec
 from ui.drafts.draft import FILE, NONE, SHIPPED, TASK, Choice, ExperimentDraft
+from ui.experiment import words
 from ui.widgets.text import plain
 
-LABEL = "General text"
-_TITLES = {SHIPPED: "The one that comes with Palimpsest (English)", NONE: "None"}
+_TITLES = {SHIPPED: words.SHIPPED_TEXT, NONE: words.NONE}
 
 
 def general_choice(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> None:
@@ -21,24 +21,28 @@ def general_choice(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> Non
         text = texts[choice]
         if choice in _TITLES or text is None:
             return _TITLES[choice]
-        return f"From the loaded file: {text.name}" if choice == FILE else f"Task: {text.name}"
+        return words.of_loaded_file(text.name) if choice == FILE else words.of_task(text.name)
 
     chosen = st.selectbox(
-        LABEL, choices, choices.index(draft.general) if draft.general in texts else None, key=draft.key("general"),
-        placeholder="Choose a text", format_func=title,
-        help="A text of the Tasks page, of which the training documents are read. Nothing is trained on it.",
-    )  # fmt: skip
+        words.GENERAL,
+        choices,
+        choices.index(draft.general) if draft.general in texts else None,
+        key=draft.key("general"),
+        placeholder=words.CHOOSE_TEXT,
+        format_func=title,
+        help=words.HELP_GENERAL,
+    )
     if chosen is not None:
         draft.general = chosen
     kind, name = draft.general
     if draft.general not in texts:
-        st.warning(f"No longer in the library: {plain(name)}.", icon=":material/warning:")
+        st.warning(words.gone_text(plain(name)), icon=":material/warning:")
     elif kind == TASK and name in draft.task_names:
         st.warning(
-            f"{plain(name)} is a task of this experiment, and no task may touch the general text: choose another one.",
+            words.touched(plain(name)),
             icon=":material/warning:",
         )
     elif draft.general == NONE:
-        st.caption("What a model loses beside its tasks is not measured.")
+        st.caption(words.NO_GENERAL)
     else:
-        st.caption("No task touches it: its score and its KL from the base model say what is lost beside the tasks.")
+        st.caption(words.ABOUT_GENERAL)

@@ -11,14 +11,15 @@ from engine.guards.guard import KINDS, MOST_ANSWER_TOKENS, Guard
 from engine.guards.guard_files import LARGEST_MB, guards_of
 from engine.guards.guard_sets import LONGEST_NAME, GuardSet, KeptGuards
 from ui.drafts.draft import Choice, ExperimentDraft
-from ui.drafts.guard_rows import KIND_LABELS, LABELS, GuardsDraft, frame_of, read_rows, rows_in, rows_of
+from ui.drafts.guard_rows import GuardsDraft, frame_of, read_rows, rows_in, rows_of
+from ui.drafts.words import GUARD_COLUMNS, GUARD_KINDS
+from ui.experiment import words
 from ui.server import actions, session
 from ui.server.entrance import for_editors
-from ui.widgets.text import plain, plural
+from ui.widgets.text import plain
 
-LABEL = "Guards"
 NO_GUARDS, OWN, SET = ("none", ""), ("own", ""), "set"
-_TITLES = {NO_GUARDS: "None", OWN: "Guards of your own"}
+_TITLES = {NO_GUARDS: words.NONE, OWN: words.OWN_GUARDS}
 _SHOWN_MISTAKES = 5
 
 
@@ -40,7 +41,7 @@ def guards_section(draft: ExperimentDraft, place: DeltaGenerator) -> None:
     for sentence in mistakes[:_SHOWN_MISTAKES]:
         st.error(plain(sentence), icon=":material/error:")
     if len(mistakes) > _SHOWN_MISTAKES:
-        st.caption(f"And {plural(len(mistakes) - _SHOWN_MISTAKES, 'more mistake')}.")
+        st.caption(words.more_mistakes(len(mistakes) - _SHOWN_MISTAKES))
     if guards.is_open:
         with st.container(horizontal=True):
             _upload(draft)
@@ -81,9 +82,14 @@ def _choice(draft: ExperimentDraft, sets: Mapping[str, GuardSet], of_set: GuardS
             guards.take(guards.own if picked == OWN else (), is_open=picked == OWN)
 
     st.selectbox(
-        LABEL, choices, choices.index(chosen), key=key, format_func=lambda choice: _title(choice, sets), on_change=take,
-        help="Prompts with what must stay true of the model's answers: a set that was kept, or guards of your own.",
-    )  # fmt: skip
+        words.GUARDS,
+        choices,
+        choices.index(chosen),
+        key=key,
+        format_func=lambda choice: _title(choice, sets),
+        on_change=take,
+        help=words.HELP_GUARDS,
+    )
 
 
 def _title(choice: Choice, sets: Mapping[str, GuardSet]) -> str:
@@ -91,18 +97,18 @@ def _title(choice: Choice, sets: Mapping[str, GuardSet]) -> str:
         return _TITLES[choice]
     kept = sets[choice[1]]
     is_doubled = sum(each.name == kept.name for each in sets.values()) > 1
-    return f"Kept set: {kept.name}" + (f" ({kept.set_id})" if is_doubled else "")
+    return words.kept_set(kept.name) + (f" ({kept.set_id})" if is_doubled else "")
 
 
 def _explain(guards: GuardsDraft, right: int, are_wrong: bool) -> None:
     if are_wrong:
-        st.caption("The experiment can't start before what stands below the table is mended.")
+        st.caption(words.GUARDS_TO_MEND)
     elif right:
-        st.caption(f"{plural(right, 'guard')}, checked on the base model and after every stage.")
+        st.caption(words.guards_checked(right))
     elif guards.is_open:
-        st.caption("Write a guard in each row of the table below, or upload a file of them.")
+        st.caption(words.WRITE_GUARDS)
     else:
-        st.caption("With guards, answers to prompts of yours are checked after every stage.")
+        st.caption(words.NO_GUARDS)
 
 
 def _table(draft: ExperimentDraft) -> None:
@@ -120,41 +126,38 @@ def _table(draft: ExperimentDraft) -> None:
 def _columns() -> dict[str, Any]:
     config = st.column_config
     return {
-        "name": config.TextColumn(LABELS["name"], default="", help="As lists and figures call it; empty: its prompt."),
+        "name": config.TextColumn(GUARD_COLUMNS["name"], default="", help=words.HELP_GUARD_NAME),
         "prompt": config.TextColumn(
-            LABELS["prompt"], width=180, default="", help="The model goes on from here. Of a loss it may be empty."
+            GUARD_COLUMNS["prompt"], width=180, default="", help=words.HELP_GUARD_PROMPT
         ),
         "kind": config.SelectboxColumn(
-            LABELS["kind"], options=KINDS, format_func=KIND_LABELS.__getitem__, default=KINDS[0],
-            help="contains, equals: without regard to case and white space. matches: a pattern of RE2. likelier: as a "
-            "continuation, than all in the next column. loss: of the value as a text, in nats per token.",
+            GUARD_COLUMNS["kind"], options=KINDS, format_func=GUARD_KINDS.__getitem__, default=KINDS[0],
+            help=words.HELP_GUARD_KIND,
         ),
         "value": config.TextColumn(
-            LABELS["value"], width=180, default="", help="The text, pattern or continuation; or the text of a loss."
+            GUARD_COLUMNS["value"], width=180, default="", help=words.HELP_GUARD_VALUE
         ),
         "than": config.ListColumn(
-            LABELS["than"], width=130, default=[], help="The less likely continuations; or the largest loss, a number."
+            GUARD_COLUMNS["than"], width=130, default=[], help=words.HELP_GUARD_THAN
         ),
         "chat": config.CheckboxColumn(
-            LABELS["chat"], default=False, help="The prompt is a user's turn, in the model's chat template."
+            GUARD_COLUMNS["chat"], default=False, help=words.HELP_GUARD_CHAT
         ),
         "answer_tokens": config.NumberColumn(
-            LABELS["answer_tokens"], min_value=1, max_value=MOST_ANSWER_TOKENS, step=1, default=64,
-            help="An answer ends after so many tokens.",
+            GUARD_COLUMNS["answer_tokens"], min_value=1, max_value=MOST_ANSWER_TOKENS, step=1, default=64,
+            help=words.HELP_GUARD_TOKENS,
         ),
     }  # fmt: skip
 
 
 def _upload(draft: ExperimentDraft) -> None:
     key = draft.key(f"guards{draft.guards.rounds}_upload")  # once a file is taken it closes
-    with st.popover(
-        "Upload", icon=":material/upload_file:", key=f"{key}_open", **for_editors("Take guards from a file.")
-    ):
+    with st.popover(words.UPLOAD, icon=":material/upload_file:", key=f"{key}_open", **for_editors(words.HELP_UPLOAD)):
         uploaded = st.file_uploader(
-            "File of guards", max_upload_size=LARGEST_MB, key=key,
-            **for_editors("YAML, JSON, JSON lines, or a table with the fields of a guard as its columns."),
+            words.GUARD_FILE, max_upload_size=LARGEST_MB, key=key,
+            **for_editors(words.HELP_GUARD_FILE),
         )  # fmt: skip
-        st.caption("It replaces the guards in the table.")
+        st.caption(words.REPLACES_GUARDS)
         if uploaded is None:
             return
         try:
@@ -168,14 +171,12 @@ def _upload(draft: ExperimentDraft) -> None:
 
 def _keep(draft: ExperimentDraft, found: tuple[Guard, ...]) -> None:
     with st.popover(
-        "Keep", icon=":material/bookmark_add:",
-        **for_editors("Keep these guards under a name, to choose them again.", disabled=not found),
+        words.KEEP, icon=":material/bookmark_add:",
+        **for_editors(words.HELP_KEEP, disabled=not found),
     ):  # fmt: skip
-        name = st.text_input("Name of the set", key=draft.key("guards_name"), max_chars=LONGEST_NAME,
-                             help="As the list of sets shall call it.")  # fmt: skip
-        if st.button(
-            "Keep as a set", key="experiment_guards_keep", type="primary", **for_editors("Keep these guards.")
-        ):
+        name = st.text_input(words.SET_NAME, key=draft.key("guards_name"), max_chars=LONGEST_NAME,
+                             help=words.HELP_SET_NAME)  # fmt: skip
+        if st.button(words.KEEP_SET, key="experiment_guards_keep", type="primary", **for_editors(words.HELP_KEEP_SET)):
             try:
                 draft.guards.set_id = actions.keep_guards(name or "", found).set_id
             except PalimpsestError as error:
@@ -186,10 +187,12 @@ def _keep(draft: ExperimentDraft, found: tuple[Guard, ...]) -> None:
 
 
 def _rename(draft: ExperimentDraft, kept: GuardSet) -> None:
-    with st.popover("Rename", type="tertiary", **for_editors("Give this set another name.")):
-        name = st.text_input("New name", kept.name, key=draft.key(f"guards_rename_{kept.set_id}"),
-                             max_chars=LONGEST_NAME, help="As the list of sets shall call it.")  # fmt: skip
-        if st.button("Rename the set", key="experiment_guards_rename", type="primary", **for_editors("Keep the name.")):
+    with st.popover(words.RENAME, type="tertiary", **for_editors(words.HELP_RENAME)):
+        name = st.text_input(words.NEW_NAME, kept.name, key=draft.key(f"guards_rename_{kept.set_id}"),
+                             max_chars=LONGEST_NAME, help=words.HELP_SET_NAME)  # fmt: skip
+        if st.button(
+            words.RENAME_SET, key="experiment_guards_rename", type="primary", **for_editors(words.HELP_RENAME_SET)
+        ):
             try:
                 actions.rename_guards(kept.set_id, name or "")
             except PalimpsestError as error:
@@ -199,10 +202,12 @@ def _rename(draft: ExperimentDraft, kept: GuardSet) -> None:
 
 
 def _delete(kept: GuardSet) -> None:
-    with st.popover("Delete", type="tertiary", **for_editors("Delete this set of guards.")):
-        st.markdown(f"Delete **{plain(kept.name)}**? This can't be undone.")
-        st.caption("The guards stay in this form and in the experiments that hold them.")
-        if st.button("Delete the set", key="experiment_guards_delete", type="primary", **for_editors("For good.")):
+    with st.popover(words.DELETE, type="tertiary", **for_editors(words.HELP_DELETE)):
+        st.markdown(words.delete_question(kept.name))
+        st.caption(words.DELETE_KEEPS)
+        if st.button(
+            words.DELETE_SET, key="experiment_guards_delete", type="primary", **for_editors(words.HELP_DELETE_SET)
+        ):
             try:
                 actions.delete_guards(kept.set_id)
             except PalimpsestError as error:

@@ -88,24 +88,18 @@ def file_section(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> None:
 def read_experiment(name: str, content: bytes) -> Experiment:
     """An uploaded experiment whose files exist. Raises ConfigError."""
     if len(content) > 4 * MAX_CHARACTERS:
-        raise ConfigError(f"{name}: this is far longer than an experiment file; choose another one.")
+        raise ConfigError(words.too_long_file(name))
     try:
         written = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name}: this is not UTF-8 text; save the file as UTF-8.") from error
+        raise ConfigError(words.not_utf8(name)) from error
     experiment = with_absolute_paths(parse_experiment(written, name), Path.cwd())
     for text in experiment.texts:
         if not (entrance.is_private() or all(is_of_the_app(Path(path)) for path in (*text.train, *text.test))):
-            raise ConfigError(
-                f"{name}: {text.called} names files of the server that are not in its library. "
-                "Upload the texts on the Tasks page."
-            )
+            raise ConfigError(words.files_of_server(name, text.called))
         missing = next((path for path in (*text.train, *text.test) if not is_file(path)), None)
         if missing is not None:
-            raise ConfigError(
-                f"{name}: {text.called} names {shortened(missing, 300)}, which is not on this machine. "
-                "A browser sends no folders: write whole paths into the file, or upload the texts on the Tasks page."
-            )
+            raise ConfigError(words.file_not_here(name, text.called, shortened(missing, 300)))
     return experiment
 
 

@@ -7,6 +7,7 @@ from engine.common.errors import ConfigError
 from engine.experiments.resources import check_gpus
 from engine.tasks.spec import TaskSpec
 from engine.tasks.texts_beside import check_untouched
+from ui.drafts import words as draft_words
 from ui.drafts.draft import ExperimentDraft, reads_reference
 from ui.experiment import words
 from ui.experiment.strategy_cards import ANCHOR as STRATEGIES
@@ -36,13 +37,13 @@ def problems_of(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> list[P
             found.append(Problem(str(error), anchor))
 
     if not draft.tasks(known):
-        found.append(Problem(words.NEEDS_TASK, TASKS))
+        found.append(Problem(draft_words.NEEDS_TASK, TASKS))
     if not draft.model.strip():
-        found.append(Problem(words.NEEDS_MODEL, TRAINING))
+        found.append(Problem(draft_words.NEEDS_MODEL, TRAINING))
     check(TRAINING, lambda: parse_seeds(draft.seeds))
     on = [card for card in draft.cards if card.on]
     if not on:
-        found.append(Problem(words.NEEDS_STRATEGY, STRATEGIES))
+        found.append(Problem(draft_words.NEEDS_STRATEGY, STRATEGIES))
     for card in on:
         check(STRATEGIES, card.spec)
     if not any(problem.anchor == STRATEGIES for problem in found):
@@ -55,7 +56,7 @@ def problems_of(draft: ExperimentDraft, known: Mapping[str, TaskSpec]) -> list[P
     try:
         check_gpus(draft.resources["gpus"])
     except ValueError as error:
-        found.append(Problem(f"GPUs per run: {error}.", FURTHER_ANCHOR))
+        found.append(Problem(words.gpus(error), FURTHER_ANCHOR))
     if not found:  # what only the whole can show
         check(TRAINING, lambda: draft.experiment(known))
     return found

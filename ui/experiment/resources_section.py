@@ -40,8 +40,8 @@ def resources_section(draft: ExperimentDraft) -> None:
         try:
             check_gpus(draft.resources["gpus"])
         except ValueError as error:
-            st.error(plain(f"GPUs per run: {error}."), icon=":material/error:")
+            st.error(plain(words.gpus(error)), icon=":material/error:")
 
 
 def _words(value: int | float | bool) -> str:
-    return "no" if value is False else as_text(value)
+    return words.NO if value is False else as_text(value)

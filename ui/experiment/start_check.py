@@ -66,7 +66,7 @@ class Check:
             self.failure = str(error)
         except Exception:
             _log.exception("The check of %s failed", experiment.name)
-            self.failure = "The check failed; the log says why."
+            self.failure = words.CHECK_FAILED
         finally:
             self.over.set()
 
@@ -98,10 +98,10 @@ def start_answer(experiment: Experiment | None, started: Started, origin: Origin
     else:  # something was changed since
         st.session_state.pop(_WANTED, None)
         if wanted and key and wanted[0] == key[0]:
-            st.info("The files of a task or of the model changed since they were read; start again.")
+            st.info(words.FILES_CHANGED)
     refused_key, refused = st.session_state.get(_REFUSED, (None, ()))
     if refused and refused_key == key:
-        st.markdown("**Nothing was started.** Mend what is said here, then start again.")
+        st.markdown(words.NOTHING_STARTED)
         for sentence in refused:
             st.error(plain(in_words_of_the_page(sentence)), icon=":material/error:")
 
@@ -119,12 +119,12 @@ def _answer(experiment: Experiment, key: Key, start: Callable[[], None]) -> None
         return
     remarks = _to_ask_about(check.report) if check.report else []
     if remarks:
-        st.markdown("**Nothing has started yet.** The check found what may not be meant:")
+        st.markdown(words.NOTHING_STARTED_YET)
     for remark in remarks:
         st.warning(plain(in_words_of_the_page(remark)), icon=":material/help:")
     if not remarks or st.button(
-        "Start all the same", key="experiment_start_anyway", icon=":material/play_arrow:",
-        **entrance.for_editors("It is meant as it stands."),
+        words.START_ANYWAY, key="experiment_start_anyway", icon=":material/play_arrow:",
+        **entrance.for_editors(words.HELP_START_ANYWAY),
     ):  # fmt: skip
         _check.clear(*key)  # the model's folder may be another one by the next start
         start()
@@ -136,10 +136,10 @@ def _to_ask_about(report: Report) -> list[str]:
     found = list(report.remarks)
     for task in report.tasks:
         new = " ".join(remark for remark in task.remarks if visible(remark) not in seen)
-        found += [f"Task '{task.name}': {new}"] if new else []
-    for title, text in (("Reference text", report.reference), ("General text", report.general)):
+        found += [words.remark(words.TASK, task.name, new)] if new else []
+    for title, text in ((words.REFERENCE_TEXT, report.reference), (words.GENERAL, report.general)):
         new = " ".join(remark for remark in text.remarks if visible(remark) not in seen) if text is not None else ""
-        found += [f"{title} '{text.name}': {new}"] if text is not None and new else []
+        found += [words.remark(title, text.name, new)] if text is not None and new else []
     return found
 
 
@@ -154,7 +154,7 @@ def in_words_of_the_page(sentence: str) -> str:
 def _progress(check: Check) -> None:
     if check.over.is_set():
         st.rerun()
-    text = f"Reading {check.name} …" if check.name else "Looking at the model …"
+    text = words.reading(check.name) if check.name else words.READING_MODEL
     st.progress(check.done / max(1, check.total), text=plain(text))
 
 

@@ -128,8 +128,8 @@ def _set_here(card: Card) -> list[str]:
 
 def _declared(about: Described, strategy: Strategy) -> None:
     """Print what a strategy declares; its cost is that of its values."""
-    lines = [f"**{about.title}**", about.summary, f"**When to choose it:** {about.choose_when}"]
-    lines.append(f"{about.needs}.  \n**Cost:** {cost_in_words(strategy)}.  \n**Source:** {about.source_links}")
+    lines = [f"**{about.title}**", about.summary, words.when_to_choose(about.choose_when)]
+    lines.append(words.needs_and_cost(about.needs, cost_in_words(strategy), about.source_links))
     st.markdown("\n\n".join(lines))
 
 
@@ -158,7 +158,7 @@ def _come_to(draft: ExperimentDraft, card: Card, known: Mapping[str, TaskSpec]) 
     built = [strategies.build(card.strategy, each) for each in variants[:_MOST_SENTENCES]]
     if any(strategies.build(card.strategy, each).needs_reference for each in variants):
         reference_choice(draft, card, known)
-    sentences = [sentence for each in built for sentence in (*each.in_words(), f"Cost: {cost_in_words(each)}.")]
+    sentences = [sentence for each in built for sentence in (*each.in_words(), words.cost(cost_in_words(each)))]
     for sentence in dict.fromkeys(sentences):
         st.caption(plain(sentence))
     st.caption(words.runs_for_each_seed(len(variants)))

@@ -1,6 +1,7 @@
 """What the Experiment page says: labels, helps and sentences."""
 
 from figures.numbers import bytes_size, count, duration, plural
+from ui.widgets.text import plain
 
 TITLE = "Experiment"
 
@@ -66,9 +67,6 @@ HELP_TOKENS = "Read by the training steps of all runs, replayed ones included."
 HELP_TIME = "Of all runs, one after the other on one device; what is kept of earlier runs takes none."
 WORKING_OUT = "Working out what this takes …"
 LIMITING = "Working out how much of each task fits into about two minutes …"
-NEEDS_TASK = "Choose at least one task."
-NEEDS_MODEL = "Name the model: a causal language model of the hub, or a local folder."
-NEEDS_STRATEGY = "Switch on at least one strategy."
 TO_MEND = "To mend before the start"
 
 # What is folded
@@ -98,6 +96,70 @@ FROM_SAVED = "Start from a file"
 FILE = "Experiment file (YAML)"
 HELP_FILE = "As saved from this page, or written by hand. It replaces what is entered below."
 CLEAR, HELP_CLEAR = "Clear the form", "Forget what is entered on this page and begin anew."
+
+# The general text
+GENERAL, REFERENCE, GUARDS, NONE, NO, TASK = "General text", "Text of your own", "Guards", "None", "no", "Task"
+SHIPPED_TEXT = "The one that comes with Palimpsest (English)"
+CHOOSE_TEXT = "Choose a text"
+HELP_GENERAL = "A text of the Tasks page, of which the training documents are read. Nothing is trained on it."
+NO_GENERAL = "What a model loses beside its tasks is not measured."
+ABOUT_GENERAL = "No task touches it: its score and its KL from the base model say what is lost beside the tasks."
+
+# The reference text
+NO_TEXT = "There is no text to choose yet: upload one on the Tasks page."
+HELP_REFERENCE = (
+    "A text of the Tasks page, from whose training documents the reference is drawn. Choose one that is like "
+    "what the model shall keep, such as general text. All strategies of the experiment that read it read the same."
+)
+REFERENCE_IS_TASK = "This text is also a task of this experiment, so the model is held back on what it learns there."
+
+# The check before the start
+CHECK_FAILED = "The check failed; the log says why."
+FILES_CHANGED = "The files of a task or of the model changed since they were read; start again."
+NOTHING_STARTED = "**Nothing was started.** Mend what is said here, then start again."
+NOTHING_STARTED_YET = "**Nothing has started yet.** The check found what may not be meant:"
+START_ANYWAY = "Start all the same"
+HELP_START_ANYWAY = "It is meant as it stands."
+REFERENCE_TEXT = "Reference text"
+READING_MODEL = "Looking at the model …"
+
+# Guards
+OWN_GUARDS = "Guards of your own"
+HELP_GUARDS = "Prompts with what must stay true of the model's answers: a set that was kept, or guards of your own."
+GUARDS_TO_MEND = "The experiment can't start before what stands below the table is mended."
+WRITE_GUARDS = "Write a guard in each row of the table below, or upload a file of them."
+NO_GUARDS = "With guards, answers to prompts of yours are checked after every stage."
+HELP_GUARD_NAME = "As lists and figures call it; empty: its prompt."
+HELP_GUARD_PROMPT = "The model goes on from here. Of a loss it may be empty."
+HELP_GUARD_KIND = (
+    "contains, equals: without regard to case and white space. matches: a pattern of RE2. likelier: as a "
+    "continuation, than all in the next column. loss: of the value as a text, in nats per token."
+)
+HELP_GUARD_VALUE = "The text, pattern or continuation; or the text of a loss."
+HELP_GUARD_THAN = "The less likely continuations; or the largest loss, a number."
+HELP_GUARD_CHAT = "The prompt is a user's turn, in the model's chat template."
+HELP_GUARD_TOKENS = "An answer ends after so many tokens."
+UPLOAD = "Upload"
+HELP_UPLOAD = "Take guards from a file."
+GUARD_FILE = "File of guards"
+HELP_GUARD_FILE = "YAML, JSON, JSON lines, or a table with the fields of a guard as its columns."
+REPLACES_GUARDS = "It replaces the guards in the table."
+KEEP = "Keep"
+HELP_KEEP = "Keep these guards under a name, to choose them again."
+SET_NAME = "Name of the set"
+HELP_SET_NAME = "As the list of sets shall call it."
+KEEP_SET = "Keep as a set"
+HELP_KEEP_SET = "Keep these guards."
+RENAME = "Rename"
+HELP_RENAME = "Give this set another name."
+NEW_NAME = "New name"
+RENAME_SET = "Rename the set"
+HELP_RENAME_SET = "Keep the name."
+DELETE = "Delete"
+HELP_DELETE = "Delete this set of guards."
+DELETE_KEEPS = "The guards stay in this form and in the experiments that hold them."
+DELETE_SET = "Delete the set"
+HELP_DELETE_SET = "For good."
 
 
 def no_longer_there(names: str) -> str:
@@ -190,3 +252,84 @@ def edited_run(name: str, finished: int, stages: int) -> str:
         f"stages learn by the same settings, they are taken over and it {onward}; else it trains again from the first "
         "stage that a change concerns."
     )
+
+
+def of_loaded_file(name: str) -> str:
+    return f"From the loaded file: {name}"
+
+
+def gone_text(name: str) -> str:
+    return f"No longer in the library: {name}."
+
+
+def touched(name: str) -> str:
+    return f"{name} is a task of this experiment, and no task may touch the general text: choose another one."
+
+
+def from_loaded_file(name: str) -> str:
+    return f"{name} (from the loaded file)"
+
+
+def too_long_file(name: str) -> str:
+    return f"{name}: this is far longer than an experiment file; choose another one."
+
+
+def not_utf8(name: str) -> str:
+    return f"{name}: this is not UTF-8 text; save the file as UTF-8."
+
+
+def files_of_server(name: str, text: str) -> str:
+    return f"{name}: {text} names files of the server that are not in its library. Upload the texts on the Tasks page."
+
+
+def file_not_here(name: str, text: str, missing: str) -> str:
+    return (
+        f"{name}: {text} names {missing}, which is not on this machine. "
+        "A browser sends no folders: write whole paths into the file, or upload the texts on the Tasks page."
+    )
+
+
+def gpus(error: ValueError) -> str:
+    return f"GPUs per run: {error}."
+
+
+def when_to_choose(when: str) -> str:
+    return f"**When to choose it:** {when}"
+
+
+def kept_set(name: str) -> str:
+    return f"Kept set: {name}"
+
+
+def guards_checked(guards: int) -> str:
+    return f"{plural(guards, 'guard')}, checked on the base model and after every stage."
+
+
+def delete_question(name: str) -> str:
+    return f"Delete **{plain(name)}**? This can't be undone."
+
+
+def of_task(name: str) -> str:
+    return f"Task: {name}"
+
+
+def more_mistakes(number: int) -> str:
+    return f"And {plural(number, 'more mistake')}."
+
+
+def reading(name: str) -> str:
+    return f"Reading {name} …"
+
+
+def remark(what: str, name: str, remarks: str) -> str:
+    """What the check remarks of a text."""
+    return f"{what} '{name}': {remarks}"
+
+
+def needs_and_cost(needs: str, cost: str, sources: str) -> str:
+    """What a strategy needs, what it costs and where it is from; `sources` is Markdown."""
+    return f"{needs}.  \n**Cost:** {cost}.  \n**Source:** {sources}"
+
+
+def cost(what: str) -> str:
+    return f"Cost: {what}."

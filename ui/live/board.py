@@ -13,8 +13,19 @@ _STYLE = """<style>
 }
 .st-key-live_board > * { width: 100%; min-width: 0; }
 .st-key-live_board h3 { padding: 0; }
+:is(.st-key-live_rail_place, .st-key-live_curves_place) { padding-top: 0.45rem; }
+.st-key-live_matrix .modebar { left: 2px; right: auto !important; } /* the corner in which nothing is written */
+.st-key-live_status > :last-child:not(:has(button, a)) { display: none; }
 @media (min-width: 1700px) { .st-key-live_board { grid-template-columns: 16rem minmax(0, 1.4fr) minmax(0, 1fr); } }
-@media (max-width: 900px) { .st-key-live_board { grid-template-columns: minmax(0, 1fr); row-gap: 1rem; } }
+@media (max-width: 1260px) {
+  .st-key-live_board { grid-template-columns: 11rem minmax(0, 1fr); row-gap: 1rem; }
+  .st-key-live_board > :first-child { grid-row: span 2; }
+}
+@media (max-width: 900px) { .st-key-live_board { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 640px) {
+  .st-key-live_status { gap: 0.5rem; }
+  .st-key-live_status > :first-child { flex-basis: 100%; }
+}
 </style>"""
 
 

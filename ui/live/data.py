@@ -15,6 +15,8 @@ from ui.live.feed import Feed, Followed
 from ui.live.words import STATUSES
 from ui.server import session
 from ui.widgets.choice_list import Row
+from ui.widgets.words import seed as seed_in_words
+from ui.widgets.words import with_seed
 
 ACTIVE = ("running", "paused")
 WAITING = "queued"
@@ -105,7 +107,7 @@ def names(runs: pd.DataFrame) -> dict[str, str]:
     labels = brief_labels(runs["label"])
     several = runs["seed"].nunique() > 1
     return {
-        str(run_id): f"{labels[label]}, seed {seed}" if several else labels[label]
+        str(run_id): with_seed(labels[label], seed) if several else labels[label]
         for run_id, label, seed in zip(runs["run_id"], runs["label"], runs["seed"], strict=True)
     }
 
@@ -117,7 +119,7 @@ def rail(runs: pd.DataFrame) -> tuple[Row, ...]:
     for run in runs.to_dict("records"):
         sign, word = STATUSES[run["status"]]
         done = share(run)
-        detail = f"seed {run['seed']}" if several else ""
+        detail = seed_in_words(run["seed"]) if several else ""
         bar = done if 0 < done < 1 else None
         rows.append(Row(str(run["run_id"]), labels[run["label"]], detail, sign, word, bar and round(bar, 3)))
     return tuple(rows)

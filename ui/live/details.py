@@ -58,7 +58,7 @@ def _show_stages(followed: Followed) -> None:
         st.caption(plain(in_words(followed.clipping)))
     for stage in followed.stages.itertuples():
         for remark in stage.remarks:
-            st.caption(plain(f"Stage {stage.stage}: {remark}"))
+            st.caption(plain(words.of_stage(stage.stage, remark)))
 
 
 def _show_log(path: Path) -> None:

@@ -14,6 +14,7 @@ from ui.server import actions
 from ui.server.entrance import for_editors
 from ui.widgets.choice_list import Row, choice_list
 from ui.widgets.text import plain
+from ui.widgets.words import with_seed
 
 QUEUE_HEIGHT = "20rem"
 _CHOSEN = "live_queue_chosen"
@@ -48,7 +49,7 @@ def queue_rows(queue: pd.DataFrame) -> list[Row]:
     labels = brief_labels(queue["label"])
     rows = []
     for place, run in enumerate(queue.to_dict("records"), start=1):
-        name = f"{labels[run['label']]}, seed {run['seed']}"
+        name = with_seed(labels[run["label"]], run["seed"])
         rows.append(
             Row(str(run["run_id"]), f"{name} · {run['experiment']}", words.wanted(run["goes_next"]), str(place))
         )

@@ -10,7 +10,7 @@ from ui.live.glance import rail_of
 from ui.server import addresses
 from ui.widgets.choice_list import Row, choice_list
 
-RAIL_HEIGHT = "max(18rem, calc(100vh - 19rem))"
+RAIL_HEIGHT = "max(18rem, calc(100vh - 22rem))"
 """It ends where the charts beside it do."""
 
 

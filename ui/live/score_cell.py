@@ -11,8 +11,8 @@ from figures.theme import SCORES
 from ui.live import words
 from ui.live.feed import Followed
 from ui.server import addresses, entrance, session
-from ui.widgets.keep_choice import NOT_KEPT
 from ui.widgets.live_chart import polled_chart
+from ui.widgets.words import NOT_KEPT
 
 Cell = tuple[int | None, str | None]
 """The stage and the task of a cell, as far as they are chosen."""
@@ -78,11 +78,17 @@ def show_cell(
             st.session_state[for_stage], st.session_state[for_task] = stage, task
             rows[0].selectbox(
                 words.AFTER_STAGE, list(range(len(tasks) + 1)), index=None, key=for_stage, on_change=choose,
-                format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else words.BASE_MODEL, placeholder="Stage",
+                format_func=lambda t: f"{t} · {tasks[t - 1]}" if t else words.BASE_MODEL, placeholder=words.STAGE,
                 help=words.AFTER_STAGE_HELP,
             )  # fmt: skip
             rows[1].selectbox(
-                words.TASK, tasks, index=None, key=for_task, on_change=choose, placeholder="Task", help=words.TASK_HELP
+                words.TASK,
+                tasks,
+                index=None,
+                key=for_task,
+                on_change=choose,
+                placeholder=words.TASK,
+                help=words.TASK_HELP,
             )
             if stage is None or task is None:
                 st.caption(words.CELL_NONE)
@@ -137,7 +143,7 @@ def _numbers(of_task: pd.DataFrame, stage: int, own: int) -> pd.DataFrame:
         value = of_task.loc[stage, style.name]
         if style.name in ANSWER_SCORES and value != value:
             continue  # it has no questions
-        row = {"Score": style.title, "Value": style.text(value)}
+        row = {words.SCORE: style.title, words.VALUE: style.text(value)}
         for name, reference in ((words.DELTA_BASE, 0), (words.DELTA_OWN, own)):
             comparable = reference in of_task.index and reference != stage and reference <= stage
             row[name] = style.change(value - of_task.loc[reference, style.name]) if comparable else "–"

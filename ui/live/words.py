@@ -90,6 +90,9 @@ STAGE_COLUMNS = ("Stage", "Steps", "Tokens", "Time", "State")
 TRAINED, BEGUN = "trained", "begun"
 LOG_ELSEWHERE = "The log lies on the server, in the folder logs of its data."
 LOG_EMPTY = "Nothing is logged of this run."
+STAGE = "Stage"
+VALUE = "Value"
+GUARDS, GUARD, MUST, BASE, FOUND_LAST = "Guards", "Guard", "Must", "Base", "Found last"
 
 
 def only_watches(driver: str) -> str:
@@ -251,3 +254,39 @@ def each_time(sentences: Sequence[str]) -> str:
 def node(name: str) -> str:
     """The machine that a run computes on."""
     return f"Node: {plain(name)}"
+
+
+def general_of_base(score: str) -> str:
+    return f"General text: {score} for the base model."
+
+
+def general_now(score: str, stage: int, change: str, moved: float | None) -> str:
+    """The general text's newest score, and how far the model has moved on it in nats per token."""
+    drift = f" KL from the base model: {moved:.3f} nats per token." if moved is not None else ""
+    return f"General text: {score} after stage {stage}, {change} against the base model.{drift}"
+
+
+def lost_guard(title: str, stage: int, task: str) -> str:
+    return f"{title} (since stage {stage}, {task})"
+
+
+def guards_hold(holding: int, guards: int, stages: int, lost: Sequence[str], never: int) -> str:
+    """How many guards hold after so many stages, which hold no more, and how many never did."""
+    text = f"{holding} of {plural(guards, 'guard')} hold {f'after stage {stages}' if stages else 'for the base model'}."
+    if lost:
+        text += f" No longer: {', '.join(lost)}."
+    if never:
+        text += f" {plural(never, 'guard')} never held."
+    return text
+
+
+def loss_at_most(value: float) -> str:
+    return f"loss at most {value:g}"
+
+
+def likelier(text: str) -> str:
+    return f"{text} likelier"
+
+
+def of_stage(stage: int, remark: str) -> str:
+    return f"Stage {stage}: {remark}"

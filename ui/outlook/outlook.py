@@ -22,15 +22,16 @@ from engine.experiments.training import Training
 from engine.persistence.disk_space import Room, room
 from engine.persistence.shared_results import SharedResults
 from engine.tasks.spec import TaskSpec
+from ui.outlook import words
 from ui.server import warm_up
 
 if TYPE_CHECKING:
-    from engine.forecast.estimate import Estimate, Speed
+    from engine.forecast.estimate import Estimate
+    from engine.forecast.machine_speed import Speed
     from ui.outlook.preview_data import Identity
 
 AT_ONCE_SECONDS = 0.2
 """A page waits so long for what is asked of it before it is sent without."""
-FAILED = "The estimate failed; the log says why."
 _Found = TypeVar("_Found")
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 10.0
@@ -66,7 +67,7 @@ class Work(Generic[_Found]):
             self.failure = str(error)
         except Exception:
             _log.exception("An estimate failed")
-            self.failure = FAILED
+            self.failure = words.FAILED
         finally:
             self.over.set()
 

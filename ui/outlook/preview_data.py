@@ -16,7 +16,8 @@ from engine.execution.task_sizes import task_size
 from engine.execution.task_tokens import TaskTokens, Texts, task_tokens
 from engine.execution.text_beside_tokens import tokens_beside
 from engine.experiments.experiment import Experiment
-from engine.forecast.estimate import Estimate, Speed, estimate, measure_speed
+from engine.forecast.estimate import Estimate, estimate
+from engine.forecast.machine_speed import Speed, measure_speed
 from engine.forecast.sizes import TaskSize
 from engine.forecast.task_overlap import SharedDocument, base_score, shared_documents, token_counts, vocabulary_overlap
 from engine.models.loading import LoadedModel, load_base

@@ -4,10 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from engine.common.quoting import listed
 from engine.insight.report_results import kept_report
 from engine.insight.requests import ReportRequest
 from engine.store import Store
+from ui.report import words
 from ui.report.told_runs import ToldRuns
 from ui.server import session
 from ui.server.entrance import for_editors
@@ -33,15 +33,14 @@ def offer_passages(store: Store, told: ToldRuns | None) -> None:
 
 
 def _offer(told: ToldRuns, missing: list[str]) -> None:
-    names = " and ".join(run.name for run in told.runs)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Find passages and answers for the report", key="compare_report_find", icon=":material/plagiarism:",
+            words.FIND, key="compare_report_find", icon=":material/plagiarism:",
             on_click=_ask, args=(told.request,),
-            **for_editors("Have these models read the held-out text on the CPU; a run that trains goes first."),
+            **for_editors(words.FIND_HELP),
         )  # fmt: skip
         st.caption(
-            plain(f"Not in the report yet: what {names} lost of {listed(missing)}, word by word and answer by answer."),
+            plain(words.not_there([run.name for run in told.runs], missing)),
             width="stretch",
         )
 
@@ -56,5 +55,4 @@ def _draw(request: ReportRequest, found: Any) -> None:
 
 
 def _show_done(request: ReportRequest) -> None:
-    names = listed([task.task for task in request.tasks])
-    st.caption(plain(f"The report shows the passages of {names} that lost most, and answers that became worse."))
+    st.caption(plain(words.there([task.task for task in request.tasks])))

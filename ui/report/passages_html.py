@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.common.numerals import written
+from ui.report import words
 from ui.understand.token_colours import Pieces, document_html, legend_html, most_lost_html, scale_of
 from ui.widgets.shown_text import BOX, QUIET, SMALL, shown
 
@@ -23,7 +23,7 @@ def _passage_html(passage: Mapping[str, Any], names: Sequence[str]) -> str:
     boxes = [_box(passage, span, name, scale) for span, name in zip(spans, names, strict=True)]
     where = most_lost_html(spans[0]["pieces"], scale, names[0])
     return (
-        f'<p style="{_TITLE}">Held-out document {passage["document"] + 1}</p>{legend_html(scale)}'
+        f'<p style="{_TITLE}">{words.document(passage["document"] + 1)}</p>{legend_html(scale)}'
         f'<div style="{_GRID}">{"".join(boxes)}</div><div style="margin-top:.6rem">{where}</div>'
     )
 
@@ -35,13 +35,11 @@ def _without_mark(passage: Mapping[str, Any], pieces: Pieces) -> Pieces:
 
 
 def _box(passage: Mapping[str, Any], span: Mapping[str, Any], name: str, scale: float) -> str:
-    change = "lost" if span["lost"] > 0 else "gained"
-    said = (
-        f"{change} {written(abs(span['lost']), '.3f')} bits per byte: "
-        f"{written(span['before'], '.3f')} → {written(span['after'], '.3f')}"
+    said = words.lost(span["lost"], span["before"], span["after"])
+    before = (
+        f'<p style="{SMALL};{QUIET}">{words.tokens_before(passage["begins_at"])}</p>' if passage["begins_at"] else ""
     )
-    before = f'<p style="{SMALL};{QUIET}">… {passage["begins_at"]:,} tokens before</p>' if passage["begins_at"] else ""
-    after = f'<p style="{SMALL};{QUIET}">… {passage["left_out"]:,} tokens after</p>' if passage["left_out"] else ""
+    after = f'<p style="{SMALL};{QUIET}">{words.tokens_after(passage["left_out"])}</p>' if passage["left_out"] else ""
     return (
         f'<div style="{BOX}"><p style="{SMALL};font-weight:600;overflow-wrap:anywhere">{shown(name)}</p>'
         f'<p style="{SMALL};margin-bottom:.4rem">{said}</p>{before}{document_html(span["pieces"], scale)}{after}</div>'

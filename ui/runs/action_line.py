@@ -26,7 +26,7 @@ _OF_ONE = (manage.RENAME, manage.DUPLICATE)
 def action_line(rows: pd.DataFrame, ticked: Sequence[str], of_runs: bool, said: str, of_all: pd.DataFrame) -> None:
     """Say what is shown or ticked, and offer what can be done with it. `of_all` are all runs, of any grain."""
     chosen = rows[rows["id"].isin(list(ticked))]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=_KEY):
         _compare_button(chosen, of_runs, of_all)
         every_archived = len(chosen) > 0 and bool(chosen["archived"].all())
         archive = manage.UNARCHIVE if every_archived else manage.ARCHIVE

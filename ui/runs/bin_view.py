@@ -32,12 +32,12 @@ def show_bin() -> None:
     line = st.container(horizontal=True, vertical_alignment="center", gap="small")
     line.markdown(words.bin_frees(len(binned), taken, frees), width="content")
     buttons = line.container(horizontal=True, horizontal_alignment="right", gap="small")
-    view = pd.DataFrame([_row(each) for each in binned])
+    view = _without_nobody(pd.DataFrame([_row(each) for each in binned]), "By")
     selected = st.dataframe(
         view, key=f"runs_bin_{hash(tuple(each.thing for each in binned))}", hide_index=True, on_select="rerun",
-        selection_mode="multi-row", alt="What is in the bin",
+        selection_mode="multi-row", alt=words.BIN_ALT,
         column_config={
-            name: st.column_config.DatetimeColumn(format="D MMM, HH:mm") for name in ("Deleted", "Goes")
+            name: st.column_config.DatetimeColumn(format=words.MOMENT) for name in (words.MOVED_HERE, words.DELETED_ON)
         } | {"MB": st.column_config.NumberColumn(format="%.1f", help=words.COLUMN_HELPS["MB"])},
     )  # fmt: skip
     _buttons(buttons, [binned[place] for place in selected["selection"]["rows"]], len(binned), frees)
@@ -49,8 +49,8 @@ def _row(binned: Binned) -> dict[str, object]:
     taken, _ = wastebin.sizes(session.store(), binned.run_ids)
     return {
         "What": binned.thing.kind, "Name": binned.thing.name, "Runs": len(binned.run_ids), "MB": taken / 1e6,
-        "Deleted": pd.Timestamp(binned.deleted_at, unit="s", tz="UTC"),
-        "Goes": pd.Timestamp(binned.goes_at, unit="s", tz="UTC"), "By": binned.visitor,
+        words.MOVED_HERE: pd.Timestamp(binned.deleted_at, unit="s", tz="UTC"),
+        words.DELETED_ON: pd.Timestamp(binned.goes_at, unit="s", tz="UTC"), "By": binned.visitor,
     }  # fmt: skip
 
 
@@ -120,10 +120,12 @@ def show_log() -> None:
         }
         for each in found
     ]  # fmt: skip
-    view = pd.DataFrame(rows)
-    if not view["Who"].astype(bool).any():
-        view = view.drop(columns="Who")
     st.dataframe(
-        view, key="runs_log", hide_index=True, alt="The log of changes",
-        column_config={"When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", width=170)},
+        _without_nobody(pd.DataFrame(rows), "Who"), key="runs_log", hide_index=True, alt=words.LOG_ALT,
+        column_config={"When": st.column_config.DatetimeColumn(format=words.MOMENT_IN_FULL, width=170)},
     )  # fmt: skip
+
+
+def _without_nobody(view: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The table without its column of visitors where it names none, as where nobody logs in."""
+    return view if view[column].astype(bool).any() else view.drop(columns=column)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-NEWEST, NAME, LOSS, FORGETTING, MINUTES, SIZE = (
-    "Newest first", "By name", "Lowest loss first", "Least forgetting first", "Longest first", "Largest first",
-)  # fmt: skip
-ORDERS = (NEWEST, NAME, LOSS, FORGETTING, MINUTES, SIZE)
-_BY = {NAME: ("name", True), LOSS: ("average", True), FORGETTING: ("forgetting", True), MINUTES: ("seconds", False),
-       SIZE: ("size", False)}  # fmt: skip
+from ui.runs import words
+
+ORDERS = (words.NEWEST, words.BY_NAME, words.BY_LOSS, words.BY_FORGETTING, words.BY_MINUTES, words.BY_SIZE)
+_BY = {
+    words.BY_NAME: ("name", True),
+    words.BY_LOSS: ("average", True),
+    words.BY_FORGETTING: ("forgetting", True),
+    words.BY_MINUTES: ("seconds", False),
+    words.BY_SIZE: ("size", False),
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Choices:
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     archived: bool = False
-    order: str = NEWEST
+    order: str = words.NEWEST
 
     @property
     def narrows(self) -> bool:

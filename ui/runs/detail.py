@@ -14,6 +14,7 @@ from ui.runs import words
 from ui.runs.lineage import came_from, data_facts, made_from_it
 from ui.server import session
 from ui.widgets.text import plain
+from ui.widgets.words import with_seed
 
 if TYPE_CHECKING:
     from engine.housekeeping.changes import Change
@@ -28,7 +29,7 @@ def show_detail(
     """The chosen row in three columns. `ways_on` draws what can be done with an experiment, or a run of it, beside the
     links to its pages; it takes their ids."""
     experiment_id = str(row["experiment_id"])
-    name = f"{row['name']}, seed {row['seed']}, of {row['experiment']}" if of_runs else str(row["name"])
+    name = words.of_experiment(with_seed(row["name"], row["seed"]), row["experiment"]) if of_runs else str(row["name"])
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.markdown(f"**{plain(name)}**", width="content")
@@ -72,7 +73,7 @@ def _lineage(row: Mapping[str, Any], experiment_id: str, overview: Overview, of_
 def _run_name(overview: Overview, run_id: str | None) -> str:
     """The short name and the seed of a run; "" where it is in no list."""
     found = overview.runs.loc[overview.runs["run_id"] == run_id]
-    return "" if found.empty else f"{short_name(found['label'].iloc[0])}, seed {found['seed'].iloc[0]}"
+    return "" if found.empty else with_seed(short_name(found["label"].iloc[0]), found["seed"].iloc[0])
 
 
 def _link(experiment_id: str, name: str, icon: str) -> None:
@@ -97,7 +98,7 @@ def _in_words(change: Change) -> str:
 
 def when(at: float) -> str:
     """A time in UTC, as the page writes it."""
-    return f"{pd.Timestamp(at, unit='s'):%-d %b %Y, %H:%M} UTC"
+    return words.utc(pd.Timestamp(at, unit="s"))
 
 
 def lines(text: str) -> str:

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from ui.runs import words
-from ui.runs.choices import NEWEST, ORDERS, Choices
+from ui.runs.choices import ORDERS, Choices
 from ui.runs.rows import USUAL
+from ui.runs.words import NEWEST
 
 SEARCH, STATUS, TAG, MODEL, ARCHIVED, ORDER, COLUMNS = (
     f"runs_{name}" for name in ("search", "status", "tag", "model", "archived", "order", "columns")
@@ -20,7 +21,7 @@ _ADDRESS: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 def filters(rows: pd.DataFrame, columns: Sequence[str]) -> tuple[Choices, list[str]]:
     """Show the controls; gives what is searched for, and the columns to show."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_filters"):
         search = st.text_input(
             words.SEARCH, key=SEARCH, help=words.SEARCH_HELP, placeholder=words.SEARCH_PLACEHOLDER, type="search",
             live=True, icon=":material/search:", width=230, label_visibility="collapsed", **_ADDRESS,

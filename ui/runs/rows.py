@@ -116,7 +116,7 @@ def column_config(view: pd.DataFrame) -> dict[str, object]:
         elif name == "Tags":
             found[name] = make.ListColumn(**about)
         elif name == "Created":
-            found[name] = make.DatetimeColumn(format="D MMM YYYY", **about)
+            found[name] = make.DatetimeColumn(format=words.DAY, **about)
         else:
             found[name] = make.TextColumn(pinned=name == "Name", **about)
     return found

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from engine.common.errors import AccessError
+from ui.server import words
 
 OPEN_TO_ALL = "PALIMPSEST_OPEN_TO_ALL"
 """The environment variable by which an operator lets everybody in who reaches the server."""
@@ -21,12 +22,6 @@ SHORTEST_SECRET = 32
 
 _NEEDED = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
 _LISTS = ("editors", "readers")
-_UNGUARDED = (
-    "Palimpsest does not start: other machines can reach this server, and nothing says who may use it. Set up a log-in "
-    "([auth] and [palimpsest.access] in .streamlit/secrets.toml, see docs/sharing.md), "
-    "let it listen on 127.0.0.1 only with no other name among server.allowedHosts, "
-    f"or set {OPEN_TO_ALL}=1 if everybody who reaches it may start, change and delete everything."
-)
 
 
 class Role(Enum):
@@ -84,56 +79,50 @@ def rules_of(secrets: Mapping[str, Any], private: bool, open_to_all: bool) -> Ru
         _check_provider(auth)
         return _with_log_in(lists or {})
     if lists is not None:
-        raise AccessError("The secrets list who may use this server, but [auth] is missing, so nobody can log in.")
+        raise AccessError(words.NO_PROVIDER)
     if private or open_to_all:
         return Rules()
-    raise AccessError(_UNGUARDED)
+    raise AccessError(words.unguarded(OPEN_TO_ALL))
 
 
 def visitor_of(rules: Rules, claims: Mapping[str, Any]) -> Visitor:
     """Tell who somebody is by the claims of the provider, such as `email` and `email_verified`."""
     if not rules.log_in:
-        return Visitor("somebody (no log-in)", Role.CHANGE)
+        return Visitor(words.SOMEBODY_UNKNOWN, Role.CHANGE)
     address = claims.get("email")
     if not isinstance(address, str) or not address.strip() or not address.isprintable():
-        return Visitor("somebody", Role.NOTHING, "Your log-in came without an e-mail address, so you can't be let in.")
+        return Visitor(words.SOMEBODY, Role.NOTHING, words.NO_ADDRESS)
     name = address.strip().lower()
     # Some providers send the claim as text. Where anybody may claim any address, one that is unconfirmed means nothing.
     if not rules.trust_unverified and claims.get("email_verified") not in (True, "true"):
-        return Visitor(name, Role.NOTHING, f"Your provider has not confirmed that {name} is your address.")
+        return Visitor(name, Role.NOTHING, words.unconfirmed(name))
     if name in rules.editors:
         return Visitor(name, Role.CHANGE)
     if name in rules.readers:
         return Visitor(name, Role.SEE)
-    return Visitor(name, Role.NOTHING, f"{name} is not on this server's list; ask whoever runs it to add you.")
+    return Visitor(name, Role.NOTHING, words.not_listed(name))
 
 
 def _check_provider(auth: Mapping[str, Any]) -> None:
     missing = [key for key in _NEEDED if not auth.get(key)]
     if missing:
-        raise AccessError(f"[auth] in the secrets lacks {', '.join(missing)}, so nobody can log in.")
+        raise AccessError(words.provider_lacks(missing))
     if len(str(auth["cookie_secret"])) < SHORTEST_SECRET:
-        raise AccessError(
-            f"cookie_secret in [auth] has fewer than {SHORTEST_SECRET} characters and could be guessed; make one with: "
-            'python -c "import secrets; print(secrets.token_hex(32))"'
-        )
+        raise AccessError(words.short_secret(SHORTEST_SECRET))
 
 
 def _with_log_in(lists: Mapping[str, Any]) -> Rules:
     unknown = sorted(set(lists) - {*_LISTS, "trust_unverified"})
     if unknown:
-        raise AccessError(f"[palimpsest.access] in the secrets has {', '.join(unknown)}, which means nothing here.")
+        raise AccessError(words.unknown_keys(unknown))
     editors, readers = (_addresses(lists, name) for name in _LISTS)
     if not editors | readers:
-        raise AccessError(
-            "[palimpsest.access] in the secrets lists nobody, so nobody can enter; add editors or readers, "
-            'such as editors = ["you@example.org"].'
-        )
+        raise AccessError(words.NOBODY_LISTED)
     return Rules(True, editors, readers, lists.get("trust_unverified") is True)
 
 
 def _addresses(lists: Mapping[str, Any], name: str) -> frozenset[str]:
     listed = lists.get(name, [])
     if not isinstance(listed, list) or not all(isinstance(entry, str) and "@" in entry for entry in listed):
-        raise AccessError(f'{name} in [palimpsest.access] must be a list of e-mail addresses in quotes, ["you@…"].')
+        raise AccessError(words.no_list(name))
     return frozenset(entry.strip().lower() for entry in listed)

@@ -14,14 +14,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.common.errors import AccessError
 from engine.common.paths import MODEL_ROOTS
-from ui.server import access, gate
+from ui.server import access, gate, words
 from ui.server.access import Role, Rules, Visitor
 from ui.widgets.text import plain
 
 LOG = get_logger("palimpsest")
 MOMENT_SECONDS = 0.2
 """A change of the secrets counts after so long at most."""
-ONLY_SEEING = "You may see everything here and change nothing; ask whoever runs this server."
 
 
 def is_private() -> bool:
@@ -57,14 +56,14 @@ def enter() -> None:
         gate.let_upload(context.session_id, visitor.role is Role.CHANGE)
     if visitor.role is not Role.NOTHING:
         return
-    st.title("Palimpsest")
+    st.title(words.PRODUCT)
     if visitor.refusal:
         st.error(plain(visitor.refusal), icon=":material/lock:")
         _log_out_button()
     else:
-        st.markdown("This server is for those on its list. Log in to see its experiments.")
-        st.button("Log in", key="entrance_log_in", type="primary", icon=":material/login:", on_click=st.login,
-                  help="Leads to the log-in of whoever runs this server, and back.")  # fmt: skip
+        st.markdown(words.FOR_THE_LISTED)
+        st.button(words.LOG_IN, key="entrance_log_in", type="primary", icon=":material/login:", on_click=st.login,
+                  help=words.LOG_IN_HELP)  # fmt: skip
     st.stop()
 
 
@@ -74,7 +73,7 @@ def show_visitor() -> None:
         return
     visitor = _visitor()
     with st.sidebar:
-        st.caption(plain(visitor.name) + ("" if visitor.role is Role.CHANGE else "  \nmay see, not change"))
+        st.caption(plain(visitor.name) + ("" if visitor.role is Role.CHANGE else f"  \n{words.MAY_SEE}"))
         _log_out_button()
 
 
@@ -88,7 +87,7 @@ def require_change() -> str:
     visitor = _visitor()
     if visitor.role is not Role.CHANGE:
         LOG.warning("Refused a change to %s", visitor.name)
-        raise AccessError(ONLY_SEEING)
+        raise AccessError(words.ONLY_SEEING)
     return visitor.name
 
 
@@ -111,7 +110,7 @@ def draft_owner() -> str | None:
 
 def for_editors(help: str, disabled: bool = False) -> dict[str, Any]:
     """`help` and `disabled` of a control that changes something: `st.button("Delete", **for_editors("For good."))`."""
-    return {"help": help, "disabled": disabled} if may_change() else {"help": ONLY_SEEING, "disabled": True}
+    return {"help": help, "disabled": disabled} if may_change() else {"help": words.ONLY_SEEING, "disabled": True}
 
 
 def _visitor() -> Visitor:
@@ -125,7 +124,7 @@ def visitor_with(claims: Callable[[], Mapping[str, Any]]) -> Visitor:
     rules = _rules()
     said = claims() if rules.log_in else {}
     if rules.log_in and not said.get("is_logged_in"):
-        return Visitor("somebody", Role.NOTHING)
+        return Visitor(words.SOMEBODY, Role.NOTHING)
     return access.visitor_of(rules, said)
 
 
@@ -152,14 +151,14 @@ def _secrets() -> Mapping[str, Any]:
     except StreamlitSecretNotFoundError as error:
         if any(Path(file).exists() for file in st.get_option("secrets.files")):
             _log_once(str(error))  # names files, which are not for every visitor
-            raise AccessError("The secrets can't be read, so nobody is let in; the server's log says why.") from error
+            raise AccessError(words.SECRETS_UNREADABLE) from error
         return {}
     return st.secrets
 
 
 def _log_out_button() -> None:
-    st.button("Log out", key="entrance_log_out", icon=":material/logout:", on_click=st.logout,
-              help="Ends your log-in in this browser.")  # fmt: skip
+    st.button(words.LOG_OUT, key="entrance_log_out", icon=":material/logout:", on_click=st.logout,
+              help=words.LOG_OUT_HELP)  # fmt: skip
 
 
 @cache

@@ -18,7 +18,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui.server import access
+from ui.server import access, words
 from ui.server.addresses import API
 from ui.server.charting_library import FOLDER as LIBRARIES
 
@@ -86,14 +86,14 @@ class Gate:
         host = headers.get("host")
         # Another program than Streamlit's may have started the app, and may listen elsewhere than its settings say.
         if self._private and server and not access.is_loopback(server[0]):
-            return "This server is set up for its own machine only."
+            return words.OWN_MACHINE_ONLY
         if not is_own_host(host, self._hosts):
-            return "This server does not go by that name; whoever runs it can add names to server.allowedHosts."
+            return words.OTHER_NAME
         if not is_own_origin(headers.get("origin"), host, self._origins):
-            return "This server answers to its own pages only."
+            return words.OTHER_PAGES
         upload = _UPLOAD.search(scope["path"])
         if upload and scope["method"] != "OPTIONS" and upload[1] not in _uploading:
-            return "Only those who may change things here may upload."
+            return words.NO_UPLOAD
         return ""
 
 

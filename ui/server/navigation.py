@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from ui.server import words
+
 _NAMES = ("start", "tasks", "experiment", "runs", "live", "compare", "understand", "glossary")
 START, TASKS, EXPERIMENT, RUNS, LIVE, COMPARE, UNDERSTAND, GLOSSARY = (f"pages/{name}.py" for name in _NAMES)
 
@@ -13,14 +15,14 @@ def navigation() -> "st.Page":
     """The pages of the app; gives the one that the browser asks for."""
     return st.navigation(
         [
-            st.Page(START, title="Start", icon=":material/home:", default=True),
-            st.Page(TASKS, title="Tasks", icon=":material/library_books:"),
-            st.Page(EXPERIMENT, title="Experiment", icon=":material/science:"),
-            st.Page(RUNS, title="Runs", icon=":material/table_rows:"),
-            st.Page(LIVE, title="Live", icon=":material/monitoring:"),
-            st.Page(COMPARE, title="Compare", icon=":material/compare_arrows:"),
-            st.Page(UNDERSTAND, title="Understand", icon=":material/forum:"),
-            st.Page(GLOSSARY, title="Glossary", icon=":material/menu_book:"),
+            st.Page(START, title=words.START, icon=":material/home:", default=True),
+            st.Page(TASKS, title=words.TASKS, icon=":material/library_books:"),
+            st.Page(EXPERIMENT, title=words.EXPERIMENT, icon=":material/science:"),
+            st.Page(RUNS, title=words.RUNS, icon=":material/table_rows:"),
+            st.Page(LIVE, title=words.LIVE, icon=":material/monitoring:"),
+            st.Page(COMPARE, title=words.COMPARE, icon=":material/compare_arrows:"),
+            st.Page(UNDERSTAND, title=words.UNDERSTAND, icon=":material/forum:"),
+            st.Page(GLOSSARY, title=words.GLOSSARY, icon=":material/menu_book:"),
         ]
     )
 

@@ -38,8 +38,8 @@ class Group:
 
     @property
     def share(self) -> float:
-        """The part of all its runs that is done, from 0 to 1."""
-        return sum(run.share if run.is_going else 1.0 for run in self.runs) / len(self.runs)
+        """The part of the steps of all its runs that is done, from 0 to 1."""
+        return sum(1.0 if run.status == "finished" else run.share for run in self.runs) / len(self.runs)
 
     @property
     def ended_at(self) -> float:

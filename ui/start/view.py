@@ -8,13 +8,13 @@ import streamlit as st
 
 from engine.store.outlines import RunOutline
 from engine.strategies.short_names import short_name
-from figures.numbers import duration, plural
+from figures.numbers import duration
 from ui.server import session
 from ui.start import words
 from ui.start.groups import Glance, Group
 from ui.widgets.page_head import Status
 from ui.widgets.text import plain
-from ui.widgets.words import STATUSES
+from ui.widgets.words import STATUSES, with_seed
 
 SHOWN_EARLIER, SHOWN_REASONS = 8, 3
 _MANY_HOURS_SECONDS = 20 * 3600
@@ -47,7 +47,8 @@ def show_glance(found: Glance, last_visit: float | None, now: float, menu: Menu)
         for group in found.earlier[:SHOWN_EARLIER]:
             _ended(group, now, menu)
     if len(found.earlier) > SHOWN_EARLIER:
-        st.caption(words.MORE_EARLIER.format(plural(len(found.earlier) - SHOWN_EARLIER, "older one")))
+        more = words.more_earlier(len(found.earlier) - SHOWN_EARLIER)
+        session.experiment_link(session.RUNS, None, more, ":material/table_rows:", words.MORE_EARLIER_HELP)
 
 
 def moment(at: float) -> str:
@@ -67,25 +68,28 @@ def _status(runs: Sequence[RunOutline]) -> Status:
 
 
 def _going(group: Group, menu: Menu) -> None:
-    current, ended = group.current, len(group.runs) - len(group.going)
+    current = group.current
     name = short_name(current.label) if current else None
-    facts = words.progress(ended, len(group.runs), name, current.share if current else 0.0)
-    _row(group, _status(group.going), facts, menu)
-    st.progress(group.share)
+    share = current.share if current else 0.0
+    facts = words.progress(group.finished, len(group.runs), len(group.in_trouble), name, share)
+    _row(group, _status(group.going), facts, menu, lambda: st.progress(group.share))
 
 
 def _in_trouble(group: Group, now: float, menu: Menu) -> None:
     status = STATUSES["failed" if any(run.status == "failed" for run in group.in_trouble) else "interrupted"]
-    _row(group, status, words.outcome(group.finished, len(group.runs), _when(group.ended_at, now)), menu)
-    for run in group.in_trouble[:SHOWN_REASONS]:
+    facts = words.outcome(group.finished, len(group.runs), _when(group.ended_at, now))
+    _row(group, status, facts, menu, lambda: _reasons(group.in_trouble))
+
+
+def _reasons(runs: Sequence[RunOutline]) -> None:
+    for run in runs[:SHOWN_REASONS]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(words.failure(f"{short_name(run.label)}, seed {run.seed}", run.reason), width="stretch")
+            st.caption(words.failure(with_seed(short_name(run.label), run.seed), run.reason), width="stretch")
             session.experiment_link(
-                session.EXPERIMENT, group.experiment_id, words.EDIT, ":material/edit:", words.EDIT_HELP, run=run.run_id
+                session.EXPERIMENT, run.experiment_id, words.EDIT, ":material/edit:", words.EDIT_HELP, run=run.run_id
             )
-    more = len(group.in_trouble) - SHOWN_REASONS
-    if more > 0:
-        st.caption(words.MORE_RUNS.format(more))
+    if len(runs) > SHOWN_REASONS:
+        st.caption(words.MORE_RUNS.format(len(runs) - SHOWN_REASONS))
 
 
 def _ended(group: Group, now: float, menu: Menu) -> None:
@@ -93,14 +97,17 @@ def _ended(group: Group, now: float, menu: Menu) -> None:
     _row(group, _status(group.runs), facts, menu)
 
 
-def _row(group: Group, status: Status, facts: str, menu: Menu) -> None:
-    """One experiment in one line: its state, its name, what came of it, and the ways on."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+def _row(group: Group, status: Status, facts: str, menu: Menu, more: Callable[[], object] = lambda: None) -> None:
+    """One experiment: its state, its name, what came of it with `more` below, and the ways on."""
+    with st.container(horizontal=True, gap="small", key=f"start_row_{group.experiment_id}"):
         st.badge(status.label, color=status.colour, icon=status.icon, width=116)
-        st.markdown(f"**{plain(group.name)}**  \n:small[:gray[{facts}]]", width="stretch")
-        for page, title, symbol, help in (
-            (session.LIVE, words.LIVE, ":material/monitoring:", words.LIVE_HELP),
-            (session.COMPARE, words.COMPARE, ":material/compare_arrows:", words.COMPARE_HELP),
-        ):
-            session.experiment_link(page, group.experiment_id, title, symbol, help)
-        menu(group.experiment_id)
+        with st.container(gap="xxsmall"):
+            st.markdown(f"**{plain(group.name)}**  \n:small[:gray[{facts}]]")
+            more()
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xxsmall"):
+            for page, title, symbol, help in (
+                (session.LIVE, words.LIVE, ":material/monitoring:", words.LIVE_HELP),
+                (session.COMPARE, words.COMPARE, ":material/compare_arrows:", words.COMPARE_HELP),
+            ):
+                session.experiment_link(page, group.experiment_id, title, symbol, help)
+            menu(group.experiment_id)

@@ -46,7 +46,7 @@ COMPARE, COMPARE_HELP = "Compare", "Its strategies side by side."
 EDIT = "Edit and start again"
 EDIT_HELP = "Opens its settings as a new experiment; what it has trained is taken over where the change allows it."
 MORE_RUNS = "and {} of its runs more, for reasons that its Live page gives"
-MORE_EARLIER = "and {}, to be chosen on the Live and Compare pages"
+MORE_EARLIER_HELP = "The table of all experiments and runs."
 
 
 def running(runs: int) -> str:
@@ -64,15 +64,21 @@ def nothing_ended(visit: str | None) -> str:
     return f"Nothing has ended since {visit}." if visit else "Nothing has ended yet."
 
 
-def progress(ended: int, runs: int, current: str | None, share: float) -> str:
+def progress(finished: int, runs: int, in_trouble: int, current: str | None, share: float) -> str:
     """How far an experiment is; `current` is the run that is trained now."""
+    trouble = f", {in_trouble} failed or cut short" if in_trouble else ""
     now = f" · {plain(current)} at {percent(share)}" if current else ""
-    return f"{ended} of {plural(runs, 'run')} ended{now}"
+    return f"{finished} of {plural(runs, 'run')} finished{trouble}{now}"
 
 
 def outcome(finished: int, runs: int, moment: str) -> str:
     """What came of an experiment that has ended."""
     return f"{finished} of {plural(runs, 'run')} finished · {moment}"
+
+
+def more_earlier(experiments: int) -> str:
+    """The way to those that are not shown."""
+    return f"{plural(experiments, 'more experiment')} on the Runs page"
 
 
 def ago(span: str) -> str:

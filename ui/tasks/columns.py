@@ -10,14 +10,11 @@ from engine.tasks.columns import Columns, Guess, guess_columns, nested_column, u
 from engine.tasks.documents import Kind
 from engine.tasks.files.contents import Table
 from engine.tasks.load import unused_remark
-from ui.tasks import upload_draft
+from ui.tasks import form_words, upload_draft
 from ui.tasks.upload_draft import UploadDraft
 from ui.widgets.text import plain
 
-ONE_TEXT, PAIR, CHAT = "One text", "Prompt and completion", "Conversations"
 _NONE = "none"
-_YES, _NO = "Yes", "No, leave it out"
-SEPARATORS = {"\n": "a line break", "\n\n": "a blank line", " ": "a space", "": "nothing"}
 _ESCAPES = {"\\n": "\n", "\\t": "\t"}
 
 
@@ -40,17 +37,20 @@ def columns_form(draft: UploadDraft, tables: Sequence[Table]) -> Columns | None:
         return Columns()
     guess, names = guess_columns(tables[0]), upload_draft.column_names(tables)
     first = guess.columns if guess is not None else Columns()
-    kinds = [ONE_TEXT, *([PAIR] if len(names) > 1 else []), *([CHAT] if any(table.nested for table in tables) else [])]
-    kind = ONE_TEXT
+    kinds = [
+        form_words.ONE_TEXT,
+        *([form_words.PAIR] if len(names) > 1 else []),
+        *([form_words.CHAT] if any(table.nested for table in tables) else []),
+    ]
+    kind = form_words.ONE_TEXT
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if len(kinds) > 1:
             kind = st.segmented_control(
-                "What is learnt from the table", kinds, default=_kind_of(first), required=True,
+                form_words.COLUMNS, kinds, default=_kind_of(first), required=True,
                 key=draft.key(f"kind{len(kinds)}"), persist_state="session",
-                help="One column as a whole; a completion, given a prompt that is only read; or the assistant's turns "
-                "of conversations.",
+                help=form_words.COLUMNS_HELP,
             )  # fmt: skip
-        chosen = {ONE_TEXT: _text, PAIR: _pair, CHAT: _chat}[kind](draft, names, first)
+        chosen = {form_words.ONE_TEXT: _text, form_words.PAIR: _pair, form_words.CHAT: _chat}[kind](draft, names, first)
     is_open = False
     if guess is not None and guess.about_system and chosen.system == guess.columns.system:
         said = _asked_about_system(draft, guess, chosen)
@@ -58,10 +58,10 @@ def columns_form(draft: UploadDraft, tables: Sequence[Table]) -> Columns | None:
     unused = list(dict.fromkeys(name for table in tables for name in unused_columns(table, chosen)))
     if unused:
         st.caption(plain(unused_remark(unused)))
-    if guess is None and kind == ONE_TEXT:
+    if guess is None and kind == form_words.ONE_TEXT:
         st.error(plain(str(nested_column(tables[0], sorted(tables[0].nested)[0]))), icon=":material/error:")
         return None
-    if guess is not None and guess.question and kind == PAIR:
+    if guess is not None and guess.question and kind == form_words.PAIR:
         answered = _asked(draft, guess, chosen)
         return None if is_open else answered
     return None if is_open else chosen
@@ -76,26 +76,26 @@ def rendering_form(draft: UploadDraft, kind: Kind) -> RenderingChoice:
         if kind == "pairs" and template == "auto":
             return RenderingChoice(separator=_separator(draft))
         learn = st.segmented_control(
-            "What is learnt of a conversation", ["assistant", "all"], default="assistant", required=True,
-            format_func={"assistant": "The assistant's turns", "all": "All turns"}.__getitem__,
+            form_words.TURNS, ["assistant", "all"], default="assistant", required=True,
+            format_func={"assistant": form_words.ASSISTANTS_TURNS, "all": form_words.ALL_TURNS}.__getitem__,
             key=draft.key("learn"), persist_state="session",
-            help="The other turns are read, and never scored.",
+            help=form_words.TURNS_HELP,
         )  # fmt: skip
     return RenderingChoice(template=template, learn=str(learn))
 
 
 def _kind_of(columns: Columns) -> str:
-    return CHAT if columns.messages else PAIR if columns.prompt else ONE_TEXT
+    return form_words.CHAT if columns.messages else form_words.PAIR if columns.prompt else form_words.ONE_TEXT
 
 
 def _text(draft: UploadDraft, names: list[str], first: Columns) -> Columns:
     proposed = first.text or first.completion
-    return Columns(text=_column(draft, "Text column", names, proposed, "Each row's text is one document."))
+    return Columns(text=_column(draft, form_words.TEXT_COLUMN, names, proposed, form_words.TEXT_COLUMN_HELP))
 
 
 def _chat(draft: UploadDraft, names: list[str], first: Columns) -> Columns:
-    help = "Lists of messages with their roles; each row is one conversation."
-    messages = _column(draft, "Column of conversations", names, first.messages, help)
+    help = form_words.CHAT_COLUMN_HELP
+    messages = _column(draft, form_words.CHAT_COLUMN, names, first.messages, help)
     return Columns(messages=messages, **_beside(draft, names, first, ("system",)))
 
 
@@ -105,12 +105,12 @@ def _pair(draft: UploadDraft, names: list[str], first: Columns) -> Columns:
     if any(name not in names for name in st.session_state.get(key) or ()):
         del st.session_state[key]  # columns of a file that was removed
     prompt = st.multiselect(
-        "Prompt columns", names, default=proposed, key=key, width=280, persist_state="session",
-        help="What is given: it is read and never scored. Several columns are joined by a blank line.",
+        form_words.PROMPT_COLUMNS, names, default=proposed, key=key, width=280, persist_state="session",
+        help=form_words.PROMPT_COLUMNS_HELP,
     ) or proposed[:1]  # fmt: skip
     rest = [name for name in names if name not in prompt] or names
     completion = _column(
-        draft, "Completion column", rest, first.completion or first.text, "What is learnt and scored."
+        draft, form_words.COMPLETION_COLUMN, rest, first.completion or first.text, form_words.COMPLETION_COLUMN_HELP
     )  # fmt: skip
     more = _beside(draft, names, first, ("system", "history"))
     return Columns(prompt=tuple(prompt), completion=completion, **more)
@@ -122,8 +122,8 @@ def _beside(draft: UploadDraft, names: list[str], first: Columns, fields: Sequen
     for field in fields:
         proposed_one = getattr(first, field)
         if proposed_one is not None:
-            label = {"system": "System column", "history": "History column"}[field]
-            help = {"system": "What is said before a conversation.", "history": "Earlier questions and answers."}[field]
+            label = {"system": form_words.SYSTEM_COLUMN, "history": form_words.HISTORY_COLUMN}[field]
+            help = {"system": form_words.SYSTEM_COLUMN_HELP, "history": form_words.HISTORY_COLUMN_HELP}[field]
             found = _column(draft, label, [_NONE, *names], proposed_one, help)
             more[field] = None if found == _NONE else found
     return more
@@ -144,8 +144,8 @@ def _asked(draft: UploadDraft, guess: Guess, chosen: Columns) -> Columns | None:
         return chosen  # chosen by hand
     st.warning(plain(guess.question[:1].upper() + guess.question[1:]), icon=":material/help:")
     answer = st.segmented_control(
-        "Which is the prompt?", [prompt, completion], default=None, key=draft.key("which_prompt"),
-        persist_state="session", help="The other one is what is learnt.",
+        form_words.WHICH_PROMPT, [prompt, completion], default=None, key=draft.key("which_prompt"),
+        persist_state="session", help=form_words.WHICH_PROMPT_HELP,
     )  # fmt: skip
     if answer is None:
         return None
@@ -156,37 +156,36 @@ def _asked_about_system(draft: UploadDraft, guess: Guess, chosen: Columns) -> Co
     """The columns, once it is said whether one of them is what conversations begin with."""
     st.warning(plain(guess.about_system[:1].upper() + guess.about_system[1:]), icon=":material/help:")
     said = st.segmented_control(
-        "Is it said before each conversation?", [_YES, _NO], default=None, key=draft.key("is_system"),
-        persist_state="session", help="If not, it is not used.",
+        form_words.IS_SYSTEM, [form_words.YES, form_words.NO], default=None, key=draft.key("is_system"),
+        persist_state="session", help=form_words.IS_SYSTEM_HELP,
     )  # fmt: skip
     if said is None:
         return None
-    return chosen if said == _YES else replace(chosen, system=None)
+    return chosen if said == form_words.YES else replace(chosen, system=None)
 
 
 def _template(draft: UploadDraft, kind: Kind) -> str:
-    words = {
-        "auto": "The model's own, else a plain one" if kind == "chat" else "None: joined by a separator",
-        "plain": "The plain one",
-        "model": "The model's own",
+    names = {
+        "auto": form_words.MODELS_TEMPLATE_OR_PLAIN if kind == "chat" else form_words.NO_TEMPLATE,
+        "plain": form_words.PLAIN_TEMPLATE,
+        "model": form_words.MODELS_TEMPLATE,
     }
-    label = "Chat template" if kind == "chat" else "As a conversation"
+    label = form_words.CHAT_TEMPLATE if kind == "chat" else form_words.AS_CONVERSATION
     return st.selectbox(
-        label, list(words), format_func=words.__getitem__, key=draft.key(f"template_{kind}"), width=300,
+        label, list(names), format_func=names.__getitem__, key=draft.key(f"template_{kind}"), width=300,
         persist_state="session",
-        help="How the turns become one text. Models for chat bring a template; the plain one writes each turn "
-        "under the name of its role. The preview below shows what comes of it.",
+        help=form_words.TEMPLATE_HELP,
     )  # fmt: skip
 
 
 def _separator(draft: UploadDraft) -> str:
     chosen = st.selectbox(
-        "Between prompt and completion", list(SEPARATORS), format_func=lambda s: SEPARATORS.get(s, s),
+        form_words.SEPARATOR, list(form_words.SEPARATORS), format_func=lambda s: form_words.SEPARATORS.get(s, s),
         accept_new_options=True, key=draft.key("separator"), width=240, persist_state="session",
-        help=r"It belongs to the prompt. Type any other text; \n stands for a line break.",
+        help=form_words.SEPARATOR_HELP,
     )  # fmt: skip
     text = str(chosen if chosen is not None else "\n")
-    if text in SEPARATORS:
+    if text in form_words.SEPARATORS:
         return text
     for written, meant in _ESCAPES.items():
         text = text.replace(written, meant)

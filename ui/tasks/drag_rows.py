@@ -10,7 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-GRIP = '<span class="palimpsest-grip" aria-hidden="true" title="Drag to another place">⠿</span>'
+from ui.tasks import words
+
+GRIP = f'<span class="palimpsest-grip" aria-hidden="true" title="{words.DRAG}">⠿</span>'
 """Stands in a row, by `st.html`; a row is a container with the key PREFIX and the row's id."""
 _SCRIPT = Path(__file__).with_name("drag_rows.js")
 _CSS = """

@@ -9,14 +9,13 @@ from engine.tasks.files.contents import Content, Table, TableReading, Text, Unre
 from engine.tasks.files.encodings import ENCODINGS
 from engine.tasks.files.front_matter import REMARK as FRONT_MATTER
 from engine.tasks.files.kinds import format_of, refusal
-from figures.numbers import bytes_size, exact, plural
+from figures.numbers import bytes_size
 from ui.server.entrance import for_editors
-from ui.tasks import upload_draft
+from ui.tasks import form_words, upload_draft
 from ui.tasks.upload_draft import DraftFile, Reading, UploadDraft
 from ui.widgets.text import plain
 
 SHOWN_FILES = 6
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SNIPPET = 120
 
 
@@ -38,7 +37,7 @@ def file_rows(draft: UploadDraft, side: str) -> list[Reading]:
         _row(draft, side, reading)
     if len(fine) > SHOWN_FILES:
         size = bytes_size(sum(len(reading.file.data) for reading in fine))
-        with st.expander(f"{len(fine)} files read without trouble, {size}", icon=":material/check:"):
+        with st.expander(form_words.fine_files(len(fine), size), icon=":material/check:"):
             for reading in fine:
                 _row(draft, side, reading)
     else:
@@ -64,9 +63,14 @@ def _row(draft: UploadDraft, side: str, reading: Reading) -> None:
             st.markdown(f"**{plain(file.name)}**  \n:gray[{plain(_facts(reading))}]", width="stretch")
             _encoding_choice(draft, side, reading)
             st.button(
-                "Remove", key=draft.key(f"remove_{side}_{file.file_id}"), icon=":material/close:", type="tertiary",
-                help="Take this file out of the new task.", on_click=upload_draft.remove, args=(side, file.file_id),
-            )  # fmt: skip
+                form_words.REMOVE,
+                key=draft.key(f"remove_{side}_{file.file_id}"),
+                icon=":material/close:",
+                type="tertiary",
+                help=form_words.REMOVE_HELP,
+                on_click=upload_draft.remove,
+                args=(side, file.file_id),
+            )
         _reading_choice(draft, side, reading)
         _front_matter_choice(draft, side, reading)
         if reading.error:
@@ -83,14 +87,14 @@ def _encoding_choice(draft: UploadDraft, side: str, reading: Reading) -> None:
         return
     key = draft.key(f"encoding_{side}_{file.file_id}")
     st.selectbox(
-        "Encoding",
+        form_words.ENCODING,
         [None, *ENCODINGS],
         index=[None, *ENCODINGS].index(file.encoding),
         format_func=lambda encoding: ENCODINGS[encoding] if encoding else _recognised(reading),
         key=key,
         label_visibility="collapsed",
         width=240,
-        help="The encoding of this file. Choose another one where letters look wrong.",
+        help=form_words.ENCODING_HELP,
         on_change=_choose_encoding,
         args=(file, key),
     )
@@ -110,11 +114,11 @@ def _reading_choice(draft: UploadDraft, side: str, reading: Reading) -> None:
         return
     key = draft.key(f"reading_{side}_{file.file_id}_{file.encoding}")
     st.selectbox(
-        "Reading",
+        form_words.READING,
         range(len(file.offered)),
         format_func=lambda place: reading_in_words(file.offered[place]),
         key=key,
-        help="How the rows and columns of this file are read. Choose another way where the preview looks wrong.",
+        help=form_words.READING_HELP,
         on_change=_choose_reading,
         args=(file, key),
     )
@@ -126,12 +130,12 @@ def _choose_reading(file: DraftFile, key: str) -> None:
 
 def reading_in_words(reading: TableReading) -> str:
     """Such as "41 rows × 2 columns, commas between, first row is a header"."""
-    parts = [f"{plural(reading.rows, 'row')} × {plural(reading.columns, 'column')}"]
+    parts = [form_words.shape(reading.rows, reading.columns)]
     if reading.delimiter:
-        parts.append(f"{_DELIMITERS.get(reading.delimiter, repr(reading.delimiter))} between")
-    parts.append("first row is a header" if reading.header else "no header")
+        parts.append(form_words.between(reading.delimiter))
+    parts.append(form_words.HEADER if reading.header else form_words.NO_HEADER)
     if not reading.quotes:
-        parts.append("quotation marks are text")
+        parts.append(form_words.QUOTES_ARE_TEXT)
     return ", ".join(parts)
 
 
@@ -141,8 +145,8 @@ def _front_matter_choice(draft: UploadDraft, side: str, reading: Reading) -> Non
         return
     key = draft.key(f"front_matter_{side}_{file.file_id}")
     st.checkbox(
-        "Learn the front matter, too", value=file.front_matter, key=key, on_change=_choose_front_matter,
-        args=(file, key), help="The settings between two lines at the top of a Markdown file, such as its title.",
+        form_words.FRONT_MATTER, value=file.front_matter, key=key, on_change=_choose_front_matter,
+        args=(file, key), help=form_words.FRONT_MATTER_HELP,
     )  # fmt: skip
 
 
@@ -152,11 +156,11 @@ def _choose_front_matter(file: DraftFile, key: str) -> None:
 
 def _recognised(reading: Reading) -> str:
     if reading.file.encoding is not None:
-        return "Recognise it"
+        return form_words.RECOGNISE
     found = {content.encoding for content in reading.usable if content.encoding}
     if len(found) == 1:
-        return f"{encoding_name(found.pop())} (recognised)"
-    return "Several, recognised" if found else "Not recognised"
+        return form_words.recognised(encoding_name(found.pop()))
+    return form_words.SEVERAL_RECOGNISED if found else form_words.NOT_RECOGNISED
 
 
 def encoding_name(encoding: str) -> str:
@@ -167,7 +171,7 @@ def encoding_name(encoding: str) -> str:
 def _facts(reading: Reading) -> str:
     parts = [bytes_size(len(reading.file.data))]
     if len(reading.contents) > 1:
-        parts.append(f"{plural(len(reading.usable), 'file')} inside")
+        parts.append(form_words.inside(len(reading.usable)))
     elif reading.contents:
         parts.append(describe(reading.contents[0]))
     return " · ".join(parts)
@@ -176,15 +180,10 @@ def _facts(reading: Reading) -> str:
 def describe(content: Content) -> str:
     """The recognised format of a content in a few words."""
     if isinstance(content, Text):
-        return f"{'Markdown' if content.format == 'md' else 'plain text'}, {exact(len(content.text))} characters"
+        return form_words.text_of(content.format, len(content.text))
     if isinstance(content, Table):
-        between = f" between {_DELIMITERS[content.delimiter]}" if content.delimiter in _DELIMITERS else ""
-        kind = {"jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet", "xlsx": "Excel"}.get(
-            content.format, content.format.upper()
-        )
-        rows, columns = content.frame.shape
-        return f"{kind} table, {exact(rows)} rows × {plural(columns, 'column')}{between}"
-    return "not readable"
+        return form_words.table_of(content.format, len(content.frame), content.frame.shape[1], content.delimiter)
+    return form_words.NOT_READABLE
 
 
 def _remarks(reading: Reading) -> None:
@@ -204,8 +203,7 @@ def _doubts(content: Content) -> None:
         return
     if not content.certain:
         st.warning(
-            f"{plain(content.name)} was read as **{encoding_name(content.encoding)}** because of "
-            f"{plain(content.how)}. Is this right? If not, choose another encoding.",
+            form_words.doubtful_encoding(content.name, encoding_name(content.encoding), content.how),
             icon=":material/translate:",
         )
         st.code(_foreign_snippet(content), language=None, wrap_lines=True)

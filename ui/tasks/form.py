@@ -16,29 +16,15 @@ from engine.tasks.library import MAX_NAME, checked_spec, text_bytes
 from engine.tasks.load import Divided, documents_of, unused_remark
 from engine.tasks.spec import SPLITS
 from engine.tasks.splitting import Division, TooLittleError, resolve_split, split_text
-from figures.numbers import exact, plural
 from ui.server import actions
 from ui.server.entrance import for_editors
-from ui.tasks import upload_draft, words
+from ui.tasks import form_words, upload_draft, words
 from ui.tasks.columns import RenderingChoice, columns_form, rendering_form
 from ui.tasks.files import file_rows, upload_area
 from ui.tasks.preview import task_preview
 from ui.tasks.upload_draft import Reading, UploadDraft
 from ui.widgets.text import plain
 
-UPLOAD, PASTE = "Upload files", "Paste text"
-SHARE, FILES, TRAINING = "A share", "Files of their own", "Training text"
-_SPLIT_NAMES = {
-    "auto": "Automatic",
-    "two blank lines": "At two blank lines",
-    "blank line": "At blank lines",
-    "line": "Each line",
-    "file": "Each file",
-}
-_KINDS = (
-    "Any plain text (.txt, .md, source code, subtitles), web pages (.html), tables and conversations (.csv, .tsv, "
-    ".xlsx, .jsonl, .json, .parquet), each also as .gz or together in a .zip."
-)
 _DIVISION = "tasks_division"
 
 
@@ -67,14 +53,20 @@ def task_form() -> None:
     """The whole form. What was entered stays until the task is kept, whatever goes wrong."""
     draft = upload_draft.current()
     way = st.segmented_control(
-        "Where the text comes from", (UPLOAD, PASTE), default=UPLOAD, required=True, key=draft.key("way"),
-        label_visibility="collapsed", persist_state="session", help="Files from your machine, or text typed or pasted.",
-    )  # fmt: skip
-    readings = _pasted(draft) if way == PASTE else _uploaded(draft)
+        form_words.WAY,
+        (form_words.UPLOAD, form_words.PASTE),
+        default=form_words.UPLOAD,
+        required=True,
+        key=draft.key("way"),
+        label_visibility="collapsed",
+        persist_state="session",
+        help=form_words.WAY_HELP,
+    )
+    readings = _pasted(draft) if way == form_words.PASTE else _uploaded(draft)
     if not readings:
         return
     if not any(reading.usable for reading in readings):
-        st.info("None of this can be used yet. Mend or remove it, or add other files.", icon=":material/info:")
+        st.info(form_words.NOTHING_USABLE, icon=":material/info:")
         return
     columns = columns_form(draft, upload_draft.tables(readings))
     if columns is None:
@@ -82,33 +74,33 @@ def task_form() -> None:
     split = _split(draft, upload_draft.texts(readings))
     brings = any(table.side == "held_out" for table in upload_draft.tables(readings))
     held_out, share = _held_out(draft, brings)
-    on_training = st.session_state.get(draft.key("held_out")) == TRAINING
+    on_training = st.session_state.get(draft.key("held_out")) == form_words.TRAINING
     sources = _sources(readings, held_out, columns)
     for sentence in sources.left_out:
         st.warning(plain(sentence), icon=":material/warning:")
     if sources.held_out == ():
-        st.info("Add the held-out files above, or hold out a share of the documents.", icon=":material/info:")
+        st.info(form_words.NO_HELD_OUT_FILES, icon=":material/info:")
         return
     name = _name(draft, readings)
     _result(draft, name, sources, Cutting(split, columns, share, on_training))
 
 
 def _uploaded(draft: UploadDraft) -> list[Reading]:
-    upload_area(draft, "train", "Files to train on", _KINDS + " Several files make one task.")
+    upload_area(draft, "train", form_words.TRAIN_FILES, form_words.KINDS + form_words.MAKE_ONE_TASK)
     if not draft.train:
-        st.caption(_KINDS + " Nothing leaves this machine.")
+        st.caption(form_words.KINDS + form_words.STAYS_HERE)
     return file_rows(draft, "train")
 
 
 def _pasted(draft: UploadDraft) -> list[Reading]:
     text = st.text_area(
-        "Text to train on", key=draft.key("paste"), height=260, persist_state="session",
-        placeholder="Paste text here, documents separated by blank lines, then press Ctrl+Enter.",
-        **for_editors("Plain text; how it is cut into documents is chosen below."),
+        form_words.PASTED, key=draft.key("paste"), height=260, persist_state="session",
+        placeholder=form_words.PASTED_EXAMPLE,
+        **for_editors(form_words.PASTED_HELP),
     )  # fmt: skip
     if not text or not text.strip():
         return []
-    file = upload_draft.DraftFile("pasted", "pasted text", b"")
+    file = upload_draft.DraftFile("pasted", form_words.PASTED_NAME, b"")
     try:
         check_pieces(file.name, text.count("\n"))
     except TaskError as error:
@@ -120,19 +112,17 @@ def _pasted(draft: UploadDraft) -> list[Reading]:
 def _split(draft: UploadDraft, texts: Sequence[Text]) -> str:
     if not texts:
         return "auto"
-    counts = {split: _count(texts, split) for split in _SPLIT_NAMES}
+    counts = {split: _count(texts, split) for split in form_words.SPLIT_NAMES}
     auto = resolve_split(texts, "auto")
     used = sorted({auto.of(text) for text in texts})
-    meaning = " and ".join(_SPLIT_NAMES[split].lower() for split in used)
 
     def label(split: str) -> str:
-        name = f"Automatic ({meaning})" if split == "auto" else _SPLIT_NAMES[split]
-        return f"{name}: {plural(counts[split], 'document')}"
+        return form_words.split_gives(split, used, counts[split])
 
     return st.selectbox(
-        "Where documents end", [split for split in SPLITS if split in _SPLIT_NAMES], format_func=label,
+        form_words.SPLIT, [split for split in SPLITS if split in form_words.SPLIT_NAMES], format_func=label,
         key=draft.key("split"), width=420, persist_state="session",
-        help="Documents are learnt independently of each other, and are held out whole.",
+        help=form_words.SPLIT_HELP,
     )  # fmt: skip
 
 
@@ -149,23 +139,33 @@ def _pieces(text: Text, split: str) -> int:
 def _held_out(draft: UploadDraft, brings: bool) -> tuple[list[Reading] | None, float]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.segmented_control(
-            "Held-out text", (SHARE, FILES, TRAINING), default=SHARE, required=True, key=draft.key("held_out"),
+            form_words.HELD_OUT,
+            (form_words.SHARE, form_words.FILES, form_words.TRAINING),
+            default=form_words.SHARE,
+            required=True,
+            key=draft.key("held_out"),
             persist_state="session",
-            help="Text that is never trained on: every score is measured on it. Where there is too little to hold any "
-            "out, the training text itself can be scored; such scores are marked.",
-        )  # fmt: skip
-        if way == SHARE and brings:
-            st.caption("The file brings rows to hold out: those are scored on.")
+            help=form_words.HELD_OUT_HELP,
+        )
+        if way == form_words.SHARE and brings:
+            st.caption(form_words.BRINGS_HELD_OUT)
             return None, 0.1
-        if way == SHARE:
+        if way == form_words.SHARE:
             percent = st.slider(
-                "Share held out", 1, 50, 10, format="%d%%", key=draft.key("share"), width=320, persist_state="session",
-                help="Share of the documents, chosen at random but always the same ones.",
-            )  # fmt: skip
+                form_words.SHARE_HELD_OUT,
+                1,
+                50,
+                10,
+                format="%d%%",
+                key=draft.key("share"),
+                width=320,
+                persist_state="session",
+                help=form_words.SHARE_HELD_OUT_HELP,
+            )
             return None, percent / 100
-        if way == TRAINING:
+        if way == form_words.TRAINING:
             return None, 0.1
-    upload_area(draft, "held_out", "Held-out files", _KINDS + " Read with the same columns and split.")
+    upload_area(draft, "held_out", form_words.HELD_OUT_FILES, form_words.KINDS + form_words.READ_ALIKE)
     return file_rows(draft, "held_out"), 0.1
 
 
@@ -186,11 +186,11 @@ def _sources(readings: Sequence[Reading], held_out: Sequence[Reading] | None, co
 
 def _name(draft: UploadDraft, readings: Sequence[Reading]) -> str:
     first = next(reading.file.name for reading in readings if reading.usable)
-    stem = "" if first == "pasted text" else first.split(".")[0].replace("_", " ")[:MAX_NAME]
+    stem = "" if first == form_words.PASTED_NAME else first.split(".")[0].replace("_", " ")[:MAX_NAME]
     typed = st.text_input(
-        "Name of the task", key=draft.key("name"), placeholder=stem or "such as: support tickets", max_chars=MAX_NAME,
+        form_words.NAME, key=draft.key("name"), placeholder=stem or form_words.NAME_EXAMPLE, max_chars=MAX_NAME,
         width=420, persist_state="session",
-        help="How experiments and figures call it. Empty: the name of the first file.",
+        help=form_words.NAME_HELP,
     )  # fmt: skip
     return clean_name(typed or "") or clean_name(stem)
 
@@ -201,16 +201,16 @@ def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -
     except TooLittleError as error:
         st.error(plain(str(error)), icon=":material/error:")
         st.button(
-            "Score it on its own training text", key=draft.key("on_training"), icon=":material/rule:",
+            form_words.ON_TRAINING, key=draft.key("on_training"), icon=":material/rule:",
             on_click=_score_on_training, args=(draft.key("held_out"),),
-            **for_editors("Nothing is held out then; wherever such a score stands it is marked."),
+            **for_editors(form_words.ON_TRAINING_HELP),
         )  # fmt: skip
         return
     except TaskError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     division, reading = divided.division, divided.reading
-    task = Task(name or "new task", division.train, division.held_out, reading)
+    task = Task(name or form_words.UNNAMED, division.train, division.held_out, reading)
     rendering = rendering_form(draft, reading.kind)
     try:
         spec = checked_spec(name=task.name, train=("draft",), **rendering.changed())
@@ -225,17 +225,17 @@ def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -
         if remark not in (*upload_draft.shown_with_files(sources.train, sources.held_out), unused_remark(unused)):
             st.caption(plain(remark))
     if st.button(
-        "Add to the library", key=draft.key("add"), type="primary", icon=":material/library_add:",
-        **for_editors("Keep this task; it can then be used in any number of experiments."),
+        form_words.ADD, key=draft.key("add"), type="primary", icon=":material/library_add:",
+        **for_editors(form_words.ADD_HELP),
     ):  # fmt: skip
         _keep(task if name else replace(task, name=""), sources, rendering)
     with st.container(border=True):
-        st.markdown("##### Preview")
+        st.markdown(f"##### {form_words.PREVIEW}")
         task_preview(task, spec, text_bytes(task.train), text_bytes(task.held_out), "tasks_new")
 
 
 def _score_on_training(key: str) -> None:
-    st.session_state[key] = TRAINING
+    st.session_state[key] = form_words.TRAINING
 
 
 def _keep(task: Task, sources: Sources, rendering: RenderingChoice) -> None:
@@ -258,7 +258,7 @@ def _divided(sources: Sources, cutting: Cutting) -> Divided:
     known = st.session_state.get(_DIVISION)
     # The contents are kept beside the key: as long as they live, no other object has their ids.
     if known is None or known[0] != key:
-        name = sources.names[0] if len(sources.names) == 1 else f"these {len(sources.names)} files"
+        name = sources.names[0] if len(sources.names) == 1 else form_words.these_files(len(sources.names))
         found = documents_of(
             name, sources.train, sources.held_out, cutting.split, cutting.columns, cutting.share,  # type: ignore[arg-type]
             on_training=cutting.on_training,
@@ -269,7 +269,6 @@ def _divided(sources: Sources, cutting: Cutting) -> Divided:
 
 
 def _outcome(division: Division, on_training: bool) -> str:
-    learnt = plural(len(division.train), "document")
     if on_training:
-        return f"**{learnt}** to train on, and to be scored on: **nothing is held out**."
-    return f"**{learnt}** to train on and **{exact(len(division.held_out))}** held out."
+        return form_words.scored_on_training(len(division.train))
+    return form_words.divided(len(division.train), len(division.held_out))

@@ -148,6 +148,6 @@ def _details(task: LibraryTask) -> None:
     task_preview(loaded, task.spec(), task.train_bytes, task.held_out_bytes, f"tasks_{task.task_id}")
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the task …")
+@st.cache_resource(max_entries=4, show_spinner=words.READING)
 def _load(task_id: str, _task: LibraryTask) -> Task:
     return load_task(_task.spec())

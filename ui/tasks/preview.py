@@ -13,6 +13,7 @@ from engine.tasks.profile import TaskProfile, profile, scripts
 from engine.tasks.spec import TaskSpec
 from figures.numbers import bytes_size, count, exact, percent
 from ui.server import warm_up
+from ui.tasks import words
 from ui.tasks.documents_shown import documents_shown
 from ui.widgets.text import plain
 
@@ -24,13 +25,13 @@ def task_preview(task: Task, spec: TaskSpec, train_bytes: int, held_out_bytes: i
     """Show a task at a glance; `spec` counts for how pairs and conversations are rendered. `key` keeps
     several previews of a page apart."""
     model = st.selectbox(
-        "Count tokens as this model does",
+        words.COUNT_AS,
         [choice.name for choice in describe_models()],
         key=f"{key}_model",
         accept_new_options=True,
         persist_state="session",
         width=320,
-        help="Models cut text into tokens differently. Type any other model name of the hub, or a local folder.",
+        help=words.COUNT_AS_HELP,
     )
     found = _profile_or_error(task, model or EMBEDDED)
     _metrics(task, train_bytes, held_out_bytes, found)
@@ -38,7 +39,7 @@ def task_preview(task: Task, spec: TaskSpec, train_bytes: int, held_out_bytes: i
         st.error(plain(found), icon=":material/error:")
     seen = found.scripts if isinstance(found, TaskProfile) else scripts(task.train)
     shares = ", ".join(f"{plain(script)} {_share(share)}" for script, share in seen[:5])
-    st.markdown(f"**Scripts seen:** {shares or 'no letters'}")
+    st.markdown(words.scripts_seen(shares))
     if isinstance(found, TaskProfile):
         from figures.lengths import lengths_figure
         from figures.theme import alt_text
@@ -57,7 +58,7 @@ def _profile_or_error(task: Task, model: str) -> TaskProfile | str:
         return str(error)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Loading the tokenizer …")
+@st.cache_resource(max_entries=4, show_spinner=words.LOADING_TOKENIZER)
 def _tokenizer(model: str) -> PreTrainedTokenizerBase:
     warm_up.finish()
     from engine.models.loading import load_tokenizer
@@ -65,7 +66,7 @@ def _tokenizer(model: str) -> PreTrainedTokenizerBase:
     return load_tokenizer(model)
 
 
-@st.cache_data(max_entries=32, show_spinner="Counting tokens …")
+@st.cache_data(max_entries=32, show_spinner=words.COUNTING)
 def _profile(
     _task: Task, _tokenizer: PreTrainedTokenizerBase, train_fingerprint: str, held_out_fingerprint: str, model: str
 ) -> TaskProfile:
@@ -76,15 +77,20 @@ def _metrics(task: Task, train_bytes: int, held_out_bytes: int, found: TaskProfi
     if isinstance(found, TaskProfile):
         about = "≈ " if found.tokens_are_estimated else ""
         tokens = f"{about}{count(found.train_tokens)}"
-        held_out_tokens = f"{about}{count(found.held_out_tokens)} tokens held out"
+        held_out_tokens = words.tokens_held_out(about, found.held_out_tokens)
     else:
-        tokens, held_out_tokens = "–", "not known for this model"
+        tokens, held_out_tokens = "–", words.TOKENS_NOT_KNOWN
     for column, (label, value, below, help) in zip(
         st.columns(3),
         (
-            ("Documents", exact(len(task.train)), f"{exact(len(task.held_out))} held out", "Texts that are learnt."),
-            ("Size", bytes_size(train_bytes), f"{bytes_size(held_out_bytes)} held out", "Bytes in UTF-8."),
-            ("Tokens", tokens, held_out_tokens, "Of texts and prompts, under the chosen model."),
+            (
+                words.DOCUMENTS,
+                exact(len(task.train)),
+                words.documents_held_out(len(task.held_out)),
+                words.DOCUMENTS_HELP,
+            ),
+            (words.SIZE, bytes_size(train_bytes), words.bytes_held_out(held_out_bytes), words.SIZE_HELP),
+            (words.TOKENS, tokens, held_out_tokens, words.TOKENS_HELP),
         ),
         strict=True,
     ):
@@ -92,4 +98,4 @@ def _metrics(task: Task, train_bytes: int, held_out_bytes: int, found: TaskProfi
 
 
 def _share(share: float) -> str:
-    return "below 1\u202f%" if share < 0.01 else percent(share)
+    return words.BELOW_ONE_PERCENT if share < 0.01 else percent(share)

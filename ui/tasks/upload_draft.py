@@ -8,7 +8,6 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine.common.errors import TaskError
-from engine.common.quoting import listed, shortened
 from engine.tasks.columns import Columns
 from engine.tasks.files.contents import (
     Content,
@@ -20,6 +19,7 @@ from engine.tasks.files.contents import (
     doubtful_encoding,
 )
 from engine.tasks.readers import read_source
+from ui.tasks import form_words
 
 _DRAFT, _READ = "tasks_draft", "tasks_read"
 
@@ -165,8 +165,7 @@ def shown_with_files(*sides: Iterable[Content] | None) -> set[str]:
 def without_columns(found: Iterable[Table], columns: Columns) -> dict[str, str]:
     """Names of tables that lack a chosen column, with the sentence to show."""
     return {
-        table.name: f"{table.name}: there is no column '{shortened(missing[0])}', so the file is left out; it has "
-        f"{listed(list(map(str, table.frame.columns)))}."
+        table.name: form_words.no_column(table.name, missing[0], list(map(str, table.frame.columns)))
         for table in found
         if (missing := [name for name in columns.names if name not in set(map(str, table.frame.columns))])
     }

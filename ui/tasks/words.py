@@ -1,6 +1,7 @@
-"""The sentences, labels and help texts of the Tasks page's list and previews; those of the form stand in its fields."""
+"""The sentences, labels and help texts of the Tasks page's list and previews; those of the form stand in
+`form_words.py`."""
 
-from figures.numbers import bytes_size, exact, plural
+from figures.numbers import bytes_size, count, exact, plural
 from ui.glossary.terms import term
 from ui.widgets.text import plain
 
@@ -21,6 +22,7 @@ SAMPLE_ADD, SAMPLE_TAKEN = "Add", "In the library"
 SAMPLE_HELP, SAMPLES_HELP = "Put this sample into the library.", "Put all samples into the library."
 FROM_SAMPLES, ADDED = "a sample of the project", "Added."
 
+DRAG = "Drag to another place"
 UP, DOWN = "Up", "Down"
 UP_HELP, DOWN_HELP = "Move this task one place up.", "Move this task one place down."
 PREVIEW, CLOSE = "Preview", "Close"
@@ -40,6 +42,19 @@ FEW = "Few held out"
 FEW_HELD_OUT = 20
 """With n held-out documents the 95% interval of a mean over them is ± t(n − 1)/√n of the spread from document to
 document: half of it for 20 documents, 0.7 of it for 10, 1.2 of it for 5. Below, scores say little about new texts."""
+
+# The preview of a task
+COUNT_AS = "Count tokens as this model does"
+COUNT_AS_HELP = "Models cut text into tokens differently. Type any other model name of the hub, or a local folder."
+BELOW_ONE_PERCENT = "below 1\u202f%"
+DOCUMENTS, SIZE, TOKENS = "Documents", "Size", "Tokens"
+LOADING_TOKENIZER = "Loading the tokenizer …"
+COUNTING = "Counting tokens …"
+TOKENS_NOT_KNOWN = "not known for this model"
+DOCUMENTS_HELP = "Texts that are learnt."
+SIZE_HELP = "Bytes in UTF-8."
+TOKENS_HELP = "Of texts and prompts, under the chosen model."
+READING = "Reading the task …"
 
 
 def in_library(name: str) -> str:
@@ -116,3 +131,19 @@ def of_those_shown(remark: str) -> str:
 def rendered_by(template: str) -> str:
     """Over a chat template."""
     return f"Rendered by {template}"
+
+
+def tokens_held_out(about: str, tokens: int) -> str:
+    return f"{about}{count(tokens)} tokens held out"
+
+
+def documents_held_out(documents: int) -> str:
+    return f"{exact(documents)} held out"
+
+
+def bytes_held_out(held_out_bytes: int) -> str:
+    return f"{bytes_size(held_out_bytes)} held out"
+
+
+def scripts_seen(shares: str) -> str:
+    return f"**Scripts seen:** {shares or 'no letters'}"

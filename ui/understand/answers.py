@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.insight.requests import AnswersRequest, Source
+from ui.understand import words
 from ui.widgets.shown_text import BOX, PRE, QUIET, SMALL, shortened, shown
-from ui.widgets.text import plural
 
 SHOWN_CHARACTERS = 1000
 """Of a prompt."""
@@ -37,22 +37,20 @@ def answers_html(asked: Asked, found: Answers, grows: bool = False) -> str:
 
 def names_of(sources: Sequence[Source], names: Mapping[Source, str]) -> tuple[str, ...]:
     """The names of models; of those that are gone, what is known."""
-    return tuple(
-        names.get(source, f"a model that is gone ({source.run_id}, stage {source.stage})") for source in sources
-    )
+    return tuple(names.get(source, words.gone_model(source.run_id, source.stage)) for source in sources)
 
 
 def _prompt_html(asked: Asked, number: int, found: Answers, grows: bool) -> str:
     prompt = asked.request.prompts[number]
     several = len(asked.request.prompts) > 1
-    title = f"Prompt {number + 1}" if several else "Prompt"
+    title = words.prompt_number(number + 1) if several else words.PROMPT
     cards = [
         _card(name, found[place][number] if place < len(found) else None, grows and place >= len(found) - 1)
         for place, name in enumerate(asked.names)
     ]
     if asked.own and asked.own[number]:
         cards.insert(0, _own_card(asked.own[number]))
-    chat = ", as a chat turn" if prompt.chat else ""
+    chat = words.AS_CHAT if prompt.chat else ""
     return (
         f'<div style="margin-bottom:1.5rem"><p style="{_NAME}">{title}{chat}</p>'
         f'<div style="{_TEXT};{QUIET};margin-bottom:.6rem">{shown(shortened(prompt.text, SHOWN_CHARACTERS))}</div>'
@@ -63,19 +61,19 @@ def _prompt_html(asked: Asked, number: int, found: Answers, grows: bool) -> str:
 def _card(name: str, answer: Mapping[str, Any] | None, grows: bool) -> str:
     text = shown(answer["text"], marked=True) if answer is not None else ""
     if answer is None or grows:
-        note = "waiting" if grows else "no answer"
+        note = words.WAITING if grows else words.NO_ANSWER
         if answer is not None:
-            note, text = "writing …", f"{text}▍"
+            note, text = words.WRITING, f"{text}▍"
     elif not answer["text"].strip():
-        note = "wrote nothing: it ended the text at once"
+        note = words.WROTE_NOTHING
     else:
-        note = plural(answer["tokens"], "token") + (", cut at the limit" if answer["is_cut"] else "")
+        note = words.tokens(answer["tokens"], answer["is_cut"])
     return _box(name, text, note)
 
 
 def _own_card(text: str) -> str:
     return _box(
-        "The held-out document itself",
+        words.OWN_DOCUMENT,
         shown(shortened(text, SHOWN_CHARACTERS), marked=True),
         "",
         "border-style:dashed;",

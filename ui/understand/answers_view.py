@@ -14,6 +14,7 @@ from engine.insight.requests import MOST_ANSWER_TOKENS, MOST_SOURCES, AnswersReq
 from ui.server import actions
 from ui.server.entrance import for_editors
 from ui.understand import models as known
+from ui.understand import words
 from ui.understand.address import Address
 from ui.understand.answers import Asked, answers_html, names_of
 from ui.understand.asking import show_asked
@@ -22,7 +23,6 @@ from ui.understand.prompt_choice import Chosen, choose_prompts, keep_button
 from ui.widgets.text import plain
 
 USUAL_TOKENS = 64
-GREEDY, SAMPLED = "Greedy", "Sampled"
 _ASKED = "understand_asked"
 Choices = dict[str, str | Sequence[str]]
 
@@ -51,16 +51,13 @@ def show_answers(
         last = _last(experiment_id, request, chosen, models, address)
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.button(
-                "Ask", key="understand_ask", type="primary", icon=":material/send:",
-                **for_editors("Every chosen model goes on from every prompt."),
+                words.ASK, key="understand_ask", type="primary", icon=":material/send:",
+                **for_editors(words.ASK_HELP),
             )  # fmt: skip
             keep_button(chosen)
         if pressed:
             last = _ask(last, request, chosen, models)
-        st.caption(
-            f"A prompt has up to {LONGEST_PROMPT:,} characters, an answer up to {MOST_ANSWER_TOKENS:,} tokens, both "
-            "together no more than the model reads at once."
-        )
+        st.caption(words.limits(LONGEST_PROMPT, MOST_ANSWER_TOKENS))
     with right:
         _show_last(last)
     is_asked = last.asked is not None and last.asked.request == request
@@ -72,9 +69,9 @@ def show_answers(
 def _choose_models(models: Models, address: Address, where: str) -> list[Source]:
     named = [source for source in map(known.read, address.all("model")) if source in models.names]
     return st.multiselect(
-        "Models", list(models.names), default=named or list(models.usual), format_func=models.names.__getitem__,
+        words.MODELS, list(models.names), default=named or list(models.usual), format_func=models.names.__getitem__,
         max_selections=MOST_SOURCES, wrap=True, key=address.key(f"models_{where}"),
-        help="The base model, and every run's model after each of its stages. They answer side by side.",
+        help=words.MODELS_HELP,
     )  # fmt: skip
 
 
@@ -82,30 +79,33 @@ def _choose_answer(address: Address, where: str) -> tuple[int, Sampling | None, 
     """The longest answer, how tokens are chosen, and both for the address."""
     narrow, wide = st.columns([2, 3])
     tokens = narrow.number_input(
-        "Longest answer", 1, MOST_ANSWER_TOKENS, int(address.number("tokens", 1, MOST_ANSWER_TOKENS) or USUAL_TOKENS),
-        key=address.key(f"tokens_{where}"), help="Tokens after which an answer is cut.",
+        words.LONGEST, 1, MOST_ANSWER_TOKENS, int(address.number("tokens", 1, MOST_ANSWER_TOKENS) or USUAL_TOKENS),
+        key=address.key(f"tokens_{where}"), help=words.LONGEST_HELP,
     )  # fmt: skip
     first = address.number("temperature", 0.05, 5.0)
     way = wide.segmented_control(
-        "Tokens are", [GREEDY, SAMPLED], default=GREEDY if first is None else SAMPLED, required=True,
+        words.TOKENS_ARE,
+        [words.GREEDY, words.SAMPLED],
+        default=words.GREEDY if first is None else words.SAMPLED,
+        required=True,
         key=address.key(f"way_{where}"),
-        help="Greedy: always the likeliest token. Sampled: drawn by their probabilities, the same for the same seed.",
-    )  # fmt: skip
+        help=words.TOKENS_ARE_HELP,
+    )
     how = {"tokens": str(tokens)}
-    if way != SAMPLED:
+    if way != words.SAMPLED:
         return int(tokens), None, how
     columns = st.columns(3)
     temperature = columns[0].number_input(
-        "Temperature", 0.05, 5.0, first or 0.8, 0.05, key=address.key(f"temperature_{where}"),
-        help="Below 1 likelier tokens become likelier still, above 1 all become more alike.",
+        words.TEMPERATURE, 0.05, 5.0, first or 0.8, 0.05, key=address.key(f"temperature_{where}"),
+        help=words.TEMPERATURE_HELP,
     )  # fmt: skip
     top_p = columns[1].number_input(
-        "Top p", 0.01, 1.0, address.number("top_p", 0.01, 1.0) or 0.95, 0.05, key=address.key(f"top_p_{where}"),
-        help="Only the likeliest tokens are drawn from: as many as have this probability together. 1: all.",
+        words.TOP_P, 0.01, 1.0, address.number("top_p", 0.01, 1.0) or 0.95, 0.05, key=address.key(f"top_p_{where}"),
+        help=words.TOP_P_HELP,
     )  # fmt: skip
     seed = columns[2].number_input(
-        "Seed", 0, 999_999_999, int(address.number("seed", 0, 999_999_999) or 0), key=address.key(f"seed_{where}"),
-        help="Another seed draws other answers.",
+        words.SEED, 0, 999_999_999, int(address.number("seed", 0, 999_999_999) or 0), key=address.key(f"seed_{where}"),
+        help=words.SEED_HELP,
     )  # fmt: skip
     how |= {"temperature": f"{temperature:g}", "top_p": f"{top_p:g}", "seed": str(seed)}
     return int(tokens), Sampling(float(temperature), int(seed), float(top_p)), how
@@ -128,7 +128,7 @@ def _last(experiment_id: str, request: AnswersRequest, chosen: Chosen, models: M
 def _ask(last: _Last, request: AnswersRequest, chosen: Chosen, models: Models) -> _Last:
     try:
         if not request.sources:
-            raise ConfigError("No model is chosen; choose one that shall answer.")
+            raise ConfigError(words.NO_MODEL)
         if chosen.typed or not chosen.texts:
             check_prompts(chosen.texts)
         prompts = actions.note_prompts(chosen.texts) if chosen.typed else ""
@@ -144,8 +144,7 @@ def _ask(last: _Last, request: AnswersRequest, chosen: Chosen, models: Models) -
 def _show_last(last: _Last) -> None:
     if last.asked is None:
         st.info(
-            "Here the base model and what each strategy made of it will answer side by side. Write a prompt and press "
-            "Ask.",
+            words.NOTHING_ASKED,
             icon=":material/forum:",
         )
         return

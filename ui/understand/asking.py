@@ -10,9 +10,11 @@ from engine.common.errors import PalimpsestError
 from engine.insight.requests import Request
 from ui.server import actions, entrance, session
 from ui.server.entrance import for_editors
+from ui.server.words import ONLY_SEEING
+from ui.understand import words
 from ui.widgets.error_notes import with_error_notes
 from ui.widgets.pulse import pulse
-from ui.widgets.text import plain, plural
+from ui.widgets.text import plain
 
 if TYPE_CHECKING:
     from engine.insight.serving.desk import View
@@ -43,7 +45,7 @@ def _show(part: str, request: Request, draw: Draw) -> None:
     view = _looked(request)
     st.session_state.setdefault(_SEEN, {})[part] = _facts(view)
     if view is None:
-        st.info("This was not computed yet. " + entrance.ONLY_SEEING, icon=":material/lock:")
+        st.info(words.NOT_COMPUTED + ONLY_SEEING, icon=":material/lock:")
         return
     status = "stopped" if request in _stopped() and view.status != "done" else view.status
     if status == "done":
@@ -66,33 +68,33 @@ def _show_state(part: str, request: Request, view: "View", status: str) -> None:
         place = st.container(width="stretch")
         if status in ("waiting", "computing"):
             st.button(
-                "Stop", key=f"{part}_stop", icon=":material/stop:", on_click=_stop, args=(request,),
-                **for_editors("End this request; what was worked out so far stays for the next one."),
+                words.STOP, key=f"{part}_stop", icon=":material/stop:", on_click=_stop, args=(request,),
+                **for_editors(words.STOP_HELP),
             )  # fmt: skip
         else:
             st.button(
-                "Try again", key=f"{part}_again", icon=":material/refresh:", on_click=_again, args=(request,),
-                **for_editors("Hand this request in once more."),
+                words.AGAIN, key=f"{part}_again", icon=":material/refresh:", on_click=_again, args=(request,),
+                **for_editors(words.AGAIN_HELP),
             )  # fmt: skip
     with place:
         if status == "waiting":
-            st.info(f"Waiting: {plural(view.before, 'request')} before yours.", icon=":material/hourglass:")
+            st.info(words.waiting(view.before), icon=":material/hourglass:")
         elif status == "computing":
             _show_progress(view)
         elif status == "failed":
             st.error(plain(view.reason), icon=":material/error:")
         else:
             st.info(
-                "Stopped. What was worked out for whole models is kept; the rest is computed anew when asked for.",
+                words.STOPPED,
                 icon=":material/stop_circle:",
             )
 
 
 def _show_progress(view: "View") -> None:
     told = view.told
-    words = told.words if told is not None else "getting ready"
+    now = told.words if told is not None else words.GETTING_READY
     share = min(1.0, told.done / told.of) if told is not None and told.of else 0.0
-    st.progress(share, text=plain(words) + " …")
+    st.progress(share, text=plain(now) + " …")
 
 
 def _looked(request: Request) -> "View | None":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.insight.requests import Prompt
+from ui.understand import words
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Format:
         return Prompt(text if text.endswith(self.separator) else text + self.separator, self.chat)
 
 
-TEXT = Format("text", "Plain text")
-CHAT = Format("chat", "Chat turn, in the model's chat template", chat=True)
+TEXT = Format("text", words.PLAIN_TEXT)
+CHAT = Format("chat", words.CHAT_TURN, chat=True)
 
 
 def formats_of(facts: Sequence[Mapping[str, Any]]) -> tuple[list[Format], Format]:
@@ -43,5 +44,5 @@ def _of_task(fact: Mapping[str, Any]) -> Format:
         return CHAT
     if kind == "pairs" and fact.get("separator"):
         name = str(fact["name"])
-        return Format(f"task {name}", f"Prompt as in task {name}", str(fact["separator"]))
+        return Format(f"task {name}", words.as_in_task(name), str(fact["separator"]))
     return TEXT

@@ -9,6 +9,8 @@ import pandas as pd
 
 from engine.insight.requests import Source
 from figures.theme import brief_labels
+from ui.understand import words
+from ui.widgets.words import seed as seed_in_words
 
 FEW = 6
 """So many models answer unless others are chosen."""
@@ -36,7 +38,7 @@ class Models:
     def stage_name(self, source: Source) -> str:
         """The name of a run's model, among those of the same run."""
         task = self.tasks[source.run_id][source.stage - 1]
-        return f"after stage {source.stage} · {task}" if source.stage else "base model"
+        return words.after_stage(source.stage, task) if source.stage else words.BASE_MODEL
 
 
 def models_of(runs: pd.DataFrame, stages: pd.DataFrame, tasks: Sequence[str]) -> Models:
@@ -62,7 +64,7 @@ def _run_names(runs: pd.DataFrame) -> dict[str, str]:
     brief = brief_labels(runs["label"])
     several = runs["seed"].nunique() > 1
     return {
-        str(run.run_id): brief[str(run.label)] + (f" · seed {run.seed}" if several else "")
+        str(run.run_id): brief[str(run.label)] + (f" · {seed_in_words(run.seed)}" if several else "")
         for run in runs.itertuples()
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ import streamlit as st
 from engine.experiments.experiment import Experiment
 from engine.insight.requests import Source, usual_before
 from ui.server import session
+from ui.understand import words
 from ui.understand.address import Address
 from ui.understand.models import Models
 
@@ -25,8 +26,8 @@ class Pair:
 
 def show_no_stage(experiment_id: str, what: str) -> None:
     """Say what will be here once a stage is over."""
-    st.info(f"{what} They appear once the first stage of a run is over.", icon=":material/hourglass:")
-    session.experiment_link(session.LIVE, experiment_id, "Watch it live", ":material/monitoring:")
+    st.info(words.once_a_stage_is_over(what), icon=":material/hourglass:")
+    session.experiment_link(session.LIVE, experiment_id, words.WATCH, ":material/monitoring:")
 
 
 def choose_pair(
@@ -37,14 +38,14 @@ def choose_pair(
     runs, names = list(models.stages), [task.name for task in experiment.tasks]
     first = address.first("run")
     run_id = columns[0].selectbox(
-        "Run", runs, index=runs.index(first) if first in runs else 0, format_func=models.run_names.__getitem__,
-        key=address.key(f"run_{experiment_id}"), help="Runs of which a stage is over.",
+        words.RUN, runs, index=runs.index(first) if first in runs else 0, format_func=models.run_names.__getitem__,
+        key=address.key(f"run_{experiment_id}"), help=words.RUN_HELP,
     )  # fmt: skip
     first = address.first("task")
     named = next((place for place, spec in enumerate(experiment.tasks) if first in (spec.name, spec.label)), 0)
     task = columns[1].selectbox(
-        "Task", names, index=named, key=address.key(f"passages_task_{experiment_id}"),
-        help="Its held-out documents are read by both models.",
+        words.TASK, names, index=named, key=address.key(f"passages_task_{experiment_id}"),
+        help=words.PAIR_TASK_HELP,
     )  # fmt: skip
     stages = [0, *models.stages[run_id]]
     own = models.tasks[run_id].index(task) + 1
@@ -56,19 +57,19 @@ def choose_pair(
     begun = address if (run_id, task) == (address.first("run"), names[named]) else None
     last = _stage(begun, "stage", stages, stages[-1])
     after = columns[3].selectbox(
-        "After", stages, index=stages.index(last), format_func=stage_name, key=address.key(f"after_{where}"),
-        help="The later model; usually that of the run's last stage.",
+        words.AFTER, stages, index=stages.index(last), format_func=stage_name, key=address.key(f"after_{where}"),
+        help=words.AFTER_HELP,
     )  # fmt: skip
     usual = usual_before(own, int(after)) if own in stages else 0
     earlier = _stage(begun, "before", stages, usual)
     before = columns[2].selectbox(
-        "Before", stages, index=stages.index(earlier), format_func=stage_name,
+        words.BEFORE, stages, index=stages.index(earlier), format_func=stage_name,
         key=address.key(f"before_{where}_{after}"),
-        help="The earlier model; usually that of the end of the task's own stage.",
+        help=words.BEFORE_HELP,
     )  # fmt: skip
     choices = {"run": str(run_id), "task": str(task), "before": str(before), "stage": str(after)}
     if before == after:
-        st.info("Before and after are the same model; choose two that differ.", icon=":material/info:")
+        st.info(words.SAME_MODEL, icon=":material/info:")
         return None, choices
     return Pair(str(task), Source(str(run_id), int(before)), Source(str(run_id), int(after))), choices
 

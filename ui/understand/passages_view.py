@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.experiments.experiment import Experiment
 from engine.insight.requests import PassageRequest, PassagesRequest
+from ui.understand import words
 from ui.understand.address import Address, write
 from ui.understand.asking import show_asked
 from ui.understand.models import Models
@@ -22,7 +23,7 @@ def show_passages(
 ) -> Choices:
     """Draw the view; gives the choices for the address, of which `first` are the page's own."""
     if not models.stages:
-        show_no_stage(experiment_id, "Here the held-out documents of a task will stand, ranked by what they lost.")
+        show_no_stage(experiment_id, words.PASSAGES_TO_COME)
         return {}
     pair, choices = choose_pair(experiment_id, experiment, models, address)
     if pair is None:

@@ -15,13 +15,14 @@ from engine.insight.task_prompts import HeldOutPrompt, held_out_prompts
 from engine.tasks.spec import TaskSpec
 from ui.server import actions, session
 from ui.server.entrance import for_editors
+from ui.understand import words
 from ui.understand.address import Address
 from ui.understand.formats import Format, formats_of
 from ui.widgets.text import plain
 
 MOST_OF_TASK, USUAL_OF_TASK = 50, 3
 TYPED, TASK, KEPT = "typed", "task", "kept"
-_TITLES = {TYPED: "Write", TASK: "From a task", KEPT: "Kept set"}
+_TITLES = {TYPED: words.WRITE, TASK: words.FROM_TASK, KEPT: words.KEPT_SET}
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def choose_prompts(experiment: Experiment, facts: Sequence[Mapping[str, Any]], a
     """Draw the choice; `where` tells the widgets of one experiment from those of another."""
     first = address.first("from")
     kind = st.segmented_control(
-        "Prompts", list(_TITLES), default=first if first in _TITLES else TYPED, format_func=_TITLES.__getitem__,
+        words.PROMPTS, list(_TITLES), default=first if first in _TITLES else TYPED, format_func=_TITLES.__getitem__,
         key=address.key(f"from_{where}"), required=True,
-        help="Type one, take those that a task's held-out documents begin with, or choose a set that was kept.",
+        help=words.PROMPTS_HELP,
     )  # fmt: skip
     if kind == TASK:
         return _of_task(experiment, address, where)
@@ -58,13 +59,13 @@ def choose_prompts(experiment: Experiment, facts: Sequence[Mapping[str, Any]], a
 def _typed(address: Address, where: str) -> tuple[list[str], dict[str, str]]:
     before = session.prompt_sets().noted(address.first("prompts")) or ()
     text = st.text_area(
-        "Prompt", "\n".join(before), height=130, max_chars=LONGEST_PROMPT, key=address.key(f"text_{where}"),
-        placeholder="What shall the models go on from?",
-        help="The models write on from here. Ask uses the text as it stands, line breaks included.",
+        words.PROMPT, "\n".join(before), height=130, max_chars=LONGEST_PROMPT, key=address.key(f"text_{where}"),
+        placeholder=words.PROMPT_EXAMPLE,
+        help=words.PROMPT_HELP,
     )  # fmt: skip
     by_line = st.toggle(
-        "Each line is a prompt of its own", value=len(before) > 1, key=address.key(f"lines_{where}"),
-        help="Off: the whole text is one prompt.",
+        words.BY_LINE, value=len(before) > 1, key=address.key(f"lines_{where}"),
+        help=words.BY_LINE_HELP,
     )  # fmt: skip
     lines = text.split("\n") if by_line else [text]
     return [line for line in lines if line.strip()], {}
@@ -73,21 +74,21 @@ def _typed(address: Address, where: str) -> tuple[list[str], dict[str, str]]:
 def _kept(address: Address, where: str) -> tuple[list[str], dict[str, str]]:
     sets = {each.set_id: each for each in session.prompt_sets().sets()}
     if not sets:
-        st.caption("No set is kept yet: write prompts or take a task's, then press Keep.")
+        st.caption(words.NO_SET)
         return [], {}
     first = address.first("set")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         set_id = st.selectbox(
-            "Set", list(sets), index=list(sets).index(first) if first in sets else 0,
+            words.SET, list(sets), index=list(sets).index(first) if first in sets else 0,
             format_func=lambda each: sets[each].name, key=address.key(f"set_{where}"),
-            help="Sets of prompts of this data folder.",
+            help=words.SET_HELP,
         )  # fmt: skip
-        with st.popover("Delete", type="tertiary", **for_editors("Delete this set of prompts.")):
-            st.markdown(f"Delete **{plain(sets[set_id].name)}**? This can't be undone.")
-            st.button("Delete the set", key="understand_delete_set", type="primary", on_click=_delete, args=(set_id,),
-                      **for_editors("The prompts are deleted; answers that were given stay."))  # fmt: skip
+        with st.popover(words.DELETE, type="tertiary", **for_editors(words.DELETE_HELP)):
+            st.markdown(words.delete_question(sets[set_id].name))
+            st.button(words.DELETE_SET, key="understand_delete_set", type="primary", on_click=_delete, args=(set_id,),
+                      **for_editors(words.DELETE_SET_HELP))  # fmt: skip
     texts = list(sets[set_id].prompts)
-    st.caption(f"{len(texts):,} prompts: {plain(' | '.join(texts)[:200])}" if len(texts) > 1 else plain(texts[0][:200]))
+    st.caption(words.set_begins(texts))
     return texts, {"set": set_id}
 
 
@@ -95,9 +96,9 @@ def _format(facts: Sequence[Mapping[str, Any]], address: Address, where: str) ->
     formats, usual = formats_of(facts)
     first = next((each for each in formats if each.name == address.first("format")), usual)
     return st.selectbox(
-        "Format", formats, index=formats.index(first), format_func=lambda each: each.title,
+        words.FORMAT, formats, index=formats.index(first), format_func=lambda each: each.title,
         key=address.key(f"format_{where}"),
-        help="A model that learnt pairs or chats expects prompts in the form in which it learnt them.",
+        help=words.FORMAT_HELP,
     )  # fmt: skip
 
 
@@ -106,12 +107,12 @@ def _of_task(experiment: Experiment, address: Address, where: str) -> Chosen:
     first = address.first("task")
     wide, narrow = st.columns([3, 2])
     task = wide.selectbox(
-        "Task", names, index=names.index(first) if first in names else 0, key=address.key(f"task_{where}"),
-        help="Its held-out documents were not trained on.",
+        words.TASK, names, index=names.index(first) if first in names else 0, key=address.key(f"task_{where}"),
+        help=words.TASK_HELP,
     )  # fmt: skip
     number = narrow.number_input(
-        "How many", 1, MOST_OF_TASK, int(address.number("count", 1, MOST_OF_TASK) or USUAL_OF_TASK),
-        key=address.key(f"count_{where}"), help="The first so many held-out documents.",
+        words.HOW_MANY, 1, MOST_OF_TASK, int(address.number("count", 1, MOST_OF_TASK) or USUAL_OF_TASK),
+        key=address.key(f"count_{where}"), help=words.HOW_MANY_HELP,
     )  # fmt: skip
     choices = {"from": TASK, "task": str(task), "count": str(number)}
     spec = next(each for each in experiment.tasks if each.name == task)
@@ -121,14 +122,11 @@ def _of_task(experiment: Experiment, address: Address, where: str) -> Chosen:
         st.error(plain(str(error)), icon=":material/error:")
         return Chosen(address=choices)
     prompts = tuple(each.prompt for each in found)
-    st.caption(
-        "The prompts of held-out documents: of pairs the prompt, of conversations the user's first message without a "
-        "system message, of texts their beginnings."
-    )
+    st.caption(words.ABOUT_TASKS_PROMPTS)
     return Chosen(prompts, tuple(each.text for each in prompts), tuple(each.own for each in found), choices)
 
 
-@st.cache_data(max_entries=32, show_spinner="Reading the task …")
+@st.cache_data(max_entries=32, show_spinner=words.READING)
 def _held_out(spec_json: str, stamps: tuple[float, ...], most: int, _spec: TaskSpec) -> list[HeldOutPrompt]:
     return held_out_prompts(_spec, most)
 
@@ -142,18 +140,19 @@ def _stamps(spec: TaskSpec) -> tuple[float, ...]:
 def keep_button(chosen: Chosen) -> None:
     """Keep the chosen prompts under a name."""
     with st.popover(
-        "Keep", icon=":material/bookmark_add:",
-        **for_editors("Keep these prompts under a name, to choose them again.", disabled=not chosen.prompts),
+        words.KEEP, icon=":material/bookmark_add:",
+        **for_editors(words.KEEP_HELP, disabled=not chosen.prompts),
     ):  # fmt: skip
-        name = st.text_input("Name of the set", key="understand_set_name", max_chars=LONGEST_NAME, help="As the list "
-                             "of sets shall call it.")  # fmt: skip
-        if st.button("Keep as a set", key="understand_keep", type="primary", **for_editors("Keep these prompts.")):
+        name = st.text_input(
+            words.SET_NAME, key="understand_set_name", max_chars=LONGEST_NAME, help=words.SET_NAME_HELP
+        )
+        if st.button(words.KEEP_SET, key="understand_keep", type="primary", **for_editors(words.KEEP_SET_HELP)):
             try:
                 kept = actions.keep_prompts(name or "", chosen.texts)
             except PalimpsestError as error:
                 st.error(plain(str(error)), icon=":material/error:")
             else:
-                st.success(f"Kept as {plain(kept.name)}; choose it under “Kept set”.", icon=":material/check:")
+                st.success(words.kept_as(kept.name), icon=":material/check:")
 
 
 def _delete(set_id: str) -> None:

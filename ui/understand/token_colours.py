@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.common.numerals import percent, written
-from ui.widgets.shown_text import PRE, QUIET, SMALL, named, on_one_line, shown
+from ui.understand import words
+from ui.widgets.shown_text import PRE, QUIET, SMALL, on_one_line, shown
 
 Pieces = Sequence[Mapping[str, Any]]
 """Stretches of a document as `PassageRequest` gives them."""
@@ -47,7 +48,7 @@ def document_html(pieces: Pieces, scale: float) -> str:
     rest = len(pieces) - MOST_PIECES
     spans = [_span(piece, scale) for piece in pieces[:MOST_PIECES]]
     if rest > 0:
-        spans.append(f'<span style="{QUIET}"> … and {rest:,} more tokens</span>')
+        spans.append(f'<span style="{QUIET}">{words.more_tokens(rest)}</span>')
     return f'<div style="{PRE};line-height:1.75">{"".join(spans)}</div>'
 
 
@@ -59,8 +60,8 @@ def legend_html(scale: float) -> str:
         for step in _STEPS
     )
     return (
-        f'<p style="{SMALL};line-height:1.9">less likely than before {swatches} more likely, in nats'
-        f' &nbsp; <span style="{QUIET}">grey: only read</span></p>'
+        f'<p style="{SMALL};line-height:1.9">{words.LESS_LIKELY} {swatches} {words.MORE_LIKELY}'
+        f' &nbsp; <span style="{QUIET}">{words.ONLY_READ}</span></p>'
     )
 
 
@@ -71,18 +72,17 @@ def most_lost_html(pieces: Pieces, scale: float, who: str = "it") -> str:
         key=lambda place: pieces[place]["change"],
     )
     lines = [_lost_line(pieces, place, scale) for place in places[:MOST_LOST]]
-    return f'<p style="{SMALL};font-weight:600">Where {shown(who)} lost most</p>{"".join(lines)}' if lines else ""
+    return f'<p style="{SMALL};font-weight:600">{words.where_lost(who)}</p>{"".join(lines)}' if lines else ""
 
 
 def in_words(piece: Mapping[str, Any]) -> str:
     """What happened to a token, on one line."""
-    instead = f"; the later model would say {named(piece['instead'])}" if piece["instead"] else ""
-    return f"{chance(piece['before'])} before, {chance(piece['after'])} after{instead}"
+    return words.token_lost(chance(piece["before"]), chance(piece["after"]), piece["instead"])
 
 
 def chance(probability: float) -> str:
     """A probability in percent."""
-    return percent(probability) if not 0 < probability < _LEAST else f"below {percent(_LEAST)}"
+    return percent(probability) if not 0 < probability < _LEAST else words.below(percent(_LEAST))
 
 
 def _span(piece: Mapping[str, Any], scale: float) -> str:
@@ -90,7 +90,7 @@ def _span(piece: Mapping[str, Any], scale: float) -> str:
     if not piece["is_target"]:
         return f'<span style="{QUIET}">{text}</span>'
     style = f"background:{shade(piece['change'], scale)};border-radius:2px"
-    title = html.escape(f"{written(piece['change'], '+.2f')} nats: {in_words(piece)}")
+    title = html.escape(words.nats(piece["change"], in_words(piece)))
     return f'<span style="{style}" title="{title}">{text}</span>'
 
 

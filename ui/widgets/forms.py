@@ -16,8 +16,8 @@ import streamlit as st
 
 from engine.common.errors import ConfigError
 from engine.common.parameters import Parameter
-from engine.common.quoting import shortened
 from figures.numbers import setting
+from ui.widgets import words
 
 
 def one_value(parameter: Parameter, value: Any, key: str) -> Any:
@@ -48,11 +48,11 @@ def exact_value(parameter: Parameter, value: Any, key: str) -> Any:
 
 def several_values(parameter: Parameter, text: str, key: str) -> str:
     """A field for a list of values, as text with commas between them; returns the text."""
-    help_text = f"{parameter.help} Several values make several runs."
+    help_text = words.several_help(parameter.help)
     if parameter.choices:
         chosen = [part for part in split_list(text) if part in parameter.choices] or [str(parameter.default)]
         return ", ".join(st.multiselect(parameter.label, parameter.choices, chosen, key=key, help=help_text))
-    return st.text_input(f"{_label(parameter)}, separated by commas", text, key=key, help=help_text)
+    return st.text_input(words.separated(_label(parameter)), text, key=key, help=help_text)
 
 
 def parse_values(parameter: Parameter, text: str) -> list[Any]:
@@ -64,7 +64,7 @@ def parse_values(parameter: Parameter, text: str) -> list[Any]:
     if not parts and parameter.optional:
         return [None]
     if not parts:
-        raise ConfigError(f"{parameter.label}: enter at least one value.")
+        raise ConfigError(words.no_value(parameter.label))
     return list(dict.fromkeys(_parse(parameter, part) for part in parts))
 
 
@@ -73,13 +73,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     parts = split_list(text)
     wrong = next((part for part in parts if not re.fullmatch(r"[0-9]{1,9}", part)), None)
     if wrong is not None:
-        raise ConfigError(f"Seeds: '{shortened(wrong)}' is not a whole number from 0 to 999999999.")
+        raise ConfigError(words.no_seed(wrong))
     seeds = tuple(int(part) for part in parts)
     doubled = next((seed for seed, times in Counter(seeds).items() if times > 1), None)
     if doubled is not None:
-        raise ConfigError(f"Seeds: {doubled} stands twice; give each seed once.")
+        raise ConfigError(words.seed_twice(doubled))
     if not seeds:
-        raise ConfigError("Seeds: enter at least one, such as 0.")
+        raise ConfigError(words.NO_SEEDS)
     return seeds
 
 
@@ -99,15 +99,15 @@ def _parse(parameter: Parameter, part: str) -> Any:
         return None
     if parameter.choices:
         if part not in parameter.choices:
-            raise ConfigError(f"{parameter.label}: '{shortened(part)}' is none of {', '.join(parameter.choices)}.")
+            raise ConfigError(words.none_of(parameter.label, part, parameter.choices))
         return part
     if parameter.type is bool:
         if part.lower() not in ("true", "false"):
-            raise ConfigError(f"{parameter.label}: '{shortened(part)}' is neither true nor false.")
+            raise ConfigError(words.neither(parameter.label, part))
         return part.lower() == "true"
     if parameter.type is str:
         return part
-    kind = "a whole number" if parameter.type is int else "a number"
+    kind = words.WHOLE_NUMBER if parameter.type is int else words.NUMBER
     try:
         value = float(part)
         if parameter.type is int and not re.fullmatch(r"[+-]?[0-9]{1,18}", part):
@@ -117,15 +117,11 @@ def _parse(parameter: Parameter, part: str) -> Any:
     except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise ConfigError(f"{parameter.label}: '{shortened(part)}' is not {kind}.")
+        raise ConfigError(words.is_not(parameter.label, part, kind))
     if parameter.minimum is not None and value < parameter.minimum:
-        raise ConfigError(
-            f"{parameter.label}: {shortened(part)} is below {parameter.minimum:g}, the least that is valid."
-        )
+        raise ConfigError(words.too_small(parameter.label, part, parameter.minimum))
     if parameter.maximum is not None and value > parameter.maximum:
-        raise ConfigError(
-            f"{parameter.label}: {shortened(part)} is above {parameter.maximum:g}, the most that is valid."
-        )
+        raise ConfigError(words.too_large(parameter.label, part, parameter.maximum))
     return value
 
 
@@ -145,14 +141,14 @@ def _number(parameter: Parameter, value: Any, key: str, changed: Callable[[], No
     convert = int if whole else float
     # number_input wants one numeric type for minimum, maximum and value.
     return st.number_input(
-        f"{parameter.label}, exactly" if changed else _label(parameter),
+        words.exactly(parameter.label) if changed else _label(parameter),
         min_value=None if parameter.minimum is None else convert(parameter.minimum),
         max_value=None if parameter.maximum is None else convert(parameter.maximum),
         value=None if value is None else convert(value),
         step=1 if whole else _step(parameter),
         format=None if whole else "%.6g",
         key=key,
-        help="The exact value; it may lie beyond what the slider offers." if changed else parameter.help,
+        help=words.EXACT_HELP if changed else parameter.help,
         on_change=changed,
         placeholder=parameter.empty if parameter.optional else None,
         label_visibility="collapsed" if changed else "visible",

@@ -4,13 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.experiments.kept_checkpoints import HELP, KEEPS, LABELS, MEANINGS, Keep
+from ui.widgets import words
 from ui.widgets.text import plain
-
-CHOICE = "Checkpoints to keep"
-NOT_KEPT = (
-    "This checkpoint was not kept: the experiment says that fewer stay once a run has finished, or somebody chose to "
-    "keep less. Training the run again brings it back."
-)
 
 
 def gone_note(stages: pd.DataFrame) -> str:
@@ -20,16 +15,13 @@ def gone_note(stages: pd.DataFrame) -> str:
     gone = int(finished["checkpoint"].isna().sum())
     if not gone:
         return ""
-    return (
-        f"{gone:,} of {len(finished):,} checkpoints were not kept: the experiment says that fewer stay once a run has "
-        "finished, or somebody chose to keep less. Training these runs again brings them back."
-    )
+    return words.checkpoints_gone(gone, len(finished))
 
 
 def keep_choice(value: Keep, key: str, among: tuple[Keep, ...] = KEEPS) -> Keep:
     """Draw the choice, with the meaning of what is chosen below it; gives what is chosen."""
     chosen: Keep = st.selectbox(
-        CHOICE, among, index=among.index(value), format_func=LABELS.__getitem__, key=key,
+        words.KEPT_CHECKPOINTS, among, index=among.index(value), format_func=LABELS.__getitem__, key=key,
         help=HELP + "".join(f"\n- **{LABELS[each]}**: {MEANINGS[each]}" for each in among),
     )  # fmt: skip
     st.caption(plain(MEANINGS[chosen]))

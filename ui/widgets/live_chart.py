@@ -42,7 +42,7 @@ function load(address) {
 }
 """
 _CHART_HTML = """
-<div class="palimpsest-chart" role="img" tabindex="0"></div>
+<div class="palimpsest-chart" role="figure" tabindex="0"></div>
 <div class="palimpsest-chart-notes"></div>
 <p class="palimpsest-chart-trouble" role="status"></p>
 """

@@ -3,7 +3,7 @@
 import html
 
 from engine.common.quoting import visible
-from figures.numbers import exact
+from ui.widgets import words
 
 PRE = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.9rem"
 SMALL = "font-size:.85rem;margin:0"
@@ -26,10 +26,10 @@ def on_one_line(text: str) -> str:
 def named(text: str) -> str:
     """A token's text in a sentence: in quotation marks, and said of what is not a whole character by itself."""
     shown_text = on_one_line(text).strip()
-    return "a part of a character" if shown_text.strip("\ufffd") == "" and shown_text else f"“{shown_text}”"
+    return words.PART_OF_CHARACTER if shown_text.strip("\ufffd") == "" and shown_text else f"“{shown_text}”"
 
 
 def shortened(text: str, characters: int) -> str:
     """The beginning of a long text, which says how much is left out."""
     more = len(text) - characters
-    return text if more <= 0 else f"{text[:characters]} … and {exact(more)} more characters"
+    return text if more <= 0 else f"{text[:characters]} {words.more_characters(more)}"

@@ -18,6 +18,7 @@ from tests.fake_runs import FakeRun, experiment
 from ui.adding import words
 from ui.manage import words as manage
 from ui.server import access, actions, entrance, session
+from ui.server.words import ONLY_SEEING
 
 
 def page(experiment_id: str) -> None:
@@ -133,7 +134,7 @@ def test_a_reader_sees_it_and_can_not_press_it(store: Store, monkeypatch: pytest
     experiment_id = str(store.experiments()["experiment_id"].item())
     button = AppTest.from_function(page, args=(experiment_id,), default_timeout=30).run().button(key="add")
     assert button.disabled
-    assert button.help == entrance.ONLY_SEEING
+    assert button.help == ONLY_SEEING
 
 
 @pytest.fixture

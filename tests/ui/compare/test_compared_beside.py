@@ -8,9 +8,10 @@ from engine.driving.driver import drive
 from engine.events.control import Control
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
-from ui.compare.beside import CHANGE, DRIFT, GENERAL, HOLD, LOST, beside_view
+from ui.compare.beside import beside_view
 from ui.compare.compared_runs import Comparison, compare, read
 from ui.compare.sections import table_sections
+from ui.compare.table_words import CHANGE, DRIFT, GENERAL, HOLD, NO_LONGER
 
 GUARDS = [{"name": "first", "prompt": "p", "contains": "a"}, {"name": "second", "prompt": "q", "contains": "b"}]
 
@@ -37,7 +38,7 @@ def test_each_configuration_has_a_row_with_means_over_its_seeds(store: Store, tm
     assert view[CHANGE] == ["+1.000"] * 2
     assert view[DRIFT] == ["0.500"] * 2
     assert view[HOLD] == ["2 of 4"] * 2
-    assert view[LOST] == ["first (stage 2)"] * 2
+    assert view[NO_LONGER] == ["first (stage 2)"] * 2
     assert [section.title for section in table_sections(found)][1] == "Beside the tasks"
 
 

@@ -41,7 +41,7 @@ def test_the_report_holds_verdict_tables_the_pages_figures_and_every_strategys_c
 ) -> None:
     made = report(store, compared(store, finished(store, tmp_path, name="<script>alert(1)</script>", seeds=[0, 1])))
     assert "kept most" in made
-    assert made.count('class="chart" role="img" aria-label=') == 4 + 2
+    assert made.count('class="chart" role="figure" aria-label=') == 4 + 2
     assert "Losses: Replay λ 0.5, seed 0" in made
     assert "Held out, nats per token: bread 3.00, tea 2.00." in made
     assert "<script>alert(1)" not in made

@@ -19,7 +19,7 @@ from tests.pages.test_experiment_page import errors, field, page, saved, started
 from tests.timed_store import timed_store
 from ui.drafts.draft import NONE, SHIPPED, TASK, ExperimentDraft, draft_of
 from ui.drafts.guard_rows import rows_of
-from ui.experiment import general_choice, guards_section
+from ui.experiment import words
 from ui.experiment.guards_section import NO_GUARDS, OWN, SET
 from ui.server import entrance
 
@@ -55,11 +55,11 @@ def choice(app: AppTest, label: str) -> Any:
 
 
 def choose_guards(app: AppTest, wanted: tuple[str, str]) -> AppTest:
-    return choice(app, guards_section.LABEL).set_value(wanted).run()  # type: ignore[no-any-return]
+    return choice(app, words.GUARDS).set_value(wanted).run()  # type: ignore[no-any-return]
 
 
 def choose_general(app: AppTest, wanted: tuple[str, str]) -> AppTest:
-    return choice(app, general_choice.LABEL).set_value(wanted).run()  # type: ignore[no-any-return]
+    return choice(app, words.GENERAL).set_value(wanted).run()  # type: ignore[no-any-return]
 
 
 def draft(app: AppTest) -> ExperimentDraft:
@@ -95,7 +95,7 @@ def upload(app: AppTest, name: str, content: str) -> AppTest:
 def test_nothing_is_asked_and_the_shipped_text_is_scored_as_long_as_nothing_is_chosen(sets: GuardSets) -> None:
     app = with_tasks("bread", "tea")
     assert errors(app) == []
-    assert (choice(app, general_choice.LABEL).value, choice(app, guards_section.LABEL).value) == (SHIPPED, NO_GUARDS)
+    assert (choice(app, words.GENERAL).value, choice(app, words.GUARDS).value) == (SHIPPED, NO_GUARDS)
     assert tables(app) == []
     assert (saved(app).general, saved(app).guards) == (GeneralSpec.shipped(), ())
 
@@ -133,7 +133,7 @@ def test_a_chosen_set_is_what_is_started(sets: GuardSets, store: Store) -> None:
     kept = sets.keep("<b>facts</b> :smile:", ALL)
     app = choose_general(choose_guards(with_tasks("bread", "tea"), (SET, kept.set_id)), (TASK, "letters"))
     assert errors(app) == []
-    assert choice(app, guards_section.LABEL).value == (SET, kept.set_id)
+    assert choice(app, words.GUARDS).value == (SET, kept.set_id)
     assert "4 guards, checked on the base model and after every stage" in said(app)
     assert len(tables(app)[0].value) == len(ALL)
     app = started(app)
@@ -156,7 +156,7 @@ def test_a_mistake_in_a_written_guard_is_told_and_nothing_starts_before_it_is_me
     typed(app, TEA, HOT)
     assert errors(app) == []
     assert saved(app).guards == (TEA, HOT)
-    assert choice(app, guards_section.LABEL).value == OWN
+    assert choice(app, words.GUARDS).value == OWN
 
 
 def test_own_guards_are_kept_while_others_are_looked_at(sets: GuardSets) -> None:
@@ -189,13 +189,13 @@ def test_guards_are_kept_renamed_and_deleted_as_a_set(sets: GuardSets) -> None:
     app.button(key="experiment_guards_keep").click().run()
     (kept,) = sets.kept().sets
     assert (kept.name, kept.guards) == ("<i>facts</i>", ALL)
-    assert choice(app, guards_section.LABEL).value == (SET, kept.set_id)
+    assert choice(app, words.GUARDS).value == (SET, kept.set_id)
     field(app.text_input, f"guards_rename_{kept.set_id}").set_value("facts").run()
     app.button(key="experiment_guards_rename").click().run()
     assert [each.name for each in sets.kept().sets] == ["facts"]
     app.button(key="experiment_guards_delete").click().run()
     assert sets.kept().sets == ()
-    assert choice(app, guards_section.LABEL).value == OWN
+    assert choice(app, words.GUARDS).value == OWN
     assert saved(app).guards == ALL
     assert errors(app) == []
 
@@ -219,8 +219,8 @@ def test_what_a_loaded_file_brings_is_what_is_saved_again(is_kept: bool, sets: G
     assert errors(app) == []
     assert saved(app).guards == ALL
     assert saved(app).general is not None
-    assert choice(app, guards_section.LABEL).value == ((SET, kept.set_id) if kept else OWN)
-    assert "From the loaded file: general" in choice(app, general_choice.LABEL).options
+    assert choice(app, words.GUARDS).value == ((SET, kept.set_id) if kept else OWN)
+    assert "From the loaded file: general" in choice(app, words.GENERAL).options
     app.switch_page("pages/tasks.py").run().switch_page("pages/experiment.py").run()
     assert saved(app).guards == ALL
     app.button(key="experiment_clear").click().run()
@@ -235,7 +235,7 @@ def test_an_experiment_that_the_address_names_brings_its_own(store: Store, libra
     app = page(experiment=experiment_id)
     assert errors(app) == []
     assert (saved(app).general, saved(app).guards) == (None, ALL)
-    assert choice(app, general_choice.LABEL).value == NONE
+    assert choice(app, words.GENERAL).value == NONE
 
 
 def test_a_draft_of_an_experiment_gives_its_general_text_and_guards_back(library: Library) -> None:

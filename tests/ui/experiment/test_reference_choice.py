@@ -10,14 +10,14 @@ from streamlit.testing.v1 import AppTest
 from engine import strategies
 from engine.experiments.experiment import Experiment
 from engine.experiments.yaml_file import parse_experiment, to_yaml
-from engine.forecast.estimate import Speed
+from engine.forecast.machine_speed import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library
 from engine.tasks.texts_beside import ReferenceSpec
 from tests.pages.test_experiment_page import errors, field, page, started
 from ui.drafts.draft import ExperimentDraft, draft_of
-from ui.experiment.reference_choice import LABEL
+from ui.experiment.words import REFERENCE as LABEL
 from ui.outlook import outlook, preview_data
 from ui.server import entrance, session
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.experiments.resources import Resources
 from engine.experiments.yaml_file import to_yaml
-from engine.forecast.estimate import Speed
+from engine.forecast.machine_speed import Speed
 from engine.store import Store
 from engine.tasks import Document, Task
 from engine.tasks.library import Library

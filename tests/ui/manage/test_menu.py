@@ -14,6 +14,7 @@ from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
 from ui.manage import words
 from ui.server import access, entrance, session
+from ui.server.words import ONLY_SEEING
 
 
 def script() -> None:
@@ -108,7 +109,7 @@ def test_a_reader_sees_the_menu_disabled(monkeypatch: pytest.MonkeyPatch) -> Non
     app = AppTest.from_function(script, default_timeout=60).run()
     menu = app.menu_button(key="test_menu")
     assert menu.disabled
-    assert menu.help == entrance.ONLY_SEEING
+    assert menu.help == ONLY_SEEING
 
 
 def test_fewer_checkpoints_are_kept_of_runs_that_have_finished(store: Store) -> None:

@@ -4,8 +4,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.runs.choices import NEWEST, ORDERS, Choices, fitting, text_of
+from ui.runs.choices import ORDERS, Choices, fitting, text_of
 from ui.runs.ticks import ticked_after
+from ui.runs.words import NEWEST
 
 WORDS = ("Bread", "tea", "jam", "ß", "İ", "")
 TAGS = ("paper", "odd")

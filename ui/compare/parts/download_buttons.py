@@ -20,7 +20,6 @@ from ui.compare.downloads import (
     scores_file,
 )
 from ui.widgets.keep_choice import gone_note
-from ui.widgets.text import bytes_size, plain
 
 
 def offer_report(
@@ -40,19 +39,24 @@ def show_downloads(
     offer_checkpoint(store, every, comparison)
     ids, name = list(every.experiments), _title(every)
     with st.container(horizontal=True):
-        _offer("Report (HTML)", report_file(store, comparison, first), file_name(name, " · report.html"), "text/html",
+        _offer(words.REPORT_FILE, report_file(store, comparison, first), file_name(name, " · report.html"), "text/html",
                words.REPORT_HELP)  # fmt: skip
-        _offer("Scores (CSV)", scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
-               "Every score of every run, stage and task of these experiments.")  # fmt: skip
+        _offer(words.SCORES_FILE, scores_file(store, ids), file_name(name, " · scores.csv"), "text/csv",
+               words.SCORES_FILE_HELP)  # fmt: skip
         if comparison.verdict.differences:
-            _offer("Differences (CSV)", differences_file(comparison), file_name(name, " · differences.csv"), "text/csv",
-                   "How much more the best strategy kept than each other, seed by seed, with the test.")  # fmt: skip
-        _offer("Everything (JSON)", results_file(store, ids), file_name(name, " · results.json"), "application/json",
-               "Configuration, environment, matrices and summaries, as the command line writes them.")  # fmt: skip
+            _offer(
+                words.DIFFERENCES_FILE,
+                differences_file(comparison),
+                file_name(name, " · differences.csv"),
+                "text/csv",
+                words.DIFFERENCES_FILE_HELP,
+            )
+        _offer(words.RESULTS_FILE, results_file(store, ids), file_name(name, " · results.json"), "application/json",
+               words.RESULTS_FILE_HELP)  # fmt: skip
         for experiment_id, experiment in every.experiments.items():
-            label = "Experiment (YAML)" if len(ids) == 1 else f"{plain(experiment.name)} (YAML)"
+            label = words.experiment_file(None if len(ids) == 1 else experiment.name)
             _offer(label, experiment_file(experiment), file_name(experiment.name, ".yaml"), "application/yaml",
-                   "Run it again with: python -m engine run EXPERIMENT.yaml --out DIR", experiment_id)  # fmt: skip
+                   words.EXPERIMENT_FILE_HELP, experiment_id)  # fmt: skip
 
 
 def offer_checkpoint(store: Store, every: Everything, comparison: Comparison) -> None:
@@ -61,34 +65,36 @@ def offer_checkpoint(store: Store, every: Everything, comparison: Comparison) ->
     runs = every.runs[every.runs["run_id"].isin(kept["run_id"])]
     not_kept = gone_note(every.stages)
     if runs.empty:
-        soon = "Checkpoints appear here as soon as a run has finished its first stage."
-        st.info(not_kept or soon, icon=":material/save:")
+        st.info(not_kept or words.CHECKPOINTS_TO_COME, icon=":material/save:")
         return
     if not_kept:
         st.caption(not_kept)
     names = {run["run_id"]: run_name(run) for run in runs.to_dict("records")}
     if comparison.best_run in names:
-        names[comparison.best_run] += " · kept most"
+        names[comparison.best_run] += words.KEPT_MOST
     options = sorted(names, key=lambda run_id: run_id != comparison.best_run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run_id = st.selectbox(
-            "Checkpoint of run", options, format_func=lambda each: names[each], key="compare_checkpoint_run",
+            words.CHECKPOINT, options, format_func=lambda each: names[each], key="compare_checkpoint_run",
             width="stretch",
-            help="The run whose final model scores best on the earlier tasks stands first; joint is not it.",
+            help=words.CHECKPOINT_HELP,
         )  # fmt: skip
         stages = kept[kept["run_id"] == run_id].sort_values("stage", ascending=False)
         tasks = {int(row.stage): f"{row.stage} · {row.task}" for row in stages.itertuples()}
         stage = st.selectbox(
-            "After stage", list(tasks), format_func=lambda each: tasks[each], key=f"compare_checkpoint_stage_{run_id}",
-            width=260, help="The model as it was when this stage had ended; the last one knows all tasks.",
-        )  # fmt: skip
+            words.AFTER_STAGE,
+            list(tasks),
+            format_func=lambda each: tasks[each],
+            key=f"compare_checkpoint_stage_{run_id}",
+            width=260,
+            help=words.AFTER_STAGE_HELP,
+        )
         chosen = stages[stages["stage"] == stage].iloc[0]
         run = runs[runs["run_id"] == run_id].iloc[0]
         name = checkpoint_name(run["experiment"], run["label"], int(run["seed"]), int(stage))
-        _offer(f"Model (zip, {bytes_size(chosen['bytes'])})",
+        _offer(words.model_file(chosen["bytes"]),
                checkpoint_file(store, run_id, int(stage), chosen["checkpoint"], name), f"{name}.zip", "application/zip",
-               "Unpack it, then AutoModelForCausalLM.from_pretrained(FOLDER) loads model and tokenizer; README.md is "
-               "its model card.",
+               words.MODEL_FILE_HELP,
                f"{run_id}_{stage}")  # fmt: skip
 
 
@@ -110,4 +116,4 @@ def _offer(
 
 def _title(every: Everything) -> str:
     first, *others = [experiment.name for experiment in every.experiments.values()]
-    return f"{first} and {len(others)} more" if others else first
+    return words.and_more(first, len(others)) if others else first

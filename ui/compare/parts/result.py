@@ -6,11 +6,11 @@ from html import escape
 import streamlit as st
 
 from figures.theme import SCORES, brief_labels
-from ui.compare import words
-from ui.compare.beside import HELPS, TITLE, beside_view
+from ui.compare import table_words, words
+from ui.compare.beside import beside_view
 from ui.compare.compared_runs import Comparison
 from ui.compare.drawn import styles_of
-from ui.compare.headline import Figure, four_figures, headline
+from ui.compare.headline import Figure, four_figures, headline, in_full
 from ui.compare.parts.shared import drawn_sections
 from ui.compare.sections import front, keeping_section
 from ui.compare.strategy_table import strategy_headings, strategy_rows
@@ -20,6 +20,8 @@ from ui.widgets.live_chart import live_chart
 from ui.widgets.tables import name_width, row_height
 from ui.widgets.text import plain
 
+_LOW_PIXELS = 200
+"""A figure that has nothing to show but a sentence is no higher."""
 _STYLE = """<style>
 .compare-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.6rem; }
 .compare-figures > div { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.5rem 0.8rem;
@@ -28,6 +30,7 @@ _STYLE = """<style>
 .compare-figures .value { font-size: 1.75rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
 .compare-figures .unit { font-size: 0.875rem; font-weight: 400; opacity: 0.8; }
 .st-key-compare_verdict h2 { font-size: 1.2rem; padding: 0.2rem 0; }
+.st-key-compare_verdict [data-testid=stMarkdownContainer] { margin-bottom: 0; }
 .st-key-compare_tabs h3 { font-size: 1rem; padding: 0.2rem 0; }
 @media (max-width: 900px) {
   .compare-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
@@ -49,7 +52,7 @@ def show_headline(comparison: Comparison, link: Callable[[], None]) -> None:
         st.markdown(f"## {plain(headline(comparison))}", width="stretch")
         if figures:
             with st.popover(words.IN_FULL, icon=":material/notes:", type="tertiary"):
-                for sentence in comparison.verdict.sentences:
+                for sentence in in_full(comparison):
                     st.markdown(plain(sentence))
         link()
 
@@ -75,7 +78,8 @@ def show_result(key: str, comparison: Comparison, drawn: Sequence[str]) -> None:
         what = f"keeping {sorted(drawn)}"
         for section in drawn_sections(key, what, lambda: [keeping_section(comparison, drawn)]):
             st.markdown(f"### {plain(section.title)}", help=section.text)
-            live_chart(section.figure, "compare_chart_keeping", section.height)
+            tall = section.height * 3 // 2 if section.height > _LOW_PIXELS else None
+            live_chart(section.figure, "compare_chart_keeping", section.height, tall_height=tall)
     with right:
         styles = styles_of(comparison, drawn)
         headings, rows = strategy_headings(comparison.score), strategy_rows(comparison, styles)
@@ -93,22 +97,22 @@ def _show_measures(comparison: Comparison) -> None:
     st.caption(words.means(SCORES[score].title))
     brief = brief_labels(comparison.table["configuration"])
     view = summary_view(comparison.table, front(comparison), score, measures, comparison.verdict)
-    view["Strategy"] = view["Strategy"].map(brief)
-    helps = {"Pareto front": words.FRONT_HELP, "Seeds": words.SEEDS_HELP}
+    view[table_words.STRATEGY] = view[table_words.STRATEGY].map(brief)
+    helps = {table_words.FRONT: words.FRONT_HELP, table_words.SEEDS: words.SEEDS_HELP}
     helps |= column_helps(comparison.table, score, measures) | summary_helps()
-    _show_table(view, helps, "compare_summary", "All measures of each strategy over its seeds")
+    _show_table(view, helps, "compare_summary", words.MEASURES_ALT)
     kept = beside_view(comparison.runs, comparison.beside.general, comparison.beside.guards, score)
     if len(kept):
-        st.markdown(f"### {TITLE}", help=words.BESIDE_HELP)
-        kept["Strategy"] = kept["Strategy"].map(brief)
-        _show_table(kept, HELPS, "compare_beside", "The general text and the guards of each strategy")
+        st.markdown(f"### {table_words.BESIDE}", help=words.BESIDE_HELP)
+        kept[table_words.STRATEGY] = kept[table_words.STRATEGY].map(brief)
+        _show_table(kept, table_words.BESIDE_HELPS, "compare_beside", words.BESIDE_ALT)
 
 
 def _show_table(view: "object", helps: dict[str, str], key: str, alt: str) -> None:
-    names = view["Strategy"]  # type: ignore[index]
+    names = view[table_words.STRATEGY]  # type: ignore[index]
     strategy = st.column_config.TextColumn(pinned=True, width=name_width(names), help=words.STRATEGY_HELP)
     columns = {title: st.column_config.TextColumn(help=text, alignment="right") for title, text in helps.items()}
     st.dataframe(
         view, key=key, row_height=row_height(names), height="content", hide_index=True, alt=alt,
-        column_config={"Strategy": strategy, **columns},
+        column_config={table_words.STRATEGY: strategy, **columns},
     )  # fmt: skip

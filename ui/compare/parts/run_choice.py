@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from figures.theme import brief_labels
-from ui.compare import words
+from ui.compare import table_words, words
 from ui.compare.compared_runs import Everything
 from ui.compare.tables import about_runs
 from ui.widgets.tables import name_width, row_height
@@ -36,15 +36,22 @@ def choose_runs(every: Everything) -> None:
             ):
                 st.button(name, key=f"compare_choose_{name}", help=text, on_click=choose, args=(ids, run_ids))
         view = about_runs(every.runs, marked)
-        view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
-        height = row_height(view["Strategy"])
+        view[table_words.STRATEGY] = view[table_words.STRATEGY].map(brief_labels(view[table_words.STRATEGY]))
+        height = row_height(view[table_words.STRATEGY])
         choice_table(
-            view, run_ids, alt=words.RUNS_ALT, row_height=height, height=min(40 + height * len(view), 420), width=560,
+            view,
+            run_ids,
+            alt=words.RUNS_ALT,
+            row_height=height,
+            height=min(40 + height * len(view), 420),
+            width=560,
             column_config={
-                "Strategy": st.column_config.TextColumn(width=name_width(view["Strategy"]), help=words.STRATEGY_HELP),
-                "Differs in": st.column_config.TextColumn(help=words.DIFFERS_HELP),
+                table_words.STRATEGY: st.column_config.TextColumn(
+                    width=name_width(view[table_words.STRATEGY]), help=words.STRATEGY_HELP
+                ),
+                table_words.DIFFERS_IN: st.column_config.TextColumn(help=words.DIFFERS_HELP),
             },
-        )  # fmt: skip
+        )
 
 
 def chosen_runs(run_ids: Sequence[str]) -> list[str]:

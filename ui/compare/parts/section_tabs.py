@@ -11,7 +11,7 @@ from engine.results.comparison import configuration_differences, configuration_s
 from engine.store import Store
 from figures.report import Section
 from figures.theme import brief_labels
-from ui.compare import words
+from ui.compare import table_words, words
 from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.drawn import choose_drawn
 from ui.compare.orders_view import show_orders
@@ -19,9 +19,6 @@ from ui.compare.parts.result import show_result
 from ui.compare.parts.shared import drawn_sections
 from ui.compare.sections import cost_sections, lost_sections, matrix_sections, varied_sections
 from ui.compare.tables import (
-    CLIPPED,
-    CLIPPED_HELP,
-    COST_HELPS,
     NOTHING,
     RUN_MEASURES,
     column_helps,
@@ -35,15 +32,15 @@ from ui.widgets.text import plain
 
 _KEY = "compare_section"
 # On a phone the wide figures are scrolled sideways instead of being squeezed until nothing can be read.
-_WIDE = r"""<style>
+_WIDE = """<style>
 @media (max-width: 640px) {
   .st-key-compare_wide { overflow-x: auto; }
   .st-key-compare_wide .palimpsest-chart { min-width: 820px; }
   .st-key-compare_wide::before {
-    content: "Swipe sideways for the rest \2192"; position: sticky; left: 0; font-size: 0.875rem;
+    content: "SWIPE"; position: sticky; left: 0; font-size: 0.875rem;
   }
 }
-</style>"""
+</style>""".replace("SWIPE", words.SWIPE)
 
 
 @dataclass(frozen=True)
@@ -118,33 +115,48 @@ def _show_settings(comparison: Comparison) -> None:
         st.caption(words.SETTINGS_TEXT)
         st.dataframe(
             settings_view(differences), key="compare_differences", hide_index=True, height="content",
-            alt="Settings in which the strategies differ",
-            column_config={"Setting": st.column_config.TextColumn(pinned=True)},
+            alt=words.DIFFERENCES_ALT,
+            column_config={table_words.SETTING: st.column_config.TextColumn(pinned=True)},
         )  # fmt: skip
     folded = st.expander(words.ALL_SETTINGS, key="compare_all_settings", on_change="rerun")
     if folded.open:
         every = configuration_settings(comparison.runs, comparison.experiments)
         folded.dataframe(
             settings_view(every), key="compare_every_setting", hide_index=True, height="content",
-            alt="All settings of each strategy", column_config={"Setting": st.column_config.TextColumn(pinned=True)},
+            alt=words.SETTINGS_ALT, column_config={table_words.SETTING: st.column_config.TextColumn(pinned=True)},
         )  # fmt: skip
 
 
 def _show_runs(shown: Compared) -> None:
     comparison, score = shown.comparison, shown.every.score
     view = runs_view(comparison.runs, shown.every.unfair, score)
-    view["Strategy"] = view["Strategy"].map(brief_labels(view["Strategy"]))
-    helps = column_helps(comparison.table, score, RUN_MEASURES) | COST_HELPS | {CLIPPED: CLIPPED_HELP}
+    view[table_words.STRATEGY] = view[table_words.STRATEGY].map(brief_labels(view[table_words.STRATEGY]))
+    helps = (
+        column_helps(comparison.table, score, RUN_MEASURES)
+        | table_words.COST_HELPS
+        | {table_words.CLIPPED: table_words.CLIPPED_HELP}
+    )
     numbers = {title: st.column_config.NumberColumn(help=text) for title, text in helps.items()}
-    strategy = st.column_config.TextColumn(pinned=True, width=name_width(view["Strategy"]), help=words.STRATEGY_HELP)
-    height = row_height(view["Strategy"])
+    strategy = st.column_config.TextColumn(
+        pinned=True, width=name_width(view[table_words.STRATEGY]), help=words.STRATEGY_HELP
+    )
+    height = row_height(view[table_words.STRATEGY])
     shown_runs = st.dataframe(
-        written_runs(view, score), key="compare_runs_shown", hide_index=True, alt="The runs that are compared",
-        on_select="rerun", selection_mode="single-row",
-        row_height=height, height=min(40 + height * len(view), 620), placeholder=NOTHING,
-        column_config={"Strategy": strategy, "Differs in": st.column_config.TextColumn(help=words.DIFFERS_HELP)}
+        written_runs(view, score),
+        key="compare_runs_shown",
+        hide_index=True,
+        alt=words.COMPARED_ALT,
+        on_select="rerun",
+        selection_mode="single-row",
+        row_height=height,
+        height=min(40 + height * len(view), 620),
+        placeholder=NOTHING,
+        column_config={
+            table_words.STRATEGY: strategy,
+            table_words.DIFFERS_IN: st.column_config.TextColumn(help=words.DIFFERS_HELP),
+        }
         | numbers,
-    )  # fmt: skip
+    )
     _way_to_duplicate(shown, shown_runs.selection.rows)
     for sentence in clipping_sentences(comparison.runs):
         st.caption(plain(sentence))
