@@ -11,6 +11,7 @@ from engine.common.errors import StoreError
 from engine.common.quoting import listed
 from engine.results.fairness import PENDING
 from engine.store import Store
+from ui.adding.offer import experiment_menu
 from ui.compare import words
 from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.parts.download_buttons import offer_report, show_downloads
@@ -20,7 +21,6 @@ from ui.compare.parts.score_choice import choose_score
 from ui.compare.parts.section_tabs import Compared, show_tabs
 from ui.compare.parts.shared import compared, everything
 from ui.live import data
-from ui.manage.menu import manage_menu
 from ui.report.offer import offer_passages
 from ui.report.sections import sections_of
 from ui.report.told_runs import told_runs
@@ -128,7 +128,7 @@ def main() -> None:
     show_comparison(store, key, every, head)
     if len(chosen) == 1:
         with head:
-            manage_menu(chosen[0], "compare_menu", saved=data.feed().look_again)
+            experiment_menu(chosen[0], "compare_menu", saved=data.feed().look_again)
 
 
 def show_comparison(store: Store, key: str, every: Everything, head: Any) -> None:
@@ -162,7 +162,7 @@ def show_comparison(store: Store, key: str, every: Everything, head: Any) -> Non
             waits = comparison.runs["status"].isin(PENDING).any()
             icon = ":material/hourglass:" if waits else ":material/info:"
             st.info(words.NO_SCORES_YET if waits else words.NO_SCORES, icon=icon)
-        show_tabs(Compared(store, key, every, comparison, take_home))
+        show_tabs(Compared(store, key, every, comparison, take_home, _link_to_duplicate))
 
 
 def _link_to_models(comparison: Comparison) -> None:
@@ -170,6 +170,12 @@ def _link_to_models(comparison: Comparison) -> None:
         session.experiment_link(
             session.UNDERSTAND, next(iter(comparison.experiments)), words.ASK, ":material/forum:", words.ASK_HELP
         )
+
+
+def _link_to_duplicate(experiment_id: str, run_id: str) -> None:
+    session.experiment_link(
+        session.EXPERIMENT, experiment_id, words.DUPLICATE, ":material/content_copy:", words.DUPLICATE_HELP, run=run_id
+    )
 
 
 def _unique_names(experiments: pd.DataFrame) -> dict[str, str]:

@@ -10,7 +10,7 @@ from engine.common.errors import StoreError
 from engine.events.scores import ANSWER_SCORES
 from figures.matrix import cell_mark, matrix_pixels
 from figures.theme import SCORES
-from ui.adding.dialog import add_task_button
+from ui.adding.offer import add_task_button
 from ui.live import board, data, words
 from ui.live.beside import show_beside
 from ui.live.controls import show_ways_on
@@ -79,8 +79,7 @@ def title_line(experiment_id: str, names: dict[str, str], runs: pd.DataFrame) ->
         else:
             st.markdown(f"**{plain(names[experiment_id])}**", width="content")
         show_ways_on(experiment_id, runs)
-        if not data.is_active(runs):
-            add_task_button(experiment_id, "live_add_task")
+        add_task_button(experiment_id, "live_add_task")
         manage_menu(experiment_id, "live_menu", saved=data.feed().look_again)
 
 

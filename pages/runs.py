@@ -9,6 +9,7 @@ from engine.common.errors import StoreError
 from engine.housekeeping import overview
 from engine.housekeeping.folder_sizes import FolderSizes
 from engine.housekeeping.overview import Overview
+from ui.adding.offer import add_task_button
 from ui.runs import data, words
 from ui.runs.action_line import action_line
 from ui.runs.bin_view import show_bin, show_log
@@ -68,11 +69,16 @@ def show_table(of_runs: bool) -> None:
             alt=words.ALL_RUNS if of_runs else words.ALL_EXPERIMENTS,
         )  # fmt: skip
     if len(chosen) == 1:
-        show_detail(shown[shown["id"] == chosen[0]].to_dict("records")[0], found, of_runs)
+        show_detail(shown[shown["id"] == chosen[0]].to_dict("records")[0], found, of_runs, offer_task)
     if sizes.looking or known != sizes.changes:
         wait_for_sizes(sizes)
     if found.runs["status"].isin(PENDING).any():
         follow(seen)
+
+
+def offer_task(experiment_id: str, run_id: str | None) -> None:
+    """The way to one more task for what is chosen."""
+    add_task_button(experiment_id, f"runs_add_task_{run_id or experiment_id}", run_id, is_quiet=True)
 
 
 def show_empty() -> None:

@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from engine.common.errors import StoreError
-from ui.adding.dialog import add_task_button
+from ui.adding.offer import experiment_menu
 from ui.server import session
 from ui.server.entrance import visitor_id
 from ui.start import words
@@ -25,12 +25,12 @@ REFRESH_SECONDS = 2.0
 def show(last_visit: float | None) -> None:
     outlines = session.store().run_outlines()
     st.session_state[SEEN] = outlines
-    show_glance(glance(groups(outlines), last_visit), last_visit, time.time(), offer_task)
+    show_glance(glance(groups(outlines), last_visit), last_visit, time.time(), menu)
 
 
-def offer_task(experiment_id: str) -> None:
-    """The way to one more task for an experiment that has ended."""
-    add_task_button(experiment_id, f"start_add_task_{experiment_id}", is_quiet=True)
+def menu(experiment_id: str) -> None:
+    """What can be done with an experiment."""
+    experiment_menu(experiment_id, f"start_menu_{experiment_id}")
 
 
 def look() -> None:

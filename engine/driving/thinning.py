@@ -2,7 +2,8 @@
 
 The store forgets a checkpoint before its files go, so that a kill leaves at most files that the next call removes. The
 same files may lie among the shared results under other names: what no run holds any more goes there too, once no run
-waits that could take it over.
+waits that could take it over. So do tensors that runs have computed from a stage's weights, such as Fisher information:
+a run that needs them again computes them again from the checkpoint.
 """
 
 from collections import Counter
@@ -31,8 +32,7 @@ def thin(store: Store, run_ids: Iterable[str], keep: Keep) -> int:
     runs = store.runs(run_ids=list(run_ids))
     for run_id in runs.loc[runs["status"] == "finished", "run_id"]:
         _thin_run(store, str(run_id), keep)
-    if keep != "all":
-        _free_shared(store)
+    _free_shared(store, keep)
     return max(0, before - _bytes(store))
 
 
@@ -65,14 +65,14 @@ def keep_as_set(store: Store, run_id: str) -> None:
         experiment_id, _ = store.run_spec(run_id)
         keep = store.experiment(experiment_id).checkpoints
         _thin_run(store, run_id, keep)
-        if keep != "all":
-            _free_shared(store)
+        _free_shared(store, keep)
     except PalimpsestError as error:
         log(store, run_id, f"keeps more checkpoints than it should: {error}", anew=False)
 
 
 def keep_all_as_set(store: Store) -> None:
     """The same of every run that had finished before a kill kept it from that."""
+    _free_shared(store, "all")
     runs = store.runs()
     for experiment_id, own in runs[runs["status"] == "finished"].groupby("experiment_id"):
         with suppress(PalimpsestError):  # of a version that knew other fields
@@ -114,7 +114,12 @@ def _bytes(store: Store) -> int:
     return used_bytes(store.folder / RUNS, store.shared_folder)
 
 
-def _free_shared(store: Store) -> None:
-    """Remove the weights among the shared results that no run holds, unless one is on its way that may take them."""
-    if not store.runs_in_play():
-        SharedResults(store.shared_folder).drop_unheld()
+def _free_shared(store: Store, keep: Keep) -> None:
+    """Remove the tensors of stages among the shared results, and where `keep` is not "all" the weights that no run
+    holds, unless a run is on its way that may take them."""
+    if store.runs_in_play():
+        return
+    shared = SharedResults(store.shared_folder)
+    shared.drop_tensors_of_stages()
+    if keep != "all":
+        shared.drop_unheld()

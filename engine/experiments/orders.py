@@ -15,26 +15,29 @@ from engine.strategies.short_names import ORDER
 from engine.tasks.spec import Name
 
 ALL: Final = "all"
+REVERSED: Final = "reversed"
 MOST_OF_ALL = 24
 """Most orders that `all` may stand for: those of four tasks."""
 MOST_ORDERS = 1_000
 Order = tuple[Name, ...]
 """The names of all tasks, in the order of training."""
-Orders = tuple[Order, ...] | int | Literal["all"]
-"""Written out, or so many that are drawn, the order as written among them, or all that there are."""
+Orders = tuple[Order, ...] | int | Literal["all", "reversed"]
+"""Written out; or so many that are drawn, the order as written among them; or all that there are; or the order as
+written and its reverse."""
 
+_ONE_ORDER = "orders: one task has one order; leave it out"
 _OF_LABEL = re.compile(rf"(?: \(|, ){ORDER}=(\d+)\)$")
 
 
 def as_orders(value: Any) -> Any:
-    """What stands in a file as `orders`, lists as tuples. Raises ValueError for what is none of the three forms."""
-    if value is None or value == ALL or (isinstance(value, int) and not isinstance(value, bool)):
+    """What stands in a file as `orders`, lists as tuples. Raises ValueError for what is none of these forms."""
+    if value is None or value in (ALL, REVERSED) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     is_list = isinstance(value, list | tuple) and bool(value)
     if not is_list or not all(isinstance(order, list | tuple) for order in value):
         raise ValueError(
             "give a list of orders, each a list with the names of all tasks, or how many orders there shall be, such "
-            f"as 3, or {ALL}"
+            f"as 3, or {REVERSED}, or {ALL}"
         )
     return tuple(tuple(order) for order in value)
 
@@ -42,6 +45,10 @@ def as_orders(value: Any) -> Any:
 def written_out(orders: Orders, names: Order) -> tuple[Order, ...]:
     """The orders of the tasks of these `names`, without doubles. Raises ValueError where there are no such orders."""
     possible = math.factorial(min(len(names), 20))  # enough to hold against any number that is allowed
+    if orders == REVERSED:
+        if possible == 1:
+            raise ValueError(_ONE_ORDER)
+        return (names, names[::-1])
     if isinstance(orders, str):
         if possible > MOST_OF_ALL:
             raise ValueError(
@@ -55,7 +62,7 @@ def written_out(orders: Orders, names: Order) -> tuple[Order, ...]:
             raise ValueError(
                 f"orders: {orders:,} orders can't be drawn; give a number from 2 to {most:,}"
                 if most > 1
-                else "orders: one task has one order; leave it out"
+                else _ONE_ORDER
             )
         return _drawn(orders, names)
     for order in orders:

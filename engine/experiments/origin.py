@@ -1,14 +1,16 @@
 """Where an experiment or a run comes from, as plain data that the store and results files hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from engine.events.run_events import unlike_arithmetic
 
 Kind = Literal["continued", "duplicated", "edited"]
-"""It goes on after the stages of an earlier one; it has the settings of another one, with a change; it is what a failed
-one was made into."""
+"""It goes on after the stages of an earlier one; it has the settings of another one, or of a run of it; it has those of
+a run that ended early, to do better."""
+Changed = Mapping[str, Sequence[str]]
+"""What each field was and is, as two texts, by the words for the field."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Origin:
     """The folder that it was taken from; empty where it is in the same one."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """The facts of the machine that trained a run's stages."""
+    changed: Changed | None = None
+    """What was changed; empty where nothing was, None where that was not recorded."""
 
     @property
     def data(self) -> dict[str, Any]:

@@ -28,15 +28,13 @@ class DiskUse:
     of_runs: tuple[int, ...]
     """The checkpoints that stay of every run, in the experiment's order; what an earlier run holds already is one file
     with that and counts there."""
-    shared: int
-    """What stays among the shared results and in no run."""
     most: int
     """At any time at most: while runs go on all of their checkpoints are there, resume points and states too."""
 
     @property
     def kept(self) -> int:
         """Once all runs have finished."""
-        return sum(self.of_runs) + self.shared
+        return sum(self.of_runs)
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,12 @@ def disk_use(experiment: Experiment, parameters: int, reference: str = "", runs_
     of_runs = [_new(_kept(run, experiment.checkpoints), known) for run in runs]
     stages = {key: size for run in runs for key, size in run.stages.items()}
     estimates = {key: size for run in runs for key, size in run.estimates.items()}
-    shared = min(sum(estimates.values()), LIMIT_BYTES)
+    shared = min(sum(estimates.values()), LIMIT_BYTES)  # until the last run has finished
     whole, kept = sum(stages.values()) + shared, sum(of_runs) + shared
     if experiment.checkpoints != "all":  # what no run holds goes once the last has finished, or for want of room
         at_work = runs_at_once * max(sum(run.stages.values()) for run in runs)
         whole = min(whole, kept + at_work + LIMIT_BYTES)
-    return DiskUse(tuple(of_runs), shared, whole + runs_at_once * max(run.while_running for run in runs))
+    return DiskUse(tuple(of_runs), whole + runs_at_once * max(run.while_running for run in runs))
 
 
 def _kept(run: _Run, keep: str) -> dict[Hashable, int]:

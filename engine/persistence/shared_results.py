@@ -31,6 +31,8 @@ LIMIT_BYTES = 5_000_000_000
 _ABANDONED_SECONDS = 24 * 3600
 """A result that was begun and never finished goes after a day: its process was killed. So does one without sums."""
 _EVENTS_FILE, _TENSORS = "happened.jsonl", "tensors.safetensors"
+_OF_STAGE = "of-stage.safetensors"
+"""Tensors that can be computed again from a stage's checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,22 @@ class SharedResults:
 
         self._add(key, fill)
 
-    def tensors(self, key: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """Tensors that were computed before, else now."""
+    def tensors(
+        self, key: str, compute: Callable[[], Mapping[str, Tensor]], of_stage: bool = False
+    ) -> dict[str, Tensor]:
+        """Tensors that were computed before, else now. Those `of_stage` are computed from the weights of a stage."""
         import torch
         from safetensors.torch import load_file, save_file
 
-        found = self.folder / key
+        found, file = self.folder / key, _OF_STAGE if of_stage else _TENSORS
         if self._is_sound(found):
             with contextlib.suppress(OSError, SafetensorError):
-                loaded = load_file(found / _TENSORS)
+                loaded = load_file(found / file)
                 _touch(found)
                 return loaded
         computed = dict(compute())
         on_cpu = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in computed.items()}
-        self._add(key, lambda partial: save_file(on_cpu, partial / _TENSORS))
+        self._add(key, lambda partial: save_file(on_cpu, partial / file))
         return computed
 
     def files(self, key: str, make: Callable[[Path], None]) -> Path | None:
@@ -116,11 +120,17 @@ class SharedResults:
     def total_bytes(self) -> int:
         return sum(size for _, size, _ in self._entries())
 
+    def drop_tensors_of_stages(self) -> None:
+        """Remove the tensors that the checkpoints of stages can give again, to the same numbers."""
+        for file in self.folder.glob(f"*/{_OF_STAGE}"):
+            if file.parent.suffix != PARTIAL:
+                shutil.rmtree(file.parent, ignore_errors=True)
+
     def drop_unheld(self) -> None:
         """Remove the results of stages whose weights no run holds any more, since none is linked to them. Where the
         disk has no hard links all are copies, and go."""
         for folder in self.folder.glob("*/"):
-            weights = [file for file in folder.glob("*.safetensors") if file.name != _TENSORS]
+            weights = [file for file in folder.glob("*.safetensors") if file.name not in (_TENSORS, _OF_STAGE)]
             with contextlib.suppress(OSError):
                 if folder.suffix != PARTIAL and weights and all(file.stat().st_nlink == 1 for file in weights):
                     shutil.rmtree(folder, ignore_errors=True)

@@ -23,6 +23,7 @@ from engine.driving.run_log import log
 from engine.experiments.experiment import Experiment, RunSpec
 from engine.experiments.orders import with_tasks
 from engine.experiments.origin import Origin
+from engine.housekeeping.differences import differences
 from engine.persistence.checkpoints import OPTIMIZER_FILE, stage_folder
 from engine.persistence.disk_space import check_copies
 from engine.persistence.run_files import copied_bytes, take_files
@@ -37,6 +38,8 @@ from engine.store.writing import new_experiment_id, run_id_of
 
 _MAY_DIFFER = ("name", "tasks", "strategies", "seeds", "orders", "resources")
 _TRAINING_MAY_DIFFER = ("device",)
+_TOLD = ("tasks", "strategies", "seeds", "orders of the tasks")
+"""What is said of the changes: all else stands elsewhere alone, such as the places of texts."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +169,10 @@ def begin_continuation(
             taken[number] = beginning
         else:
             damaged.append(_trained(experiment.runs()[number], "from the start", "an earlier checkpoint is damaged"))
+    changed = differences(earlier.experiment, experiment)
     origin = Origin("continued", earlier.experiment_id, earlier.experiment.name, stages=len(earlier.experiment.tasks),
-                    folder="" if earlier.folder == store.folder else str(earlier.folder))  # fmt: skip
+                    folder="" if earlier.folder == store.folder else str(earlier.folder),
+                    changed={name: pair for name, pair in changed.items() if name in _TOLD})  # fmt: skip
     store.add_continued(experiment, experiment_id, earlier.store, taken, origin, only=only, owner=owner)
     for number, beginning in taken.items():
         where = f"{beginning.run_id} of {earlier.experiment.name!r}"

@@ -265,7 +265,7 @@ def view_of(
     def cached(parts: tuple[Any, ...], compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
         if setup.shared is None or not progress.position.is_shareable:
             return dict(compute())
-        found = setup.shared.tensors(content_key(key, parts), compute)
+        found = setup.shared.tensors(content_key(key, parts), compute, of_stage=True)
         return {name: tensor.to(device) for name, tensor in found.items()}
 
     return StageView(

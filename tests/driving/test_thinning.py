@@ -2,10 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from engine.common import durable_files
 from engine.common.durable_files import is_whole, seal, sealed_sums, take_out
@@ -153,6 +155,34 @@ def test_shared_weights_that_no_run_holds_go_once_no_run_may_take_them(store: St
         store.request(run.run_id, "stop")
     thin(store, [first], "last")
     assert (shared.has("held"), shared.has("thinned")) == (True, False)
+
+
+@pytest.mark.parametrize("look", [keep_all_as_set, lambda store: thin(store, [], "last")])
+def test_tensors_of_stages_go_once_no_run_may_take_them_and_others_stay(
+    look: Callable[[Store], object], store: Store, tmp_path: Path
+) -> None:
+    shared = SharedResults(store.shared_folder)
+    shared.tensors("Fisher information", lambda: {"weight": torch.ones(3)}, of_stage=True)
+    shared.tensors("distributions of the base model", lambda: {"all": torch.ones(3)})
+    store.add_experiment(experiment(tmp_path))
+    look(store)
+    assert shared.has("Fisher information")  # a run waits
+    for run in store.runs_in_play():
+        store.request(run.run_id, "stop")
+    look(store)
+    assert not shared.has("Fisher information")
+    assert shared.has("distributions of the base model")
+
+
+def test_the_last_run_that_finishes_leaves_no_tensors_of_stages(store: Store, tmp_path: Path) -> None:
+    shared = SharedResults(store.shared_folder)
+    experiment_id = store.add_experiment(experiment(tmp_path))
+    for is_there in (True, False):
+        shared.tensors("Fisher information", lambda: {"weight": torch.ones(3)}, of_stage=True)
+        run_id = store.claim_next(experiment_id)
+        assert run_id is not None
+        drive(store, run_id, Control(), FakeRun())
+        assert shared.has("Fisher information") == is_there
 
 
 def a_run(folder: Path, stages: int, state_bytes: int) -> None:

@@ -48,11 +48,16 @@ def test_runs_are_strategies_times_orders_times_seeds_with_labels_that_differ_wi
     assert [task.name for task in made.in_order(runs[3].order).tasks] == ["c", "b", "a"]
 
 
-@pytest.mark.parametrize("orders", [[["a", "b", "c"], ["b", "a", "c"]], [["c", "b", "a"]], 3, "all"])
+@pytest.mark.parametrize("orders", [[["a", "b", "c"], ["b", "a", "c"]], [["c", "b", "a"]], 3, "all", "reversed"])
 def test_what_is_written_comes_back(orders: Any) -> None:
     made = described(orders)
     assert to_data(made)["orders"] == orders
     assert experiment_from(to_data(made)) == made
+
+
+def test_reversed_are_the_order_as_written_and_its_reverse() -> None:
+    assert described("reversed").task_orders == (("a", "b", "c"), ("c", "b", "a"))
+    assert described("reversed", tuple("abcdefg")).task_orders == (tuple("abcdefg"), tuple("gfedcba"))
 
 
 def test_all_are_all_permutations_with_the_order_as_written_first() -> None:
@@ -115,6 +120,8 @@ def test_all_orders_of_many_tasks_are_refused_and_one_task_has_one_order() -> No
     assert len(described("all", tuple("abcd")).task_orders) == 24
     with pytest.raises(ConfigError, match="one task has one order"):
         described(2, ("a",))
+    with pytest.raises(ConfigError, match="one task has one order"):
+        described("reversed", ("a",))
 
 
 def test_orders_count_among_the_most_runs() -> None:

@@ -23,13 +23,15 @@ def experiment(*strategies: object, **changes: object) -> Experiment:
 def test_the_checkpoint_of_a_stage_that_runs_share_counts_once() -> None:
     found = disk_use(experiment("naive", {"replay": {"replay_weight": [0.3, 3.0]}}, seeds=(0, 1)), P)
     assert found.of_runs == 2 * (3 * 4 * P, 2 * 4 * P, 2 * 4 * P)
-    assert (found.shared, found.kept) == (0, 2 * 7 * 4 * P)
+    assert found.kept == 2 * 7 * 4 * P
 
 
-def test_fisher_information_is_kept_once_for_a_stage_and_no_state() -> None:
+def test_fisher_information_is_there_once_for_a_stage_while_runs_go_on_and_no_state_stays() -> None:
     found = disk_use(experiment({"ewc": {"ewc_strength": [1.0, 10.0]}}), P)
-    assert found.kept == (3 + 2) * 4 * P + found.shared
-    assert found.shared == (1 + 2) * 4 * P  # after the first stage that of both, after the second each one's own
+    assert found.kept == (3 + 2) * 4 * P
+    of_a_run = ((KEPT + 1) * 3 + 2 * 2) * 4 * P
+    # after the first stage that of both, after the second each one's own
+    assert found.most == found.kept + (1 + 2) * 4 * P + of_a_run
 
 
 @pytest.mark.parametrize(("keep", "stages"), [("all", 3), ("last", 1), ("best", 1), ("none", 0)])
@@ -48,7 +50,7 @@ def test_at_most_all_stages_lie_there_with_the_points_and_states_of_what_runs() 
     assert disk_use(experiment("naive", checkpoints="none"), P).most == 3 * 4 * P + point
     assert disk_use(experiment("naive"), P, runs_at_once=2).most == 3 * 4 * P + 2 * point
     ewc = disk_use(experiment("ewc"), P)
-    assert ewc.most == ewc.kept + point + 2 * 2 * 4 * P
+    assert ewc.most == ewc.kept + 2 * 4 * P + point + 2 * 2 * 4 * P
 
 
 def test_what_no_run_holds_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +58,8 @@ def test_what_no_run_holds_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     many = experiment({"naive": {"epochs": [1, 2, 3, 4]}}, checkpoints="none")
     point = (KEPT + 1) * 3 * 4 * P
     assert disk_use(many, P).most == 3 * 4 * P + 4 * P + point
-    assert disk_use(experiment({"ewc": {"ewc_strength": [1.0, 10.0]}}), P).shared == 4 * P
+    ewc = disk_use(experiment({"ewc": {"ewc_strength": [1.0, 10.0]}}), P)
+    assert ewc.most == ewc.kept + 4 * P + point + 2 * 2 * 4 * P
 
 
 def test_a_real_experiment_takes_what_was_said(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tests.timed_store import timed_store
 from ui.drafts.draft import FIRST_ON
 from ui.drafts.strategy_words import GROUPS, described
 from ui.experiment.strategy_cards import MOST_USED
-from ui.experiment.words import edited_run
+from ui.experiment.words import edited_run, orders
 from ui.outlook import outlook, preview_data
 from ui.server import entrance
 
@@ -392,7 +392,8 @@ def test_a_failed_run_is_edited_and_started_again_alone(store: Store, library: L
     assert any("It has trained no stage yet, so that it begins anew" in each.value for each in app.info)
     started(app)
     newest = store.experiments()["experiment_id"].iloc[0]
-    assert store.experiment_origin(newest) == Origin("edited", experiment_id, "kitchen", run_id)
+    origin = store.experiment_origin(newest)
+    assert origin == Origin("edited", experiment_id, "kitchen", run_id, changed={})
 
 
 def test_the_words_about_an_edited_run_name_the_stage_that_it_goes_on_with() -> None:
@@ -517,7 +518,7 @@ def test_a_duplicate_says_what_it_is_one_of(store: Store, tmp_path: Path) -> Non
     field(app.text_input, "_name").input("larder").run()
     started(app)
     (duplicate,) = store.experiments().query("name == 'larder'")["experiment_id"]
-    assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen")
+    assert store.experiment_origin(duplicate) == Origin("duplicated", experiment_id, "kitchen", changed={})
 
 
 @pytest.mark.usefixtures("library")
@@ -611,6 +612,16 @@ def test_a_task_s_own_epochs_and_rate_are_saved_and_loaded_and_go_with_it_throug
     assert [(task.name, task.overrides.given) for task in saved(app).tasks] == wanted
     assert field(app.number_input, "own_epochs_bread").value == 9
     assert not [markdown.value for markdown in app.markdown if "from the loaded file" in markdown.value]
+
+
+@pytest.mark.usefixtures("library")
+def test_the_listed_order_and_its_reverse_are_compared() -> None:
+    choice = orders("reversed")
+    assert choice not in field(with_tasks("tea", "bread").selectbox, "_orders").options, "these are all orders of two"
+    app = with_tasks("tea", "bread", "salt")
+    assert choice in field(app.selectbox, "_orders").options
+    field(app.selectbox, "_orders").set_value("reversed").run()
+    assert saved(app).task_orders == (("tea", "bread", "salt"), ("salt", "bread", "tea"))
 
 
 @pytest.mark.usefixtures("library")

@@ -215,7 +215,7 @@ def test_a_finished_run_shows_neither_stop_nor_pause(
     play()
     page = show()
     assert labels(page) == ["Add a task"]
-    assert [target for target, _ in links] == [session.COMPARE, session.UNDERSTAND]
+    assert [target for target, _ in links] == [session.COMPARE, session.UNDERSTAND, session.EXPERIMENT]
 
 
 def test_whose_stages_a_run_began_with_is_said(

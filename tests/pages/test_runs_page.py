@@ -16,6 +16,7 @@ from engine.housekeeping import Chosen, Thing, changes, labels, wastebin
 from engine.housekeeping.folder_sizes import FolderSizes
 from engine.store import Store
 from tests.fake_runs import FakeRun, experiment
+from ui.adding import words as adding
 from ui.manage import words as manage
 from ui.runs import words
 from ui.server import access, entrance, session
@@ -270,3 +271,12 @@ def test_comparing_runs_leaves_out_the_others_of_their_experiments(
     app = press(page(words.RUNS, ticked=(first,)), "runs_compare")
     assert went == [(session.COMPARE, {"experiment": [filled[0]]})]
     assert app.session_state["compare_left_out"] == frozenset([other])
+
+
+def test_one_chosen_thing_that_has_ended_can_take_a_task(store: Store, filled: tuple[str, str]) -> None:
+    ended, waits = filled
+    run_id = store.runs(ended)["run_id"].iloc[1]
+    app = press(page(words.RUNS, ticked=(run_id,)), f"runs_add_task_{run_id}")
+    assert app.selectbox(key="adding_run").value == "replay (replay_weight=0.5), seed 0"
+    assert [each.label for each in page(ticked=(ended,)).button].count(adding.ADD) == 1
+    assert [each.label for each in page(ticked=(waits,)).button].count(adding.ADD) == 0

@@ -76,8 +76,10 @@ def test_a_failed_run_is_named_with_its_reason(store: Store, tmp_path: Path) -> 
     experiment_id = store.add_experiment(experiment(tmp_path))
     for run_id in store.runs(experiment_id)["run_id"]:
         store.set_status(run_id, "failed", "The loss is no longer a finite number.")
-    shown = texts(page())
+    app = page()
+    shown = texts(app)
     assert "Failed" in shown
+    assert [link.label for link in app.get("page_link")].count(words.EDIT) == 2
     assert "Naive, seed 0: The loss is no longer a finite number\\." in shown.replace("\\,", ",")
 
 
@@ -120,8 +122,9 @@ def test_what_came_long_before_is_on_the_runs_page(
 def test_the_demo_is_offered_once_and_then_the_way_to_it(store: Store, status: str, label: str) -> None:
     for run_id in store.runs(store.add_experiment(demo_experiment()))["run_id"]:
         store.set_status(run_id, status)
-    labels = [button.label for button in page().button]
-    assert labels == [label, "New experiment", *(["Add a task"] if status == "finished" else [])]
+    app = page()
+    assert [button.label for button in app.button] == [label, "New experiment"]
+    assert [menu.label for menu in app.menu_button] == ["Manage"]
 
 
 def test_the_picture_is_of_the_demo_as_it_is() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.models.choices import EMBEDDED
 from engine.models.loading import load_tokenizer
@@ -90,3 +91,38 @@ def test_columns_that_change_places_keep_what_stands_before_them(library: Librar
     turns = load_task(library.tasks()[0].spec()).train[0].turns
     assert [turn.role for turn in turns] == ["system", "user", "assistant"]
     assert turns[1].content.startswith("Is it")
+
+
+def each_a_task(page: AppTest) -> AppTest:
+    labelled(page.segmented_control, "These files are").set_value("A task each").run()  # type: ignore[attr-defined]
+    return page
+
+
+def test_files_that_are_a_task_each_go_into_the_library_together_in_their_order(library: Library) -> None:
+    tables = b"\n".join([b"question,answer", *(b"q %d?,a %d" % (n, n) for n in range(40))])
+    page = upload(opened(), ("tea.txt", LINES), ("old soups.csv", tables), ("bread_and_butter.txt", LINES))
+    assert labelled(page.segmented_control, "These files are").value == "One task"  # type: ignore[attr-defined]
+    each_a_task(page)
+    next(each for each in page.text_input if "of tea" in each.label).set_value("Green tea").run()
+    press(page, "Add 3 tasks to the library")
+    assert not page.exception
+    assert [task.name for task in library.tasks()] == ["Green tea", "old soups", "bread and butter"]
+    assert [task.sources for task in library.tasks()] == [("tea.txt",), ("old soups.csv",), ("bread_and_butter.txt",)]
+    alone = load_task(library.tasks()[2].spec())
+    assert {document.text for document in alone.train + alone.held_out} <= set(LINES.decode().splitlines())
+    assert not any(button.label.startswith("Add 3") for button in page.button), "the form begins anew"
+
+
+def test_nothing_is_kept_while_one_of_the_files_can_be_no_task(library: Library) -> None:
+    page = each_a_task(upload(opened(), ("tea.txt", LINES), ("one.txt", b"a single line")))
+    assert "one.txt: all of the text is one document" in shown(page)
+    assert not any("to the library" in str(button.label) for button in page.button)
+
+
+def test_two_files_of_one_name_and_a_name_of_the_library_are_refused_before_anything_is_kept(library: Library) -> None:
+    page = upload(opened(), ("tea.txt", LINES))
+    press(page, "Add to the library")
+    page = each_a_task(upload(page, ("Tea.txt", LINES), ("soup.txt", LINES), ("soup.md", LINES)))
+    for name in ("Tea", "soup"):
+        assert shown(page).count(f"There is already a task named '{name}'; choose another name.") == 1
+    assert [task.name for task in library.tasks()] == ["tea"]

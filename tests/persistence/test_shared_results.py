@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from engine import events, strategies
 from engine.driving.driver import drive
 from engine.events.control import Control
+from engine.persistence.checkpoints import drop_large_states
 from engine.persistence.content_keys import stage_key_parts
 from engine.persistence.shared_results import SharedResults
 from engine.running.headless import run_experiment
@@ -99,6 +100,31 @@ def test_the_fisher_of_the_same_weights_and_documents_is_estimated_once(
     for number, ewc_lambda in enumerate((3.0, 30.0, 300.0)):
         list(train(setup_of("ewc", tmp_path / str(number), shared, parameters={"ewc_lambda": ewc_lambda})))
     assert len(counted) == 1 + 3  # after the first stage once, after the second for each λ; nothing after the last
+
+
+@pytest.mark.parametrize("name", ["ewc", "replay+ewc"])
+def test_without_the_fisher_of_stages_a_duplicate_and_a_run_that_goes_on_find_the_same_numbers(
+    name: str, tmp_path: Path
+) -> None:
+    shared = SharedResults(tmp_path / "shared")
+    other = {"ewc_lambda": 30.0}
+    alone = list(train(setup_of(name, tmp_path / "alone", None, parameters=other)))
+    before = list(train(setup_of(name, tmp_path / "before", shared)))
+    dropped = list(shared.folder.glob("*/of-stage.safetensors"))
+    shared.drop_tensors_of_stages()
+    assert len(dropped) == T - 1
+    assert not any(file.exists() for file in dropped)
+    duplicate = list(train(setup_of(name, tmp_path / "duplicate", shared, parameters=other)))
+    assert trained_stages(duplicate) == [2, 3], "the first stage is taken over, its Fisher computed again"
+    assert numbers_of(duplicate) == numbers_of(alone)
+    shared.clear()
+    drop_large_states(tmp_path / "before", T, is_over=True)
+    for stage in (1, 2):  # as after a stop there: the state is made again from the checkpoints
+        drop_large_states(tmp_path / "before", stage, is_over=True)
+        goes_on = replace(setup_of(name, tmp_path / "before", shared), finished_stages=stage)
+        steps = [each for each in numbers_of(list(train(goes_on)))[0] if each[0] > stage]
+        assert steps == [each for each in numbers_of(before)[0] if each[0] > stage]
+        shared.clear()
 
 
 def test_other_seeds_and_other_contents_share_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The button that adds a task to an experiment that has ended, and its dialog."""
+"""The dialog that adds a task to an experiment that has ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.tasks.library import checked_spec
 from ui.adding import words
 from ui.adding.continued import with_task
 from ui.adding.new_task import ReadTask, read_as_recognised
+from ui.manage.dialogs import close_dialog
 from ui.server import actions, session
 from ui.server.entrance import for_editors
 from ui.tasks import upload_draft
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
     from engine.tasks.spec import TaskSpec
 
 _UPLOADS = "adding_uploads"
-
-
-def add_task_button(experiment_id: str, key: str, run_id: str | None = None, is_quiet: bool = False) -> None:
-    """A button that opens the dialog; with `run_id` this run is chosen there. A quiet one looks like a link."""
-    if st.button(
-        words.ADD, key=key, icon=":material/playlist_add:", type="tertiary" if is_quiet else "secondary",
-        **for_editors(words.ADD_HELP),
-    ):  # fmt: skip
-        st.dialog(words.TITLE, width="medium")(add_task_form)(experiment_id, run_id)
 
 
 def add_task_form(experiment_id: str, run_id: str | None) -> None:
@@ -146,4 +138,5 @@ def _start(
         st.error(plain(str(error)), icon=":material/error:")
         return
     upload_draft.start_afresh()
+    close_dialog()
     session.go_to(session.LIVE, continued)

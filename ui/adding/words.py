@@ -4,7 +4,7 @@ from ui.widgets.text import plural
 
 ADD = "Add a task"
 ADD_HELP = "Teach its models one more task: the stages so far are kept, and only the new one is trained."
-TITLE = "Add a task"
+ICON = ":material/playlist_add:"
 TASK = "Task"
 TASK_HELP = "Tasks of the library that this experiment does not have."
 FILE = "A new file…"

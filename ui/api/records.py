@@ -1,5 +1,6 @@
 """What a store has recorded, as plain data: the answers for programs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -40,12 +41,14 @@ def experiment(sources: Sources, values: Values) -> dict[str, Any]:
 def runs(sources: Sources, values: Values) -> dict[str, Any]:
     """The runs of an experiment, in their order."""
     found = sources.runs(values["experiment_id"])
-    return {"experiment_id": values["experiment_id"], "runs": [_run(row) for row in found.to_dict("records")]}
+    tasks = sources.experiment_row(values["experiment_id"])["tasks"]
+    return {"experiment_id": values["experiment_id"], "runs": [_run(row, tasks) for row in found.to_dict("records")]}
 
 
 def run(sources: Sources, values: Values) -> dict[str, Any]:
     """How far one run is."""
-    return _run(sources.run(values["run_id"]))
+    row = sources.run(values["run_id"])
+    return _run(row, sources.experiment_row(row["experiment_id"])["tasks"])
 
 
 def points(sources: Sources, values: Values) -> dict[str, Any]:
@@ -92,10 +95,12 @@ def _experiment(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"tasks": list(row["tasks"]), "created_at": value_of(created)}
 
 
-def _run(row: Any) -> dict[str, Any]:
+def _run(row: Any, tasks: Sequence[str]) -> dict[str, Any]:
+    """A run of an experiment with these tasks."""
     found = row_of(row, [name for name in _RUN if name != "parameters"])
     share = 1.0 if row["status"] == "finished" else min(1.0, row["step"] / row["steps"]) if row["steps"] else 0.0
-    return found | {"parameters": dict(row["parameters"]), "progress": share}
+    order = list(row["task_order"] or tasks)
+    return found | {"parameters": dict(row["parameters"]), "order": order, "progress": share}
 
 
 def _line(line: Line, most: int) -> dict[str, Any]:

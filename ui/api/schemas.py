@@ -70,12 +70,12 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "Run": record(
         "How far one run is. `progress` is from 0 to 1; `seconds_left` is an estimate; `attempt` counts how often it "
-        "was started; `position` counts the waiting runs from 1.",
+        "was started; `position` counts the waiting runs from 1; `order` lists the tasks as this run learns them.",
         run_id=TEXT, experiment_id=TEXT, label=TEXT, strategy=TEXT, parameters=by_name(ANYTHING, ""), seed=WHOLE,
-        status=_STATUS, reason=TEXT, phase=TEXT, stage=COUNT, stages=COUNT, step=COUNT, steps=COUNT, progress=SHARE,
-        target_tokens=COUNT, seconds=NUMBER, tokens_per_second=or_null(NUMBER), seconds_left=or_null(NUMBER),
-        position=or_null(COUNT), attempt=COUNT, queued_at=or_null(_MOMENT), started_at=or_null(_MOMENT),
-        finished_at=or_null(_MOMENT),
+        order=listed(TEXT), status=_STATUS, reason=TEXT, phase=TEXT, stage=COUNT, stages=COUNT, step=COUNT,
+        steps=COUNT, progress=SHARE, target_tokens=COUNT, seconds=NUMBER, tokens_per_second=or_null(NUMBER),
+        seconds_left=or_null(NUMBER), position=or_null(COUNT), attempt=COUNT, queued_at=or_null(_MOMENT),
+        started_at=or_null(_MOMENT), finished_at=or_null(_MOMENT),
     ),
     "Line": record(
         "One term of the loss: step by step its stage and its mean. `is_thinned` says that points were left out; the "

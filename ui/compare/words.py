@@ -27,6 +27,10 @@ COMPARABLE_HELP = "Choose the runs that can be compared fairly."
 DIFFERS_HELP = "Why this run can't be compared fairly with most of these."
 NO_RUN = "No run is chosen: open the list of runs above and tick some, or press All."
 
+DUPLICATE = "Duplicate this run"
+DUPLICATE_HELP = "Opens its settings as a new experiment, to change before it starts."
+CHOOSE_A_RUN = "Choose a row to duplicate its run."
+
 PARTIAL = "**Partial results.**"
 FOLLOWS = "The page follows by itself."
 WATCH = "Watch it live"

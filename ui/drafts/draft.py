@@ -120,10 +120,8 @@ class ExperimentDraft:
 
     @property
     def origin(self) -> Origin | None:
-        """Where the experiment that is started from it comes from."""
-        if self.made_from is None:
-            return None
-        return Origin("edited" if self.edited_run else "duplicated", *self.made_from, run_id=self.edited_run)
+        """Where the experiment that is started from it comes from, without what was changed."""
+        return None if self.made_from is None else Origin("duplicated", *self.made_from, run_id=self.edited_run)
 
     def key(self, name: str) -> str:
         """A widget's key."""

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.common.overrides import Overrides
 from engine.common.parameters import parameters_of
-from engine.experiments.orders import MOST_OF_ALL, Orders
+from engine.experiments.orders import ALL, MOST_OF_ALL, REVERSED, Orders
 from ui.drafts.draft import ExperimentDraft
 from ui.experiment import words
 from ui.widgets.forms import as_text, exact_value, folding
@@ -36,8 +36,10 @@ def task_settings(draft: ExperimentDraft, size: int | None) -> None:
 def _orders(draft: ExperimentDraft) -> None:
     """The choice of the orders that are compared."""
     possible = math.factorial(min(len(draft.task_names), 10))
-    choices: list[Orders | None] = [None, *(number for number in DRAWN if number < possible)]
-    choices += ["all"] if 1 < possible <= MOST_OF_ALL else []
+    choices: list[Orders | None] = [None]
+    choices += [REVERSED] if possible > 2 else []  # of two tasks these are all orders
+    choices += [number for number in DRAWN if number < possible]
+    choices += [ALL] if 1 < possible <= MOST_OF_ALL else []
     if draft.orders not in choices:  # of a file, or of more tasks than are left
         choices.append(draft.orders)
     draft.orders = st.selectbox(

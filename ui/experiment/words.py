@@ -219,7 +219,9 @@ def orders(chosen: object) -> str:
         return "The listed order alone"
     if isinstance(chosen, int):
         return f"{chosen} orders: the listed one, and others that are drawn"
-    return "All orders" if chosen == "all" else "The orders of the loaded file"
+    return {"all": "All orders", "reversed": "The listed order and its reverse"}.get(
+        str(chosen), "The orders of the loaded file"
+    )
 
 
 def help_disk(most: int | None) -> str:

@@ -33,6 +33,12 @@ def show_buttons(experiment_id: str, runs: pd.DataFrame, run: "pd.Series[Any]", 
                 session.EXPERIMENT, experiment_id, words.EDIT, icon=":material/edit:",
                 help=words.edit_help(finished, int(run["stages"])), run=str(run["run_id"]),
             )  # fmt: skip
+    elif run["status"] == "finished":
+        with places[5]:
+            session.experiment_link(
+                session.EXPERIMENT, experiment_id, words.DUPLICATE, icon=":material/content_copy:",
+                help=words.DUPLICATE_HELP, run=str(run["run_id"]),
+            )  # fmt: skip
 
 
 def show_ways_on(experiment_id: str, runs: pd.DataFrame) -> None:

@@ -54,6 +54,8 @@ STOP_ONE, STOP_ONE_HELP = "Stop this run", "Ends within two seconds."
 STOP_ALL, STOP_ALL_HELP = "Stop all runs of this experiment", "Also takes every waiting run out of the queue."
 RESUME_ALL_HELP = "Put every interrupted, failed or stopped run into the queue again."
 EDIT = "Edit and start again"
+DUPLICATE = "Duplicate this run"
+DUPLICATE_HELP = "Opens its settings as a new experiment, to change before it starts."
 ASKED = {
     "pause": "Pausing after the current step.",
     "stop": "Stopping.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -20,6 +21,17 @@ Saved = Callable[[], None]
 """What happens once a dialog has changed something; the page is drawn again after it."""
 
 
+@dataclass(frozen=True)
+class Further:
+    """An action that comes from a room above this one."""
+
+    action: str
+    icon: str
+    draw: Callable[[Chosen, list[Described], Saved], None]
+    """Draws its dialog."""
+    width: Literal["small", "medium"] = "small"
+
+
 _OPEN = "manage_open"
 """Of a session: the key of what opened a dialog, the action, and what was chosen."""
 
@@ -30,7 +42,7 @@ def do(key: str, action: str, chosen: Chosen, saved: Saved = lambda: None) -> No
     if action == words.DUPLICATE:
         _duplicate(chosen)
     elif action in _DIALOGS:
-        st.session_state[_OPEN] = (key, action, chosen)
+        open_dialog(key, action, chosen)
     else:
         try:
             (actions.archive if action == words.ARCHIVE else actions.unarchive)(chosen)
@@ -50,25 +62,36 @@ def _duplicate(chosen: Chosen) -> None:
     st.switch_page(session.EXPERIMENT, query_params=query)
 
 
-def show_dialog(key: str, saved: Saved = lambda: None) -> None:
+def open_dialog(key: str, action: str, chosen: Chosen) -> None:
+    """Have `show_dialog` show the dialog of an action from now on."""
+    st.session_state[_OPEN] = (key, action, chosen)
+
+
+def show_dialog(key: str, saved: Saved = lambda: None, further: Sequence[Further] = ()) -> None:
     """Show the dialog that the control of this key has opened, until it is closed: a page that is drawn again meanwhile
-    does not close it."""
+    does not close it. `further` are the actions of other rooms that the control offers."""
     from engine.housekeeping import labels
 
     opened, action, chosen = st.session_state.get(_OPEN, ("", "", None))
     if opened != key:
         return
+    own = next((each for each in further if each.action == action), None)
+    if own is None and action not in _DIALOGS:  # it is offered no more
+        close_dialog()
+        return
     try:
         described = labels.described(session.store(), chosen)
     except PalimpsestError as error:
-        _close()
+        close_dialog()
         st.toast(plain(str(error)), icon=":material/error:")
         return
-    title = words.title(action, len(described), described[0].thing.name)
-    st.dialog(plain(title), on_dismiss=_close)(_DIALOGS[action])(chosen, described, saved)
+    title = plain(words.title(action, len(described), described[0].thing.name))
+    draw, width = (_DIALOGS[action], "small") if own is None else (own.draw, own.width)
+    st.dialog(title, width=width, on_dismiss=close_dialog)(draw)(chosen, described, saved)
 
 
-def _close() -> None:
+def close_dialog() -> None:
+    """Show no dialog from the next time on that the page is drawn."""
     st.session_state.pop(_OPEN, None)
 
 
@@ -79,7 +102,7 @@ def _save(change: Callable[[], None], saved: Saved) -> None:
     except PalimpsestError as error:
         st.error(plain(str(error)), icon=":material/error:")
     else:
-        _close()
+        close_dialog()
         saved()
         st.rerun()
 

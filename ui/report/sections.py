@@ -35,7 +35,7 @@ def sections_of(store: Store, told: ToldRuns | None) -> list[Section]:
 
 def _lost_section(told: ToldRuns) -> Section:
     first, *others = told.runs
-    text = words.scored(SCORES[told.score].title, [run.name for run in told.runs], told.seed)
+    text = words.scored(SCORES[told.score].title, [run.name for run in told.runs], told.seed) + _in_which_order(told)
     if others:
         text += words.kept_most(others[0].name)
     text += words.ABOUT_LOST
@@ -76,7 +76,7 @@ def _change(value: float, score: str) -> str:
 def _of_task(told: ToldRuns, task: ReportTask, kept: Mapping[str, Any]) -> Iterator[Section]:
     loss = next(each for each in told.runs[0].losses if told.experiment.tasks[each.task - 1].name == task.task)
     lost = difference(loss.lost, told.score)
-    text = words.documents_lost(kept["worse"], kept["documents"], told.runs[0].name, lost)
+    text = words.documents_lost(kept["worse"], kept["documents"], told.runs[0].name, lost) + _in_which_order(told)
     names = [run.name for run in told.runs]
     yield Section(words.passages_title(task.task), text, body=passages_html(kept["passages"], names))
     if kept["answers"] is not None:
@@ -102,3 +102,8 @@ def _scores(run: ToldRun, span: Mapping[str, Any]) -> str:
 
 def _missing_section(tasks: Sequence[str]) -> Section:
     return Section(words.MISSING_TITLE, words.missing(tasks))
+
+
+def _in_which_order(told: ToldRuns) -> str:
+    """A sentence on the order of the tasks, where the experiment varies it."""
+    return words.in_order([task.name for task in told.experiment.tasks]) if told.order_varies else ""

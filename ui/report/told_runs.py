@@ -35,6 +35,9 @@ class ToldRuns:
 
     score: str
     experiment: Experiment
+    """Its tasks in the order in which these runs learnt them."""
+    order_varies: bool
+    """Whether other runs of it learnt the tasks in another order."""
     seed: int
     runs: tuple[ToldRun, ...]
     """The one that lost first, then the one that kept most, where there is another."""
@@ -57,9 +60,11 @@ def told_runs(store: Store, comparison: Comparison) -> ToldRuns | None:
         ToldRun(run["run_id"], brief[run["configuration"]], task_losses(scored[run["run_id"]], comparison.score))
         for run in chosen
     )
-    experiment = comparison.experiments[chosen[0]["experiment_id"]].in_order(chosen[0]["task_order"])
-    facts = store.run_task_facts(runs[0].run_id)
-    return ToldRuns(comparison.score, experiment, int(chosen[0]["seed"]), runs, _request(runs, experiment, facts))
+    whole = comparison.experiments[chosen[0]["experiment_id"]]
+    experiment = whole.in_order(chosen[0]["task_order"])
+    request = _request(runs, experiment, store.run_task_facts(runs[0].run_id))
+    varies = len(whole.task_orders) > 1
+    return ToldRuns(comparison.score, experiment, varies, int(chosen[0]["seed"]), runs, request)
 
 
 def _chosen(comparison: Comparison) -> list[dict[Any, Any]]:

@@ -31,6 +31,11 @@ def lost_nothing(run: str) -> str:
     return f" {run} lost nothing of any earlier task as a whole, so no passages are shown."
 
 
+def in_order(tasks: Sequence[str]) -> str:
+    """The order of the tasks, where it varies."""
+    return f" These runs learnt the tasks in the order {' → '.join(tasks)}."
+
+
 def lost_in(stage: int, task: str, change: str) -> str:
     return f"stage {stage} ({task}): {change}"
 

@@ -37,7 +37,7 @@ def show_bin() -> None:
         view, key=f"runs_bin_{hash(tuple(each.thing for each in binned))}", hide_index=True, on_select="rerun",
         selection_mode="multi-row", alt=words.BIN_ALT,
         column_config={
-            name: st.column_config.DatetimeColumn(format=words.MOMENT) for name in ("Moved here", "Deleted on")
+            name: st.column_config.DatetimeColumn(format=words.MOMENT) for name in (words.MOVED_HERE, words.DELETED_ON)
         } | {"MB": st.column_config.NumberColumn(format="%.1f", help=words.COLUMN_HELPS["MB"])},
     )  # fmt: skip
     _buttons(buttons, [binned[place] for place in selected["selection"]["rows"]], len(binned), frees)
@@ -49,8 +49,8 @@ def _row(binned: Binned) -> dict[str, object]:
     taken, _ = wastebin.sizes(session.store(), binned.run_ids)
     return {
         "What": binned.thing.kind, "Name": binned.thing.name, "Runs": len(binned.run_ids), "MB": taken / 1e6,
-        "Moved here": pd.Timestamp(binned.deleted_at, unit="s", tz="UTC"),
-        "Deleted on": pd.Timestamp(binned.goes_at, unit="s", tz="UTC"), "By": binned.visitor,
+        words.MOVED_HERE: pd.Timestamp(binned.deleted_at, unit="s", tz="UTC"),
+        words.DELETED_ON: pd.Timestamp(binned.goes_at, unit="s", tz="UTC"), "By": binned.visitor,
     }  # fmt: skip
 
 

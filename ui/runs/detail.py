@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _SHOWN_CHANGES = 8
 
 
-def show_detail(row: Mapping[str, Any], overview: Overview, of_runs: bool) -> None:
-    """The chosen row in three columns."""
+def show_detail(
+    row: Mapping[str, Any], overview: Overview, of_runs: bool, ways_on: Callable[[str, str | None], None]
+) -> None:
+    """The chosen row in three columns. `ways_on` draws what can be done with an experiment, or a run of it, beside the
+    links to its pages; it takes their ids."""
     experiment_id = str(row["experiment_id"])
     name = words.of_experiment(with_seed(row["name"], row["seed"]), row["experiment"]) if of_runs else str(row["name"])
     with st.container(border=True):
@@ -36,6 +39,7 @@ def show_detail(row: Mapping[str, Any], overview: Overview, of_runs: bool) -> No
             session.experiment_link(
                 session.COMPARE, experiment_id, words.COMPARE, ":material/compare_arrows:", words.COMPARE_ONE_HELP
             )
+            ways_on(experiment_id, str(row["id"]) if of_runs else None)
         notes, lineage, changed = st.columns(3, gap="large")
         with notes:
             st.markdown(f"**{words.NOTES}**")

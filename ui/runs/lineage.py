@@ -20,7 +20,9 @@ def came_from(origin: Origin, name_now: str | None, run_name: str = "") -> str:
     stages = origin.stages if origin.kind == "continued" and origin.stages else 0
     run = (run_name or origin.run_id) if origin.run_id else ""
     is_gone = not (name_now or origin.folder)
-    return words.came_from(words.VERBS[origin.kind], name, then, run, stages, origin.folder or "", is_gone)
+    return words.came_from(
+        words.VERBS[origin.kind], name, then, run, stages, origin.folder or "", is_gone, origin.changed
+    )
 
 
 def made_from_it(experiment_id: str, experiments: pd.DataFrame) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The sentences, labels and help texts of the Runs page."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from figures.numbers import bytes_size, exact, plural
@@ -22,6 +23,7 @@ MODEL, MODEL_HELP = "Model", "Rows of any of these base models; none chosen: all
 ARCHIVED, ARCHIVED_HELP = "Archived", "Show what was put away, and nothing else."
 SORT, SORT_HELP = "Sort by", "A click on a column's title sorts as well."
 COLUMNS, COLUMNS_HELP = "Columns", "Which columns the table shows."
+MOVED_HERE, DELETED_ON = "Moved here", "Deleted on"
 COLUMNS_SHOWN = "Columns shown"
 
 COMPARE = "Compare"
@@ -38,7 +40,7 @@ SHOW_ALL, SHOW_ALL_HELP = "Show all", "Clear the search and the filters."
 
 ABOUT_LINEAGE, ABOUT_DATA, ABOUT_CHANGES = "Where it comes from", "From which data", "What was changed"
 NOTES, NO_NOTES = "Notes", "None yet."
-LIVE, REUSE = "Live", "Duplicate"
+LIVE = "Live"
 LIVE_HELP, COMPARE_ONE_HELP = "Curves and matrix of its runs.", "Its strategies side by side."
 FROM_NOTHING = "It was set up by hand."
 NO_FACTS = "Its tasks are read once a run begins."
@@ -72,7 +74,7 @@ ALL_EXPERIMENTS = "All experiments"
 NEWEST, BY_NAME, BY_LOSS, BY_FORGETTING, BY_MINUTES, BY_SIZE = (
     "Newest first", "By name", "Lowest loss first", "Least forgetting first", "Longest first", "Largest first",
 )  # fmt: skip
-VERBS = {"continued": "Continues", "duplicated": "Duplicate of", "edited": "Made again from"}
+VERBS = {"continued": "Continues", "duplicated": "Duplicate of", "edited": "Started again from"}
 BIN_ALT, LOG_ALT = "What is in the bin", "The log of changes"
 DAY, MOMENT, MOMENT_IN_FULL = "D MMM YYYY", "D MMM, HH:mm", "D MMM YYYY, HH:mm:ss"
 
@@ -108,15 +110,25 @@ def ask_to_empty(things: int, frees: int) -> str:
     return f"{plural(things, 'entry', 'entries')} will be deleted for good, which frees {bytes_size(frees)}."
 
 
-def came_from(verb: str, name: str, then: str, run: str, stages: int, folder: str, is_gone: bool) -> str:
+def came_from(
+    verb: str, name: str, then: str, run: str, stages: int, folder: str, is_gone: bool,
+    changed: Mapping[str, Sequence[str]] | None,
+) -> str:  # fmt: skip
     """What something comes from. `then` is its name at that time, "" for today's; without a run, stages after which it
-    goes on or a folder these are not said."""
+    goes on or a folder these are not said. `changed` is what each field was and is, None where that is not known."""
     renamed = f" (then “{then}”)" if then else ""
     of_run = f", run {run}" if run else ""
     after = f" after {plural(stages, 'stage')}" if stages else ""
     where = f", in {folder}" if folder else ""
     gone = ", which is not here any more" if is_gone else ""
-    return f"{verb} {name}{renamed}{of_run}{after}{where}{gone}."
+    return f"{verb} {name}{renamed}{of_run}{after}{where}{gone}{_changed(changed)}."
+
+
+def _changed(fields: Mapping[str, Sequence[str]] | None) -> str:
+    if fields is None:
+        return ""
+    said = "; ".join(f"{name} {now} instead of {was}" for name, (was, now) in fields.items())
+    return f", with {said}" if said else ", unchanged"
 
 
 def data_fact(task: str, documents: int, fingerprint: str) -> str:

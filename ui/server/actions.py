@@ -66,7 +66,11 @@ def _named(chosen: Chosen) -> list[Thing]:
 def start(experiment: Experiment, expected: Mapping[str, float] | None = None, origin: Origin | None = None) -> str:
     """Queue all runs of an experiment, `expected` to take so many seconds by label; gives its id. `origin` says what it
     was made from. Raises PalimpsestError."""
+    from engine.housekeeping.differences import with_changes
+
     owner = entrance.visitor_id()
+    if origin is not None:
+        origin = with_changes(session.store(), origin, experiment)
     experiment_id = session.store().add_experiment(experiment, expected, owner=owner, origin=origin)
     session.runner()
     return experiment_id

@@ -43,7 +43,8 @@ GOES_ON, NOTHING_GOES_ON = "Running and waiting", "Nothing runs and nothing wait
 FAILED, EARLIER = "Failed or cut short", "Earlier"
 LIVE, LIVE_HELP = "Live", "Curves and matrix of its runs."
 COMPARE, COMPARE_HELP = "Compare", "Its strategies side by side."
-REUSE, REUSE_HELP = "Reuse", "A new experiment that starts from its settings."
+EDIT = "Edit and start again"
+EDIT_HELP = "Opens its settings as a new experiment; what it has trained is taken over where the change allows it."
 MORE_RUNS = "and {} of its runs more, for reasons that its Live page gives"
 MORE_EARLIER_HELP = "The table of all experiments and runs."
 

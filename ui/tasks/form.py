@@ -1,7 +1,7 @@
 """Add a task: from files or pasted text to documents on two sides, shown live."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import streamlit as st
 
@@ -13,40 +13,19 @@ from engine.tasks.files.contents import Content, Text
 from engine.tasks.files.encodings import clean
 from engine.tasks.files.limits import check_pieces
 from engine.tasks.library import MAX_NAME, checked_spec, text_bytes
-from engine.tasks.load import Divided, documents_of, unused_remark
+from engine.tasks.load import unused_remark
 from engine.tasks.spec import SPLITS
-from engine.tasks.splitting import Division, TooLittleError, resolve_split, split_text
+from engine.tasks.splitting import TooLittleError, resolve_split, split_text
 from ui.server import actions
 from ui.server.entrance import for_editors
 from ui.tasks import form_words, upload_draft, words
 from ui.tasks.columns import RenderingChoice, columns_form, rendering_form
+from ui.tasks.divisions import Cutting, Sources, divisions, forget
+from ui.tasks.each_file import asks_for_each, tasks_form
 from ui.tasks.files import file_rows, upload_area
 from ui.tasks.preview import task_preview
 from ui.tasks.upload_draft import Reading, UploadDraft
 from ui.widgets.text import plain
-
-_DIVISION = "tasks_division"
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The usable contents of both sides; `held_out` is None where a share is held out instead."""
-
-    train: tuple[Content, ...]
-    held_out: tuple[Content, ...] | None
-    names: tuple[str, ...]
-    left_out: tuple[str, ...]
-    """Why files that were uploaded don't take part."""
-
-
-@dataclass(frozen=True)
-class Cutting:
-    """The way that contents become the two sides of a task."""
-
-    split: str
-    columns: Columns
-    share: float
-    on_training: bool
 
 
 def task_form() -> None:
@@ -68,10 +47,15 @@ def task_form() -> None:
     if not any(reading.usable for reading in readings):
         st.info(form_words.NOTHING_USABLE, icon=":material/info:")
         return
+    each = asks_for_each(draft, readings)
     columns = columns_form(draft, upload_draft.tables(readings))
     if columns is None:
         return
     split = _split(draft, upload_draft.texts(readings))
+    if each:
+        share, on_training = _held_out_of_each(draft)
+        tasks_form(draft, readings, Cutting(split, columns, share, on_training))
+        return
     brings = any(table.side == "held_out" for table in upload_draft.tables(readings))
     held_out, share = _held_out(draft, brings)
     on_training = st.session_state.get(draft.key("held_out")) == form_words.TRAINING
@@ -86,7 +70,7 @@ def task_form() -> None:
 
 
 def _uploaded(draft: UploadDraft) -> list[Reading]:
-    upload_area(draft, "train", form_words.TRAIN_FILES, form_words.KINDS + form_words.MAKE_ONE_TASK)
+    upload_area(draft, "train", form_words.TRAIN_FILES, form_words.KINDS + form_words.MAKE_TASKS)
     if not draft.train:
         st.caption(form_words.KINDS + form_words.STAYS_HERE)
     return file_rows(draft, "train")
@@ -151,22 +135,29 @@ def _held_out(draft: UploadDraft, brings: bool) -> tuple[list[Reading] | None, f
             st.caption(form_words.BRINGS_HELD_OUT)
             return None, 0.1
         if way == form_words.SHARE:
-            percent = st.slider(
-                form_words.SHARE_HELD_OUT,
-                1,
-                50,
-                10,
-                format="%d%%",
-                key=draft.key("share"),
-                width=320,
-                persist_state="session",
-                help=form_words.SHARE_HELD_OUT_HELP,
-            )
-            return None, percent / 100
+            return None, _share(draft)
         if way == form_words.TRAINING:
             return None, 0.1
     upload_area(draft, "held_out", form_words.HELD_OUT_FILES, form_words.KINDS + form_words.READ_ALIKE)
     return file_rows(draft, "held_out"), 0.1
+
+
+def _held_out_of_each(draft: UploadDraft) -> tuple[float, bool]:
+    """The share of every task that is held out, and whether the training text is scored instead."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        way = st.segmented_control(
+            form_words.HELD_OUT, (form_words.SHARE, form_words.TRAINING), default=form_words.SHARE, required=True,
+            key=draft.key("held_out_each"), persist_state="session", help=form_words.HELD_OUT_HELP,
+        )  # fmt: skip
+        return (_share(draft), False) if way == form_words.SHARE else (0.1, True)
+
+
+def _share(draft: UploadDraft) -> float:
+    percent = st.slider(
+        form_words.SHARE_HELD_OUT, 1, 50, 10, format="%d%%", key=draft.key("share"), width=320,
+        persist_state="session", help=form_words.SHARE_HELD_OUT_HELP,
+    )  # fmt: skip
+    return percent / 100
 
 
 def _sources(readings: Sequence[Reading], held_out: Sequence[Reading] | None, columns: Columns) -> Sources:
@@ -186,7 +177,7 @@ def _sources(readings: Sequence[Reading], held_out: Sequence[Reading] | None, co
 
 def _name(draft: UploadDraft, readings: Sequence[Reading]) -> str:
     first = next(reading.file.name for reading in readings if reading.usable)
-    stem = "" if first == form_words.PASTED_NAME else first.split(".")[0].replace("_", " ")[:MAX_NAME]
+    stem = "" if first == form_words.PASTED_NAME else form_words.stem(first)
     typed = st.text_input(
         form_words.NAME, key=draft.key("name"), placeholder=stem or form_words.NAME_EXAMPLE, max_chars=MAX_NAME,
         width=420, persist_state="session",
@@ -196,18 +187,17 @@ def _name(draft: UploadDraft, readings: Sequence[Reading]) -> str:
 
 
 def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -> None:
-    try:
-        divided = _divided(sources, cutting)
-    except TooLittleError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    (divided,) = divisions([sources], cutting)
+    if isinstance(divided, TooLittleError):
+        st.error(plain(str(divided)), icon=":material/error:")
         st.button(
             form_words.ON_TRAINING, key=draft.key("on_training"), icon=":material/rule:",
             on_click=_score_on_training, args=(draft.key("held_out"),),
             **for_editors(form_words.ON_TRAINING_HELP),
         )  # fmt: skip
         return
-    except TaskError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+    if isinstance(divided, TaskError):
+        st.error(plain(str(divided)), icon=":material/error:")
         return
     division, reading = divided.division, divided.reading
     task = Task(name or form_words.UNNAMED, division.train, division.held_out, reading)
@@ -217,7 +207,7 @@ def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -
     except TaskError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    st.markdown(_outcome(division, reading.scored_on_training))
+    st.markdown(form_words.outcome(len(division.train), len(division.held_out), reading.scored_on_training))
     if not reading.scored_on_training and len(division.held_out) < words.FEW_HELD_OUT:
         st.warning(words.few_held_out(len(division.held_out)), icon=":material/warning:")
     unused = reading.unused_columns
@@ -245,30 +235,6 @@ def _keep(task: Task, sources: Sources, rendering: RenderingChoice) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     upload_draft.start_afresh()
-    st.session_state.pop(_DIVISION, None)
+    forget()
     st.session_state["tasks_notice"] = words.in_library(kept.name)
     st.rerun()
-
-
-def _divided(sources: Sources, cutting: Cutting) -> Divided:
-    """The division of these very contents, kept from one rerun of the page to the next."""
-    train = tuple(id(content) for content in sources.train)
-    held_out = None if sources.held_out is None else tuple(id(content) for content in sources.held_out)
-    key = (train, held_out, cutting)
-    known = st.session_state.get(_DIVISION)
-    # The contents are kept beside the key: as long as they live, no other object has their ids.
-    if known is None or known[0] != key:
-        name = sources.names[0] if len(sources.names) == 1 else form_words.these_files(len(sources.names))
-        found = documents_of(
-            name, sources.train, sources.held_out, cutting.split, cutting.columns, cutting.share,  # type: ignore[arg-type]
-            on_training=cutting.on_training,
-        )  # fmt: skip
-        known = st.session_state[_DIVISION] = (key, sources, found)
-    divided: Divided = known[2]
-    return divided
-
-
-def _outcome(division: Division, on_training: bool) -> str:
-    if on_training:
-        return form_words.scored_on_training(len(division.train))
-    return form_words.divided(len(division.train), len(division.held_out))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.common.quoting import listed, shortened
+from engine.tasks.library import MAX_NAME
 from figures.numbers import exact, plural
 from ui.widgets.text import plain
 
@@ -28,7 +29,13 @@ WAY_HELP = "Files from your machine, or text typed or pasted."
 NOTHING_USABLE = "None of this can be used yet. Mend or remove it, or add other files."
 NO_HELD_OUT_FILES = "Add the held-out files above, or hold out a share of the documents."
 TRAIN_FILES = "Files to train on"
-MAKE_ONE_TASK = " Several files make one task."
+MAKE_TASKS = " Several files make one task, or a task each."
+SEVERAL_FILES, ONE_TASK, TASK_EACH = "These files are", "One task", "A task each"
+SEVERAL_FILES_HELP = (
+    "One task: all their documents are learnt together. A task each: they are learnt one after the other."
+)
+NAME_OF_EACH_HELP = "How experiments and figures call it. Empty: the name of the file."
+ADD_EACH_HELP = "Keep these tasks, in the order of the files; they can then be used in any number of experiments."
 STAYS_HERE = " Nothing leaves this machine."
 PASTED = "Text to train on"
 PASTED_EXAMPLE = "Paste text here, documents separated by blank lines, then press Ctrl+Enter."
@@ -119,6 +126,30 @@ def scored_on_training(learnt: int) -> str:
 
 def divided(learnt: int, held_out: int) -> str:
     return f"**{plural(learnt, 'document')}** to train on and **{exact(held_out)}** held out."
+
+
+def outcome(learnt: int, held_out: int, on_training: bool) -> str:
+    """What becomes of the documents of a task."""
+    return scored_on_training(learnt) if on_training else divided(learnt, held_out)
+
+
+def stem(file: str) -> str:
+    """The name that a task takes from its file."""
+    return file.split(".")[0].replace("_", " ")[:MAX_NAME]
+
+
+def name_of(file: str) -> str:
+    """The label of the name of one of several tasks."""
+    return f"Name of the task of {plain(shortened(file))}"
+
+
+def name_taken(name: str) -> str:
+    return f"There is already a task named '{name}'; choose another name."
+
+
+def add_each(tasks: int) -> str:
+    """The button that keeps all of them."""
+    return f"Add {plural(tasks, 'task')} to the library"
 
 
 def fine_files(files: int, size: str) -> str:

@@ -1,6 +1,9 @@
 """The sentences, labels and help texts of the Tasks page's list and previews; those of the form stand in
 `form_words.py`."""
 
+from collections.abc import Sequence
+
+from engine.common.quoting import listed
 from figures.numbers import bytes_size, count, exact, plural
 from ui.glossary.terms import term
 from ui.widgets.text import plain
@@ -55,6 +58,11 @@ DOCUMENTS_HELP = "Texts that are learnt."
 SIZE_HELP = "Bytes in UTF-8."
 TOKENS_HELP = "Of texts and prompts, under the chosen model."
 READING = "Reading the task …"
+
+
+def all_in_library(names: Sequence[str]) -> str:
+    """What is said once several tasks are kept."""
+    return f"{listed(list(names))} are in the library." if len(names) > 1 else in_library(names[0])
 
 
 def in_library(name: str) -> str:

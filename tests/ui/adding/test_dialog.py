@@ -1,26 +1,36 @@
 """The dialog that adds a task: what it offers, what it refuses, and what it starts."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from engine.housekeeping import Chosen, labels
 from engine.running.headless import run_experiment
 from engine.store import Store
 from engine.tasks.documents import Document, Task
 from engine.tasks.library import Library
 from tests.fake_runs import FakeRun, experiment
 from ui.adding import words
-from ui.server import actions, session
+from ui.manage import words as manage
+from ui.server import access, actions, entrance, session
+from ui.server.words import ONLY_SEEING
 
 
 def page(experiment_id: str) -> None:
-    from ui.adding.dialog import add_task_button
+    from ui.adding.offer import add_task_button
 
     add_task_button(experiment_id, "add")
+
+
+def menu_page(experiment_id: str) -> None:
+    from ui.adding.offer import experiment_menu
+
+    experiment_menu(experiment_id, "menu")
 
 
 def form(experiment_id: str, run_id: str | None) -> None:
@@ -71,6 +81,60 @@ def test_the_button_opens_it(store: Store) -> None:
     assert not app.selectbox
     app.button(key="add").click().run()
     assert app.selectbox(key="adding_task").value == "soup"
+
+
+def test_a_page_that_is_drawn_again_does_not_close_it(store: Store) -> None:
+    soup(store.folder)
+    experiment_id = str(store.experiments()["experiment_id"].item())
+    app = AppTest.from_function(page, args=(experiment_id,), default_timeout=30).run()
+    app.button(key="add").click().run()
+    assert app.run().selectbox(key="adding_task").value == "soup"
+    store.set_status(store.runs(experiment_id)["run_id"].iloc[0], "queued")
+    assert not app.run().selectbox, "it is offered no more"
+
+
+def menu_of(experiment_id: str, taken: str | None, monkeypatch: pytest.MonkeyPatch) -> tuple[AppTest, list[str]]:
+    """The menu with this entry taken, which tests of pages can't click, and the entries that it offered."""
+    offered: list[str] = []
+
+    def menu_button(label: str, options: Sequence[str], **how: Any) -> str | None:
+        offered[:] = options
+        return taken
+
+    monkeypatch.setattr(st, "menu_button", menu_button)
+    app = AppTest.from_function(menu_page, args=(experiment_id,), default_timeout=30).run()
+    assert not app.exception
+    return app, offered
+
+
+def test_the_menu_offers_it_first_and_opens_the_same_dialog(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    soup(store.folder)
+    experiment_id = str(store.experiments()["experiment_id"].item())
+    app, offered = menu_of(experiment_id, words.ADD, monkeypatch)
+    assert offered[0] == words.ADD
+    assert manage.RENAME in offered
+    assert app.selectbox(key="adding_task").value == "soup"
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_only_an_experiment_that_has_ended_and_is_not_put_away_can_take_a_task(
+    ended: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment_id = str(store.experiments()["experiment_id"].item())
+    if ended:
+        labels.set_archived(store, Chosen((experiment_id,)), archived=True)
+    else:
+        store.set_status(store.runs(experiment_id)["run_id"].iloc[0], "paused")
+    assert words.ADD not in menu_of(experiment_id, None, monkeypatch)[1]
+    assert not AppTest.from_function(page, args=(experiment_id,), default_timeout=30).run().button
+
+
+def test_a_reader_sees_it_and_can_not_press_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entrance, "_visitor", lambda: access.Visitor("ray@example.org", access.Role.SEE))
+    experiment_id = str(store.experiments()["experiment_id"].item())
+    button = AppTest.from_function(page, args=(experiment_id,), default_timeout=30).run().button(key="add")
+    assert button.disabled
+    assert button.help == ONLY_SEEING
 
 
 @pytest.fixture

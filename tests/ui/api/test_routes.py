@@ -1,5 +1,6 @@
 """What programs are told of a store: points, matrices, refusals, and nothing of what lies in the bin."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from engine import events
 from engine.common.errors import AccessError, StoreUnavailableError
 from engine.events.scores import SCORE_NAMES
+from tests.fake_runs import experiment
 from tests.ui.api.conftest import Served
 from ui.api import routes
 from ui.server.access import Role, Visitor
@@ -27,6 +29,17 @@ def test_experiments_and_runs_are_told_as_they_are(served: Served) -> None:
     assert (first["status"], first["stage"], first["step"], first["progress"]) == ("running", 2, 6, 0.75)
     assert (second["status"], second["position"], second["progress"]) == ("queued", 1, 0.0)
     assert served.client.get(f"/runs/{served.run_id}").json() == first
+
+
+def test_a_run_names_the_tasks_in_its_own_order(served: Served, tmp_path: Path) -> None:
+    assert served.client.get(f"/runs/{served.run_id}").json()["order"] == ["bread", "tea"]
+    varied = served.store.add_experiment(experiment(tmp_path, orders="reversed", strategies=["naive"]))
+    found = served.client.get(f"/experiments/{varied}/runs").json()["runs"]
+    assert [(run["label"], run["order"]) for run in found] == [
+        ("naive (order=1)", ["bread", "tea"]),
+        ("naive (order=2)", ["tea", "bread"]),
+    ]
+    assert served.client.get(f"/runs/{found[1]['run_id']}").json() == found[1]
 
 
 def test_points_are_those_of_the_store(served: Served) -> None:

@@ -111,7 +111,9 @@ def change_resources(draft: ExperimentDraft, chance: random.Random) -> None:
 
 
 def change_orders(draft: ExperimentDraft, chance: random.Random) -> None:
-    draft.orders = chance.choice([None, 2, "all", (tuple(draft.task_names), tuple(reversed(draft.task_names)))])
+    draft.orders = chance.choice(
+        [None, 2, "all", "reversed", (tuple(draft.task_names), tuple(reversed(draft.task_names)))]
+    )
     draft.checkpoints = chance.choice(KEEPS)
 
 

@@ -42,6 +42,13 @@ def titled(sections: list[Section], title: str) -> Section:
     return next(section for section in sections if section.title == title)
 
 
+def test_the_order_of_the_tasks_is_said_where_it_varies(store: Store, tmp_path: Path) -> None:
+    words = "learnt the tasks in the order"
+    assert words not in sections_of(store, told(store, tmp_path))[0].text
+    varied = sections_of(store, told(store, tmp_path, name="varied", orders=[["tea", "bread"], ["bread", "tea"]]))
+    assert f"These runs {words} tea → bread." in varied[0].text
+
+
 def test_each_task_has_what_was_learnt_what_was_lost_and_at_which_stage(store: Store, tmp_path: Path) -> None:
     found = told(store, tmp_path, tasks=("a", "b", "c"))
     section = sections_of(store, found)[0]

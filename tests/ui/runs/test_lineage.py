@@ -19,7 +19,15 @@ from ui.runs.lineage import came_from, data_facts, made_from_it
         (Origin("duplicated", "e1", "kitchen", "e1-003"), "kitchen", "", "Duplicate of kitchen, run e1-003."),
         (Origin("continued", "e1", "kitchen", stages=1, folder="/results"), None, "",
          "Continues kitchen after 1 stage, in /results."),
-        (Origin("edited", "e1", "kitchen"), "kitchen", "", "Made again from kitchen."),
+        (Origin("edited", "e1", "kitchen"), "kitchen", "", "Started again from kitchen."),
+        (Origin("duplicated", "e1", "kitchen", changed={}), "kitchen", "", "Duplicate of kitchen, unchanged."),
+        (
+            Origin("edited", "e1", "kitchen", "e1-003", changed={"learning rate": ["0.001", "0.0003"],
+                                                                 "seeds": ["0", "0, 1"]}),
+            "kitchen", "Naive, seed 0",
+            "Started again from kitchen, run Naive, seed 0, with learning rate 0.0003 instead of 0.001; seeds 0, 1 "
+            "instead of 0.",
+        ),
     ],
 )  # fmt: skip
 def test_an_origin_in_a_sentence(origin: Origin, name_now: str | None, run_name: str, sentence: str) -> None:

@@ -1,6 +1,6 @@
 """The further questions behind the result, a tab each; what stands in a tab is made once it is open."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from engine.store import Store
 from figures.report import Section
 from figures.theme import brief_labels
 from ui.compare import table_words, words
-from ui.compare.compared_runs import Comparison, Everything
+from ui.compare.compared_runs import Comparison, Everything, run_name
 from ui.compare.drawn import choose_drawn
 from ui.compare.orders_view import show_orders
 from ui.compare.parts.result import show_result
@@ -53,6 +53,8 @@ class Compared:
     comparison: Comparison
     show_downloads: Callable[[], None]
     """Draws what is to be taken home."""
+    duplicate: Callable[[str, str], None]
+    """Draws the link that duplicates a run, by the ids of its experiment and its own."""
 
 
 @st.fragment
@@ -139,11 +141,13 @@ def _show_runs(shown: Compared) -> None:
         pinned=True, width=name_width(view[table_words.STRATEGY]), help=words.STRATEGY_HELP
     )
     height = row_height(view[table_words.STRATEGY])
-    st.dataframe(
+    shown_runs = st.dataframe(
         written_runs(view, score),
         key="compare_runs_shown",
         hide_index=True,
         alt=words.COMPARED_ALT,
+        on_select="rerun",
+        selection_mode="single-row",
         row_height=height,
         height=min(40 + height * len(view), 620),
         placeholder=NOTHING,
@@ -153,5 +157,19 @@ def _show_runs(shown: Compared) -> None:
         }
         | numbers,
     )
+    _way_to_duplicate(shown, shown_runs.selection.rows)
     for sentence in clipping_sentences(comparison.runs):
         st.caption(plain(sentence))
+
+
+def _way_to_duplicate(shown: Compared, rows: Sequence[int]) -> None:
+    """A line below the table: the row of these that is there, by name, with the link that duplicates its run."""
+    runs = shown.comparison.runs
+    there = [row for row in rows if row < len(runs)]
+    if not there:
+        st.caption(words.CHOOSE_A_RUN)
+        return
+    run = runs.iloc[there[0]]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(run_name(run.to_dict()))}**", width="content")
+        shown.duplicate(str(run["experiment_id"]), str(run["run_id"]))
