@@ -5,7 +5,8 @@ import time
 import streamlit as st
 
 from engine.common.errors import StoreError
-from ui.adding.offer import experiment_menu
+from ui.adding.offer import add_task_button
+from ui.manage.menu import manage_menu
 from ui.server import session
 from ui.server.entrance import visitor_id
 from ui.start import words
@@ -29,8 +30,9 @@ def show(last_visit: float | None) -> None:
 
 
 def menu(experiment_id: str) -> None:
-    """What can be done with an experiment."""
-    experiment_menu(experiment_id, f"start_menu_{experiment_id}")
+    """What can be done with an experiment: the next task, which is why one comes back, has a button of its own."""
+    add_task_button(experiment_id, f"start_add_{experiment_id}", is_quiet=True)
+    manage_menu(experiment_id, f"start_menu_{experiment_id}")
 
 
 def look() -> None:
