@@ -123,7 +123,8 @@ def test_the_demo_is_offered_once_and_then_the_way_to_it(store: Store, status: s
     for run_id in store.runs(store.add_experiment(demo_experiment()))["run_id"]:
         store.set_status(run_id, status)
     app = page()
-    assert [button.label for button in app.button] == [label, "New experiment", "Add a task"]
+    next_task = [] if status == "queued" else ["Add a task"]
+    assert [button.label for button in app.button] == [label, "New experiment", *next_task]
     assert [menu.label for menu in app.menu_button] == ["Manage"]
 
 
