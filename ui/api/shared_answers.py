@@ -19,6 +19,9 @@ MOMENT_SECONDS = 0.9
 MOST_OF_A_CORE = 0.01
 """The share of a core that one answer may take, however many ask: one that takes long to make is good for longer."""
 LONGEST_SECONDS = 10.0
+FIRST_SECONDS = 2.0
+"""The longest that a first answer is good for: it pays for what a server loads once, and for a whole figure where the
+next have only its new points."""
 STALE_SECONDS = 4.0
 """Without a change in the store, a run that has lost its program shows by its heartbeat alone."""
 _KEPT = 256
@@ -53,7 +56,7 @@ class _Kept:
     made_at: float
     good_until: float
     effort: float
-    """Seconds of processor time that it takes to make, the latest counted most."""
+    """Seconds of processor time that it takes to make: those of the last time, or fewer where it took less before."""
 
 
 @dataclass
@@ -90,7 +93,8 @@ class Answers:
             return replace(kept, good_until=now + MOMENT_SECONDS)
         answer = make().finished(kept.answer if kept else None)
         effort = self.effort() - began
+        longest = FIRST_SECONDS if kept is None else LONGEST_SECONDS
         if kept is not None:  # one that is drawn anew now and then must not wait for it at once
-            effort = kept.effort + _LATEST * (effort - kept.effort)
-        rest = max(MOMENT_SECONDS, min(LONGEST_SECONDS, effort / MOST_OF_A_CORE))
+            effort = min(effort, kept.effort + _LATEST * (effort - kept.effort))
+        rest = max(MOMENT_SECONDS, min(longest, effort / MOST_OF_A_CORE))
         return _Kept(answer, version, now, self.clock() + rest, effort)  # from when it is there

@@ -53,7 +53,7 @@ class Served:
 
 @pytest.fixture
 def served(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
-    for name in ("MOMENT_SECONDS", "LONGEST_SECONDS"):
+    for name in ("MOMENT_SECONDS", "FIRST_SECONDS", "LONGEST_SECONDS"):
         monkeypatch.setattr(shared_answers, name, 0.0)
     monkeypatch.setattr(feed_module, "KEEP_SECONDS", 0.0)
     experiment_id = store.add_experiment(experiment(tmp_path))

@@ -61,8 +61,12 @@ def test_what_takes_long_to_make_is_good_for_longer_and_not_for_ever() -> None:
         (0.02, 2.0),
         (9.0, shared_answers.LONGEST_SECONDS),
     ):
-        store, taken = Store(), iter([0.0, effort])
+        store, taken = Store(), iter([0.0, effort, 0.0, effort])
         store.answers.effort = lambda taken=taken: next(taken)  # type: ignore[misc]
+        _, first = store.ask()
+        assert first <= shared_answers.FIRST_SECONDS + 0.1, "a first one pays for what a server loads once"
+        store.version += 1
+        store.seconds += 10
         answer, wait = store.ask()
         assert wait == pytest.approx(good_for + answer.look_again_seconds - shared_answers.MOMENT_SECONDS)
 
@@ -75,6 +79,16 @@ def test_a_single_one_that_takes_long_does_not_hold_the_next_up() -> None:
     store.seconds += 10
     answer, wait = store.ask()
     assert wait == pytest.approx(2.0 + answer.look_again_seconds - shared_answers.MOMENT_SECONDS), "0.01 + 0.2 · 0.05"
+
+
+def test_one_that_took_long_once_is_asked_for_as_often_as_its_next_ones_allow() -> None:
+    store, taken = Store(), iter([0.0, 3.0, 0.0, 0.005])
+    store.answers.effort = lambda: next(taken)
+    store.ask()
+    store.version += 1
+    store.seconds += 10
+    answer, wait = store.ask()
+    assert wait == pytest.approx(answer.look_again_seconds), "it was up to ten seconds for two minutes"
 
 
 def test_the_tag_is_another_one_only_where_the_content_is() -> None:
