@@ -56,7 +56,9 @@ class _Kept:
     made_at: float
     good_until: float
     effort: float
-    """Seconds of processor time that it takes to make: those of the last time, or fewer where it took less before."""
+    """Seconds of processor time that it takes to make, the latest counted most."""
+    is_first: bool
+    """Nothing was kept before it, so that its effort says little of the next ones."""
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Answers:
         answer = make().finished(kept.answer if kept else None)
         effort = self.effort() - began
         longest = FIRST_SECONDS if kept is None else LONGEST_SECONDS
-        if kept is not None:  # one that is drawn anew now and then must not wait for it at once
-            effort = min(effort, kept.effort + _LATEST * (effort - kept.effort))
+        if kept is not None and not kept.is_first:  # one that is drawn anew now and then must not wait for it at once
+            effort = kept.effort + _LATEST * (effort - kept.effort)
         rest = max(MOMENT_SECONDS, min(longest, effort / MOST_OF_A_CORE))
-        return _Kept(answer, version, now, self.clock() + rest, effort)  # from when it is there
+        return _Kept(answer, version, now, self.clock() + rest, effort, is_first=kept is None)  # from when it is there
