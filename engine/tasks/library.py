@@ -195,11 +195,16 @@ class Library:
         if not name or len(name) > MAX_NAME:
             raise TaskError(f"A task needs a name of 1 to {MAX_NAME} characters; type one.")
         if any(look_of(t.name) == look_of(name) for t in self.tasks() if t.task_id != besides):
-            raise TaskError(f"There is already a task named '{name}'; choose another name.")
+            raise TaskError(name_taken(name))
         return name
 
     def _write_order(self, order: list[str]) -> None:
         write_text(self.folder / ORDER, json.dumps(order, indent=1))
+
+
+def name_taken(name: str) -> str:
+    """The sentence that refuses a name which a task of the library looks to have."""
+    return f"There is already a task named '{name}'; choose another name."
 
 
 def checked_spec(**fields: Any) -> TaskSpec:

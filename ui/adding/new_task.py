@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from engine.common.errors import TaskError
-from engine.common.quoting import clean_name
 from engine.tasks.columns import Columns
 from engine.tasks.documents import Task
-from engine.tasks.library import MAX_NAME
 from engine.tasks.load import documents_of
 from ui.adding import words
-from ui.tasks.upload_draft import Reading
+from ui.tasks.upload_draft import Reading, task_name
 
 _SHARE = 0.1
 """The share of the documents that is held out."""
@@ -36,5 +33,4 @@ def read_as_recognised(readings: Sequence[Reading]) -> ReadTask:
     name = sources[0] if len(sources) == 1 else words.these_files(len(sources))
     divided = documents_of(name, contents, None, "auto", Columns(), _SHARE)
     division = divided.division
-    stem = clean_name(PurePath(sources[0]).name.split(".")[0].replace("_", " ")[:MAX_NAME])
-    return ReadTask(Task(stem, division.train, division.held_out, divided.reading), sources)
+    return ReadTask(Task(task_name(sources[0]), division.train, division.held_out, divided.reading), sources)

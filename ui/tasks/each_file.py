@@ -7,7 +7,7 @@ import streamlit as st
 from engine.common.errors import PalimpsestError, TaskError
 from engine.common.quoting import clean_name, look_of
 from engine.tasks.documents import Task
-from engine.tasks.library import MAX_NAME, checked_spec
+from engine.tasks.library import MAX_NAME, checked_spec, name_taken
 from engine.tasks.load import Divided, unused_remark
 from ui.server import actions, session
 from ui.server.entrance import for_editors
@@ -76,7 +76,7 @@ def _task(
 ) -> Task | None:
     """The line of one task, whose name is `taken` from then on; None where something stands against it, which the line
     says."""
-    stem = form_words.stem(sources.names[0])
+    stem = upload_draft.task_name(sources.names[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
             form_words.name_of(sources.names[0]), key=draft.key(f"name_{file_id}"), placeholder=stem,
@@ -87,11 +87,11 @@ def _task(
             return None
         division, reading = divided.division, divided.reading
         st.markdown(form_words.outcome(len(division.train), len(division.held_out), reading.scored_on_training))
-    task = Task(clean_name(typed or "") or clean_name(stem), division.train, division.held_out, reading)
+    task = Task(clean_name(typed or "") or stem, division.train, division.held_out, reading)
     try:
         checked_spec(name=task.name, train=("draft",), **rendering.changed())
         if look_of(task.name) in taken:
-            raise TaskError(form_words.name_taken(task.name))
+            raise TaskError(name_taken(task.name))
     except TaskError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None

@@ -177,13 +177,13 @@ def _sources(readings: Sequence[Reading], held_out: Sequence[Reading] | None, co
 
 def _name(draft: UploadDraft, readings: Sequence[Reading]) -> str:
     first = next(reading.file.name for reading in readings if reading.usable)
-    stem = "" if first == form_words.PASTED_NAME else form_words.stem(first)
+    stem = "" if first == form_words.PASTED_NAME else upload_draft.task_name(first)
     typed = st.text_input(
         form_words.NAME, key=draft.key("name"), placeholder=stem or form_words.NAME_EXAMPLE, max_chars=MAX_NAME,
         width=420, persist_state="session",
         help=form_words.NAME_HELP,
     )  # fmt: skip
-    return clean_name(typed or "") or clean_name(stem)
+    return clean_name(typed or "") or stem
 
 
 def _result(draft: UploadDraft, name: str, sources: Sources, cutting: Cutting) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from engine.common.quoting import listed, shortened
-from engine.tasks.library import MAX_NAME
 from figures.numbers import exact, plural
 from ui.widgets.text import plain
 
@@ -133,18 +132,9 @@ def outcome(learnt: int, held_out: int, on_training: bool) -> str:
     return scored_on_training(learnt) if on_training else divided(learnt, held_out)
 
 
-def stem(file: str) -> str:
-    """The name that a task takes from its file."""
-    return file.split(".")[0].replace("_", " ")[:MAX_NAME]
-
-
 def name_of(file: str) -> str:
     """The label of the name of one of several tasks."""
     return f"Name of the task of {plain(shortened(file))}"
-
-
-def name_taken(name: str) -> str:
-    return f"There is already a task named '{name}'; choose another name."
 
 
 def add_each(tasks: int) -> str:

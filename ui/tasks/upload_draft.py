@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine.common.errors import TaskError
+from engine.common.quoting import clean_name
 from engine.tasks.columns import Columns
 from engine.tasks.files.contents import (
     Content,
@@ -18,6 +20,7 @@ from engine.tasks.files.contents import (
     Unreadable,
     doubtful_encoding,
 )
+from engine.tasks.library import MAX_NAME
 from engine.tasks.readers import read_source
 from ui.tasks import form_words
 
@@ -119,6 +122,11 @@ def remove(side: str, file_id: str) -> None:
     """Take one file out of the draft."""
     files = current().side(side)
     files[:] = [file for file in files if file.file_id != file_id]
+
+
+def task_name(file: str) -> str:
+    """The name that a task takes from its file; empty where nothing of the file's can be one."""
+    return clean_name(PurePath(file).name.split(".")[0].replace("_", " ")[:MAX_NAME])
 
 
 def read(files: Iterable[DraftFile]) -> list[Reading]:
