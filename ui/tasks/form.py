@@ -51,7 +51,8 @@ def task_form() -> None:
     columns = columns_form(draft, upload_draft.tables(readings))
     if columns is None:
         return
-    split = _split(draft, upload_draft.texts(readings))
+    of_tasks = [[reading] for reading in readings] if each else [readings]
+    split = _split(draft, [texts for task in of_tasks if (texts := upload_draft.texts(task))])
     if each:
         share, on_training = _held_out_of_each(draft)
         tasks_form(draft, readings, Cutting(split, columns, share, on_training))
@@ -93,12 +94,12 @@ def _pasted(draft: UploadDraft) -> list[Reading]:
     return [Reading(file, (Text(file.name, clean(text), "utf-8", "pasted"),))]
 
 
-def _split(draft: UploadDraft, texts: Sequence[Text]) -> str:
-    if not texts:
+def _split(draft: UploadDraft, tasks: Sequence[Sequence[Text]]) -> str:
+    """Ask where documents end; `tasks` has the texts of each task, which are cut alike within it."""
+    if not tasks:
         return "auto"
-    counts = {split: _count(texts, split) for split in form_words.SPLIT_NAMES}
-    auto = resolve_split(texts, "auto")
-    used = sorted({auto.of(text) for text in texts})
+    counts = {split: sum(_count(texts, split) for texts in tasks) for split in form_words.SPLIT_NAMES}
+    used = sorted({resolve_split(texts, "auto").of(text) for texts in tasks for text in texts})
 
     def label(split: str) -> str:
         return form_words.split_gives(split, used, counts[split])
